@@ -1,0 +1,4 @@
+//! Alertmanager's vocabulary: labels, fingerprints, the webhook body, and the episodes fettle numbers itself.
+
+pub mod fingerprint;
+pub mod labels;

@@ -1,0 +1,2 @@
+//! fettle: an Alertmanager webhook receiver and remediation engine.
+pub mod core;
