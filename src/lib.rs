@@ -1,2 +1,4 @@
 //! fettle: an Alertmanager webhook receiver and remediation engine.
 pub mod core;
+pub mod platform;
+pub mod store;

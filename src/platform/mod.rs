@@ -1,0 +1,98 @@
+//! The seam to where containers live. Looks are facts, calls are effects, and every call has a deadline.
+//!
+//! Always holds: a call that changes something is given the full container id of a look, never a name; a failed call
+//! says whether anything can have been sent. Nothing here decides or retries.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::core::sight::{Found, Sight};
+use crate::core::target::Target;
+
+/// Where containers live.
+#[async_trait]
+pub trait Platform: Send + Sync {
+    /// Looks a target up by its exact names.
+    async fn find(&self, target: &Target) -> Result<Found, PlatformError>;
+
+    /// Looks at one container by its full id; `None` when it is gone.
+    async fn look(&self, host: &str, id: &str) -> Result<Option<Sight>, PlatformError>;
+
+    /// Restarts one container by its full id. Ends after `grace` and [`CALL_MARGIN`](crate::core::action::CALL_MARGIN)
+    /// at the latest. Not cancelled by dropping: the daemon goes on.
+    async fn restart(&self, host: &str, id: &str, grace: Duration) -> Result<(), PlatformError>;
+
+    /// Whether each host answers, by name, for health and readiness.
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)>;
+}
+
+/// Why a look or a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// No host of that name is configured.
+    #[error("no host named {0} is configured")]
+    NoHost(String),
+    /// Nothing was sent: the daemon could not be reached.
+    #[error("docker unreachable at {endpoint}: {cause}")]
+    Unreachable {
+        /// The endpoint, without secrets.
+        endpoint: String,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// The request may have been taken; no answer came.
+    #[error("docker at {endpoint} did not answer within {} s", after.as_secs())]
+    TimedOut {
+        /// The endpoint, without secrets.
+        endpoint: String,
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The request may have been taken; the answer broke off or made no sense.
+    #[error("docker at {endpoint}: {cause}")]
+    Broken {
+        /// The endpoint, without secrets.
+        endpoint: String,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// The daemon answered and said no.
+    #[error("docker at {endpoint} answered {status}: {message}")]
+    Answered {
+        /// The endpoint, without secrets.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// The daemon's words, cut.
+        message: String,
+    },
+}
+
+impl PlatformError {
+    /// Whether it is certain that nothing was ever sent.
+    #[must_use]
+    pub fn nothing_sent(&self) -> bool {
+        matches!(self, Self::NoHost(_) | Self::Unreachable { .. })
+    }
+
+    /// Whether the daemon has said its last word: it is not still at it.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Answered { .. })
+    }
+
+    /// A bounded label for the audit and for metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoHost(_) => "unknown_host",
+            Self::Unreachable { .. } => "docker_unreachable",
+            Self::TimedOut { .. } => "docker_timeout",
+            Self::Broken { .. } => "docker_broken",
+            Self::Answered { status: 404, .. } => "container_gone",
+            Self::Answered { status: 409, .. } => "docker_conflict",
+            Self::Answered { .. } => "docker_error",
+        }
+    }
+}
