@@ -37,12 +37,15 @@ impl Postgres {
         // sqlx says what is wrong with the URL without repeating it.
         let options = PgConnectOptions::from_str(url).during(WHAT)?.disable_statement_logging();
 
-        // A plain connection first: the pool would retry silently and only say that it took too long.
-        let mut connection = connect(&options).await.during(WHAT)?;
-        sqlx::migrate!("./migrations/postgres").run(&mut connection).await.during("migrate the database")?;
-        connection.close().await.during(WHAT)?;
+        // A plain connection first: a pool would retry silently and only say that it took too long.
+        let connection = connect(&options).await.during(WHAT)?;
 
-        let presence = Presence::begin(options.clone(), owner).await?;
+        // Several processes at once wait for each other: the migrator takes a lock. Without a time limit, unlike the rest.
+        let migrating = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        sqlx::migrate!("./migrations/postgres").run(&migrating).await.during("migrate the database")?;
+        migrating.close().await;
+
+        let presence = Presence::begin(connection, options.clone(), owner).await?;
         Ok(Self { pool: pool(options), presence })
     }
 }

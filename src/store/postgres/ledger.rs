@@ -117,8 +117,10 @@ async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
             .fetch_all(tx)
             .await?;
         for (ord, at) in rows {
-            let scope = usize::try_from(ord).ok().and_then(|ord| spent.get_mut(ord.checked_sub(1)?));
-            scope.into_iter().for_each(|times| times.push(at.0));
+            // Ordinality counts from 1.
+            if let Some(scope) = usize::try_from(ord - 1).ok().and_then(|at| spent.get_mut(at)) {
+                scope.push(at.0);
+            }
         }
     }
     Ok(Ledger {

@@ -40,9 +40,13 @@ pub struct Presence {
 const HOLD: &str = "SELECT pg_try_advisory_lock($1, $2)";
 
 impl Presence {
-    /// Returns with the lock held.
-    pub(super) async fn begin(options: PgConnectOptions, owner: Uuid) -> Result<Self, StoreError> {
-        let connection = hold(&options, owner).await.during("take the lock of this process")?;
+    /// Returns with the lock held by `connection`; `options` are for the next one, should it die.
+    pub(super) async fn begin(
+        mut connection: PgConnection,
+        options: PgConnectOptions,
+        owner: Uuid,
+    ) -> Result<Self, StoreError> {
+        hold(&mut connection, owner).await.during("take the lock of this process")?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep(connection, options, owner, stop.clone()));
         Ok(Self { stop, task: Mutex::new(Some(task)) })
@@ -64,11 +68,9 @@ impl Drop for Presence {
     }
 }
 
-/// A connection that holds the lock. If an earlier connection of ours still does, it is as good.
-async fn hold(options: &PgConnectOptions, owner: Uuid) -> sqlx::Result<PgConnection> {
-    let mut connection = connect(options).await?;
-    let _held: bool = sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(&mut connection).await?;
-    Ok(connection)
+/// Takes the lock, or counts once more what this connection holds already.
+async fn hold(connection: &mut PgConnection, owner: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(connection).await
 }
 
 /// Holds the lock until stopped, on another connection when the first one dies.
@@ -81,8 +83,11 @@ async fn keep(first: PgConnection, options: PgConnectOptions, owner: Uuid, stop:
             () = tokio::time::sleep(PERIOD) => {}
         }
         connection = match connection {
-            Some(held) => still_held(held, owner).await,
-            None => hold(&options, owner).await.ok(),
+            Some(held) => held_by(held, owner).await,
+            None => match connect(&options).await {
+                Ok(new) => held_by(new, owner).await,
+                Err(_) => None,
+            },
         };
     }
     if let Some(connection) = connection {
@@ -91,10 +96,9 @@ async fn keep(first: PgConnection, options: PgConnectOptions, owner: Uuid, stop:
     }
 }
 
-/// The connection, if it lives and holds the lock: taking it again is counted by the server and costs nothing.
-async fn still_held(mut connection: PgConnection, owner: Uuid) -> Option<PgConnection> {
-    let again = sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(&mut connection);
-    match tokio::time::timeout(PERIOD, again).await {
+/// The connection, if it lives and holds the lock. Not while an earlier one of ours still does: the next look will tell.
+async fn held_by(mut connection: PgConnection, owner: Uuid) -> Option<PgConnection> {
+    match tokio::time::timeout(PERIOD, hold(&mut connection, owner)).await {
         Ok(Ok(true)) => Some(connection),
         _ => None,
     }
