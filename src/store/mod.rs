@@ -89,8 +89,8 @@ pub trait Store: Send + Sync {
     /// Gives back every claim of `owner`.
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
 
-    /// Gives back the claims of processes that are known to be dead, except those with an effect under way, whose
-    /// lease must run out. How many.
+    /// Gives back the claims of processes that are known to be dead. How many. On PostgreSQL not those with an effect under
+    /// way, whose lease must run out; on SQLite all, since its file has no other owner: whoever claims them looks first.
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError>;
 
     /// Effects since `since`, newest first: what budgets are counted from.

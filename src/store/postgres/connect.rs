@@ -21,12 +21,15 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A connection that lay idle for longer is asked for a sign of life before it is used: the server may have restarted.
 /// A busy one is not, it would cost a round trip; if it is dead its next statement says so, and the caller tries again.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
-/// For every statement of the service: no query of ours is meant to take long, and nobody waits for one that does.
-/// Keep-alives: a connection through a network that silently drops it must not be held for hours.
+/// A whole operation ends here, answered or not: a network that swallows packets answers nothing for a quarter of an hour.
+/// Longer than a statement may take, so that the server's own word comes first where there is one.
+pub(super) const DEADLINE: Duration = Duration::from_secs(6);
+/// For every statement of the service: no query of ours is meant to take long, and nobody waits for one that does. A
+/// process that is stopped in the middle of a transaction holds the others up no longer than that either.
 const SETTINGS: [(&str, &str); 4] = [
     ("statement_timeout", "5s"),
     ("lock_timeout", "4s"),
-    ("idle_in_transaction_session_timeout", "15s"),
+    ("idle_in_transaction_session_timeout", "5s"),
     ("application_name", "fettle"),
 ];
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -116,12 +116,12 @@ const TAKE: &str = "
     WHERE state NOT IN ('closed', 'running') AND lease_owner = $1";
 
 /// Gives back the claims of the dead.
-pub(super) async fn adopt(pool: &PgPool, owner: Uuid) -> Result<u64, StoreError> {
+pub(super) async fn adopt(connection: &mut PgConnection, owner: Uuid) -> Result<u64, StoreError> {
     const WHAT: &str = "take over the claims of dead processes";
-    let others: Vec<Id> = sqlx::query_scalar(OTHERS).bind(Id(owner)).fetch_all(pool).await.during(WHAT)?;
+    let others: Vec<Id> = sqlx::query_scalar(OTHERS).bind(Id(owner)).fetch_all(&mut *connection).await.during(WHAT)?;
     let mut adopted = 0;
     for other in others {
-        let mut tx = pool.begin().await.during(WHAT)?;
+        let mut tx = connection.begin().await.during(WHAT)?;
         let is_dead: bool =
             sqlx::query_scalar(IS_DEAD).bind(CLASS).bind(key(other.0)).fetch_one(&mut *tx).await.during(WHAT)?;
         if is_dead {

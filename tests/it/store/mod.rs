@@ -10,6 +10,7 @@ mod prune;
 mod read;
 mod receive;
 mod schema;
+mod scratch;
 mod waiting;
 mod work;
 

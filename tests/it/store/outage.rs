@@ -43,6 +43,32 @@ async fn a_cut_network_is_transient_and_said_within_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_network_that_swallows_everything_is_given_up_and_holds_no_connection() {
+    let database = Database::create().await;
+    let proxy = Proxy::tcp(database.address()).await;
+    let store = open(&database.url_through(proxy.address()), Uuid::now_v7()).await.unwrap();
+    append(&*store).await.unwrap();
+
+    proxy.fail(Fault::Stalled);
+    // More at once than there are connections.
+    let begun = Instant::now();
+    let tries: Vec<_> = (0..15)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { append(&*store).await })
+        })
+        .collect();
+    for one in tries {
+        let error = one.await.unwrap().expect_err("stalled");
+        assert!(error.is_transient(), "{error:?}");
+    }
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    proxy.restore();
+    until_it_works(&*store).await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn connections_that_the_server_ended_are_replaced() {
     let database = Database::create().await;
     let store = open(&database.url(), Uuid::now_v7()).await.unwrap();
