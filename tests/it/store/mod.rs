@@ -10,7 +10,6 @@ mod prune;
 mod read;
 mod receive;
 mod schema;
-mod scratch;
 mod waiting;
 mod work;
 

@@ -163,8 +163,10 @@ async fn released_claims_are_free_at_once(db: Db) {
     open_all(&*db.store, &[held("a", at(1)), held("b", at(1)), held("c", at(1))]).await;
     let other = Uuid::now_v7();
     db.store.claim(other, at(1), at(30), 1).await.unwrap();
-    assert_eq!(db.store.claim(db.owner, at(1), at(30), 9).await.unwrap().len(), 2);
+    let mine = db.store.claim(db.owner, at(1), at(30), 9).await.unwrap();
+    assert_eq!(mine.len(), 2);
     assert_eq!(db.store.release(db.owner).await.unwrap(), 2);
+    assert_eq!(db.store.commit(&mine[0].claim, &commit(&mine[0].remediation, vec![])).await.unwrap(), None);
     assert_eq!(db.store.claim(Uuid::now_v7(), at(1), at(30), 9).await.unwrap().len(), 2);
 }
 
