@@ -21,6 +21,7 @@ pub mod endpoint;
 mod find;
 mod host;
 mod image;
+pub mod own;
 mod restart;
 mod seen;
 mod stopped;
