@@ -24,14 +24,18 @@ const AGE_MAX: Duration = Duration::from_mins(10);
 pub(super) struct Daemon {
     /// Its own id.
     pub(super) id: String,
-    /// Its clock when it answered, `None` if it did not say.
+    /// Its clock when it answered, the time that its answer took added; `None` if it did not say.
     clock: Option<Timestamp>,
     /// When the answer came, by our monotonic clock.
     at: Instant,
 }
 
+/// Longest answer whose time is added to the daemon's clock: asking for events up to now then waits for no longer.
+const LAG_MAX: Duration = Duration::from_millis(250);
+
 impl Daemon {
-    /// What its clock says now, or a little less: never more, unless it was set back since.
+    /// What its clock says now, or a little more: by the time that an answer takes, at most [`LAG_MAX`]. Not less, or
+    /// what has just happened would be missed.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.map_or_else(Timestamp::now, |then| time::after(then, self.at.elapsed()))
     }
@@ -51,11 +55,15 @@ impl Host {
         if let Some(known) = self.memory().current.as_ref().filter(|known| known.at.elapsed() < AGE_MAX) {
             return Ok(known.clone());
         }
-        let info = self.see(Op::Info, |client| async move { client.info().await }).await?;
+        let asked = |client: bollard::Docker| async move {
+            let start = Instant::now();
+            client.info().await.map(|info| (info, start.elapsed().min(LAG_MAX)))
+        };
+        let (info, lag) = self.see(Op::Info, asked).await?;
         let Some(id) = info.id.filter(|id| !id.is_empty()) else {
             return Err(senseless(self, "no id of its own"));
         };
-        let clock = info.system_time.and_then(|text| text.parse().ok());
+        let clock = info.system_time.and_then(|text| text.parse().ok()).map(|clock| time::after(clock, lag));
         let daemon = Daemon { id: id.clone(), clock, at: Instant::now() };
         *self.memory() = Memory { current: Some(daemon.clone()), last_id: Some(id) };
         Ok(daemon)

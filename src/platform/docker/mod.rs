@@ -6,7 +6,7 @@
 //! - every request has a deadline of its own, and every one is told to the [`Observer`];
 //! - names of targets only ever go into looks; what they bring back counts only if the names are equal, compared here,
 //!   because Docker reads short names as prefixes of ids. Calls that change something take full ids;
-//! - what is reported as never sent was never sent (see [`classify`]).
+//! - what is reported as never sent was never sent (see `classify.rs`).
 //!
 //! Deliberately not: no retries, no events stream held open, no negotiation of versions (bollard sends unversioned paths),
 //! no TLS and no ssh yet. Not checked: that the endpoint to look and the one to act belong to one daemon; acting by

@@ -78,7 +78,7 @@ async fn events(
     exit: &Exit,
     started: Timestamp,
 ) -> Result<Option<bool>, PlatformError> {
-    // An end in the daemon's past, or it would go on to wait for new events.
+    // An end that is now by the daemon's clock: later, and it would wait for new events until then.
     let until = daemon.now().max(exit.finished.unwrap_or(started)).max(started);
     let filters =
         HashMap::from([("type", vec!["container"]), ("container", vec![id]), ("event", vec!["kill", "stop"])]);
