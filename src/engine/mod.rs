@@ -4,4 +4,8 @@
 //! the database, Docker.
 
 pub mod clock;
+pub mod execute;
 pub mod intake;
+pub mod receive;
+pub mod shell;
+pub mod worker;

@@ -50,8 +50,10 @@ pub struct StoredNotification {
 }
 
 /// What `receive` must read before the core can think.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ReceiveAsk {
+    /// Now: when those that are woken become due.
+    pub now: Timestamp,
     /// Notifications to take in. Only those still pending are in [`World::taken`].
     pub take: Vec<Uuid>,
     /// Alerts they speak of.
@@ -112,7 +114,7 @@ pub struct Closed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission {
     /// The intent is stored.
-    Admitted(Claim),
+    Admitted(Closed),
     /// A guard said no; nothing was stored.
     Refused(Refusal),
     /// The claim was lost; nothing was stored.
