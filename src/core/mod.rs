@@ -5,12 +5,16 @@
 
 pub mod action;
 pub mod alert;
+pub mod decide;
 pub mod guard;
 pub mod matcher;
 pub mod receive;
 pub mod remediation;
 pub mod rule;
+pub mod select;
+pub mod settings;
 pub mod sight;
 pub mod target;
 pub mod time;
+pub mod verdict;
 mod words;

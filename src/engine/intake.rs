@@ -91,7 +91,7 @@ struct Job {
     row: NewNotification,
     webhook: Webhook,
     answer: oneshot::Sender<bool>,
-    _room: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 /// The task behind the door.
@@ -142,7 +142,7 @@ impl Intake {
             body,
         };
         let (answer, stored) = oneshot::channel();
-        match self.queue.try_send(Job { row, webhook, answer, _room: room }) {
+        match self.queue.try_send(Job { row, webhook, answer, room }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(IntakeError::Full),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(IntakeError::Closing),
@@ -180,9 +180,9 @@ impl Writer {
 
     async fn write(&self, jobs: Vec<Job>) {
         let (rows, rest): (Vec<_>, Vec<_>) =
-            jobs.into_iter().map(|job| (job.row, (job.webhook, job.answer, job._room))).unzip();
+            jobs.into_iter().map(|job| (job.row, (job.webhook, job.answer, job.room))).unzip();
         let stored = self.append(&rows).await;
-        for ((row, (webhook, answer, _room)), stored) in rows.into_iter().zip(rest).zip(stored) {
+        for ((row, (webhook, answer, room)), stored) in rows.into_iter().zip(rest).zip(stored) {
             if stored {
                 let received = Received { id: row.id, received_at: row.received_at, webhook };
                 if self.onward.try_send(received).is_err() {
@@ -191,6 +191,7 @@ impl Writer {
             }
             // The sender may have gone; the row is stored and counts all the same.
             let _ = answer.send(stored);
+            drop(room);
         }
     }
 
