@@ -1,7 +1,8 @@
 //! What was decided, said once: the log line and the count of each record are made together, so they cannot disagree.
 //!
-//! Called after the commit, so what is said did happen. info: a decision, also one not to act. warn: a remediation that
-//! people have to look at. debug: the steps of the story. Lines read alone; the same facts are in fields for queries.
+//! Called once after each commit, so what is said did happen, and a remediation that is closed was closed by that commit.
+//! info: a decision, also one not to act. warn: people have to look. debug: the steps of the story. Lines read alone; the
+//! same facts are in fields for queries.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::metrics::Metrics;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
 use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::{Remediation, State, StateName};
+use crate::core::remediation::state::{Remediation, State};
 use crate::core::time::since;
 
 /// Says and counts what one decision about `remediation` stored. `remediation` is as it was stored, after the decision.
@@ -19,26 +20,31 @@ pub fn recorded(metrics: &Metrics, remediation: &Remediation, records: &[Record]
     received(metrics, std::slice::from_ref(remediation), records);
 }
 
-/// Says and counts what taking notifications in stored: `remediations` are those it opened, some of them closed at once.
+/// Says and counts what taking notifications in stored. `remediations` are those it opened, some of them closed at once.
 pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Record]) {
     for record in records {
         match record {
-            Record::Action(row) => action(metrics, row),
+            Record::Action(row) => action(metrics, row, counted_apart(records, row)),
             Record::Result(row) => {
                 if let Some((remediation, action)) = acted(remediations, records, row.action_id) {
                     result(metrics, remediation, action, row);
                 }
             }
             Record::Verdict { rule, action, row } => verdict(metrics, rule, action, row),
-            Record::Transition(row) => {
-                if let Some(remediation) = remediations.iter().find(|it| it.id == row.remediation_id) {
-                    transition(metrics, remediation, row);
-                }
-            }
+            Record::Transition(row) => transition(remediations, row),
             Record::Refusal { rule, guard } => refusal(metrics, remediations, rule, *guard),
             Record::Event(row) => event(metrics, row),
         }
     }
+    for remediation in remediations {
+        closed(metrics, remediation);
+    }
+}
+
+/// Whether the refusal in this audit row is also among the records by itself: then it is one refusal, not two.
+fn counted_apart(records: &[Record], row: &ActionRow) -> bool {
+    let same = |guard: &Guard| row.reason.as_deref() == Some(guard.as_str());
+    records.iter().any(|it| matches!(it, Record::Refusal { rule, guard } if *rule == row.rule && same(guard)))
 }
 
 /// Whose action has this id, and its name: it is being judged, judged in the same breath, or the intent lies beside it.
@@ -65,27 +71,36 @@ fn acted<'a>(
     attempt.or_else(beside)
 }
 
-fn action(metrics: &Metrics, row: &ActionRow) {
+fn action(metrics: &Metrics, row: &ActionRow, counted_apart: bool) {
     let ActionRow { remediation_id: id, rule, action, target, attempt, .. } = row;
     let (reason, error) = (row.reason.as_deref().unwrap_or("no reason given"), row.error.as_deref());
     let Some(result) = row.result else {
-        tracing::info!(remediation.id = %id, rule, target, action, attempt, "{action} of {target} begins (attempt {attempt})");
+        tracing::info!(remediation.id = %id, rule, target, action, attempt,
+            "{action} of {target} begins (attempt {attempt})");
         return;
     };
     metrics.action(rule, action, result, None);
     match result {
         ActionResult::Refused => {
-            if let Some(guard) = row.reason.as_deref().and_then(Guard::from_word) {
+            let guard = row.reason.as_deref().and_then(Guard::from_word);
+            if let Some(guard) = guard.filter(|_| !counted_apart) {
                 metrics.refusal(rule, guard);
             }
-            tracing::info!(remediation.id = %id, rule, target, action, reason, error, "{action} of {target} refused for good by {reason}");
+            let end = if guard.is_some_and(Guard::is_final) { "for good" } else { "for now" };
+            tracing::info!(remediation.id = %id, rule, target, action, reason, error,
+                "{action} of {target} refused {end} by {reason}");
         }
         ActionResult::Observed => {
-            tracing::info!(remediation.id = %id, rule, target, action, attempt, "{action} of {target} would be done now (observing only)");
+            tracing::info!(remediation.id = %id, rule, target, action, attempt,
+                "{action} of {target} would be done now (observing only)");
         }
-        _ => {
-            let result = result.as_str();
-            tracing::info!(remediation.id = %id, rule, target, action, attempt, reason, error, "{action} of {target} {result}");
+        ActionResult::Succeeded => {
+            tracing::info!(remediation.id = %id, rule, target, action, attempt, "{action} of {target} succeeded");
+        }
+        ActionResult::Failed | ActionResult::Unknown | ActionResult::Expired => {
+            let why = error.unwrap_or(reason);
+            tracing::warn!(remediation.id = %id, rule, target, action, attempt, reason, error,
+                "{action} of {target} {result}: {why}");
         }
     }
 }
@@ -98,10 +113,12 @@ fn result(metrics: &Metrics, remediation: &Remediation, action: &'static str, ro
     let (result, attempt) = (row.result.as_str(), remediation.attempts);
     let (reason, error, duration_ms) = (row.reason.as_deref(), row.error.as_deref(), took.map(millis));
     if row.result == ActionResult::Succeeded {
-        tracing::info!(remediation.id = %id, rule, %target, action, attempt, duration_ms, reason, "{action} of {target} {result}");
+        tracing::info!(remediation.id = %id, rule, %target, action, attempt, duration_ms, reason,
+            "{action} of {target} {result}");
     } else {
         let why = error.or(reason).unwrap_or("no reason given");
-        tracing::warn!(remediation.id = %id, rule, %target, action, attempt, duration_ms, reason, error, "{action} of {target} {result}: {why}");
+        tracing::warn!(remediation.id = %id, rule, %target, action, attempt, duration_ms, reason, error,
+            "{action} of {target} {result}: {why}");
     }
 }
 
@@ -114,27 +131,36 @@ fn verdict(metrics: &Metrics, rule: &str, action: &'static str, row: &VerdictRow
     let (verdict, reason) = (row.verdict.as_str(), &row.reason);
     let bad = matches!(row.verdict, Verdict::NotFixed | Verdict::StillFiring | Verdict::Unknown | Verdict::Regressed);
     if bad {
-        tracing::warn!(action.id = %row.action_id, rule, action, verdict, reason, "{action} by rule {rule} judged {verdict}: {reason}");
+        tracing::warn!(action.id = %row.action_id, rule, action, verdict, reason,
+            "{action} by rule {rule} judged {verdict}: {reason}");
     } else {
-        tracing::info!(action.id = %row.action_id, rule, action, verdict, reason, "{action} by rule {rule} judged {verdict}: {reason}");
+        tracing::info!(action.id = %row.action_id, rule, action, verdict, reason,
+            "{action} by rule {rule} judged {verdict}: {reason}");
     }
 }
 
-fn transition(metrics: &Metrics, remediation: &Remediation, row: &TransitionRow) {
-    let (id, rule, target, what) = (remediation.id, &remediation.rule, &remediation.target, &row.what);
-    let (true, Some(outcome)) = (row.state == StateName::Closed, remediation.outcome()) else {
-        let state = row.state.as_str();
+fn transition(remediations: &[Remediation], row: &TransitionRow) {
+    let (id, state, what) = (row.remediation_id, row.state.as_str(), &row.what);
+    if let Some(remediation) = remediations.iter().find(|it| it.id == id) {
+        let (rule, target) = (&remediation.rule, &remediation.target);
         tracing::debug!(remediation.id = %id, rule, %target, state, "{target} {state}: {what}");
-        return;
-    };
-    metrics.closed(rule, outcome);
-    let duration_ms = millis(since(row.at, remediation.opened_at));
-    let (attempts, reason) = (remediation.attempts, remediation.reason().unwrap_or_default());
-    let outcome_word = outcome.as_str();
-    if matches!(outcome, Outcome::Escalated | Outcome::Cleared) {
-        tracing::warn!(remediation.id = %id, rule, %target, outcome = outcome_word, reason, attempts, duration_ms, "remediation of {target} closed {outcome_word}: {reason}");
     } else {
-        tracing::info!(remediation.id = %id, rule, %target, outcome = outcome_word, reason, attempts, duration_ms, "remediation of {target} closed {outcome_word}: {reason}");
+        tracing::debug!(remediation.id = %id, state, "remediation {id} {state}: {what}");
+    }
+}
+
+fn closed(metrics: &Metrics, remediation: &Remediation) {
+    let (Some(outcome), Some(at)) = (remediation.outcome(), remediation.closed_at()) else { return };
+    let (id, rule, target, attempts) = (remediation.id, &remediation.rule, &remediation.target, remediation.attempts);
+    metrics.closed(rule, outcome);
+    let duration_ms = millis(since(at, remediation.opened_at));
+    let (word, reason) = (outcome.as_str(), remediation.reason().unwrap_or_default());
+    if matches!(outcome, Outcome::Escalated | Outcome::Cleared) {
+        tracing::warn!(remediation.id = %id, rule, %target, outcome = word, reason, attempts, duration_ms,
+            "remediation of {target} closed {word}: {reason}");
+    } else {
+        tracing::info!(remediation.id = %id, rule, %target, outcome = word, reason, attempts, duration_ms,
+            "remediation of {target} closed {word}: {reason}");
     }
 }
 

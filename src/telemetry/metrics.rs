@@ -32,7 +32,7 @@ pub const UNKNOWN_SENDER: &str = "unknown";
 pub const ANONYMOUS: &str = "anonymous";
 
 /// Events that have a name so far, for series that exist from the start.
-const EVENTS: [&str; 3] = ["escalated", "gave_up", "truncated"];
+const EVENTS: [&str; 3] = ["cleared_unproven", "escalated", "gave_up"];
 
 /// Up to the 5 s a sender is left waiting; fine where a commit lies (0.5 ms) and where the goals are (10 and 25 ms).
 const INTAKE: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];

@@ -4,7 +4,7 @@ use super::*;
 use crate::core::action::Action;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
-use crate::core::remediation::state::{Attempt, Opener};
+use crate::core::remediation::state::{Attempt, Opener, StateName};
 use crate::core::rule::model::{Mode, Verify};
 use crate::core::sight::Pin;
 use crate::core::time::Timestamp;
@@ -99,8 +99,8 @@ fn counted(remediation: &Remediation, records: &[Record]) -> Vec<String> {
 
 #[test]
 fn an_intent_counts_nothing_until_its_result_is_known() {
-    let remediation = closed(Outcome::Fixed);
-    assert_eq!(counted(&remediation, &[row(None, None)]), [""; 0]);
+    let held = remediation(State::Held { until: at(1) });
+    assert_eq!(counted(&held, &[row(None, None)]), [""; 0]);
 }
 
 #[test]
@@ -160,8 +160,30 @@ fn steps_of_an_open_remediation_are_not_counted_and_a_waiting_guard_is() {
 }
 
 #[test]
+fn a_waiting_guard_that_is_also_in_the_audit_is_one_refusal() {
+    let blocked = remediation(State::Blocked { reason: Guard::Budget, until: at(30) });
+    let refused = Record::Refusal { rule: "web".into(), guard: Guard::Budget };
+    assert_eq!(
+        counted(&blocked, &[refused, row(Some(ActionResult::Refused), Some("budget"))]),
+        [
+            r#"fettle_actions_total{action="restart",result="refused",rule="web"} 1"#,
+            r#"fettle_refusals_total{reason="budget",rule="web"} 1"#,
+        ]
+    );
+}
+
+#[test]
+fn of_remediations_received_together_those_closed_at_once_are_counted() {
+    let metrics = Metrics::new();
+    let held = remediation(State::Held { until: at(30) });
+    received(&metrics, &[held, closed(Outcome::Refused)], &[row(Some(ActionResult::Refused), Some("no_target"))]);
+    let text = metrics.render();
+    assert!(text.contains(r#"fettle_remediations_total{outcome="refused",rule="web"} 1"#), "{text}");
+}
+
+#[test]
 fn an_event_is_counted_by_its_name() {
     let event = EventRow { at: at(0), event: "gave_up", severity: Severity::Critical, details: json!({}) };
-    let lines = counted(&closed(Outcome::Escalated), &[Record::Event(event)]);
+    let lines = counted(&remediation(State::Held { until: at(1) }), &[Record::Event(event)]);
     assert_eq!(lines, [r#"fettle_events_total{event="gave_up"} 1"#]);
 }
