@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod alert;
+pub mod duration;
 pub mod guard;
 pub mod matcher;
 pub mod receive;
@@ -14,3 +15,4 @@ pub mod sight;
 pub mod target;
 pub mod time;
 mod words;
+pub mod yaml;
