@@ -4,3 +4,4 @@
 //! done goes out as data, so everything here runs the same live, in a rule test, in a replay and in a simulation.
 
 pub mod alert;
+pub mod matcher;
