@@ -1,5 +1,7 @@
 //! fettle: an Alertmanager webhook receiver and remediation engine.
 pub mod core;
+pub mod diagnostic;
 pub mod engine;
 pub mod platform;
 pub mod store;
+pub mod telemetry;

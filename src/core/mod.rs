@@ -6,6 +6,7 @@
 pub mod action;
 pub mod alert;
 pub mod decide;
+pub mod duration;
 pub mod guard;
 pub mod matcher;
 pub mod receive;
@@ -18,3 +19,4 @@ pub mod target;
 pub mod time;
 pub mod verdict;
 mod words;
+pub mod yaml;
