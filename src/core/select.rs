@@ -20,5 +20,5 @@ pub struct Selected {
 #[must_use]
 pub fn select(rules: &RuleSet, hosts: &Hosts, labels: &Labels) -> Vec<Selected> {
     let selected = |rule: &Arc<Rule>| Selected { rule: rule.clone(), target: rule.target.resolve(labels, hosts) };
-    rules.select(labels).into_iter().map(selected).collect()
+    rules.select(labels).map(selected).collect()
 }

@@ -43,11 +43,16 @@ pub async fn execute(shell: &Shell, host: &str, attempt: &Attempt, intent_stored
         Action::Restart { grace } => shell.platform.restart(host, &attempt.pin.id, *grace).await,
         Action::Escalate { .. } => Ok(()),
     };
-    let after = shell.platform.look(host, &attempt.pin.id).await.map(|sight| sight.map(Box::new)).map_err(blind);
-    Call { started_at, answer: answer.map_err(failure), after }
+    let after = shell
+        .platform
+        .look(host, &attempt.pin.id)
+        .await
+        .map(|sight| sight.map(Box::new))
+        .map_err(|error| blind(&error));
+    Call { started_at, answer: answer.map_err(|error| failure(&error)), after }
 }
 
-fn failure(error: PlatformError) -> CallFailure {
+fn failure(error: &PlatformError) -> CallFailure {
     CallFailure {
         reason: error.reason(),
         nothing_sent: error.nothing_sent(),

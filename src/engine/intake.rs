@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::core::alert::webhook::{Malformed, Webhook};
@@ -166,10 +167,23 @@ impl Intake {
 }
 
 impl Writer {
-    /// Writes until every door is dropped.
-    pub async fn run(mut self) {
+    /// Writes until `stop`, then what still waits.
+    pub async fn run(mut self, stop: CancellationToken) {
         let mut jobs = Vec::with_capacity(BATCH);
-        while self.jobs.recv_many(&mut jobs, BATCH).await > 0 {
+        loop {
+            // Cancel safe: recv_many leaves what it did not give in the queue.
+            tokio::select! {
+                biased;
+                taken = self.jobs.recv_many(&mut jobs, BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                }
+                () = stop.cancelled(), if !self.jobs.is_closed() => {
+                    self.jobs.close();
+                    continue;
+                }
+            }
             // A sender that was sent away already comes again: its row would only be a duplicate.
             jobs.retain(|job: &Job| !job.answer.is_closed());
             if !jobs.is_empty() {

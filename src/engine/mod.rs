@@ -4,8 +4,16 @@
 //! the database, Docker.
 
 pub mod clock;
-pub mod execute;
+pub mod readiness;
+pub mod shell;
+
 pub mod intake;
 pub mod receive;
-pub mod shell;
+
 pub mod worker;
+
+pub mod execute;
+
+pub mod upkeep;
+
+pub mod run;

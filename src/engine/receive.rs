@@ -5,7 +5,7 @@
 //! error or a restart the same notifications are read back from the store. The order of arrival does not matter, because
 //! an alert ignores words received before the last one it took in.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -70,8 +70,6 @@ impl Receiver {
         loop {
             // Every arm is cancel safe: recv and tick keep what they did not give.
             tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
                 taken = self.stored.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
                         break;
@@ -80,6 +78,7 @@ impl Receiver {
                 }
                 Some(alerts) = self.again.recv() => self.ask_again(alerts).await,
                 _ = sweep.tick() => self.catch_up(ORPHAN).await,
+                () = stop.cancelled() => break,
             }
             if self.overflow.swap(false, Ordering::AcqRel) {
                 self.catch_up(Duration::ZERO).await;
@@ -218,6 +217,14 @@ impl Receiver {
     async fn hand_on(&self, changes: Changes, claimed: bool) {
         events::received(&self.shell.metrics, &changes.opened, &changes.records);
         let mut unclaimed = !changes.woken.is_empty();
+        // Everything attached to a new remediation is in the batch that opened it.
+        let by_fingerprint: HashMap<_, _> = changes.alerts.iter().map(|alert| (alert.fingerprint, alert)).collect();
+        let mut attached: HashMap<Uuid, Vec<AlertState>> = HashMap::new();
+        for candidate in &changes.candidates {
+            if let (Some(id), Some(alert)) = (candidate.remediation, by_fingerprint.get(&candidate.fingerprint)) {
+                attached.entry(id).or_default().push((*alert).clone());
+            }
+        }
         for remediation in changes.opened {
             if matches!(remediation.outcome(), Some(Outcome::Refused)) {
                 continue;
@@ -227,7 +234,8 @@ impl Receiver {
                 continue;
             }
             let claim = Claim { id: remediation.id, owner: self.shell.owner, version: 1, wakes: 0 };
-            self.queue.push(Claimed { claim, remediation }).await;
+            let alerts = attached.remove(&remediation.id).unwrap_or_default();
+            self.queue.push(Claimed { claim, remediation }, alerts).await;
         }
         if unclaimed {
             self.shell.wake.notify_one();

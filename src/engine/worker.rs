@@ -49,7 +49,13 @@ pub const DRAIN: Duration = Duration::from_secs(25);
 
 /// Where new remediations wait for the worker.
 #[derive(Clone)]
-pub struct Queue(mpsc::Sender<Claimed>);
+pub struct Queue(mpsc::Sender<Work>);
+
+/// A claimed remediation, with its alerts where they are known already.
+struct Work {
+    claimed: Claimed,
+    alerts: Option<Vec<AlertState>>,
+}
 
 impl Queue {
     /// How many more fit.
@@ -58,17 +64,17 @@ impl Queue {
         self.0.capacity()
     }
 
-    /// Puts one in.
-    pub(crate) async fn push(&self, claimed: Claimed) {
+    /// Puts a new one in, with the alerts attached to it.
+    pub(crate) async fn push(&self, claimed: Claimed, alerts: Vec<AlertState>) {
         // The worker ends only at shutdown: then the lease runs out and another process goes on.
-        let _ = self.0.send(claimed).await;
+        let _ = self.0.send(Work { claimed, alerts: Some(alerts) }).await;
     }
 }
 
 /// The task that drives remediations.
 pub struct Worker {
     shell: Arc<Shell>,
-    queue: mpsc::Receiver<Claimed>,
+    queue: mpsc::Receiver<Work>,
     again: mpsc::Sender<Vec<AlertState>>,
 }
 
@@ -88,10 +94,10 @@ impl Worker {
         while !stop.is_cancelled() {
             let Ok(place) = places.clone().acquire_owned().await else { break };
             // Cancel safe: recv, notified, sleep and cancelled keep what they did not give; join_next too.
-            let claimed = tokio::select! {
+            let due = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(claimed) = self.queue.recv() => vec![claimed],
+                Some(work) = self.queue.recv() => vec![work],
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
                     watch(ended);
                     continue;
@@ -100,7 +106,7 @@ impl Worker {
                 () = tokio::time::sleep_until(next) => self.claim(&places, &mut next).await,
             };
             let mut place = Some(place);
-            for claimed in claimed {
+            for work in due {
                 let place = match place.take() {
                     Some(place) => place,
                     None => match places.clone().acquire_owned().await {
@@ -110,9 +116,9 @@ impl Worker {
                 };
                 let (shell, again) = (self.shell.clone(), self.again.clone());
                 tasks.spawn(async move {
-                    let span = tracing::info_span!("remediation", remediation.id = %claimed.claim.id,
-                        rule = claimed.remediation.rule, target = %claimed.remediation.target);
-                    drive(&shell, &again, claimed).instrument(span).await;
+                    let span = tracing::info_span!("remediation", remediation.id = %work.claimed.claim.id,
+                        rule = work.claimed.remediation.rule, target = %work.claimed.remediation.target);
+                    drive(&shell, &again, work).instrument(span).await;
                     drop(place);
                 });
             }
@@ -131,7 +137,7 @@ impl Worker {
     }
 
     /// Claims what is due and sets when to look next.
-    async fn claim(&self, places: &Semaphore, next: &mut Instant) -> Vec<Claimed> {
+    async fn claim(&self, places: &Semaphore, next: &mut Instant) -> Vec<Work> {
         let now = self.shell.time.now();
         // The caller holds one place already.
         let limit = u32::try_from(places.available_permits() + 1).unwrap_or(u32::MAX);
@@ -142,12 +148,12 @@ impl Worker {
                 if let Ok(Some(due)) = self.shell.store.next_due(now).await {
                     *next = Instant::now() + since(due, now).min(POLL);
                 }
-                claimed
+                Vec::new()
             }
             Ok(claimed) => {
                 // There may be more.
                 *next = Instant::now();
-                claimed
+                claimed.into_iter().map(|claimed| Work { claimed, alerts: None }).collect()
             }
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "due remediations could not be claimed");
@@ -164,8 +170,8 @@ fn watch(ended: Result<(), tokio::task::JoinError>) {
 }
 
 /// Drives one claimed remediation until it has to wait or is closed.
-async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, claimed: Claimed) {
-    match decide_and_store(shell, claimed).await {
+async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, work: Work) {
+    match decide_and_store(shell, work).await {
         Ok(Some(closed)) if !closed.waiting.is_empty() => {
             // Should the queue be full, upkeep finds them waiting.
             let _ = again.try_send(closed.waiting);
@@ -177,9 +183,13 @@ async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, claimed: Cl
     shell.wake.notify_one();
 }
 
-async fn decide_and_store(shell: &Shell, claimed: Claimed) -> Result<Option<Closed>, StoreError> {
-    let Claimed { mut claim, mut remediation } = claimed;
-    let mut alerts = shell.store.attached(remediation.id).await?;
+async fn decide_and_store(shell: &Shell, work: Work) -> Result<Option<Closed>, StoreError> {
+    let Work { claimed: Claimed { claim, mut remediation }, alerts } = work;
+    // Read once per decision: a look in between is bounded, and what is heard meanwhile wakes it again.
+    let alerts = match alerts {
+        Some(alerts) => alerts,
+        None => shell.store.attached(remediation.id).await?,
+    };
     let (mut records, mut event) = (Vec::new(), Event::Due);
     loop {
         let decision = think(shell, remediation, &alerts, event);
@@ -196,31 +206,24 @@ async fn decide_and_store(shell: &Shell, claimed: Claimed) -> Result<Option<Clos
             }
             Ask::Find => {
                 react(shell, &remediation);
-                Event::Found(shell.platform.find(&remediation.target).await.map_err(blind))
+                Event::Found(shell.platform.find(&remediation.target).await.map_err(|error| blind(&error)))
             }
             Ask::Look { id } => Event::Looked(look(shell, &remediation, &id).await),
             Ask::Admit(request) => match admitted(shell, &claim, &remediation, &request, &records).await? {
                 Answer::Lost => return Ok(None),
-                Answer::Refused(event) => event,
+                Answer::Refused(event) => *event,
                 Answer::Done(closed) => return Ok(Some(closed)),
-                Answer::Begun(next, begun) => {
+                Answer::Begun(claim, remediation) => {
                     // From here on the truth must reach the store even if it takes a while.
-                    claim = next;
-                    remediation = begun;
-                    records.clear();
                     let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
                     let lease = call_lease(&attempt.action);
-                    let began = Instant::now();
-                    let call = execute(shell, remediation.target.host(), attempt, began).await;
+                    let stored_at = Instant::now();
+                    let call = execute(shell, remediation.target.host(), attempt, stored_at).await;
                     let event = Event::Returned(call);
-                    return store_result(shell, claim, remediation, event, began + lease).await;
+                    return store_result(shell, claim, *remediation, event, stored_at + lease).await;
                 }
             },
         };
-        if matches!(event, Event::Found(_)) {
-            // A look takes time, and the word that the alert is gone may have come meanwhile.
-            alerts = shell.store.attached(remediation.id).await?;
-        }
     }
 }
 
@@ -271,8 +274,8 @@ fn think(shell: &Shell, remediation: Remediation, alerts: &[AlertState], event: 
 
 enum Answer {
     Lost,
-    Refused(Event),
-    Begun(Claim, Remediation),
+    Refused(Box<Event>),
+    Begun(Claim, Box<Remediation>),
     Done(Closed),
 }
 
@@ -297,13 +300,13 @@ async fn admitted(
     };
     match shell.store.admit(claim, &request.ask, &judge).await? {
         Admission::Lost => Ok(Answer::Lost),
-        Admission::Refused(refusal) => Ok(Answer::Refused(Event::Refused(refusal))),
+        Admission::Refused(refusal) => Ok(Answer::Refused(Box::new(Event::Refused(refusal)))),
         Admission::Admitted(closed) => {
             let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
             let commit = commit.expect("an admission is stored from what judge gave");
             events::recorded(&shell.metrics, &commit.remediation, &commit.records);
             Ok(match commit.keep_until {
-                Some(_) => Answer::Begun(closed.claim, commit.remediation),
+                Some(_) => Answer::Begun(closed.claim, Box::new(commit.remediation)),
                 None => Answer::Done(closed),
             })
         }
@@ -326,10 +329,10 @@ async fn look(
     id: &str,
 ) -> Result<Option<Box<crate::core::sight::Sight>>, Blind> {
     let sight = shell.platform.look(remediation.target.host(), id).await;
-    sight.map(|sight| sight.map(Box::new)).map_err(blind)
+    sight.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error))
 }
 
 /// A failed look, for the core.
-pub(crate) fn blind(error: PlatformError) -> Blind {
+pub(crate) fn blind(error: &PlatformError) -> Blind {
     Blind { reason: error.reason(), error: error.to_string() }
 }
