@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::intake::{Intake, chain, intake};
+use crate::engine::intake::{Intake, Writer, chain, intake};
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::receive::Receiver;
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::{Retention, Upkeep};
-use crate::engine::worker::worker;
+use crate::engine::worker::{Worker, worker};
 
 /// Notifications that wait in memory to be taken in; more are read back from the store.
 const STORED: usize = 1024;
@@ -27,21 +27,28 @@ const STORED: usize = 1024;
 /// Alerts that wait to be asked again.
 const AGAIN: usize = 256;
 
+/// The engine, built and not yet at work.
+pub struct Engine {
+    intake: Intake,
+    shell: Arc<Shell>,
+    writer: Writer,
+    receiver: Receiver,
+    worker: Worker,
+    upkeep: Upkeep,
+}
+
 /// The engine at work.
 pub struct Running {
-    /// The door.
-    pub intake: Intake,
+    intake: Intake,
     shell: Arc<Shell>,
     tasks: JoinSet<()>,
     names: Vec<(Id, &'static str)>,
-    writer: CancellationToken,
-    receiver: CancellationToken,
-    worker: CancellationToken,
-    upkeep: CancellationToken,
+    /// Of writer, receiver, worker, upkeep: in the order of stopping.
+    stops: [CancellationToken; 4],
 }
 
-/// Starts the engine on a store that is prepared.
-pub fn start(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention) -> Running {
+/// Builds the engine. Its door refuses until it is started.
+pub fn build(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention) -> (Intake, Engine) {
     let (onward, stored) = mpsc::channel(STORED);
     let (again, asked) = mpsc::channel(AGAIN);
     let overflow = Arc::new(AtomicBool::new(false));
@@ -49,14 +56,22 @@ pub fn start(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention)
     let (queue, worker) = worker(shell.clone(), again.clone());
     let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
-    let stops = [(); 4].map(|()| CancellationToken::new());
-    let (mut tasks, mut names) = (JoinSet::new(), Vec::new());
-    names.push((tasks.spawn(writer.run(stops[0].clone())).id(), "writer"));
-    names.push((tasks.spawn(receiver.run(stops[1].clone())).id(), "receiver"));
-    names.push((tasks.spawn(worker.run(stops[2].clone())).id(), "worker"));
-    names.push((tasks.spawn(upkeep.run(stops[3].clone())).id(), "upkeep"));
-    let [writer, receiver, worker, upkeep] = stops;
-    Running { intake, shell, tasks, names, writer, receiver, worker, upkeep }
+    (intake.clone(), Engine { intake, shell, writer, receiver, worker, upkeep })
+}
+
+impl Engine {
+    /// Starts all tasks and opens the door. The store must be open and [`recover`] done.
+    #[must_use]
+    pub fn start(self) -> Running {
+        let stops = [(); 4].map(|()| CancellationToken::new());
+        let (mut tasks, mut names) = (JoinSet::new(), Vec::new());
+        names.push((tasks.spawn(self.writer.run(stops[0].clone())).id(), "writer"));
+        names.push((tasks.spawn(self.receiver.run(stops[1].clone())).id(), "receiver"));
+        names.push((tasks.spawn(self.worker.run(stops[2].clone())).id(), "worker"));
+        names.push((tasks.spawn(self.upkeep.run(stops[3].clone())).id(), "upkeep"));
+        self.intake.open();
+        Running { intake: self.intake, shell: self.shell, tasks, names, stops }
+    }
 }
 
 impl Running {
@@ -80,7 +95,7 @@ impl Running {
     pub async fn stop(mut self) {
         self.intake.close();
         // Each ends when it has done what it holds; one at a time, so that nothing is handed to a task that is gone.
-        for stop in [&self.writer, &self.receiver, &self.worker, &self.upkeep] {
+        for stop in &self.stops {
             stop.cancel();
             let _ = self.tasks.join_next().await;
         }
@@ -88,7 +103,7 @@ impl Running {
             Ok(held) if held > 0 => tracing::info!(remediations = held, "gave back what was not finished"),
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(error = %chain(&error), "claims could not be given back; their leases run out")
+                tracing::warn!(error = %chain(&error), "claims could not be given back; their leases run out");
             }
         }
         self.shell.store.close().await;

@@ -6,6 +6,7 @@
 //! Thinking is the core's: where a decision needs facts that must not change under it, the method takes it as a function
 //! of those facts and calls it inside the transaction.
 
+pub mod late;
 pub mod model;
 pub mod view;
 

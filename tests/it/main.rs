@@ -4,6 +4,8 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod support_holds;
