@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::budget;
 use super::compile::Context;
+use super::mode;
 use super::model::{Budget, Mode, Verify};
 use super::raw::{RawDefaults, RawRule};
 use super::steps;
@@ -76,7 +77,7 @@ impl Limits {
     /// These limits with whatever is given instead.
     pub(super) fn with(&self, given: &Given<'_>, context: &Context, report: &mut Report<'_>) -> Self {
         let owner = given.owner.and_then(|node| text(node, report)).map(str::to_owned);
-        let mode = given.mode.and_then(|node| read_mode(node, report));
+        let mode = given.mode.and_then(|node| mode::read(node, report));
         let hold = given.hold.and_then(|node| read_hold(node, context, report));
         let budget = given.budget.and_then(|node| read_budget(node, true, context, report));
         let rule_budget = given.rule_budget.and_then(|node| read_budget(node, false, context, report));
@@ -93,21 +94,6 @@ impl Limits {
             regress_window: regress_window.unwrap_or(self.regress_window),
         }
     }
-}
-
-/// Reads `observe` or `act`.
-pub(crate) fn read_mode(node: &Node, report: &mut Report<'_>) -> Option<Mode> {
-    let (message, help) = match text(node, report)? {
-        "observe" => return Some(Mode::Observe),
-        "act" => return Some(Mode::Act),
-        "propose" => (
-            "`propose` needs approvals, which do not exist yet".to_owned(),
-            "write observe to record what would be done, or act",
-        ),
-        other => (format!("\"{}\" is not a mode", other.chars().take(40).collect::<String>()), "write observe or act"),
-    };
-    report.add_with_help(&codes::UNKNOWN_WORD, &node.at, message, help);
-    None
 }
 
 fn read_hold(node: &Node, context: &Context, report: &mut Report<'_>) -> Option<Duration> {
