@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod readiness;
+pub mod rulebook;
 pub mod shell;
 
 pub mod intake;
