@@ -52,8 +52,6 @@ pub struct StoredNotification {
 /// What `receive` must read before the core can think.
 #[derive(Debug, Clone)]
 pub struct ReceiveAsk {
-    /// Now: when those that are woken become due.
-    pub now: Timestamp,
     /// Notifications to take in. Only those still pending are in [`World::taken`].
     pub take: Vec<Uuid>,
     /// Alerts they speak of.
@@ -66,6 +64,24 @@ pub struct ReceiveAsk {
     pub owner: Uuid,
     /// See `owner`.
     pub lease_until: Option<Timestamp>,
+    /// Now: what is woken is due at once.
+    pub now: Timestamp,
+}
+
+impl ReceiveAsk {
+    /// Asks for nothing yet, on behalf of `owner`, at `now`.
+    #[must_use]
+    pub fn new(owner: Uuid, now: Timestamp) -> Self {
+        Self {
+            take: Vec::new(),
+            fingerprints: HashSet::new(),
+            targets: HashSet::new(),
+            fixed_since: None,
+            owner,
+            lease_until: None,
+            now,
+        }
+    }
 }
 
 /// Proof that a remediation is ours for now.
