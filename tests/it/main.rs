@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod docker;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod story;
