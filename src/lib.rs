@@ -1,4 +1,8 @@
 //! fettle: an Alertmanager webhook receiver and remediation engine.
+pub mod config;
 pub mod core;
+pub mod diagnostic;
+pub mod engine;
 pub mod platform;
 pub mod store;
+pub mod telemetry;

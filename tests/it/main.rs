@@ -4,7 +4,13 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod alertmanager;
+#[cfg(test)]
 mod docker;
+#[cfg(test)]
+mod imports;
+#[cfg(test)]
+mod story;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

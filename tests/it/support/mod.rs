@@ -10,9 +10,11 @@
 
 pub mod container;
 pub mod docker;
+pub mod fettle;
 pub mod image;
 pub mod postgres;
 pub mod private_postgres;
+pub mod process;
 pub mod proxy;
 pub mod server;
 pub mod wait;
