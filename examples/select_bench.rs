@@ -19,13 +19,16 @@ const LONG_ENOUGH: Duration = Duration::from_millis(300);
 /// The best of so many rounds counts: what disturbs only ever makes it slower.
 const ROUNDS: u32 = 5;
 
+/// The matcher of the rule with this number.
+type Pattern = fn(usize) -> String;
+
 fn main() {
     for rules in [10, 1_000, 10_000] {
         let (set, load_ms, kib) = load(rules, |at| format!("alertname=\"Alert{at}\""));
         report("alertname", rules, &set, &alert(rules / 2), load_ms, kib);
         report("alertname_miss", rules, &set, &alert(rules), load_ms, kib);
     }
-    let patterns: [(&str, fn(usize) -> String); 3] = [
+    let patterns: [(&str, Pattern); 3] = [
         ("regex_prefix", |at| format!("alertname=~\"Prefix{at}.*\"")),
         ("regex_suffix", |at| format!("alertname=~\".*Suffix{at}\"")),
         ("regex_classes", |at| format!("alertname=~\"[A-Z][a-z]+[0-9]*-{at}-(up|down).+\"")),

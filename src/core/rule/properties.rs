@@ -1,5 +1,6 @@
 //! What holds for any rules and any alert.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -33,8 +34,9 @@ fn rules() -> impl Strategy<Value = String> {
             // The last one makes the rule legal whatever the others say.
             let list =
                 matchers.iter().map(|m| format!("'{m}'")).chain(["'must=y'".into()]).collect::<Vec<_>>().join(", ");
-            text += &format!(
-                "- {{name: r{at}, match: [{list}], target: {{container: a}}, steps: [restart], continue: {proceed}}}\n"
+            let _ = writeln!(
+                text,
+                "- {{name: r{at}, match: [{list}], target: {{container: a}}, steps: [restart], continue: {proceed}}}"
             );
         }
         text

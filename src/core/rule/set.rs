@@ -36,7 +36,7 @@ impl RuleSet {
                 hash.update(part);
             }
         }
-        let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         Self { index: Index::new(&rules), by_name, digest, rules }
     }
 
