@@ -2,5 +2,7 @@
 pub mod config;
 pub mod core;
 pub mod diagnostic;
+pub mod engine;
 pub mod platform;
 pub mod store;
+pub mod telemetry;

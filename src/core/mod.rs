@@ -5,14 +5,18 @@
 
 pub mod action;
 pub mod alert;
+pub mod decide;
 pub mod duration;
 pub mod guard;
 pub mod matcher;
 pub mod receive;
 pub mod remediation;
 pub mod rule;
+pub mod select;
+pub mod settings;
 pub mod sight;
 pub mod target;
 pub mod time;
+pub mod verdict;
 mod words;
 pub mod yaml;

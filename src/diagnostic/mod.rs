@@ -102,6 +102,13 @@ impl Diagnostic {
         self
     }
 
+    /// On one line, for a log: `rules/web.yaml:14:15: "30" has no unit [F008]`.
+    pub fn line(&self) -> String {
+        let place = if self.line > 0 { format!(":{}:{}", self.line, self.column) } else { String::new() };
+        let text: String = format!("{}{place}: {} [{}]", self.file, self.message, self.code);
+        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    }
+
     /// Whether it stops the load.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -4,6 +4,7 @@
 //! nothing. The cost of [`RuleSet::select`] does not grow with rules whose equality matcher differs from the alert.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -28,15 +29,7 @@ const SELF_LABEL: (&str, &str) = ("fettle", "self");
 impl RuleSet {
     pub(super) fn new(rules: Vec<Arc<Rule>>, files: &[&SourceFile]) -> Self {
         let by_name = rules.iter().enumerate().map(|(at, rule)| (rule.name.as_str().into(), at)).collect();
-        let mut hash = Sha256::new();
-        for file in files {
-            // Lengths first, so that no two sets of files run together to the same bytes.
-            for part in [&file.path, &file.text] {
-                hash.update((part.len() as u64).to_be_bytes());
-                hash.update(part);
-            }
-        }
-        let digest = hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let digest = digest(files.iter().copied());
         Self { index: Index::new(&rules), by_name, digest, rules }
     }
 
@@ -71,6 +64,22 @@ impl RuleSet {
     pub fn digest(&self) -> &str {
         &self.digest
     }
+}
+
+/// SHA-256 of paths and texts, in hex. Lengths first, so that no two sets of files run together to the same bytes.
+pub fn digest<'f>(files: impl IntoIterator<Item = &'f SourceFile>) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        for part in [&file.path, &file.text] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+    }
+    let mut hex = String::with_capacity(64);
+    for byte in hash.finalize() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 impl Default for RuleSet {
