@@ -90,8 +90,8 @@ pub trait Store: Send + Sync {
     /// Gives back every claim of `owner`.
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
 
-    /// Gives back the claims of processes that are known to be dead, except those with an effect under way, whose
-    /// lease must run out. How many.
+    /// Gives back the claims of processes that are known to be dead. Effects under way too: claiming one means to look,
+    /// and a look concludes nothing before the intent is old enough. How many.
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError>;
 
     /// Effects since `since`, newest first: what budgets are counted from.
