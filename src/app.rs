@@ -29,7 +29,7 @@ use crate::engine::run::{Engine, Running, build, recover};
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::Retention;
 use crate::http::{self, Deps};
-use crate::platform::docker::{Docker, own_container_id};
+use crate::platform::docker::{Docker, HostConfig, Pace, own_container_id};
 use crate::platform::{Observer, Platform};
 use crate::store::{self, Store, late::Late};
 use crate::telemetry::logs;
@@ -71,7 +71,7 @@ async fn run(
     time: Arc<Time>,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
-    let docker = Arc::new(docker(&config, &metrics));
+    let docker = Arc::new(docker(&config, &metrics).context("setting `hosts`")?);
     refuse_same_daemon(&docker).await?;
     let readiness = Arc::new(Readiness::default());
     readiness.met(Condition::Rules);
@@ -220,9 +220,12 @@ impl Signals {
     }
 }
 
-fn docker(config: &Config, metrics: &Arc<Metrics>) -> Docker {
-    let hosts = config.hosts.iter();
-    Docker::new(hosts.map(|host| (host.name.clone(), host.into())), Arc::new(Counted(metrics.clone())))
+fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
+    let hosts = config.hosts.iter().map(|host| {
+        let docker = HostConfig { endpoint: host.docker.clone(), read: host.read.clone() };
+        (host.name.clone(), docker)
+    });
+    Ok(Docker::new(hosts, Some(Pace::default()), Arc::new(Counted(metrics.clone())))?)
 }
 
 /// Counts every call to a Docker daemon.

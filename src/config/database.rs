@@ -32,6 +32,8 @@ impl Default for Database {
 pub(super) fn parse(url: &str) -> Option<Database> {
     let (scheme, rest) = url.split_once(':')?;
     let kind = match scheme {
+        // What lives in memory only would forget its budgets at every start.
+        "sqlite" if rest.contains(":memory:") || rest.contains("mode=memory") => return None,
         "sqlite" if !rest.trim_start_matches('/').is_empty() => DatabaseKind::Sqlite,
         "postgres" | "postgresql" if rest.starts_with("//") => DatabaseKind::Postgres,
         _ => return None,

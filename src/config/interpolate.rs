@@ -15,14 +15,13 @@ pub(super) fn interpolate(node: &mut Node, env: Environment<'_>, report: &mut Re
 
 fn walk(node: &mut Node, env: Environment<'_>, report: &mut Report<'_>, put: &mut Vec<(String, String)>) {
     match &mut node.value {
-        Value::Null => {}
         Value::List(items) => items.iter_mut().for_each(|item| walk(item, env, report, put)),
         Value::Map(entries) => entries.iter_mut().for_each(|entry| walk(&mut entry.value, env, report, put)),
         Value::Scalar(text) if text.contains("${") => match expand(text, env, put) {
             Ok(expanded) => *text = expanded,
             Err((message, help)) => report.add_with_help(&codes::VARIABLE, &node.at, message, help),
         },
-        Value::Scalar(_) => {}
+        Value::Null | Value::Scalar(_) => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::environment::{Environment, Form, Given};
@@ -39,20 +40,39 @@ pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<(Config, Vec<Di
     };
     let mut loader = Loader { env, base, report, elsewhere: Vec::new() };
     let config = loader.config(&raw);
+    let hidden = secret_lines(&raw, &loader.report.source);
     let mut found = loader.report.found;
-    found.iter_mut().for_each(|problem| hide(problem, &put));
+    for problem in &mut found {
+        hide(problem, &hidden, &put);
+    }
+    only_first_cause(&mut found);
     found.append(&mut loader.elsewhere);
     sort(&mut found);
     if found.iter().any(Diagnostic::is_error) { Err(found) } else { Ok((config, found)) }
 }
 
+/// The lines of values that hold secrets, or tokens written where they should not be.
+fn secret_lines(raw: &RawConfig<'_>, source: &Source<'_>) -> Vec<RangeInclusive<usize>> {
+    let parts = [raw.database, raw.auth].into_iter().flatten().map(Node::extent);
+    parts.map(|bytes| source.line(bytes.start)..=source.line(bytes.end.saturating_sub(1).max(bytes.start))).collect()
+}
+
 /// Takes out what may be secret: whole lines, and whatever came from a variable.
-fn hide(problem: &mut Diagnostic, put: &[(String, String)]) {
-    problem.snippet.take_if(|snippet| may_hold_one(&snippet.text));
-    for (value, placeholder) in put {
+fn hide(problem: &mut Diagnostic, lines: &[RangeInclusive<usize>], put: &[(String, String)]) {
+    let secret = lines.iter().any(|lines| lines.contains(&problem.line));
+    problem.snippet.take_if(|snippet| secret || may_hold_one(&snippet.text));
+    // Replacing shorter ones would garble the message, and nothing so short is secret.
+    for (value, placeholder) in put.iter().filter(|(value, _)| value.len() >= 4) {
         problem.message = problem.message.replace(value, placeholder);
         problem.help = problem.help.take().map(|help| help.replace(value, placeholder));
     }
+}
+
+/// Where a variable is missing, what was made of the text without it is not worth a word.
+fn only_first_cause(found: &mut Vec<Diagnostic>) {
+    let missing: Vec<(usize, usize)> =
+        found.iter().filter(|it| it.code == codes::VARIABLE.id).map(|it| (it.line, it.column)).collect();
+    found.retain(|it| it.code == codes::VARIABLE.id || !missing.contains(&(it.line, it.column)));
 }
 
 /// A file that holds one secret; white space around it does not count.

@@ -9,7 +9,7 @@ shape! {
     RawConfig {
         /// `FETTLE_LISTEN`; `HOST:PORT`, 127.0.0.1:9876.
         listen = "listen",
-        /// `FETTLE_DATABASE`, then `DATABASE_URL`; sqlite://fettle.db.
+        /// `FETTLE_DATABASE`, then `DATABASE_URL`; `sqlite://fettle.db`.
         database = "database",
         /// `FETTLE_DATABASE_FILE`, then `DATABASE_URL_FILE`; a file that holds the URL.
         database_file = "database_file",

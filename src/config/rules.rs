@@ -71,16 +71,15 @@ fn search(folder: &Path, seen: &mut HashSet<PathBuf>, paths: &mut Vec<PathBuf>, 
         match fs::metadata(&path) {
             Ok(it) if it.is_dir() => search(&path, seen, paths, found),
             Ok(_) if is_rules(&name) => paths.push(path),
-            Ok(_) => {}
             Err(error) if is_rules(&name) => found.push(unreadable(&path, &error)),
-            Err(_) => {}
+            _ => {}
         }
     }
 }
 
 fn is_rules(name: &str) -> bool {
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-    stem.is_some_and(|stem| !Path::new(stem).extension().is_some_and(|last| last == "test"))
+    stem.is_some_and(|stem| Path::new(stem).extension().is_none_or(|last| last != "test"))
 }
 
 /// The text of a file without a byte order mark.

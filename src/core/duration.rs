@@ -3,6 +3,7 @@
 //! Units from the greatest to the least, each at most once: `y w d h m s ms`, where a day has 24 hours, a week seven days
 //! and a year 365. Whole numbers only. Only zero may stand without a unit.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Every unit in milliseconds, greatest first: the order in which they must be written.
@@ -81,7 +82,7 @@ pub fn show(length: Duration) -> String {
     for (unit, each) in UNITS {
         let whole = matches!(unit, "y" | "w");
         if rest >= each && (!whole || rest.is_multiple_of(each)) {
-            text.push_str(&format!("{}{unit}", rest / each));
+            let _ = write!(text, "{}{unit}", rest / each);
             rest %= each;
         }
     }

@@ -16,6 +16,8 @@ pub mod select;
 pub mod settings;
 pub mod sight;
 pub mod target;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod verdict;
 mod words;

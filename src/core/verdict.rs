@@ -2,7 +2,9 @@
 //!
 //! Always holds: `fixed` needs the target well for `healthy_for` without a break *and* every alert seen resolved; a target
 //! that could not be seen is `unknown`, never `fixed`; silence is evidence of nothing. Before the deadline only `fixed` and
-//! `superseded` are final: an unhealthy target may still come up, a firing alert may still resolve.
+//! `superseded` are final: an unhealthy target may still come up, a firing alert may still resolve. A target that is well at
+//! the deadline is never `not_fixed`: it gets `healthy_for` once to prove itself, so that nothing that works is restarted
+//! because the deadline came first, or because nobody looked while fettle was down.
 
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use crate::core::rule::model::Verify;
 use crate::core::sight::{Pin, Sight};
 use crate::core::time::{Timestamp, after};
 
-/// How often a target is looked at that is not well yet. Docker's own health checks are seldom more frequent.
+/// How often a target is looked at that is not well yet, or whose health check must not fail between two looks. Docker's
+/// own health checks are seldom more frequent.
 const POLL: Duration = Duration::from_secs(2);
 
 /// How often a target is looked at that is well while its alert has not resolved yet; a resolve wakes at once.
@@ -81,6 +84,9 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
     };
     let proven_at = well_since.map(|since| after(since, verify.healthy_for));
     let proven = proven_at.is_some_and(|at| at <= now);
+    // A run without a health check shows a break by itself, a health check only to who looks.
+    let checked = matches!(look, Look::Seen(sight) if sight.health.is_some());
+    let prove_until = |at: Timestamp| if checked { at.min(after(now, POLL)) } else { at };
     let firing = evidence.alerts.iter().any(|alert| alert.firing);
     if proven && !firing {
         return given(Verdict::Fixed, format!("well for {} s, alert resolved", verify.healthy_for.as_secs()));
@@ -88,23 +94,25 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
     let deadline = after(evidence.effect_at, verify.resolved_within);
     if now < deadline {
         let until = match proven_at {
-            Some(at) if at > now => at,
+            Some(at) if at > now => prove_until(at),
             Some(_) => after(now, WATCH),
             None => after(now, POLL),
         };
         return Judgement::Wait { well_since, until: until.min(deadline) };
     }
     match (look, proven_at) {
-        // Well at the deadline but not for long enough yet: it may finish. A break from here on is the end, so this
-        // lasts no longer than `healthy_for`.
-        (_, Some(at)) if !proven && evidence.well_since == well_since => Judgement::Wait { well_since, until: at },
-        (Look::Blind, _) => given(Verdict::Unknown, "the target could not be seen".to_owned()),
         (Look::Seen(_), Some(_)) if proven => heard_after(evidence),
+        // Not for long enough yet. A break from here on is the end, so this lasts no longer than `healthy_for`.
+        (Look::Seen(_), Some(at)) if evidence.well_since.is_none() || evidence.well_since == well_since => {
+            Judgement::Wait { well_since, until: prove_until(at) }
+        }
+        (Look::Blind, _) => given(Verdict::Unknown, "the target could not be seen".to_owned()),
         (Look::Seen(sight), _) if !firing => {
             given(Verdict::Cleared, format!("alert resolved, target not proven well: {}", sight.describe()))
         }
         (Look::Seen(sight), _) => {
-            given(Verdict::NotFixed, format!("at the deadline the target is {}", sight.describe()))
+            let is = if well { "does not stay well:" } else { "is" };
+            given(Verdict::NotFixed, format!("at the deadline the target {is} {}", sight.describe()))
         }
         (Look::Gone, _) => given(Verdict::Superseded, "the container is gone".to_owned()),
     }

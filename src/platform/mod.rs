@@ -25,7 +25,8 @@ pub trait Platform: Send + Sync {
     /// at the latest. Not cancelled by dropping: the daemon goes on.
     async fn restart(&self, host: &str, id: &str, grace: Duration) -> Result<(), PlatformError>;
 
-    /// Whether each host answers, by name, for health and readiness.
+    /// Whether each host answers, by name, for health and readiness. Two names of one daemon are found out here: the
+    /// later one is [`PlatformError::SameDaemon`].
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)>;
 }
 

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod crash_points;
+#[cfg(test)]
 mod docker;
 #[cfg(test)]
 mod imports;

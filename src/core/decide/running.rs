@@ -2,7 +2,9 @@
 //!
 //! The answer of the call is believed when it is one. Anything else (no answer, a broken one, a process that died) means
 //! unknown, and the container is asked: another `StartedAt` proves that it was restarted; the same one proves the contrary
-//! only once the daemon cannot still be at it (intent + grace + 30 s).
+//! only once the daemon cannot still be at it (intent + grace + 30 s). Until then a start by Docker's own policy proves
+//! neither: a crashing container starts by itself while the daemon is still at our call, and to take that for ours would
+//! make ours look like somebody else's.
 
 use std::time::Duration;
 
@@ -68,10 +70,15 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
         return failed(turn, attempt, None, &result, "nothing was sent");
     }
     match &call.after {
-        Ok(Some(sight)) if restarted(attempt, sight) => {
+        Ok(Some(sight)) if attempt.pin.superseded_by(&sight.pin()) => {
             succeeded(turn, attempt, started_at, call.after.as_ref().ok(), true)
         }
-        Ok(_) if failure.is_answer => {
+        Ok(None) if failure.is_answer => {
+            let result =
+                Ended { result: ActionResult::Failed, reason: failure.reason, error: Some(failure.error), sent: true };
+            gone(turn, attempt, started_at, &result)
+        }
+        Ok(Some(_)) if failure.is_answer => {
             let why = format!("docker refused: {}", failure.error);
             let result =
                 Ended { result: ActionResult::Failed, reason: failure.reason, error: Some(failure.error), sent: true };
@@ -79,7 +86,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
         }
         _ => {
             wait(&mut turn, attempt);
-            turn.tell("no answer, looking", json!({"reason": failure.reason, "error": failure.error}));
+            turn.tell("outcome not known, looking", json!({"reason": failure.reason, "error": failure.error}));
             turn.done()
         }
     }
@@ -89,16 +96,16 @@ fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: &Result<Option<Box<Sig
     let conclusive_at = after(attempt.intended_at, attempt.action.conclusive_after());
     let now = turn.facts.now;
     match look {
-        Ok(Some(sight)) if restarted(attempt, sight) => succeeded(turn, attempt, None, look.as_ref().ok(), true),
+        Ok(Some(sight)) if restarted(attempt, sight, now >= conclusive_at) => {
+            succeeded(turn, attempt, None, look.as_ref().ok(), true)
+        }
         Ok(Some(_)) if now >= conclusive_at => {
             let result = Ended { result: ActionResult::Failed, reason: "not_executed", error: None, sent: true };
             failed(turn, attempt, None, &result, "the container was not restarted")
         }
         Ok(None) => {
             let result = Ended { result: ActionResult::Unknown, reason: "container_gone", error: None, sent: true };
-            ended(&mut turn, attempt, None, &result, &json!({}));
-            turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Superseded, "the container is gone");
-            turn.follow(Verdict::Superseded, "the container is gone")
+            gone(turn, attempt, None, &result)
         }
         Err(blind) if now >= after(conclusive_at, PATIENCE) => {
             let result = Ended {
@@ -119,10 +126,10 @@ fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: &Result<Option<Box<Sig
     }
 }
 
-/// Another `StartedAt` than the one decided about: it was started again, by this call or not; doing it twice is the worse
-/// mistake.
-fn restarted(attempt: &Attempt, sight: &Sight) -> bool {
-    sight.started_at != attempt.pin.started_at
+/// Another `StartedAt` than the one decided about: it was started again. By this call or not, does not matter once it is
+/// conclusive: doing it twice is the worse mistake.
+fn restarted(attempt: &Attempt, sight: &Sight, conclusive: bool) -> bool {
+    attempt.pin.superseded_by(&sight.pin()) || (conclusive && sight.started_at != attempt.pin.started_at)
 }
 
 fn wait(turn: &mut Turn<'_>, attempt: &Attempt) {
@@ -177,6 +184,13 @@ fn failed(mut turn: Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>, 
     ended(&mut turn, attempt, started_at, result, &json!({}));
     turn.verdict(attempt.action_id, attempt.action.name(), Verdict::NotFixed, why);
     turn.follow(Verdict::NotFixed, why)
+}
+
+/// Whoever removed the container acted; people are not called for a deployment.
+fn gone(mut turn: Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>, result: &Ended) -> Decision {
+    ended(&mut turn, attempt, started_at, result, &json!({}));
+    turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Superseded, "the container is gone");
+    turn.follow(Verdict::Superseded, "the container is gone")
 }
 
 fn ended(turn: &mut Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>, end: &Ended, detail: &Value) {

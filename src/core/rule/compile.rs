@@ -14,7 +14,7 @@ use super::set::RuleSet;
 use super::{matchers, steps, target};
 use crate::core::matcher::Patterns;
 use crate::core::target::Hosts;
-use crate::core::yaml::{Node, boolean, items, parse, required, text};
+use crate::core::yaml::{Node, Value, boolean, items, parse, required, text};
 use crate::diagnostic::{Diagnostic, Report, Source, codes, sort};
 
 /// A rules file.
@@ -82,6 +82,15 @@ fn read_file(
     report: &mut Report<'_>,
 ) {
     let Some(root) = parse(report) else { return };
+    if root.value == Value::Null {
+        report.add_with_help(
+            &codes::MISSING_KEY,
+            &root.at,
+            "the file says nothing",
+            "write version: 1 and rules: [], or remove it",
+        );
+        return;
+    }
     let Some(raw) = RawFile::read(&root, report) else { return };
     if let Some(node) = required(raw.version, "version", &root.at, "write version: 1 at the top", report)
         && let Some(version) = text(node, report)

@@ -50,7 +50,7 @@ pub(super) fn read(
 fn within(node: &Node, written: &str, range: Range<usize>, source: &str) -> Range<usize> {
     let raw = source.get(node.at.clone()).unwrap_or("");
     match raw.find(written) {
-        Some(lead) if lead <= 1 => {
+        Some(lead) if lead <= 1 && !written.contains('\n') => {
             let begin = node.at.start + lead;
             begin + range.start..begin + range.end
         }

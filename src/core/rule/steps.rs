@@ -113,7 +113,7 @@ fn restart(node: &Node, report: &mut Report<'_>) -> Option<Action> {
             let grace = duration(node, report)?;
             if grace.subsec_nanos() != 0 {
                 let message = "Docker counts the grace time in whole seconds";
-                report.add_with_help(&codes::DURATION, &node.at, message, format!("write {}s", grace.as_secs().max(1)));
+                report.add_with_help(&codes::DURATION, &node.at, message, format!("write {}s", grace.as_secs() + 1));
             }
             grace
         }

@@ -16,9 +16,12 @@ pub(super) fn options() -> Options {
     budget.max_events = 2 * NODES;
     budget.max_depth = DEPTH;
     budget.flow_nesting_limit = DEPTH;
+    // Anchors are for saying a thing a few times over, and each repetition costs as much as writing it out.
+    budget.max_recorded_anchor_events = NODES / 10;
     // A stream of documents is refused anyway; this keeps the refusal cheap.
     budget.max_documents = 2;
     let mut options = Options::default();
+    options.alias_limits.max_total_replayed_events = NODES / 10;
     options.budget = Some(budget);
     options.duplicate_keys = DuplicateKeyPolicy::Error;
     options.strict_booleans = true;

@@ -1,6 +1,6 @@
 //! YAML as a tree that knows where each part stands; the only place that knows the parser.
 //!
-//! Everything fettle reads in YAML is read in two steps: text to [`Node`]s here, nodes to types by [`shape`]s, which report
+//! Everything fettle reads in YAML is read in two steps: text to [`Node`]s here, nodes to types by shapes, which report
 //! every problem they meet and go on. (A derived `Deserialize` would stop at the first one, and a person who fixes a file
 //! wants them all.)
 //!

@@ -15,6 +15,18 @@ pub struct Node {
     pub value: Value,
 }
 
+impl Node {
+    /// The bytes of everything in it, not only where it begins.
+    pub fn extent(&self) -> Range<usize> {
+        let parts: Vec<Range<usize>> = match &self.value {
+            Value::Null | Value::Scalar(_) => Vec::new(),
+            Value::List(items) => items.iter().map(Self::extent).collect(),
+            Value::Map(entries) => entries.iter().flat_map(|it| [it.at.clone(), it.value.extent()]).collect(),
+        };
+        parts.into_iter().fold(self.at.clone(), |all, it| all.start.min(it.start)..all.end.max(it.end))
+    }
+}
+
 /// What YAML can say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {

@@ -32,6 +32,16 @@ pub fn parse(report: &mut Report<'_>) -> Option<Node> {
 
 /// Code, message and advice for what the parser says. Its own text ends with the place, which a diagnostic has already.
 fn fault(error: &Error) -> (&'static Code, String, &'static str) {
+    let text = bare(error);
+    let too_much = ["budget breached", "recursion limit", "alias replay", "alias expansion", "nesting"];
+    if too_much.iter().any(|words| text.contains(words)) {
+        let message = format!("too large, too deep or repeated too often ({text})");
+        return (
+            &codes::NOT_YAML,
+            message,
+            "nothing that fettle reads needs so much; split the file, or write out aliases",
+        );
+    }
     match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             (&codes::DUPLICATE_KEY, format!("key `{key}` stands twice in this map"), "keep one of the two")
@@ -42,13 +52,10 @@ fn fault(error: &Error) -> (&'static Code, String, &'static str) {
         Error::MultipleDocuments { .. } => {
             (&codes::NOT_YAML, "more than one document in a file".to_owned(), "make it two files, or remove the `---`")
         }
-        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
-            (&codes::NOT_YAML, bare(error), "nothing that fettle reads is so large, so deep or so often repeated")
-        }
-        Error::UnsupportedTag { .. } => (&codes::NOT_YAML, bare(error), "tags have no meaning here; remove it"),
+        Error::UnsupportedTag { .. } => (&codes::NOT_YAML, text, "tags have no meaning here; remove it"),
         _ => (
             &codes::NOT_YAML,
-            bare(error),
+            text,
             "look for a missing quote, a `: ` inside unquoted text, or indentation; text with { } [ ] , # or \" is best quoted in '…'",
         ),
     }

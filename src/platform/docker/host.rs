@@ -144,13 +144,13 @@ impl Host {
         self.ask(&self.act, op, limit, call).await
     }
 
-    /// Whether the daemon answers, through both endpoints if there are two.
+    /// Whether the daemon answers, through both endpoints if there are two, and says who it is if that is not known.
     pub(super) async fn ping(&self) -> Result<(), PlatformError> {
         self.see(Op::Ping, |client| async move { client.ping().await }).await?;
         if self.read != self.act {
             self.act(Op::Ping, LOOK, |client| async move { client.ping().await }).await?;
         }
-        Ok(())
+        self.daemon().await.map(drop)
     }
 
     /// One request to `endpoint` that ends within `limit`, the wait for its turn included. Dropping it does not stop

@@ -17,11 +17,11 @@
 
 mod classify;
 mod daemon;
-pub mod endpoint;
+mod endpoint;
 mod find;
 mod host;
 mod image;
-pub mod own;
+mod own;
 mod restart;
 mod seen;
 mod stopped;
@@ -36,6 +36,7 @@ use futures_util::future::join_all;
 pub use self::endpoint::{Endpoint, NotAnEndpoint};
 use self::host::Host;
 pub use self::host::{OPS, Pace};
+pub use self::own::{is_own, own_container_id};
 use super::{Observer, Platform, PlatformError};
 use crate::core::sight::{Found, Sight};
 use crate::core::target::Target;
