@@ -3,6 +3,7 @@ pub mod config;
 pub mod core;
 pub mod diagnostic;
 pub mod engine;
+pub mod http;
 pub mod platform;
 pub mod store;
 pub mod telemetry;

@@ -9,8 +9,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// What is said when nothing else is configured. The libraries speak only when they complain.
-pub const DEFAULT_FILTER: &str = "info,sqlx=warn,actix_server=warn,actix_http=error";
+/// What the libraries may say whatever the level is: they speak only when they complain. A filter that names modules is
+/// taken as it stands.
+const LIBRARIES: &str =
+    "sqlx=warn,actix_server=warn,actix_http=off,hyper=warn,hyper_util=warn,reqwest=warn,bollard=warn";
 
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,10 +41,11 @@ pub enum LogsError {
     Taken,
 }
 
-/// Sends all that is logged from now on to stderr, what speaks through the crate `log` included. Once per process.
-pub fn init(format: Format, filter: &str) -> Result<(), LogsError> {
+/// Sends all that is logged from now on to stderr, what speaks through the crate `log` included. Once per process. `level`
+/// is a level, or a filter such as `info,fettle=debug`.
+pub fn init(format: Format, level: &str) -> Result<(), LogsError> {
     let colour = std::io::stderr().is_terminal() && no_color_is_unset(std::env::var_os("NO_COLOR").as_deref());
-    subscriber(format, filter, colour, std::io::stderr)?.try_init().map_err(|_| LogsError::Taken)
+    subscriber(format, level, colour, std::io::stderr)?.try_init().map_err(|_| LogsError::Taken)
 }
 
 fn no_color_is_unset(value: Option<&std::ffi::OsStr>) -> bool {
@@ -51,14 +54,16 @@ fn no_color_is_unset(value: Option<&std::ffi::OsStr>) -> bool {
 
 fn subscriber<W>(
     format: Format,
-    filter: &str,
+    level: &str,
     colour: bool,
     to: W,
 ) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, LogsError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let wrong = |source| LogsError::Filter { filter: filter.to_owned(), source };
+    let wrong = |source| LogsError::Filter { filter: level.to_owned(), source };
+    let one_level = level.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let filter = if one_level { format!("{level},{LIBRARIES}") } else { level.to_owned() };
     let filter = EnvFilter::builder().parse(filter).map_err(wrong)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(colour);
     Ok(match format {
@@ -86,10 +91,10 @@ mod tests {
         }
     }
 
-    fn written(format: Format, filter: &str) -> String {
+    fn written(format: Format, level: &str) -> String {
         let page = Page::default();
         let to = page.clone();
-        let subscriber = subscriber(format, filter, false, move || to.clone()).expect("a filter");
+        let subscriber = subscriber(format, level, false, move || to.clone()).expect("a filter");
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(remediation.id = %"r1", rule = "web", attempt = 1, error = None::<&str>, "restart of web begins");
             tracing::debug!("detail");
@@ -132,7 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn the_default_filter_reads() {
-        assert!(subscriber(Format::Human, DEFAULT_FILTER, false, std::io::sink).is_ok());
+    fn the_default_level_reads() {
+        assert!(subscriber(Format::Human, "info", false, std::io::sink).is_ok());
+    }
+
+    #[test]
+    fn libraries_are_quiet_unless_a_filter_names_modules() {
+        let said = |level| {
+            let page = Page::default();
+            let to = page.clone();
+            let subscriber = subscriber(Format::Human, level, false, move || to.clone()).expect("a filter");
+            tracing::subscriber::with_default(subscriber, || tracing::info!(target: "sqlx::query", "a statement"));
+            !page.0.lock().expect("test").is_empty()
+        };
+        assert!(!said("debug"));
+        assert!(said("debug,sqlx=debug"));
     }
 }

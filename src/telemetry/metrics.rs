@@ -5,14 +5,14 @@
 //! never waits for I/O. What must be read from elsewhere (open remediations, the queue, budgets) is set by whoever
 //! answers the scrape.
 
+mod maker;
 mod per_rule;
 
 use std::time::{Duration, Instant};
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
 use crate::core::action;
@@ -20,6 +20,7 @@ use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::refusal::Guard;
 use crate::core::remediation::state::StateName;
 use crate::core::time::Timestamp;
+use maker::Maker;
 use per_rule::PerRule;
 
 /// Answers that `POST /webhook` gives, for series that exist from the start.
@@ -306,51 +307,6 @@ pub struct IntakeTimer<'a> {
 impl Drop for IntakeTimer<'_> {
     fn drop(&mut self) {
         self.intake.observe(self.since.elapsed().as_secs_f64());
-    }
-}
-
-/// Makes metrics and registers them. Names are constants, so it cannot fail once the test has made them all.
-struct Maker(Registry);
-
-const LEGAL: &str = "names, labels and buckets are legal constants";
-
-impl Maker {
-    fn add<C: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        let made = made.expect(LEGAL);
-        self.0.register(Box::new(made.clone())).expect("names are distinct constants");
-        made
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.add(IntCounter::new(name, help))
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.add(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.add(IntGauge::new(name, help))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.add(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn float(&self, name: &str, help: &str) -> Gauge {
-        self.add(Gauge::new(name, help))
-    }
-
-    fn floats(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.add(GaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
-    }
-
-    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
-        self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
     }
 }
 
