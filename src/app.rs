@@ -47,8 +47,8 @@ pub struct Options {
 
 /// Serves until it is told to stop.
 pub async fn serve(options: &Options) -> anyhow::Result<()> {
-    let (config, warnings) =
-        config::load(options.config.as_deref(), &config::process).map_err(|problems| anyhow::anyhow!(human(&problems)))?;
+    let (config, warnings) = config::load(options.config.as_deref(), &config::process)
+        .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
     let format = match config.log.format {
         LogFormat::Human => logs::Format::Human,
         LogFormat::Json => logs::Format::Json,
@@ -174,11 +174,13 @@ async fn work(
     loop {
         // Cancel safe: nothing is lost by waiting anew.
         tokio::select! {
-            () = signals.stop() => return Ok(Some(running)),
-            () = signals.reload() => {
-                // What is wrong is told by the reload itself; the old rules stay.
-                let _ = rules.reload().await;
-            }
+            told = signals.next() => match told {
+                Told::Stop => return Ok(Some(running)),
+                Told::Reload => {
+                    // What is wrong is told by the reload itself; the old rules stay.
+                    let _ = rules.reload().await;
+                }
+            },
             name = running.ended() => bail!("the {name} ended unasked; without it nothing is decided"),
             ended = &mut *served => return Err(server_ended(ended)),
         }
@@ -208,16 +210,26 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) {
+    /// Cancel safe: a signal that comes later is still told.
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
         }
     }
 
-    async fn reload(&mut self) {
-        self.hangup.recv().await;
+    /// Waits to be told to stop; before the rules are in use there is nothing to reload.
+    async fn stop(&mut self) {
+        while self.next().await == Told::Reload {}
     }
+}
+
+/// What a signal asks for.
+#[derive(PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
 }
 
 fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {

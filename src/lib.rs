@@ -1,4 +1,5 @@
 //! fettle: an Alertmanager webhook receiver and remediation engine.
+pub mod app;
 pub mod config;
 pub mod core;
 pub mod diagnostic;
