@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Ask, Blind, Decision, Event, Turn, audit_row, transition};
 use crate::core::action::Action;
 use crate::core::guard::ledger::LedgerAsk;
-use crate::core::guard::{self, Admitted, Known, Request, Seen};
+use crate::core::guard::{self, Admitted, Request, Seen};
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{EventRow, Record, Severity};
 use crate::core::remediation::refusal::{Guard, Refusal};
@@ -46,14 +46,13 @@ fn rule_removed(mut turn: Turn<'_>) -> Decision {
         turn.close(Outcome::Cancelled, "the rule was removed");
         return turn.done();
     }
-    turn.escalate("the rule was removed after its step did not help")
+    turn.escalate_unless_gone("the rule was removed after its step did not help")
 }
 
 /// Woken before its time: a resolve cancels what has not begun; else the run of the container is noted, so that anybody
 /// who acts before fettle does is seen.
 fn early(turn: Turn<'_>) -> Decision {
-    let known = Known { alerts: turn.facts.alerts, settings: turn.facts.settings, now: turn.facts.now };
-    match guard::before_look(&known) {
+    match guard::before_look(&turn.known()) {
         Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, refusal),
         _ if turn.remediation.pin.is_none() => turn.ask(Ask::Find),
         _ => turn.done(),
@@ -75,22 +74,11 @@ fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
             Some(Step { action: Action::Escalate { message: Some(message) }, .. }) => message.clone(),
             _ => "nothing on the ladder helped".to_owned(),
         };
-        return escalate_unless_gone(turn, &message);
+        return turn.escalate_unless_gone(&message);
     };
-    let known = Known { alerts: turn.facts.alerts, settings: turn.facts.settings, now: turn.facts.now };
-    match guard::before_look(&known) {
+    match guard::before_look(&turn.known()) {
         Some(refusal) => refuse(turn, refusal),
         None => turn.ask(Ask::Find),
-    }
-}
-
-/// Escalation is asked whether the alert is gone, but not whether the evidence is fresh: an attempt that did not help must
-/// not end in silence because nobody repeated the alert.
-fn escalate_unless_gone(turn: Turn<'_>, message: &str) -> Decision {
-    let known = Known { alerts: turn.facts.alerts, settings: turn.facts.settings, now: turn.facts.now };
-    match guard::before_look(&known) {
-        Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, refusal),
-        _ => turn.escalate(message),
     }
 }
 
@@ -208,7 +196,7 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
             turn.close(Outcome::Expired, &refusal.why);
         }
         Guard::Resolved if turn.remediation.attempts == 0 => turn.close(Outcome::Cancelled, &refusal.why),
-        Guard::Resolved => turn.close(Outcome::Cleared, "the alert resolved before the next step"),
+        Guard::Resolved => turn.cleared("the alert resolved before the next step"),
         _ if guard.is_final() => {
             turn.audit_refusal(&refusal);
             turn.tell(format!("refused by {guard}"), refusal.detail);
