@@ -13,7 +13,7 @@ use crate::core::remediation::record::{EventRow, Record, Severity};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Attempt, Plan, Remediation, State};
 use crate::core::rule::model::{Mode, Rule, Step};
-use crate::core::sight::{Found, Sight};
+use crate::core::sight::{Found, Pin, Sight};
 use crate::core::time::{Timestamp, after};
 
 /// Looks that may fail in a row before the step counts as failed; a daemon that restarts is back within seconds.
@@ -25,14 +25,20 @@ const BLIND_PAUSE: Duration = Duration::from_secs(1);
 /// When a waiting guard that knows no time is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
+/// Why people are called when there is no rung left.
+const LADDER_ENDED: &str = "nothing on the ladder helped";
+
 pub(super) fn decide(turn: Turn<'_>, event: Event) -> Decision {
     let Some(rule) = turn.facts.rule else {
         return rule_removed(turn);
     };
     let due = turn.remediation.due().is_none_or(|until| until <= turn.facts.now);
+    let effect = rule.steps.get(turn.remediation.rung).is_some_and(|step| step.action.has_effect());
     match event {
         Event::Due if due => on_time(turn, rule),
         Event::Due => early(turn),
+        // Asked for early or by another rung, answered on time: begin again, an escalation has no target to look at.
+        Event::Found(_) if due && !effect => on_time(turn, rule),
         Event::Found(Ok(found)) if due => found_target(turn, rule, &found),
         Event::Found(Err(blind)) if due => blind_target(turn, blind),
         Event::Found(found) => pinned(turn, found),
@@ -72,7 +78,7 @@ fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
     let Some(Step { action: Action::Restart { .. }, .. }) = step else {
         let message = match step {
             Some(Step { action: Action::Escalate { message: Some(message) }, .. }) => message.clone(),
-            _ => "nothing on the ladder helped".to_owned(),
+            _ => LADDER_ENDED.to_owned(),
         };
         return turn.escalate_unless_gone(&message);
     };
@@ -84,15 +90,23 @@ fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
 
 fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> Decision {
     turn.remediation.blind = 0;
+    // Asked again: the alert may have gone while Docker was asked.
+    if let Some(refusal) = guard::before_look(&turn.known()) {
+        return refuse(turn, refusal);
+    }
     let Some(step) = rule.steps.get(turn.remediation.rung) else {
-        return turn.escalate("nothing on the ladder helped");
+        return turn.escalate_unless_gone(LADDER_ENDED);
     };
-    if let (Found::One(sight), Some(pin)) = (found, &turn.remediation.pin)
-        && pin.superseded_by(&sight.pin())
+    if let Some(pin) = &turn.remediation.pin
+        && let Some((what, now)) = somebody_acted(pin, found)
     {
-        turn.tell("somebody else acted", json!({"before": pin, "now": sight.pin()}));
-        turn.close(Outcome::Superseded, "somebody else restarted or replaced the container");
+        turn.tell("somebody else acted", json!({"before": pin, "now": now}));
+        turn.close(Outcome::Superseded, what);
         return turn.done();
+    }
+    if let Found::One(sight) = found {
+        // From now on whoever acts before fettle does is seen, whatever makes it wait.
+        turn.remediation.pin = Some(sight.pin());
     }
     let target = turn.remediation.target.clone();
     let seen = Seen { rule, action: &step.action, target: &target, found, settings: turn.facts.settings };
@@ -102,8 +116,18 @@ fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> Decision {
     }
 }
 
+/// What somebody else did since `pin` was noted, and what there is now.
+fn somebody_acted(pin: &Pin, found: &Found) -> Option<(&'static str, Option<Pin>)> {
+    match found {
+        Found::Nothing => Some(("somebody else removed the container", None)),
+        Found::One(sight) if pin.superseded_by(&sight.pin()) => {
+            Some(("somebody else restarted or replaced the container", Some(sight.pin())))
+        }
+        Found::One(_) | Found::Many(_) => None,
+    }
+}
+
 fn plan(mut turn: Turn<'_>, rule: &Rule, step: &Step, sight: &Sight) -> Decision {
-    turn.remediation.pin = Some(sight.pin());
     turn.remediation.key = Some(sight.key());
     let mode = turn.mode();
     let attempt = Attempt {
