@@ -188,7 +188,11 @@ fn blind_target(mut turn: Turn<'_>, blind: Blind) -> Decision {
     turn.remediation.blind += 1;
     let detail = json!({"reason": blind.reason, "error": blind.error, "looks": turn.remediation.blind});
     if turn.remediation.blind < BLIND_LOOKS {
-        turn.remediation.state = State::Held { until: after(turn.facts.now, BLIND_PAUSE * turn.remediation.blind) };
+        let until = after(turn.facts.now, BLIND_PAUSE * turn.remediation.blind);
+        turn.remediation.state = match turn.remediation.state {
+            State::Blocked { reason, .. } => State::Blocked { reason, until },
+            _ => State::Held { until },
+        };
         turn.tell("target could not be seen", detail);
         return turn.done();
     }
