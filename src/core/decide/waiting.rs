@@ -246,16 +246,19 @@ fn block(turn: &mut Turn<'_>, refusal: &Refusal) {
     }
     turn.count(guard);
     if guard == Guard::Budget && !turn.remediation.told {
-        // People are told once: the limit that protects production is reached and the alert still fires.
+        // People are told once: the limit that protects production is reached and the alert still fires. Observing, it is
+        // only on record, like everything else that would be done.
         turn.remediation.told = true;
         turn.audit_refusal(refusal);
-        turn.records.push(Record::Event(EventRow {
-            at: turn.facts.now,
-            event: "gave_up",
-            severity: Severity::Critical,
-            details: json!({"remediation_id": turn.remediation.id, "rule": turn.remediation.rule,
-                "target": turn.remediation.target, "guard": guard, "why": refusal.why}),
-        }));
+        if turn.mode() != Mode::Observe {
+            turn.records.push(Record::Event(EventRow {
+                at: turn.facts.now,
+                event: "gave_up",
+                severity: Severity::Critical,
+                details: json!({"remediation_id": turn.remediation.id, "rule": turn.remediation.rule,
+                    "target": turn.remediation.target, "guard": guard, "why": refusal.why}),
+            }));
+        }
     }
     turn.tell(format!("blocked by {guard}"), with_why(refusal, until));
 }
