@@ -227,8 +227,8 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
         Guard::Resolved => turn.cleared("the alert resolved before the next step"),
         _ if guard.is_final() => {
             turn.audit_refusal(&refusal);
-            turn.tell(format!("refused by {guard}"), refusal.detail);
             turn.close_as(Outcome::Refused, guard.as_str());
+            turn.tell(format!("refused by {guard}"), refusal.detail);
         }
         _ => block(&mut turn, &refusal),
     }
