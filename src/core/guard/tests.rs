@@ -20,7 +20,7 @@ fn seen_by(rule: &Rule, found: &Found) -> Result<(), Refusal> {
     settings.protected.compose_projects.insert("monitoring".into());
     settings.protected.own_container = Some("f".repeat(12));
     settings.protected.database.extend(["10.0.0.9".to_owned(), "db".to_owned()]);
-    let seen = Seen { rule, action: &rule.steps[0].action, target: &web(), found, settings: &settings };
+    let seen = Seen { rule, action: &rule.steps[0].action, target: &web(), found, tried: None, settings: &settings };
     after_look(&seen).map(|_| ())
 }
 
@@ -151,7 +151,10 @@ fn each_guard_of_the_look_refuses_what_it_is_for_and_passes_its_neighbour() {
         (one(container().labelled("fettle.hold", "")), Some(Guard::HeldByLabel)),
         (one(container().labelled("fettle.approval", "always")), Some(Guard::HeldByLabel)),
         (one(container().labelled("fettle.approval", "\u{1}?")), Some(Guard::HeldByLabel)),
-        (one(container().labelled("fettle.budget", "99 per 1s")), Some(Guard::HeldByLabel)),
+        (one(container().labelled("fettle.budget", "99 per 1s")), None),
+        (one(container().labelled("fettle.budget", "3 per 1h, 5 per 24h")), None),
+        (one(container().labelled("fettle.budget", "none")), Some(Guard::HeldByLabel)),
+        (one(container().labelled("fettle.budget", "")), Some(Guard::HeldByLabel)),
     ] {
         assert_eq!(refused(&found), expected, "{found:?}");
     }
@@ -220,7 +223,8 @@ fn a_label_of_any_length_is_cut_in_the_record() {
 fn a_stop_refuses_a_restart_only() {
     let step = escalate("x");
     let (rule, found) = (rule("r"), one(container().exited(0)));
-    let seen = Seen { rule: &rule, action: &step.action, target: &web(), found: &found, settings: &settings() };
+    let seen =
+        Seen { rule: &rule, action: &step.action, target: &web(), found: &found, tried: None, settings: &settings() };
     assert!(after_look(&seen).is_ok());
 }
 
@@ -257,7 +261,8 @@ fn of_several_full_budgets_the_one_that_is_free_last_is_told() {
 fn every_configured_budget_is_asked_with_its_own_scope() {
     let mut rule = rule("r").limited_to(per(1, 10));
     rule.rule_budget = vec![per(2, 20), per(3, 30)];
-    let kinds: Vec<_> = scopes(&rule, &settings()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
+    let kinds: Vec<_> =
+        scopes(&rule, &settings(), &container()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
     let expected = [
         (ScopeKind::RuleTarget, 1),
         (ScopeKind::Rule, 2),
@@ -354,4 +359,32 @@ proptest! {
             prop_assert!(asked_with(&intents, scopes(), refusal.until.expect("known")).is_ok());
         }
     }
+}
+
+#[test]
+fn a_restart_of_ours_that_was_cut_in_half_is_nobodys_decision_to_stop_it() {
+    let cut = Sight { stopped_by_hand: Some(true), ..container().exited(143) };
+    let (found, target, rule, settings) = (one(cut.clone()), web(), rule("r"), settings());
+    let asked = |tried: Option<&Pin>| {
+        let seen = Seen {
+            rule: &rule,
+            action: &rule.steps[0].action,
+            target: &target,
+            found: &found,
+            tried,
+            settings: &settings,
+        };
+        after_look(&seen).map(|sight| sight.id.clone()).map_err(|refusal| refusal.guard)
+    };
+    assert_eq!(asked(None), Err(Guard::Stopped));
+    assert_eq!(asked(Some(&cut.pin())), Ok(cut.id.clone()));
+    let another = Pin { restart_count: 9, ..cut.pin() };
+    assert_eq!(asked(Some(&another)), Err(Guard::Stopped), "another run than the one that was tried");
+}
+
+#[test]
+fn a_containers_own_budget_is_one_more_budget_of_the_target() {
+    let own = container().labelled("fettle.budget", "1 per 5m");
+    let kinds: Vec<_> = scopes(&rule("r"), &settings(), &own).into_iter().map(|it| (it.kind, it.budget.max)).collect();
+    assert!(kinds.contains(&(ScopeKind::Target, 1)), "{kinds:?}");
 }
