@@ -31,7 +31,7 @@ use crate::engine::upkeep::Retention;
 use crate::http::{self, Deps};
 use crate::platform::docker::{Docker, HostConfig, Pace, own_container_id};
 use crate::platform::{Observer, Platform};
-use crate::store::{self, Store, late::Late};
+use crate::store::{self, late::Late};
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
 

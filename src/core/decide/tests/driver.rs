@@ -77,6 +77,7 @@ impl Story {
     /// One turn of the shell, beginning with `event`.
     pub(super) fn give(&mut self, event: Event) -> &mut Self {
         let started = self.remediation.clone();
+        let asked = event == Event::Due;
         let mut decision = self.decide(started.clone(), event);
         loop {
             self.checks.ask(&decision, self.now);
@@ -96,7 +97,9 @@ impl Story {
                 },
             }
         }
-        self.checks.turn(&started, &decision.remediation, self.now);
+        if asked {
+            self.checks.turn(&started, &decision.remediation, self.now);
+        }
         self.store(decision.remediation, decision.records);
         self
     }
