@@ -1,4 +1,11 @@
 //! fettle: an Alertmanager webhook receiver and remediation engine.
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod core;
+pub mod diagnostic;
+pub mod engine;
+pub mod http;
 pub mod platform;
 pub mod store;
+pub mod telemetry;

@@ -5,12 +5,20 @@
 
 pub mod action;
 pub mod alert;
+pub mod decide;
+pub mod duration;
 pub mod guard;
 pub mod matcher;
 pub mod receive;
 pub mod remediation;
 pub mod rule;
+pub mod select;
+pub mod settings;
 pub mod sight;
 pub mod target;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
+pub mod verdict;
 mod words;
+pub mod yaml;

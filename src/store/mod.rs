@@ -10,6 +10,7 @@ mod columns;
 mod connect;
 mod error;
 pub mod instant;
+pub mod late;
 pub mod model;
 pub mod postgres;
 mod rows;
@@ -89,8 +90,8 @@ pub trait Store: Send + Sync {
     /// Gives back every claim of `owner`.
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
 
-    /// Gives back the claims of processes that are known to be dead. How many. On PostgreSQL not those with an effect under
-    /// way, whose lease must run out; on SQLite all, since its file has no other owner: whoever claims them looks first.
+    /// Gives back the claims of processes that are known to be dead. Effects under way too: claiming one means to look,
+    /// and a look concludes nothing before the intent is old enough. How many.
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError>;
 
     /// Effects since `since`, newest first: what budgets are counted from.

@@ -130,7 +130,7 @@ pub struct Closed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission {
     /// The intent is stored.
-    Admitted(Claim),
+    Admitted(Closed),
     /// A guard said no; nothing was stored.
     Refused(Refusal),
     /// The claim was lost; nothing was stored.

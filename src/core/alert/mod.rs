@@ -3,3 +3,4 @@
 pub mod episode;
 pub mod fingerprint;
 pub mod labels;
+pub mod webhook;

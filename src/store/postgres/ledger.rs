@@ -34,7 +34,7 @@ pub(super) async fn admit(
     };
     let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
-    Ok(Admission::Admitted(stored.claim))
+    Ok(Admission::Admitted(stored))
 }
 
 /// Every scope in one statement. Each branch has its index; those of other kinds are not executed. The same row found by

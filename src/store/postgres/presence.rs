@@ -106,14 +106,15 @@ async fn held_by(mut connection: PgConnection, owner: Uuid) -> Option<PgConnecti
 
 const OTHERS: &str = "
     SELECT DISTINCT lease_owner FROM remediations
-    WHERE state NOT IN ('closed', 'running') AND lease_owner <> $1";
+    WHERE state <> 'closed' AND lease_owner <> $1";
 
 const IS_DEAD: &str = "SELECT pg_try_advisory_xact_lock($1, $2)";
 
-/// A running effect is not touched: its lease must run out, and then somebody looks at the platform first.
+/// A running effect too: whoever claims it looks at the platform, and what is unchanged there proves nothing before the
+/// intent is old enough, whoever looks. Should its owner live after all, its late commit finds the claim lost.
 const TAKE: &str = "
     UPDATE remediations SET lease_owner = NULL, lease_until = NULL
-    WHERE state NOT IN ('closed', 'running') AND lease_owner = $1";
+    WHERE state <> 'closed' AND lease_owner = $1";
 
 /// Gives back the claims of the dead.
 pub(super) async fn adopt(connection: &mut PgConnection, owner: Uuid) -> Result<u64, StoreError> {

@@ -30,7 +30,7 @@ pub(super) async fn admit(
     };
     let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
-    Ok(Admission::Admitted(stored.claim))
+    Ok(Admission::Admitted(stored))
 }
 
 const FLEET: &str = "

@@ -1,17 +1,17 @@
-//! From what was heard to what is opened: episodes, candidates, new remediations.
-//!
-//! A pure function of the notifications and of what is stored about the alerts and targets they speak of. All remediations
-//! of one batch are opened here, before any of them is decided.
+//! What goes into taking a batch in, and what comes out: plain data, for the store and for the shell.
 
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::core::alert::episode::AlertState;
+use crate::core::alert::episode::{AlertState, Word};
 use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::alert::labels::Labels;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
+use crate::core::select::Selected;
 use crate::core::time::Timestamp;
+use crate::core::words::words;
 
 /// What is stored about everything a batch speaks of.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +45,7 @@ pub struct Candidate {
     pub remediation: Option<Uuid>,
 }
 
-crate::core::words::words! {
+words! {
     /// Where a candidate stands.
     Standing {
         /// Its remediation is open.
@@ -92,4 +92,28 @@ pub struct Changes {
     pub woken: Vec<Uuid>,
     /// Rows beside them, in order.
     pub records: Vec<Record>,
+}
+
+/// One alert that was heard, or must be looked at again, with the rules that select it.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The alert.
+    pub fingerprint: Fingerprint,
+    /// All its labels.
+    pub labels: Labels,
+    /// What was said of it; `None` when nothing was said and its candidates are only asked again.
+    pub word: Option<Word>,
+    /// The rules that select it, in order. Needed only when it fires.
+    pub selected: Vec<Selected>,
+}
+
+/// A notification with everything that is known about it without the store.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// The stored notification; `None` when nothing was received.
+    pub notification: Option<Uuid>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Its alerts, in the order they were sent.
+    pub alerts: Vec<Heard>,
 }
