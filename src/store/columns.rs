@@ -111,10 +111,10 @@ pub(super) fn event_id(at: Timestamp) -> Id {
 }
 
 /// Which alerts are new, by fingerprint: their whole row is written; of the others only what changes.
-pub(super) fn split_new<'a>(
-    alerts: &'a [AlertState],
+pub(super) fn split_new(
+    alerts: &[AlertState],
     is_known: impl Fn(&AlertState) -> bool,
-) -> (Vec<&'a AlertState>, Vec<&'a AlertState>) {
+) -> (Vec<&AlertState>, Vec<&AlertState>) {
     let (known, mut new): (Vec<_>, Vec<_>) = alerts.iter().partition(|alert| is_known(alert));
     // Two replicas that insert the same alerts must meet at the first, not each in the middle of the other's.
     new.sort_by_key(|alert| alert.fingerprint);

@@ -12,6 +12,8 @@ mod crash_points;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod story;

@@ -55,7 +55,7 @@ async fn actions(tx: &mut PgConnection, rows: &[&ActionRow]) -> sqlx::Result<()>
         .bind(column(rows, |r| clean_opt(r.key.as_deref())))
         .bind(column(rows, |r| clean(&r.host)))
         .bind(column(rows, |r| r.mode.as_str()))
-        .bind(column(rows, |r| r.result.map(|result| result.as_str())))
+        .bind(column(rows, |r| r.result.map(crate::core::remediation::outcome::ActionResult::as_str)))
         .bind(column(rows, |r| clean_opt(r.reason.as_deref())))
         .bind(column(rows, |r| clean(&r.actor)))
         .bind(named.iter().map(|n| &*n.alertname).collect::<Vec<_>>())

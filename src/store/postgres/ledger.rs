@@ -118,7 +118,9 @@ async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
             .await?;
         for (ord, at) in rows {
             let scope = usize::try_from(ord).ok().and_then(|ord| spent.get_mut(ord.checked_sub(1)?));
-            scope.into_iter().for_each(|times| times.push(at.0));
+            if let Some(times) = scope {
+                times.push(at.0);
+            }
         }
     }
     Ok(Ledger {

@@ -51,7 +51,7 @@ async fn action(tx: &mut SqliteConnection, row: &ActionRow) -> sqlx::Result<()> 
         .bind(clean_opt(row.key.as_deref()))
         .bind(clean(&row.host))
         .bind(row.mode.as_str())
-        .bind(row.result.map(|result| result.as_str()))
+        .bind(row.result.map(crate::core::remediation::outcome::ActionResult::as_str))
         .bind(clean_opt(row.reason.as_deref()))
         .bind(clean(&row.actor))
         .bind(named.alertname)

@@ -78,7 +78,7 @@ fn every_final_guard_closes_refused_with_exactly_one_row() {
         (Guard::AmbiguousTarget, |story| story.docker.namesakes = 1),
         (Guard::NotAllowed, |story| story.rule = story.rule.take().map(|it| it.allowing(&["api"]))),
         (Guard::NotEnabled, |story| story.docker.change(|it| Sight { image_label: ImageLabel::Present, ..it })),
-        (Guard::Protected, |story| drop(story.settings.protected.containers.insert("web".into()))),
+        (Guard::Protected, |story| story.settings.protected.containers.extend(["web".into()])),
         (Guard::Stopped, |story| story.docker.change(|it| it.being(Status::Created))),
     ];
     for (guard, setting) in cases {
