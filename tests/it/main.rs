@@ -16,6 +16,8 @@ mod faults;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod support;
