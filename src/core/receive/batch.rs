@@ -136,7 +136,7 @@ impl Batch<'_> {
                 let open = self.open.get(&written).or_else(|| self.world.open.get(&written)).cloned();
                 match open {
                     None => self.open(alert, rule, target, now),
-                    Some(open) if open.rule == rule.name => self.attach(alert, rule, written, open.id, now),
+                    Some(open) if open.rule == rule.name => self.attach(alert, rule, written, &open, now),
                     // On record already; it waits for whoever is at work now.
                     Some(open) if waited => {
                         self.stand(candidate(alert, rule, written, Standing::Waiting, open.id));
@@ -151,13 +151,13 @@ impl Batch<'_> {
         self.candidates.insert((candidate.fingerprint, candidate.rule.clone()), candidate);
     }
 
-    fn attach(&mut self, alert: &AlertState, rule: &Rule, target: String, id: Uuid, now: Timestamp) {
-        let candidate = candidate(alert, rule, target, Standing::Attached, id);
+    fn attach(&mut self, alert: &AlertState, rule: &Rule, target: String, open: &OpenTarget, now: Timestamp) {
+        let candidate = candidate(alert, rule, target, Standing::Attached, open.id);
         self.stand(candidate);
         self.changes.records.push(Record::Transition(TransitionRow {
-            remediation_id: id,
+            remediation_id: open.id,
             at: now,
-            state: StateName::Held,
+            state: open.state,
             what: "alert attached".to_owned(),
             detail: json!({"fingerprint": alert.fingerprint}),
         }));
@@ -224,7 +224,7 @@ impl Batch<'_> {
             what: "opened".to_owned(),
             detail,
         }));
-        self.open.insert(written.clone(), OpenTarget { id, rule: rule.name.clone() });
+        self.open.insert(written.clone(), OpenTarget { id, rule: rule.name.clone(), state: StateName::Held });
         self.stand(candidate(alert, rule, written, Standing::Attached, id));
         self.changes.opened.push(remediation);
     }

@@ -8,7 +8,7 @@ use crate::core::alert::episode::{AlertState, Word};
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::remediation::record::Record;
-use crate::core::remediation::state::Remediation;
+use crate::core::remediation::state::{Remediation, StateName};
 use crate::core::select::Selected;
 use crate::core::time::Timestamp;
 use crate::core::words::words;
@@ -66,6 +66,8 @@ pub struct OpenTarget {
     pub id: Uuid,
     /// The rule that drives it.
     pub rule: String,
+    /// Where it stands.
+    pub state: StateName,
 }
 
 /// A remediation that ended `fixed`.

@@ -112,7 +112,8 @@ impl Shelf {
             let target = remediation.target.to_string();
             self.opened.push((remediation.rule.clone(), target, opener, told.unwrap_or(0)));
             if remediation.outcome().is_none() {
-                let open = OpenTarget { id: remediation.id, rule: remediation.rule.clone() };
+                let state = remediation.state_name();
+                let open = OpenTarget { id: remediation.id, rule: remediation.rule.clone(), state };
                 let before = self.world.open.insert(remediation.target.to_string(), open);
                 assert_eq!(before, None, "one open remediation per target");
             }

@@ -6,6 +6,7 @@ use crate::core::alert::labels::Labels;
 use crate::core::receive::Standing;
 use crate::core::remediation::outcome::{ActionResult, Outcome};
 use crate::core::remediation::record::Record;
+use crate::core::remediation::state::StateName;
 use crate::core::testing::{at, rule};
 
 #[test]
@@ -16,6 +17,15 @@ fn a_second_alert_of_the_same_rule_joins_and_is_told_once() {
     assert_eq!(shelf.told(), ["held opened", "held alert attached"]);
     shelf.hears(30, &[resolves("B", 0, 25)]);
     assert_eq!(shelf.woken, [shelf.remediations[0].id]);
+}
+
+#[test]
+fn an_alert_that_joins_is_told_in_the_state_the_remediation_is_in() {
+    let mut shelf = shelf([rule("r")]);
+    shelf.hears(10, &[fires("A", 0)]);
+    shelf.world.open.values_mut().for_each(|open| open.state = StateName::Verifying);
+    shelf.hears(20, &[fires("B", 0)]);
+    assert_eq!(shelf.told(), ["held opened", "verifying alert attached"]);
 }
 
 #[test]
