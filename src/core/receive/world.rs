@@ -52,7 +52,8 @@ words! {
         Attached = "attached",
         /// Its remediation is closed and nothing more is done in this episode.
         Spent = "spent",
-        /// Its remediation was closed without a judgement (expired, superseded): the next firing body opens another.
+        /// Its remediation was closed without a judgement (expired, superseded), or its rule was removed while it waited: the
+        /// next firing body opens another.
         Free = "free",
         /// Another rule's remediation of the same target is open; asked again when that is closed.
         Waiting = "waiting",

@@ -247,7 +247,9 @@ impl Story {
 
     /// The lines of the story.
     pub(super) fn told(&self) -> Vec<&str> {
-        let line = |it| if let &Record::Transition(ref row) = it { Some(row.what.as_str()) } else { None };
+        fn line(it: &Record) -> Option<&str> {
+            if let Record::Transition(row) = it { Some(&row.what) } else { None }
+        }
         self.records.iter().filter_map(line).collect()
     }
 
