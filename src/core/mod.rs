@@ -6,6 +6,7 @@
 pub mod action;
 pub mod alert;
 pub mod decide;
+pub mod duration;
 pub mod guard;
 pub mod matcher;
 pub mod receive;
@@ -20,3 +21,4 @@ pub(crate) mod testing;
 pub mod time;
 pub mod verdict;
 mod words;
+pub mod yaml;

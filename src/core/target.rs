@@ -178,6 +178,15 @@ impl Hosts {
         self.by_word.get(word).map(String::as_str)
     }
 
+    /// Every host's name in byte order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.by_word.values().map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The host of a rule that names none: the only one there is.
     #[must_use]
     pub fn only(&self) -> Option<&str> {

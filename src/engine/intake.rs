@@ -12,11 +12,12 @@
 //! through it is read back from the store by [`receive`](crate::engine::receive).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::core::alert::webhook::{Malformed, Webhook};
@@ -36,6 +37,11 @@ const QUEUE_KIB: u32 = 64 * 1024;
 
 /// How long a sender is left waiting before it is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The door's states.
+const NOT_YET: u8 = 0;
+const OPEN: u8 = 1;
+const CLOSED: u8 = 2;
 
 /// A notification that is stored, with what was read from it.
 #[derive(Debug)]
@@ -83,7 +89,7 @@ pub enum IntakeError {
 pub struct Intake {
     queue: mpsc::Sender<Job>,
     room: Arc<Semaphore>,
-    open: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     time: Arc<Time>,
 }
 
@@ -102,7 +108,7 @@ pub struct Writer {
     overflow: Arc<AtomicBool>,
 }
 
-/// A door and the task behind it. `onward` gets what was stored; what does not fit sets `overflow` and is left to be read
+/// A door, not open yet, and the task behind it. `onward` gets what was stored; what does not fit sets `overflow` and is left to be read
 /// back.
 #[must_use]
 pub fn intake(
@@ -113,7 +119,7 @@ pub fn intake(
 ) -> (Intake, Writer) {
     let (queue, jobs) = mpsc::channel(QUEUE);
     let room = Arc::new(Semaphore::new(QUEUE_KIB as usize));
-    let intake = Intake { queue, room, open: Arc::new(AtomicBool::new(true)), time };
+    let intake = Intake { queue, room, state: Arc::new(AtomicU8::new(NOT_YET)), time };
     (intake, Writer { jobs, store, onward, overflow })
 }
 
@@ -122,8 +128,10 @@ impl Intake {
     pub async fn submit(&self, sender: &str, body: Bytes) -> Result<Accepted, IntakeError> {
         let received_at = self.time.now();
         let webhook = Webhook::parse(&body)?;
-        if !self.open.load(Ordering::Relaxed) {
-            return Err(IntakeError::Closing);
+        match self.state.load(Ordering::Relaxed) {
+            OPEN => {}
+            NOT_YET => return Err(IntakeError::NotStored),
+            _ => return Err(IntakeError::Closing),
         }
         let kib = u32::try_from(body.len() / 1024 + 1).unwrap_or(u32::MAX).min(QUEUE_KIB);
         let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| IntakeError::Full)?;
@@ -153,9 +161,14 @@ impl Intake {
         }
     }
 
+    /// Takes notifications from now on: the store is there.
+    pub fn open(&self) {
+        self.state.store(OPEN, Ordering::Relaxed);
+    }
+
     /// Takes nothing more; what waits is still stored.
     pub fn close(&self) {
-        self.open.store(false, Ordering::Relaxed);
+        self.state.store(CLOSED, Ordering::Relaxed);
     }
 
     /// Requests waiting for the writer.
@@ -166,10 +179,23 @@ impl Intake {
 }
 
 impl Writer {
-    /// Writes until every door is dropped.
-    pub async fn run(mut self) {
+    /// Writes until `stop`, then what still waits.
+    pub async fn run(mut self, stop: CancellationToken) {
         let mut jobs = Vec::with_capacity(BATCH);
-        while self.jobs.recv_many(&mut jobs, BATCH).await > 0 {
+        loop {
+            // Cancel safe: recv_many leaves what it did not give in the queue.
+            tokio::select! {
+                biased;
+                taken = self.jobs.recv_many(&mut jobs, BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                }
+                () = stop.cancelled(), if !self.jobs.is_closed() => {
+                    self.jobs.close();
+                    continue;
+                }
+            }
             // A sender that was sent away already comes again: its row would only be a duplicate.
             jobs.retain(|job: &Job| !job.answer.is_closed());
             if !jobs.is_empty() {

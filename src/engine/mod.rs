@@ -4,4 +4,17 @@
 //! the database, Docker.
 
 pub mod clock;
+pub mod readiness;
+pub mod rulebook;
+pub mod shell;
+
 pub mod intake;
+pub mod receive;
+
+pub mod worker;
+
+pub mod execute;
+
+pub mod upkeep;
+
+pub mod run;

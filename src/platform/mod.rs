@@ -3,6 +3,8 @@
 //! Always holds: a call that changes something is given the full container id of a look, never a name; a failed call
 //! says whether anything can have been sent. Nothing here decides or retries.
 
+pub mod docker;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,8 +25,21 @@ pub trait Platform: Send + Sync {
     /// at the latest. Not cancelled by dropping: the daemon goes on.
     async fn restart(&self, host: &str, id: &str, grace: Duration) -> Result<(), PlatformError>;
 
-    /// Whether each host answers, by name, for health and readiness.
+    /// Whether each host answers, by name, for health and readiness. Two names of one daemon are found out here: the
+    /// later one is [`PlatformError::SameDaemon`].
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)>;
+}
+
+/// Is told of every request that a platform makes, for metrics. Called inline: it must not block.
+pub trait Observer: Send + Sync {
+    /// One request to `host` ended after `took`. `op` is one of [`docker::OPS`]; `code` is the HTTP status as text, or
+    /// the [`reason`](PlatformError::reason) why there is none.
+    fn call(&self, host: &str, op: &'static str, code: &str, took: Duration);
+}
+
+/// Tells nobody.
+impl Observer for () {
+    fn call(&self, _: &str, _: &'static str, _: &str, _: Duration) {}
 }
 
 /// Why a look or a call failed.
@@ -67,13 +82,25 @@ pub enum PlatformError {
         /// The daemon's words, cut.
         message: String,
     },
+    /// Two configured hosts are one daemon: nothing is found through the later one, by order of names. Machines cloned
+    /// with their `/etc/docker/key.json` or `/var/lib/docker/engine-id` look like one daemon, too.
+    #[error("hosts {host} and {other} are one and the same docker daemon")]
+    SameDaemon {
+        /// The host that was asked.
+        host: String,
+        /// The host that comes first.
+        other: String,
+    },
+    /// What was given as a container id is not a full one: nothing was sent. A fault of ours.
+    #[error("{0:?} is not a full container id")]
+    NotAnId(String),
 }
 
 impl PlatformError {
     /// Whether it is certain that nothing was ever sent.
     #[must_use]
     pub fn nothing_sent(&self) -> bool {
-        matches!(self, Self::NoHost(_) | Self::Unreachable { .. })
+        matches!(self, Self::NoHost(_) | Self::Unreachable { .. } | Self::SameDaemon { .. } | Self::NotAnId(_))
     }
 
     /// Whether the daemon has said its last word: it is not still at it.
@@ -93,6 +120,8 @@ impl PlatformError {
             Self::Answered { status: 404, .. } => "container_gone",
             Self::Answered { status: 409, .. } => "docker_conflict",
             Self::Answered { .. } => "docker_error",
+            Self::SameDaemon { .. } => "same_daemon",
+            Self::NotAnId(_) => "not_an_id",
         }
     }
 }

@@ -6,8 +6,19 @@
 //! Thinking is the core's: where a decision needs facts that must not change under it, the method takes it as a function
 //! of those facts and calls it inside the transaction.
 
+mod columns;
+mod connect;
+mod error;
+pub mod instant;
+pub mod late;
 pub mod model;
+pub mod postgres;
+mod rows;
+pub mod sqlite;
+mod text;
 pub mod view;
+
+pub use connect::open;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -79,8 +90,8 @@ pub trait Store: Send + Sync {
     /// Gives back every claim of `owner`.
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
 
-    /// Gives back the claims of processes that are known to be dead, except those with an effect under way, whose
-    /// lease must run out. How many.
+    /// Gives back the claims of processes that are known to be dead. Effects under way too: claiming one means to look,
+    /// and a look concludes nothing before the intent is old enough. How many.
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError>;
 
     /// Effects since `since`, newest first: what budgets are counted from.
@@ -139,6 +150,9 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The database is named wrongly, or is not ours to use: what to change, in words.
+    #[error("{0}")]
+    Unusable(String),
     /// A stored value does not read back.
     #[error("{operation}: a stored {what} does not read back")]
     Unreadable {
@@ -163,6 +177,7 @@ impl StoreError {
             Self::Unavailable { .. } => "store_unavailable",
             Self::Conflict { .. } => "store_conflict",
             Self::Refused { .. } => "store_refused",
+            Self::Unusable(_) => "store_unusable",
             Self::Unreadable { .. } => "store_unreadable",
         }
     }

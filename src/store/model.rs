@@ -50,7 +50,7 @@ pub struct StoredNotification {
 }
 
 /// What `receive` must read before the core can think.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ReceiveAsk {
     /// Notifications to take in. Only those still pending are in [`World::taken`].
     pub take: Vec<Uuid>,
@@ -64,6 +64,24 @@ pub struct ReceiveAsk {
     pub owner: Uuid,
     /// See `owner`.
     pub lease_until: Option<Timestamp>,
+    /// Now: what is woken is due at once.
+    pub now: Timestamp,
+}
+
+impl ReceiveAsk {
+    /// Asks for nothing yet, on behalf of `owner`, at `now`.
+    #[must_use]
+    pub fn new(owner: Uuid, now: Timestamp) -> Self {
+        Self {
+            take: Vec::new(),
+            fingerprints: HashSet::new(),
+            targets: HashSet::new(),
+            fixed_since: None,
+            owner,
+            lease_until: None,
+            now,
+        }
+    }
 }
 
 /// Proof that a remediation is ours for now.
@@ -112,7 +130,7 @@ pub struct Closed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission {
     /// The intent is stored.
-    Admitted(Claim),
+    Admitted(Closed),
     /// A guard said no; nothing was stored.
     Refused(Refusal),
     /// The claim was lost; nothing was stored.

@@ -177,9 +177,9 @@ pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, 
         let told = transition(&remediation, now, format!("would {name}"), json!({"action_id": row.id}));
         return (remediation, vec![Record::Action(Box::new(row)), told]);
     }
-    let until = after(now, plan.attempt.action.conclusive_after());
     let told_detail = json!({"action_id": row.id, "container": plan.attempt.pin.id, "attempt": row.attempt});
-    remediation.state = State::Running { attempt: plan.attempt, until };
+    // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
+    remediation.state = State::Running { attempt: plan.attempt, until: now };
     let told = transition(&remediation, now, format!("{name} intended"), told_detail);
     (remediation, vec![Record::Action(Box::new(row)), told])
 }

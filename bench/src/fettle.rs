@@ -1,0 +1,199 @@
+//! fettle under test: a process with a configuration, rules and database of its own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::bodies;
+use crate::http;
+use crate::place::{self, Process};
+use crate::postgres::Postgres;
+
+/// Schema and recovery included.
+const START: Duration = Duration::from_secs(30);
+
+/// Where fettle keeps what it knows.
+#[derive(Clone, Copy, Debug)]
+pub enum Database<'a> {
+    /// A new database on the bench's cluster.
+    Postgres(&'a Postgres),
+    /// A new file.
+    Sqlite,
+}
+
+/// What the rules make of the bench's alerts.
+#[derive(Clone, Copy, Debug)]
+pub enum Rules {
+    /// No rule selects them.
+    Unselected,
+    /// A rule selects each of them, and records what it would do.
+    Observe,
+    /// A rule selects each of them and restarts its container.
+    Restart,
+}
+
+impl Rules {
+    fn yaml(self) -> String {
+        let (name, mode) = match self {
+            Self::Unselected => ("SomethingElse", "act"),
+            Self::Observe => (bodies::ALERTNAME, "observe"),
+            Self::Restart => (bodies::ALERTNAME, "act"),
+        };
+        // Limits wide open: what is measured is how fast fettle is, not how careful.
+        format!(
+            r#"version: 1
+rules:
+  - name: restart-unhealthy
+    match: ['alertname="{name}"']
+    target: {{container: $labels.container, allow: ["{}*"]}}
+    mode: {mode}
+    steps:
+      - restart: {{grace: 5s}}
+        verify: {{settle: 1s, healthy_for: 1s, resolved_within: 2s}}
+    budget: [1000000 per 1h]
+    rule_budget: [1000000 per 1h]
+    cooldown: 0s
+"#,
+            bodies::CONTAINER
+        )
+    }
+}
+
+/// A running fettle; killed when dropped.
+#[derive(Debug)]
+pub struct Fettle<'a> {
+    process: Process,
+    binary: PathBuf,
+    folder: PathBuf,
+    name: String,
+    database: Database<'a>,
+    /// Where it serves.
+    pub address: SocketAddr,
+    /// How long the first start took, schema included.
+    pub first_start: Duration,
+}
+
+impl<'a> Fettle<'a> {
+    /// Starts it on an empty database, with `docker` as its only host, and returns when it is ready.
+    pub fn start(
+        binary: &Path,
+        place: &Path,
+        name: &str,
+        database: Database<'a>,
+        rules: Rules,
+        docker: &Path,
+    ) -> Result<Self> {
+        let folder = place.join(name);
+        fs::create_dir_all(folder.join("rules")).with_context(|| format!("create {}", folder.display()))?;
+        let port = place::free_port()?;
+        let url = match database {
+            Database::Postgres(postgres) => {
+                postgres.create(name)?;
+                postgres.url(name)
+            }
+            Database::Sqlite => format!("sqlite://{}", folder.join("fettle.db").display()),
+        };
+        let config = format!(
+            "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\nhosts:\n  local: {{docker: \"unix://{}\"}}\n\
+             limits: {{in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}}\n",
+            folder.join("rules").display(),
+            docker.display()
+        );
+        fs::write(folder.join("fettle.yaml"), config)?;
+        fs::write(folder.join("rules/bench.yaml"), rules.yaml())?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let (process, first_start) =
+            launch(binary, &folder, address).with_context(|| format!("start fettle {name}"))?;
+        Ok(Self { process, binary: binary.into(), folder, name: name.into(), database, address, first_start })
+    }
+
+    /// kill -9; [`Self::start_again`] must follow.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it on the same database and port; from exec to ready.
+    pub fn start_again(&mut self) -> Result<Duration> {
+        let (process, took) = launch(&self.binary, &self.folder, self.address).context("start fettle again")?;
+        self.process = process;
+        Ok(took)
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// What CPU is accounted to it: itself, and its database.
+    pub fn pids(&self) -> Vec<u32> {
+        match self.database {
+            Database::Postgres(postgres) => vec![self.pid(), postgres.pid()],
+            Database::Sqlite => vec![self.pid()],
+        }
+    }
+
+    /// The sum of a metric's series.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let (status, text) = http::get(self.address, "/metrics")?;
+        let series =
+            text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        let values: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        if values.is_empty() {
+            bail!("/metrics ({status}) has no {name}");
+        }
+        Ok(values.iter().sum())
+    }
+
+    /// Notifications that are stored and not yet decided on: the gauge, and in PostgreSQL the rows themselves.
+    pub fn backlog(&self) -> Result<u64> {
+        let gauge = self.metric("fettle_intake_queue")? as u64;
+        let rows = match self.database {
+            Database::Postgres(postgres) => {
+                let known = postgres.ask(&self.name, "SELECT to_regclass('pending') IS NOT NULL")?;
+                if known == "t" { postgres.number(&self.name, "SELECT count(*) FROM pending")? } else { 0 }
+            }
+            Database::Sqlite => 0,
+        };
+        Ok(gauge.max(rows))
+    }
+
+    /// Waits until everything stored is decided on; how long it took, or an error when `most` is over.
+    pub fn drain(&self, most: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        loop {
+            let left = self.backlog()?;
+            if left == 0 {
+                return Ok(start.elapsed());
+            }
+            if start.elapsed() > most {
+                bail!("{left} notifications are still undecided after {most:?}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Rows of the view `fettle_notifications`; PostgreSQL only.
+    pub fn notifications(&self) -> Result<u64> {
+        match self.database {
+            Database::Postgres(postgres) => postgres.number(&self.name, "SELECT count(*) FROM fettle_notifications"),
+            Database::Sqlite => bail!("rows are counted on PostgreSQL only"),
+        }
+    }
+}
+
+fn launch(binary: &Path, folder: &Path, address: SocketAddr) -> Result<(Process, Duration)> {
+    let mut serve = Command::new(binary);
+    serve.args(["serve", "--config"]).arg(folder.join("fettle.yaml")).current_dir(folder);
+    // Nothing of the caller's surroundings may change what is measured.
+    for name in ["FETTLE_LISTEN", "DATABASE_URL", "RUST_LOG", "DOCKER_HOST"] {
+        serve.env_remove(name);
+    }
+    let mut process = Process::start(&serve, folder.join("log"), "TERM", None)?;
+    let ready = || matches!(http::get(address, "/-/ready"), Ok((200, _)));
+    let took = process.until_ready(START, ready)?;
+    Ok((process, took))
+}

@@ -1,0 +1,39 @@
+//! What the tests stand on: real servers of their own, and faults that can be put between them and fettle.
+//!
+//! - [`postgres`]: one PostgreSQL for the run with a database per test, or a private one that can be killed.
+//! - [`docker`]: one Docker daemon for the run, [`image`]s without a registry, [`container`]s that go when dropped.
+//! - [`proxy`]: a TCP or unix-socket relay that can be cut, stalled, and made to lose answers.
+//! - [`server`]: how a server is found, started once, shared by test processes and ended with the run.
+//! - [`wait`]: waiting for a condition; tests do not sleep.
+//!
+//! It never skips. What is missing on the machine fails the test with the line to type.
+
+pub mod container;
+pub mod docker;
+pub mod fettle;
+pub mod fuse;
+pub mod image;
+pub mod model;
+pub mod postgres;
+pub mod private_postgres;
+pub mod process;
+pub mod proxy;
+pub mod server;
+pub mod wait;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A name that no other test, process or earlier run has: `stem-<pid>-<clock>-<n>`, legal for Docker and PostgreSQL (quoted).
+pub fn unique(stem: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    let clock = std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis() % 1_000_000_000);
+    format!("{stem}-{}-{clock}-{n}", std::process::id())
+}
+
+/// Fails the test because `program` is not installed, naming what to type.
+pub fn missing(program: &str, package: &str) -> ! {
+    panic!(
+        "{program} is not installed; type: apt-get install -y {package}   (scripts/test-deps installs all that the tests need)"
+    )
+}
