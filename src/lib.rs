@@ -1,5 +1,6 @@
 //! fettle: an Alertmanager webhook receiver and remediation engine.
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod diagnostic;

@@ -65,6 +65,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
         return succeeded(turn, attempt, started_at, call.after.as_ref().ok(), false);
     };
     if failure.nothing_sent {
+        turn.remediation.tried = None;
         let result =
             Ended { result: ActionResult::Failed, reason: failure.reason, error: Some(failure.error), sent: false };
         return failed(turn, attempt, None, &result, "nothing was sent");

@@ -108,8 +108,15 @@ fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> Decision {
         // From now on whoever acts before fettle does is seen, whatever makes it wait.
         turn.remediation.pin = Some(sight.pin());
     }
-    let target = turn.remediation.target.clone();
-    let seen = Seen { rule, action: &step.action, target: &target, found, settings: turn.facts.settings };
+    let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
+    let seen = Seen {
+        rule,
+        action: &step.action,
+        target: &target,
+        found,
+        tried: tried.as_ref(),
+        settings: turn.facts.settings,
+    };
     match guard::after_look(&seen) {
         Err(refusal) => refuse(turn, refusal),
         Ok(sight) => plan(turn, rule, step, sight),
@@ -145,7 +152,7 @@ fn plan(mut turn: Turn<'_>, rule: &Rule, step: &Step, sight: &Sight) -> Decision
         key: sight.key(),
         mode,
         now: turn.facts.now,
-        scopes: guard::scopes(rule, turn.facts.settings),
+        scopes: guard::scopes(rule, turn.facts.settings, sight),
     };
     let request = Request {
         plan: Plan { attempt, key: sight.key(), mode },
@@ -178,6 +185,7 @@ pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, 
         return (remediation, vec![Record::Action(Box::new(row)), told]);
     }
     let told_detail = json!({"action_id": row.id, "container": plan.attempt.pin.id, "attempt": row.attempt});
+    remediation.tried = Some(plan.attempt.pin.clone());
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
     remediation.state = State::Running { attempt: plan.attempt, until: now };
     let told = transition(&remediation, now, format!("{name} intended"), told_detail);

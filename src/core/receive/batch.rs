@@ -266,6 +266,7 @@ fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timesta
         attempts: 0,
         blind: 0,
         pin: None,
+        tried: None,
         key: None,
         told: false,
         last_action: None,

@@ -48,6 +48,7 @@ pub(super) fn story(rule: Rule) -> Story {
         attempts: 0,
         blind: 0,
         pin: None,
+        tried: None,
         key: None,
         told: false,
         last_action: None,

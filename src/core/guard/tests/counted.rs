@@ -87,7 +87,8 @@ fn of_several_full_budgets_the_one_that_is_free_last_is_told() {
 fn every_configured_budget_is_asked_with_its_own_scope() {
     let mut rule = rule("r").limited_to(per(1, 10));
     rule.rule_budget = vec![per(2, 20), per(3, 30)];
-    let kinds: Vec<_> = scopes(&rule, &settings()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
+    let kinds: Vec<_> =
+        scopes(&rule, &settings(), &container()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
     let expected = [
         (ScopeKind::RuleTarget, 1),
         (ScopeKind::Rule, 2),
@@ -96,6 +97,13 @@ fn every_configured_budget_is_asked_with_its_own_scope() {
         (ScopeKind::Fleet, 20),
     ];
     assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_containers_own_budget_is_one_more_budget_of_the_target() {
+    let own = container().labelled("fettle.budget", "1 per 5m");
+    let kinds: Vec<_> = scopes(&rule("r"), &settings(), &own).into_iter().map(|it| (it.kind, it.budget.max)).collect();
+    assert!(kinds.contains(&(ScopeKind::Target, 1)), "{kinds:?}");
 }
 
 #[test]

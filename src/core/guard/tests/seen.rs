@@ -6,7 +6,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::guard::{Known, Seen, after_look, before_look};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::rule::model::{Find, Rule, Word};
-use crate::core::sight::{Found, ImageLabel, Sight, Status};
+use crate::core::sight::{Found, ImageLabel, Pin, Sight, Status};
 use crate::core::testing::{at, container, escalate, firing, rule, settings, web};
 use crate::core::time::after;
 
@@ -20,7 +20,7 @@ fn seen_by(rule: &Rule, found: &Found) -> Result<(), Refusal> {
     settings.protected.compose_projects.insert("monitoring".into());
     settings.protected.own_container = Some("f".repeat(12));
     settings.protected.database.extend(["10.0.0.9".to_owned(), "db".to_owned()]);
-    let seen = Seen { rule, action: &rule.steps[0].action, target: &web(), found, settings: &settings };
+    let seen = Seen { rule, action: &rule.steps[0].action, target: &web(), found, tried: None, settings: &settings };
     after_look(&seen).map(|_| ())
 }
 
@@ -108,7 +108,10 @@ fn each_guard_of_the_look_refuses_what_it_is_for_and_passes_its_neighbour() {
         (one(container().labelled("fettle.hold", "")), Some(Guard::HeldByLabel)),
         (one(container().labelled("fettle.approval", "always")), Some(Guard::HeldByLabel)),
         (one(container().labelled("fettle.approval", "\u{1}?")), Some(Guard::HeldByLabel)),
-        (one(container().labelled("fettle.budget", "99 per 1s")), Some(Guard::HeldByLabel)),
+        (one(container().labelled("fettle.budget", "99 per 1s")), None),
+        (one(container().labelled("fettle.budget", "3 per 1h, 5 per 24h")), None),
+        (one(container().labelled("fettle.budget", "none")), Some(Guard::HeldByLabel)),
+        (one(container().labelled("fettle.budget", "")), Some(Guard::HeldByLabel)),
     ] {
         assert_eq!(refused(&found), expected, "{found:?}");
     }
@@ -177,6 +180,28 @@ fn a_label_of_any_length_is_cut_in_the_record() {
 fn a_stop_refuses_a_restart_only() {
     let step = escalate("x");
     let (rule, found) = (rule("r"), one(container().exited(0)));
-    let seen = Seen { rule: &rule, action: &step.action, target: &web(), found: &found, settings: &settings() };
+    let seen =
+        Seen { rule: &rule, action: &step.action, target: &web(), found: &found, tried: None, settings: &settings() };
     assert!(after_look(&seen).is_ok());
+}
+
+#[test]
+fn a_restart_of_ours_that_was_cut_in_half_is_nobodys_decision_to_stop_it() {
+    let cut = Sight { stopped_by_hand: Some(true), ..container().exited(143) };
+    let (found, target, rule, settings) = (one(cut.clone()), web(), rule("r"), settings());
+    let asked = |tried: Option<&Pin>| {
+        let seen = Seen {
+            rule: &rule,
+            action: &rule.steps[0].action,
+            target: &target,
+            found: &found,
+            tried,
+            settings: &settings,
+        };
+        after_look(&seen).map(|sight| sight.id.clone()).map_err(|refusal| refusal.guard)
+    };
+    assert_eq!(asked(None), Err(Guard::Stopped));
+    assert_eq!(asked(Some(&cut.pin())), Ok(cut.id.clone()));
+    let another = Pin { restart_count: 9, ..cut.pin() };
+    assert_eq!(asked(Some(&another)), Err(Guard::Stopped), "another run than the one that was tried");
 }
