@@ -37,6 +37,8 @@ pub(super) struct Docker {
     pub(super) restarts: Restarts,
     /// Whether a restart makes it well.
     pub(super) cures: bool,
+    /// Whether a restart that is refused has stopped it all the same.
+    pub(super) stops: bool,
     /// Restarts by fettle that really happened.
     pub(super) effects: usize,
     pub(super) finds: usize,
@@ -52,6 +54,7 @@ impl Docker {
             reachable: true,
             restarts: Restarts::Work,
             cures: true,
+            stops: false,
             effects: 0,
             finds: 0,
             pending: false,
@@ -93,7 +96,12 @@ impl Docker {
                 self.pending = true;
                 (false, Err(failure("docker_timeout", false, false)))
             }
-            Restarts::Refused(reason) => (false, Err(failure(reason, false, true))),
+            Restarts::Refused(reason) => {
+                if self.stops {
+                    self.change(|it| it.exited(143));
+                }
+                (false, Err(failure(reason, false, true)))
+            }
             Restarts::Gone => {
                 self.container = None;
                 (false, Err(failure("container_gone", false, true)))
