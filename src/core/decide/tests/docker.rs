@@ -17,6 +17,8 @@ pub(super) enum Restarts {
     Late,
     /// The daemon says no, with this label.
     Refused(&'static str),
+    /// It is stopped and does not start again.
+    CutInHalf,
     /// The daemon says no because the container is gone, and it is.
     Gone,
     /// Nothing could be sent.
@@ -37,8 +39,6 @@ pub(super) struct Docker {
     pub(super) restarts: Restarts,
     /// Whether a restart makes it well.
     pub(super) cures: bool,
-    /// Whether a restart that is refused has stopped it all the same.
-    pub(super) stops: bool,
     /// Restarts by fettle that really happened.
     pub(super) effects: usize,
     pub(super) finds: usize,
@@ -54,7 +54,6 @@ impl Docker {
             reachable: true,
             restarts: Restarts::Work,
             cures: true,
-            stops: false,
             effects: 0,
             finds: 0,
             pending: false,
@@ -96,11 +95,10 @@ impl Docker {
                 self.pending = true;
                 (false, Err(failure("docker_timeout", false, false)))
             }
-            Restarts::Refused(reason) => {
-                if self.stops {
-                    self.change(|it| it.exited(143));
-                }
-                (false, Err(failure(reason, false, true)))
+            Restarts::Refused(reason) => (false, Err(failure(reason, false, true))),
+            Restarts::CutInHalf => {
+                self.change(|it| it.exited(143));
+                (false, Err(failure("docker_error", false, true)))
             }
             Restarts::Gone => {
                 self.container = None;

@@ -248,9 +248,6 @@ impl Story {
 
     /// The lines of the story.
     pub(super) fn told(&self) -> Vec<&str> {
-        fn line(it: &Record) -> Option<&str> {
-            if let Record::Transition(row) = it { Some(&row.what) } else { None }
-        }
         self.records.iter().filter_map(line).collect()
     }
 
@@ -258,4 +255,8 @@ impl Story {
         self.settings.mode = mode;
         self
     }
+}
+
+fn line(it: &Record) -> Option<&str> {
+    if let Record::Transition(row) = it { Some(&row.what) } else { None }
 }

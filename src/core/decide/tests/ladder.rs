@@ -139,9 +139,8 @@ fn a_container_that_a_person_stops_after_our_restart_failed_stays_stopped() {
 #[test]
 fn a_container_that_our_own_restart_left_stopped_is_started_by_the_next_rung() {
     let mut story = story(rule("r").climbing([restart(), restart().paused(60)]));
-    story.docker.restarts = Restarts::Refused("docker_error");
+    story.docker.restarts = Restarts::CutInHalf;
     story.docker.change(|it| Sight { stopped_by_hand: Some(true), ..it.being(Status::Running) });
-    story.docker.stops = true;
     story.run_to(50);
     story.docker.restarts = Restarts::Work;
     story.run_to(70);

@@ -41,6 +41,7 @@ fn anything() -> impl Strategy<Value = Happening> {
         1 => Just(Restarts::NotDoneUnanswered),
         1 => Just(Restarts::Late),
         1 => Just(Restarts::Refused("docker_conflict")),
+        1 => Just(Restarts::CutInHalf),
         1 => Just(Restarts::Gone),
         1 => Just(Restarts::Unsent),
         1 => any::<bool>().prop_map(|done| Restarts::Crash { done }),
