@@ -148,8 +148,10 @@ impl<'a> Fettle<'a> {
         Ok(values.iter().sum())
     }
 
-    /// Notifications that are stored and not yet decided on: the gauge, and in PostgreSQL the rows themselves.
+    /// What is stored and not yet decided on: notifications (the gauge, and in PostgreSQL the rows themselves), and
+    /// remediations that are open. Comes to 0 with rules that do not act.
     pub fn backlog(&self) -> Result<u64> {
+        let open = self.metric("fettle_remediations_open")? as u64;
         let gauge = self.metric("fettle_intake_queue")? as u64;
         let rows = match self.database {
             Database::Postgres(postgres) => {
@@ -158,7 +160,7 @@ impl<'a> Fettle<'a> {
             }
             Database::Sqlite => 0,
         };
-        Ok(gauge.max(rows))
+        Ok(gauge.max(rows) + open)
     }
 
     /// Waits until everything stored is decided on; how long it took, or an error when `most` is over.
@@ -170,7 +172,7 @@ impl<'a> Fettle<'a> {
                 return Ok(start.elapsed());
             }
             if start.elapsed() > most {
-                bail!("{left} notifications are still undecided after {most:?}");
+                bail!("{left} notifications or remediations are still undecided after {most:?}");
             }
             std::thread::sleep(Duration::from_millis(50));
         }
