@@ -4,6 +4,18 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod alertmanager;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod crash_points;
+#[cfg(test)]
+mod docker;
+#[cfg(test)]
+mod imports;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod support_holds;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HealthConfig};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, RestartPolicy, RestartPolicyNameEnum,
+};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
@@ -22,13 +24,41 @@ pub struct Run {
     command: Vec<String>,
     labels: HashMap<String, String>,
     health: Option<HealthConfig>,
+    host: HostConfig,
 }
 
 impl Run {
     /// A container named `stem` plus what makes it unique, without labels, that stays up and stops at once when asked to.
     pub fn named(stem: &str) -> Self {
         let command = ["sh", "-c", STAY].map(Into::into).into();
-        Self { name: super::unique(stem), image: image::PLAIN.into(), command, labels: HashMap::new(), health: None }
+        Self {
+            name: super::unique(stem),
+            image: image::PLAIN.into(),
+            command,
+            labels: HashMap::new(),
+            health: None,
+            host: HostConfig::default(),
+        }
+    }
+
+    /// Exactly this name, which the caller made unique.
+    pub fn exactly(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Restarted by Docker's own policy after a failure, at most `retries` times.
+    pub fn on_failure(mut self, retries: i64) -> Self {
+        let name = Some(RestartPolicyNameEnum::ON_FAILURE);
+        self.host.restart_policy = Some(RestartPolicy { name, maximum_retry_count: Some(retries) });
+        self
+    }
+
+    /// Killed by the kernel when it needs more.
+    pub fn memory(mut self, bytes: i64) -> Self {
+        self.host.memory = Some(bytes);
+        self.host.memory_swap = Some(bytes);
+        self
     }
 
     /// Adds a label.
@@ -95,6 +125,7 @@ impl Run {
             cmd: Some(self.command),
             labels: Some(self.labels),
             healthcheck: self.health,
+            host_config: Some(self.host),
             ..ContainerCreateBody::default()
         };
         let created = daemon.client.create_container(Some(options), body).await.expect("create the container");

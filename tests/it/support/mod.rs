@@ -10,9 +10,13 @@
 
 pub mod container;
 pub mod docker;
+pub mod fettle;
+pub mod fuse;
 pub mod image;
+pub mod model;
 pub mod postgres;
 pub mod private_postgres;
+pub mod process;
 pub mod proxy;
 pub mod server;
 pub mod wait;

@@ -1,0 +1,45 @@
+-- The whole effort for one target. `doc` is the remediation itself; the columns beside it are what is searched by.
+CREATE TABLE remediations (
+    id          TEXT PRIMARY KEY NOT NULL,
+    opened_at   TEXT NOT NULL CHECK (opened_at GLOB '????-??-??T??:??:??.??????Z'),
+    closed_at   TEXT CHECK (closed_at GLOB '????-??-??T??:??:??.??????Z'),
+    due_at      TEXT CHECK (due_at GLOB '????-??-??T??:??:??.??????Z'),
+    lease_until TEXT CHECK (lease_until GLOB '????-??-??T??:??:??.??????Z'),
+    lease_owner TEXT,
+    version     INTEGER NOT NULL DEFAULT 1,
+    wakes       INTEGER NOT NULL DEFAULT 0,
+    actions     INTEGER NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('held', 'blocked', 'awaiting_approval', 'running', 'verifying',
+                                                      'closed')),
+    outcome     TEXT CHECK (outcome IN ('fixed', 'unconfirmed', 'cleared', 'observed', 'cancelled', 'rejected',
+                                        'refused', 'expired', 'superseded', 'escalated')),
+    reason      TEXT,
+    rule        TEXT NOT NULL,
+    target      TEXT NOT NULL,
+    target_key  TEXT,
+    host        TEXT NOT NULL,
+    alertname   TEXT NOT NULL,
+    severity    TEXT,
+    fingerprint TEXT NOT NULL,
+    doc         TEXT NOT NULL CHECK (json_valid(doc)),
+    -- Closed is closed: it has an outcome, an end, and nothing more to do. Open is never forgotten: it is due some time.
+    CHECK ((state = 'closed') = (outcome IS NOT NULL)),
+    CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
+    CHECK ((state = 'closed') = (due_at IS NULL)),
+    CHECK ((lease_owner IS NULL) = (lease_until IS NULL)),
+    CHECK (state <> 'closed' OR lease_owner IS NULL)
+) STRICT;
+
+-- One open remediation per target.
+CREATE UNIQUE INDEX remediations_one_open_per_target ON remediations (target) WHERE state <> 'closed';
+-- Claims, and the list of what is open.
+CREATE INDEX remediations_due ON remediations (due_at) WHERE state <> 'closed';
+-- Exclusion by what was resolved, and how many effects are under way.
+CREATE INDEX remediations_at_work ON remediations (target_key) WHERE state IN ('running', 'verifying');
+-- Did it come back?
+CREATE INDEX remediations_fixed ON remediations (target, rule, closed_at) WHERE outcome = 'fixed';
+-- Lists, newest first.
+CREATE INDEX remediations_rule ON remediations (rule, id);
+CREATE INDEX remediations_target ON remediations (target, id);
+-- Retention.
+CREATE INDEX remediations_closed_at ON remediations (closed_at) WHERE state = 'closed';

@@ -1,0 +1,302 @@
+//! The composition root: builds every part once, owns every task, and stops them in order.
+//!
+//! Start: settings and rules are checked first, and any problem ends the process with all of them named. Then the port is
+//! bound, so that health and metrics answer while the database is not there yet; senders get 503 meanwhile. When the
+//! database opens, what an earlier process left behind is taken over and the engine starts.
+//!
+//! Stop (SIGTERM, SIGINT): not ready first; the engine stops in its order and gives back what it holds; the server stops
+//! last, so that every request that was taken is answered. A task that ends unasked stops the process with an error.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config::{self, Config, Database, LogFormat};
+use crate::core::settings::{Protected, Settings};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::render::human;
+use crate::engine::clock::{SystemClock, Time};
+use crate::engine::readiness::{Condition, Readiness};
+use crate::engine::rulebook::{Reload, RuleBook};
+use crate::engine::run::{Engine, Running, build, recover};
+use crate::engine::shell::Shell;
+use crate::engine::upkeep::Retention;
+use crate::http::{self, Deps};
+use crate::platform::docker::{Docker, HostConfig, Pace, own_container_id};
+use crate::platform::{Observer, Platform};
+use crate::store::{self, Store, late::Late};
+use crate::telemetry::logs;
+use crate::telemetry::metrics::Metrics;
+
+/// Longest pause between two tries to open the database.
+const OPEN_PAUSE: Duration = Duration::from_secs(2);
+
+/// What the command line says; the rest comes from the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The configuration file; `None`: `fettle.yaml` if it exists.
+    pub config: Option<PathBuf>,
+}
+
+/// Serves until it is told to stop.
+pub async fn serve(options: &Options) -> anyhow::Result<()> {
+    let (config, warnings) = config::load(options.config.as_deref(), &config::process)
+        .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
+    let format = match config.log.format {
+        LogFormat::Human => logs::Format::Human,
+        LogFormat::Json => logs::Format::Json,
+    };
+    logs::init(format, &config.log.level)?;
+    tell(&warnings);
+    let metrics = Arc::new(Metrics::new());
+    let time = Arc::new(Time::new(Arc::new(SystemClock)));
+    let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
+        .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
+    tell(&warnings);
+    let listener = TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
+    run(config, Arc::new(rules), metrics, time, listener).await
+}
+
+async fn run(
+    config: Config,
+    rules: Arc<RuleBook>,
+    metrics: Arc<Metrics>,
+    time: Arc<Time>,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
+    let docker = Arc::new(docker(&config, &metrics).context("setting `hosts`")?);
+    refuse_same_daemon(&docker).await?;
+    let readiness = Arc::new(Readiness::default());
+    readiness.met(Condition::Rules);
+    let late = Arc::new(Late::default());
+    let shell = Arc::new(Shell {
+        store: late.clone(),
+        platform: docker.clone(),
+        time,
+        rules: rules.rules(),
+        hosts: config.known_hosts(),
+        settings: settings(&config),
+        metrics: metrics.clone(),
+        owner: Uuid::now_v7(),
+        wake: tokio::sync::Notify::new(),
+    });
+    let retention = Retention { notifications: config.retention.notifications, audit: config.retention.audit };
+    let (intake, engine) = build(shell.clone(), readiness.clone(), retention);
+    let deps = Deps {
+        intake,
+        store: late.clone(),
+        platform: docker,
+        rules: rules.rules(),
+        reload: rules.clone(),
+        readiness: readiness.clone(),
+        metrics,
+        settings: shell.settings.clone(),
+        auth: config.auth.clone(),
+        limits: config.limits.clone(),
+        time: shell.time.clone(),
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, mode = config.mode.as_str(),
+        rules = rules.rules().load().len(), "fettle starts");
+    let server = http::serve(deps, listener)?;
+    let handle = server.handle();
+    let mut served = tokio::spawn(server);
+    let stop = CancellationToken::new();
+    tokio::spawn(rules.clone().watch(stop.clone()));
+
+    // Cancel safe: opening again after a cancelled try changes nothing; the signals and the server keep what they have.
+    let ended = {
+        let mut signals = Signals::new()?;
+        tokio::select! {
+            opened = open(&config.database, &late, &shell, &readiness) => match opened {
+                Ok(()) => work(engine, &mut signals, &rules, &mut served).await,
+                Err(error) => Err(error),
+            },
+            () = signals.stop() => Ok(None),
+            ended = &mut served => Err(server_ended(ended)),
+        }
+    };
+    readiness.unmet(Condition::Serving, "shutting down");
+    stop.cancel();
+    let ended = match ended {
+        Ok(Some(running)) => {
+            running.stop().await;
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    handle.stop(true).await;
+    tracing::info!("fettle stopped");
+    ended
+}
+
+/// Opens the database, however long that takes, and takes over what an earlier process left behind.
+async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readiness) -> anyhow::Result<()> {
+    let mut pause = Duration::from_millis(100);
+    let opened = loop {
+        match store::open(database.url.expose(), shell.owner).await {
+            Ok(opened) => break opened,
+            Err(error) if error.is_transient() => {
+                let why = crate::engine::intake::chain(&error);
+                tracing::warn!(error = %why, "the database cannot be opened yet");
+                readiness.unmet(Condition::Store, "the database cannot be opened yet");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(OPEN_PAUSE);
+            }
+            Err(error) => return Err(anyhow::Error::new(error).context("open the database (setting `database`)")),
+        }
+    };
+    late.open(opened);
+    readiness.met(Condition::Store);
+    while let Err(error) = recover(shell, readiness).await {
+        tracing::warn!(error = %crate::engine::intake::chain(&error), "recovery is tried again");
+        tokio::time::sleep(pause).await;
+    }
+    Ok(())
+}
+
+/// Works until told to stop, then gives the engine back to be stopped.
+async fn work(
+    engine: Engine,
+    signals: &mut Signals,
+    rules: &RuleBook,
+    served: &mut tokio::task::JoinHandle<std::io::Result<()>>,
+) -> anyhow::Result<Option<Running>> {
+    let mut running = engine.start();
+    tracing::info!("fettle is ready");
+    loop {
+        // Cancel safe: nothing is lost by waiting anew.
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::Stop => return Ok(Some(running)),
+                Told::Reload => {
+                    // What is wrong is told by the reload itself; the old rules stay.
+                    let _ = rules.reload().await;
+                }
+            },
+            name = running.ended() => bail!("the {name} ended unasked; without it nothing is decided"),
+            ended = &mut *served => return Err(server_ended(ended)),
+        }
+    }
+}
+
+fn server_ended(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow::anyhow!("the server ended unasked"),
+        Ok(Err(error)) => anyhow::Error::new(error).context("the server ended unasked"),
+        Err(error) => anyhow::Error::new(error).context("the server ended unasked"),
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Cancel safe: a signal that comes later is still told.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+
+    /// Waits to be told to stop; before the rules are in use there is nothing to reload.
+    async fn stop(&mut self) {
+        while self.next().await == Told::Reload {}
+    }
+}
+
+/// What a signal asks for.
+#[derive(PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
+}
+
+fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
+    let hosts = config.hosts.iter().map(|host| {
+        let docker = HostConfig { endpoint: host.docker.clone(), read: host.read.clone() };
+        (host.name.clone(), docker)
+    });
+    Ok(Docker::new(hosts, Some(Pace::default()), Arc::new(Counted(metrics.clone())))?)
+}
+
+/// Counts every call to a Docker daemon.
+struct Counted(Arc<Metrics>);
+
+impl Observer for Counted {
+    fn call(&self, host: &str, op: &'static str, code: &str, took: Duration) {
+        self.0.docker_call(host, op, code, took);
+    }
+}
+
+/// Two names of one daemon would let one container be two targets, with two budgets.
+async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
+    for (host, answer) in docker.ping().await {
+        if let Err(error) = answer {
+            if matches!(error, crate::platform::PlatformError::SameDaemon { .. }) {
+                bail!("setting `hosts`: {error}");
+            }
+            tracing::warn!(host, error = %error, "this docker host does not answer; decisions that need it will fail honestly");
+        }
+    }
+    Ok(())
+}
+
+fn settings(config: &Config) -> Settings {
+    let database = database_names(&config.database);
+    Settings {
+        mode: config.mode,
+        freshness: config.freshness,
+        in_flight: config.limits.in_flight,
+        budget: config.limits.budget.clone(),
+        target_budget: config.limits.target_budget.clone(),
+        protected: Protected {
+            containers: config.protected.containers.iter().cloned().collect(),
+            compose_projects: config.protected.compose_projects.iter().cloned().collect(),
+            own_container: own_container_id(),
+            database,
+        },
+    }
+}
+
+/// The names by which a container could be this database. Loopback names nothing: every container has one.
+fn database_names(database: &Database) -> BTreeSet<String> {
+    let after_scheme = database.url.expose().split_once("://").map_or("", |(_, rest)| rest);
+    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let local = ["", "localhost", "127.0.0.1", "::1"];
+    if matches!(database.kind, config::DatabaseKind::Sqlite) || local.contains(&name) {
+        return BTreeSet::new();
+    }
+    BTreeSet::from([name.to_owned()])
+}
+
+fn tell(warnings: &[Diagnostic]) {
+    for warning in warnings {
+        tracing::warn!("{}", warning.line());
+    }
+}

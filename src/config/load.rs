@@ -1,0 +1,274 @@
+//! From file and environment to a [`Config`], or to every problem in them.
+
+use std::fs::File;
+use std::io::Read;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use super::environment::{Environment, Form, Given};
+use super::limits::{Limits, Retention};
+use super::raw::{RawAuth, RawConfig, RawLimits, RawLog, RawProtected, RawRetention};
+use super::secret::{Secret, may_hold_one};
+use super::{Auth, Config, Database, Host, Log, Protected};
+use super::{auth, database, environment, hosts, limits, listen, log, rules};
+use crate::core::rule::mode;
+use crate::core::rule::model::Mode;
+use crate::core::yaml::{Node, boolean, duration, number, parse, strings, text};
+use crate::diagnostic::{Diagnostic, Report, Source, codes, sort};
+
+/// The file that is read when none is named; it may be absent.
+const DEFAULT_FILE: &str = "fettle.yaml";
+
+/// Loads the settings. A `file` that is named must exist; the default one need not. Warnings come with the settings; on
+/// failure errors and warnings come together.
+pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = if file.is_none() && !path.exists() {
+        String::new()
+    } else {
+        rules::read_text(path).map_err(|problem| vec![*problem])?
+    };
+    let shown = path.to_string_lossy();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut report = Report::new(Source::new(&shown, &text));
+    let mut tree = parse(&mut report);
+    let put = tree.as_mut().map(|tree| super::interpolate::interpolate(tree, env, &mut report)).unwrap_or_default();
+    let raw = match &tree {
+        // A file of nothing but comments says nothing.
+        Some(Node { value: crate::core::yaml::Value::Null, .. }) | None => RawConfig::default(),
+        Some(tree) => RawConfig::read(tree, &mut report).unwrap_or_default(),
+    };
+    let mut loader = Loader { env, base, report, elsewhere: Vec::new() };
+    let config = loader.config(&raw);
+    let hidden = secret_lines(&raw, &loader.report.source);
+    let mut found = loader.report.found;
+    for problem in &mut found {
+        hide(problem, &hidden, &put);
+    }
+    only_first_cause(&mut found);
+    found.append(&mut loader.elsewhere);
+    sort(&mut found);
+    if found.iter().any(Diagnostic::is_error) { Err(found) } else { Ok((config, found)) }
+}
+
+/// The lines of values that hold secrets, or tokens written where they should not be.
+fn secret_lines(raw: &RawConfig<'_>, source: &Source<'_>) -> Vec<RangeInclusive<usize>> {
+    let parts = [raw.database, raw.auth].into_iter().flatten().map(Node::extent);
+    parts.map(|bytes| source.line(bytes.start)..=source.line(bytes.end.saturating_sub(1).max(bytes.start))).collect()
+}
+
+/// Takes out what may be secret: whole lines, and whatever came from a variable.
+fn hide(problem: &mut Diagnostic, lines: &[RangeInclusive<usize>], put: &[(String, String)]) {
+    let secret = lines.iter().any(|lines| lines.contains(&problem.line));
+    problem.snippet.take_if(|snippet| secret || may_hold_one(&snippet.text));
+    // Replacing shorter ones would garble the message, and nothing so short is secret.
+    for (value, placeholder) in put.iter().filter(|(value, _)| value.len() >= 4) {
+        problem.message = problem.message.replace(value, placeholder);
+        problem.help = problem.help.take().map(|help| help.replace(value, placeholder));
+    }
+}
+
+/// Where a variable is missing, what was made of the text without it is not worth a word.
+fn only_first_cause(found: &mut Vec<Diagnostic>) {
+    let missing: Vec<(usize, usize)> =
+        found.iter().filter(|it| it.code == codes::VARIABLE.id).map(|it| (it.line, it.column)).collect();
+    found.retain(|it| it.code == codes::VARIABLE.id || !missing.contains(&(it.line, it.column)));
+}
+
+/// A file that holds one secret; white space around it does not count.
+pub(super) fn small_file(path: &Path, node: &Node, report: &mut Report<'_>) -> Option<Secret> {
+    // A secret is short; whatever is longer is the wrong file.
+    const LIMIT: u64 = 64 << 10;
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LIMIT).read_to_string(&mut text));
+    let fault = match read {
+        Err(error) => format!("cannot read {}: {error}", path.display()),
+        Ok(_) if text.trim().is_empty() => format!("{} is empty", path.display()),
+        Ok(_) => return Some(Secret::from(text.trim().to_owned())),
+    };
+    report.add(&codes::SECRET_FILE, &node.at, fault);
+    None
+}
+
+struct Loader<'l> {
+    env: Environment<'l>,
+    base: &'l Path,
+    report: Report<'l>,
+    /// Problems that are not in the file.
+    elsewhere: Vec<Diagnostic>,
+}
+
+impl Loader<'_> {
+    /// The variable's value, else the file's.
+    fn get<T>(
+        &mut self,
+        form: Form,
+        names: &[&str],
+        node: Option<&Node>,
+        read: impl Fn(&Node, &mut Report<'_>) -> Option<T>,
+    ) -> Option<T> {
+        match environment::read(self.env, names, form, &mut self.elsewhere, &read) {
+            Given::By(value) => value,
+            Given::Not => node.and_then(|node| read(node, &mut self.report)),
+        }
+    }
+
+    fn config(&mut self, raw: &RawConfig<'_>) -> Config {
+        let auth = self.auth(raw.auth);
+        let has_tokens = !auth.tokens.is_empty();
+        let limits = self.limits(raw.limits);
+        Config {
+            listen: self
+                .get(Form::Text, &["FETTLE_LISTEN"], raw.listen, |node, report| listen::read(node, has_tokens, report))
+                .unwrap_or(listen::DEFAULT),
+            database: self.database(raw),
+            rules: self.path("FETTLE_RULES", raw.rules).unwrap_or_else(|| self.base.join("rules")),
+            mode: self.get(Form::Text, &["FETTLE_MODE"], raw.mode, mode::read).unwrap_or(Mode::Observe),
+            hosts: self.hosts(raw.hosts),
+            auth,
+            freshness: self
+                .get(Form::Text, &["FETTLE_FRESHNESS"], raw.freshness, positive)
+                .unwrap_or(std::time::Duration::from_mins(10)),
+            protected: self.protected(raw.protected),
+            retention: self.retention(raw.retention, &limits),
+            limits,
+            log: self.log(raw.log),
+        }
+    }
+
+    /// A path: from the folder of the file if it stands there, as given if it is a variable.
+    fn path(&mut self, variable: &str, node: Option<&Node>) -> Option<std::path::PathBuf> {
+        let read = |node: &Node, report: &mut Report<'_>| text(node, report).map(std::path::PathBuf::from);
+        match environment::read(self.env, &[variable], Form::Text, &mut self.elsewhere, read) {
+            Given::By(path) => path,
+            Given::Not => node.and_then(|node| read(node, &mut self.report)).map(|path| self.base.join(path)),
+        }
+    }
+
+    fn database(&mut self, raw: &RawConfig<'_>) -> Database {
+        let from_file = |base: &Path, node: &Node, report: &mut Report<'_>| {
+            let path = base.join(text(node, report)?);
+            let url = small_file(&path, node, report)?;
+            let database = database::parse(url.expose());
+            if database.is_none() {
+                database::wrong(node, report);
+            }
+            database
+        };
+        let given = [("FETTLE_DATABASE", "FETTLE_DATABASE_FILE"), ("DATABASE_URL", "DATABASE_URL_FILE")];
+        for (url, file) in given {
+            if let Given::By(it) = environment::read(self.env, &[url], Form::Text, &mut self.elsewhere, database::read)
+            {
+                return it.unwrap_or_default();
+            }
+            let here = |node: &Node, report: &mut Report<'_>| from_file(Path::new(""), node, report);
+            if let Given::By(it) = environment::read(self.env, &[file], Form::Text, &mut self.elsewhere, here) {
+                return it.unwrap_or_default();
+            }
+        }
+        match (raw.database, raw.database_file) {
+            (Some(_), Some(node)) => {
+                let message = "both `database` and `database_file` are given";
+                self.report.add_with_help(&codes::DATABASE, &node.at, message, "keep one of them");
+                None
+            }
+            (Some(node), None) => database::read(node, &mut self.report),
+            (None, Some(node)) => from_file(self.base, node, &mut self.report),
+            (None, None) => None,
+        }
+        .unwrap_or_default()
+    }
+
+    fn hosts(&mut self, node: Option<&Node>) -> Vec<Host> {
+        let socket =
+            self.get(Form::Text, &["DOCKER_HOST"], None, hosts::endpoint).unwrap_or_else(|| hosts::SOCKET.to_owned());
+        self.get(Form::Yaml, &["FETTLE_HOSTS"], node, |node, report| hosts::read(node, &socket, report)).unwrap_or_else(
+            || vec![Host { name: "local".to_owned(), docker: socket.clone(), read: None, instances: Vec::new() }],
+        )
+    }
+
+    fn auth(&mut self, node: Option<&Node>) -> Auth {
+        let raw = node.and_then(|node| RawAuth::read(node, &mut self.report)).unwrap_or_default();
+        let base = self.base;
+        let tokens =
+            self.get(Form::Yaml, &["FETTLE_AUTH_TOKENS"], raw.tokens, |node, report| auth::read(node, base, report));
+        let metrics_open = self.get(Form::Text, &["FETTLE_AUTH_METRICS_OPEN"], raw.metrics_open, boolean);
+        Auth { tokens: tokens.unwrap_or_default(), metrics_open: metrics_open.unwrap_or(false) }
+    }
+
+    fn limits(&mut self, node: Option<&Node>) -> Limits {
+        let raw = node.and_then(|node| RawLimits::read(node, &mut self.report)).unwrap_or_default();
+        let base = Limits::default();
+        let in_flight = |node: &Node, report: &mut Report<'_>| number(node, 1..=1000, report);
+        Limits {
+            in_flight: self
+                .get(Form::Text, &["FETTLE_LIMITS_IN_FLIGHT"], raw.in_flight, in_flight)
+                .unwrap_or(base.in_flight),
+            budget: self
+                .get(Form::List, &["FETTLE_LIMITS_BUDGET"], raw.budget, limits::read_budgets)
+                .unwrap_or(base.budget),
+            target_budget: self
+                .get(Form::List, &["FETTLE_LIMITS_TARGET_BUDGET"], raw.target_budget, limits::read_budgets)
+                .unwrap_or(base.target_budget),
+            body_bytes: self
+                .get(Form::Text, &["FETTLE_LIMITS_BODY"], raw.body, limits::read_bytes)
+                .unwrap_or(base.body_bytes),
+            senders: self.get(Form::Text, &["FETTLE_LIMITS_SENDERS"], raw.senders, limits::read_pace),
+        }
+    }
+
+    fn protected(&mut self, node: Option<&Node>) -> Protected {
+        let raw = node.and_then(|node| RawProtected::read(node, &mut self.report)).unwrap_or_default();
+        let names = |node: &Node, report: &mut Report<'_>| {
+            Some(strings(node, report)?.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let containers = self.get(Form::List, &["FETTLE_PROTECTED_CONTAINERS"], raw.containers, names);
+        let projects = self.get(Form::List, &["FETTLE_PROTECTED_COMPOSE_PROJECTS"], raw.compose_projects, names);
+        Protected { containers: containers.unwrap_or_default(), compose_projects: projects.unwrap_or_default() }
+    }
+
+    fn retention(&mut self, node: Option<&Node>, limits: &Limits) -> Retention {
+        let raw = node.and_then(|node| RawRetention::read(node, &mut self.report)).unwrap_or_default();
+        let base = Retention::default();
+        let longest = limits.longest_window();
+        let audit = |node: &Node, report: &mut Report<'_>| {
+            let kept = positive(node, report)?;
+            if kept < longest {
+                let window = crate::core::duration::show(longest);
+                let message = format!("a budget under `limits` looks back {window}, and rows would be gone by then");
+                report.add_with_help(&codes::RETENTION, &node.at, message, format!("write {window} or more"));
+            }
+            Some(kept)
+        };
+        let name = ["FETTLE_RETENTION_NOTIFICATIONS"];
+        let notifications = self.get(Form::Text, &name, raw.notifications, positive).unwrap_or(base.notifications);
+        let audit = self.get(Form::Text, &["FETTLE_RETENTION_AUDIT"], raw.audit, audit);
+        // The default may be too short as well; there is no place in the file to point at then.
+        if audit.is_none() && base.audit < longest {
+            let message = "a budget under `limits` looks back further than audit rows are kept";
+            let help = format!("set retention.audit to {} or more", crate::core::duration::show(longest));
+            let file = self.report.source.file;
+            self.elsewhere.push(Diagnostic::of_file(&codes::RETENTION, file, message).help(help));
+        }
+        Retention { notifications, audit: audit.unwrap_or(base.audit) }
+    }
+
+    fn log(&mut self, node: Option<&Node>) -> Log {
+        let raw = node.and_then(|node| RawLog::read(node, &mut self.report)).unwrap_or_default();
+        let base = Log::default();
+        Log {
+            format: self.get(Form::Text, &["FETTLE_LOG_FORMAT"], raw.format, log::read_format).unwrap_or(base.format),
+            level: self.get(Form::Text, &["FETTLE_LOG"], raw.level, log::read_level).unwrap_or(base.level),
+        }
+    }
+}
+
+/// A length of time above zero.
+fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {
+    let length = duration(node, report)?;
+    if length.is_zero() {
+        report.add_with_help(&codes::DURATION, &node.at, "this must be longer than 0", "remove it for the default");
+        return None;
+    }
+    Some(length)
+}

@@ -1,0 +1,91 @@
+//! Service settings: `fettle.yaml` and the environment, checked once, at the start.
+//!
+//! For every setting: its environment variable, else the file, else the default ([`raw`] lists them all). An empty variable counts
+//! as absent. In the file `${NAME}` and `${NAME:-default}` stand for environment variables and `$${` for a plain `${`.
+//!
+//! Always holds: a [`Config`] that exists is complete and consistent, and every problem of file and environment is reported
+//! at once. Secrets are of a type that prints as `[redacted]`; a line of source that may hold one is not shown.
+//! Paths in the file count from the folder of the file, as in Prometheus; paths in variables, and the path of an SQLite
+//! database, from the folder fettle was started in.
+//! Does not watch for changes: rules are reloaded ([`rules`]), settings need a restart.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use auth::{Auth, Role, Token};
+pub use database::{Database, DatabaseKind};
+pub use environment::{Environment, process};
+pub use hosts::Host;
+pub use limits::{Limits, Retention};
+pub use load::load;
+pub use log::{Log, LogFormat};
+pub use secret::Secret;
+
+use crate::core::rule::compile::Context;
+use crate::core::rule::model::Mode;
+use crate::core::target::Hosts;
+
+pub mod raw;
+pub mod rules;
+
+mod auth;
+mod database;
+mod environment;
+mod hosts;
+mod interpolate;
+mod limits;
+mod listen;
+mod load;
+mod log;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+/// Everything a running fettle needs to know from outside.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to serve; loopback unless there are tokens.
+    pub listen: SocketAddr,
+    /// Where to remember.
+    pub database: Database,
+    /// A file or a folder.
+    pub rules: PathBuf,
+    /// Ceiling for every rule.
+    pub mode: Mode,
+    /// Docker hosts in byte order of name; at least one.
+    pub hosts: Vec<Host>,
+    /// Who may do what.
+    pub auth: Auth,
+    /// What bounds the whole service.
+    pub limits: Limits,
+    /// How long evidence that an alert fires is good for.
+    pub freshness: Duration,
+    /// What no rule may touch, besides fettle itself and its database.
+    pub protected: Protected,
+    /// How long rows are kept.
+    pub retention: Retention,
+    /// How to log.
+    pub log: Log,
+}
+
+/// What no rule may touch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Protected {
+    /// Exact container names, on every host.
+    pub containers: Vec<String>,
+    /// Exact Compose projects, on every host.
+    pub compose_projects: Vec<String>,
+}
+
+impl Config {
+    /// The hosts as rules name them.
+    pub fn known_hosts(&self) -> Hosts {
+        Hosts::new(self.hosts.iter().map(|host| (host.name.as_str(), host.instances.as_slice())))
+    }
+
+    /// What rules are checked against.
+    pub fn rule_context(&self) -> Context {
+        Context { hosts: self.known_hosts(), freshness: self.freshness, audit_kept: self.retention.audit }
+    }
+}

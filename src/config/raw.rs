@@ -1,0 +1,119 @@
+//! `fettle.yaml` as it is written: every key fettle knows, with the variable that goes before it.
+//!
+//! Keys that belong to later work are not listed, so a file that uses them does not load instead of being half obeyed.
+
+use crate::core::yaml::shape;
+
+shape! {
+    /// The file.
+    RawConfig {
+        /// `FETTLE_LISTEN`; `HOST:PORT`, 127.0.0.1:9876.
+        listen = "listen",
+        /// `FETTLE_DATABASE`, then `DATABASE_URL`; `sqlite://fettle.db`.
+        database = "database",
+        /// `FETTLE_DATABASE_FILE`, then `DATABASE_URL_FILE`; a file that holds the URL.
+        database_file = "database_file",
+        /// `FETTLE_RULES`; a file or a folder, rules/.
+        rules = "rules",
+        /// `FETTLE_MODE`; observe or act, observe.
+        mode = "mode",
+        /// `FETTLE_HOSTS` (as YAML); one host `local` at `DOCKER_HOST` or the default socket.
+        hosts = "hosts",
+        /// Who may do what.
+        auth = "auth",
+        /// What bounds the whole service.
+        limits = "limits",
+        /// `FETTLE_FRESHNESS`; 10m.
+        freshness = "freshness",
+        /// What no rule may touch.
+        protected = "protected",
+        /// How long rows are kept.
+        retention = "retention",
+        /// How to log.
+        log = "log",
+    }
+}
+
+shape! {
+    /// A Docker host.
+    RawHost {
+        /// `unix:///path` or `tcp://host:port`; the default socket.
+        docker = "docker",
+        /// The same, when looking goes another way than acting.
+        read = "read",
+        /// Values of `instance` that mean this host.
+        instances = "instances",
+    }
+}
+
+shape! {
+    /// Who may do what.
+    RawAuth {
+        /// `FETTLE_AUTH_TOKENS` (as YAML); none.
+        tokens = "tokens",
+        /// `FETTLE_AUTH_METRICS_OPEN`; whether `/metrics` needs no token, false.
+        metrics_open = "metrics_open",
+    }
+}
+
+shape! {
+    /// A bearer token. `token`, the secret itself, is known only to be refused with advice.
+    RawToken {
+        /// Who it is; stands in the audit.
+        name = "name",
+        /// viewer, analyst, admin or sender.
+        role = "role",
+        /// The hash of the token, in hex, as `fettle token new` prints it.
+        sha256 = "sha256",
+        /// A file that holds the token.
+        token_file = "token_file",
+        /// Refused.
+        token = "token",
+    }
+}
+
+shape! {
+    /// What bounds the whole service.
+    RawLimits {
+        /// `FETTLE_LIMITS_IN_FLIGHT`; effects at the same time, 4.
+        in_flight = "in_flight",
+        /// `FETTLE_LIMITS_BUDGET` (with commas); effects of all rules, [20 per 10m].
+        budget = "budget",
+        /// `FETTLE_LIMITS_TARGET_BUDGET` (with commas); effects per target of all rules, [6 per 1h].
+        target_budget = "target_budget",
+        /// `FETTLE_LIMITS_BODY`; largest notification, 10MiB.
+        body = "body",
+        /// `FETTLE_LIMITS_SENDERS`; notifications of one sender, `N per DURATION`, unlimited.
+        senders = "senders",
+    }
+}
+
+shape! {
+    /// What no rule may touch.
+    RawProtected {
+        /// `FETTLE_PROTECTED_CONTAINERS` (with commas); exact names.
+        containers = "containers",
+        /// `FETTLE_PROTECTED_COMPOSE_PROJECTS` (with commas); exact names.
+        compose_projects = "compose_projects",
+    }
+}
+
+shape! {
+    /// How long rows are kept.
+    RawRetention {
+        /// `FETTLE_RETENTION_NOTIFICATIONS`; 30d.
+        notifications = "notifications",
+        /// `FETTLE_RETENTION_AUDIT`; 400d, and not below the longest budget window.
+        audit = "audit",
+    }
+}
+
+shape! {
+    /// How to log.
+    RawLog {
+        /// `FETTLE_LOG_FORMAT`; human or json, human.
+        format = "format",
+        /// `FETTLE_LOG`; a level or a filter such as `info,fettle=debug`, info.
+        level = "level",
+    }
+}

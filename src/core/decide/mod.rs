@@ -1,0 +1,193 @@
+//! The state machine that all the rest serves: a remediation, the facts and an event give the next state, what to write
+//! down, and at most one question to the world.
+//!
+//! Always holds: pure, so live service, rule tests, replay and simulation drive the same code. An effect is asked for only
+//! as [`Ask::Admit`], which the shell answers by admitting it under the ledger's lock and storing its intent first
+//! ([`begin`]). An effect whose outcome is unknown is looked at, never asked for again.
+//!
+//! One folder member per stage: [`waiting`] decides whether to act, [`running`] what became of the effect, [`verifying`]
+//! whether it helped, [`ending`] what follows.
+
+mod ending;
+mod running;
+mod verifying;
+mod waiting;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use running::{Call, CallFailure};
+pub use waiting::begin;
+
+use crate::core::alert::episode::AlertState;
+use crate::core::guard::Request;
+use crate::core::remediation::record::{ActionRow, Record, TransitionRow};
+use crate::core::remediation::refusal::Refusal;
+use crate::core::remediation::state::{Remediation, State};
+use crate::core::rule::model::{Mode, Rule};
+use crate::core::settings::Settings;
+use crate::core::sight::{Found, Sight};
+use crate::core::time::Timestamp;
+
+/// What the shell knows when it asks for a decision.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The remediation's rule as loaded now; `None` when it was removed.
+    pub rule: Option<&'a Rule>,
+    /// The service's limits.
+    pub settings: &'a Settings,
+    /// The alerts attached to the remediation.
+    pub alerts: &'a [AlertState],
+    /// Now.
+    pub now: Timestamp,
+    /// Ids for the actions this decision may begin or record: a failed look, and the escalation it leads to.
+    pub new_ids: [Uuid; 2],
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// It is due, or was woken.
+    Due,
+    /// The answer to [`Ask::Find`].
+    Found(Result<Found, Blind>),
+    /// The answer to [`Ask::Look`]; `None`: there is no such container.
+    Looked(Result<Option<Box<Sight>>, Blind>),
+    /// The answer to [`Ask::Admit`], when it was no.
+    Refused(Refusal),
+    /// The call of an admitted effect is over.
+    Returned(Call),
+}
+
+/// A look that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blind {
+    /// A bounded label.
+    pub reason: &'static str,
+    /// For people.
+    pub error: String,
+}
+
+/// What the decision needs from the world before it can go on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// Nothing: store it.
+    Nothing,
+    /// Look the target up by its names.
+    Find,
+    /// Look at one container by its id.
+    Look {
+        /// The full id.
+        id: String,
+    },
+    /// Admit this effect and store its intent.
+    Admit(Box<Request>),
+}
+
+/// One decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The next state.
+    pub remediation: Remediation,
+    /// What to write down, in order.
+    pub records: Vec<Record>,
+    /// What to ask before it can be stored.
+    pub ask: Ask,
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(remediation: Remediation, facts: &Facts<'_>, event: Event) -> Decision {
+    let turn = Turn { remediation, records: Vec::new(), facts: *facts, ids_used: 0 };
+    match (&turn.remediation.state, event) {
+        (State::Held { .. } | State::Blocked { .. }, event) => waiting::decide(turn, event),
+        (State::Running { .. }, event) => running::decide(turn, event),
+        (State::Verifying { .. }, event) => verifying::decide(turn, &event),
+        (State::Closed { .. }, _) => turn.done(),
+    }
+}
+
+/// A decision in the making.
+struct Turn<'a> {
+    remediation: Remediation,
+    records: Vec<Record>,
+    facts: Facts<'a>,
+    ids_used: usize,
+}
+
+impl Turn<'_> {
+    /// The decision is made.
+    fn done(self) -> Decision {
+        self.ask(Ask::Nothing)
+    }
+
+    /// The decision needs an answer first.
+    fn ask(self, ask: Ask) -> Decision {
+        Decision { remediation: self.remediation, records: self.records, ask }
+    }
+
+    /// Adds a line to the story, in the state as it is now.
+    fn tell(&mut self, what: impl Into<String>, detail: Value) {
+        let row = transition(&self.remediation, self.facts.now, what, detail);
+        self.records.push(row);
+    }
+
+    /// An id nothing carries yet.
+    fn new_id(&mut self) -> Uuid {
+        let id = self.facts.new_ids.get(self.ids_used).copied();
+        self.ids_used += 1;
+        id.expect("one decision records at most a failed look and an escalation")
+    }
+
+    /// The ceiling of rule and service. Without a rule nothing is done, so it does not matter.
+    fn mode(&self) -> Mode {
+        let rule = self.facts.rule.map_or(Mode::Observe, |rule| rule.mode);
+        rule.min(self.facts.settings.mode)
+    }
+}
+
+fn transition(remediation: &Remediation, at: Timestamp, what: impl Into<String>, detail: Value) -> Record {
+    Record::Transition(TransitionRow {
+        remediation_id: remediation.id,
+        at,
+        state: remediation.state_name(),
+        what: what.into(),
+        detail,
+    })
+}
+
+/// An audit row with what every row of this remediation has in common: a refusal at `now` until told otherwise.
+pub(crate) fn audit_row(
+    remediation: &Remediation,
+    id: Uuid,
+    action: &'static str,
+    mode: Mode,
+    now: Timestamp,
+) -> ActionRow {
+    ActionRow {
+        id,
+        remediation_id: remediation.id,
+        rule: remediation.rule.clone(),
+        action,
+        target: remediation.target.to_string(),
+        key: remediation.key.clone(),
+        host: remediation.target.host().to_owned(),
+        mode,
+        result: None,
+        reason: None,
+        actor: "fettle".to_owned(),
+        fingerprint: remediation.alert.fingerprint,
+        labels: remediation.alert.labels.clone(),
+        planned_at: now,
+        started_at: None,
+        finished_at: None,
+        attempt: 0,
+        step: u32::try_from(remediation.rung + 1).unwrap_or(u32::MAX),
+        detail: json!({}),
+        error: None,
+        spends: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! `budget`: at most N effects in any window of length W.
+//!
+//! Counted from rows, over the closed window that ends now: with N intents in `[now - W, now]` there is no room. So every
+//! closed window of length W, wherever it lies, holds at most N. The next is free just after the N-th newest has left.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::ledger::{Scope, ScopeKind};
+use super::{Counted, refusal};
+use crate::core::remediation::refusal::{Guard, Refusal};
+use crate::core::time::{Timestamp, after};
+
+/// The finest step of a stored instant.
+const STEP: Duration = Duration::from_micros(1);
+
+pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
+    let scopes = &counted.request.ask.scopes;
+    // All that are full, so that `until` is when the last of them has room.
+    let full = scopes
+        .iter()
+        .zip(&counted.ledger.spent)
+        .filter_map(|(scope, spent)| Some((scope, spent, free_at(scope, spent)?)));
+    let (scope, spent, until) = full.max_by_key(|(_, _, until)| *until)?;
+    let (used, max, per) = (spent.len(), scope.budget.max, scope.budget.per.as_secs());
+    Some(refusal(
+        Guard::Budget,
+        Some(until),
+        format!("{used} of {max} in {per} s are used, {}", over(scope.kind)),
+        json!({"scope": scope.kind.as_str(), "used": used, "max": max, "window_seconds": per, "until": until}),
+    ))
+}
+
+fn free_at(scope: &Scope, spent: &[Timestamp]) -> Option<Timestamp> {
+    // A budget of nothing is never free.
+    let Some(last) = (scope.budget.max as usize).checked_sub(1) else { return Some(Timestamp::MAX) };
+    spent.get(last).map(|&oldest| after(oldest, scope.budget.per + STEP))
+}
+
+fn over(kind: ScopeKind) -> &'static str {
+    match kind {
+        ScopeKind::RuleTarget => "this rule on this target",
+        ScopeKind::Rule => "this rule on all targets",
+        ScopeKind::Target => "all rules on this target",
+        ScopeKind::Fleet => "everything",
+    }
+}

@@ -1,0 +1,18 @@
+//! `in_flight`: another remediation is at work on the same container under another name, or too many are at work at all.
+
+use serde_json::json;
+
+use super::{Counted, refusal};
+use crate::core::remediation::refusal::{Guard, Refusal};
+
+pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
+    let (running, limit) = (counted.ledger.in_flight, counted.request.in_flight);
+    if let Some(rival) = counted.ledger.rivals.first() {
+        let why = format!("remediation {rival} is at work on the same container");
+        return Some(refusal(Guard::InFlight, None, why, json!({"remediations": counted.ledger.rivals})));
+    }
+    (running >= limit).then(|| {
+        let why = format!("{running} of {limit} effects are under way");
+        refusal(Guard::InFlight, None, why, json!({"in_flight": running, "limit": limit}))
+    })
+}

@@ -1,0 +1,77 @@
+//! What earlier effects leave for the next one: the rows that budgets, cooldown and exclusion are counted from.
+//!
+//! The store fills a [`Ledger`] while it holds the budgets' lock; the guards judge it.
+
+use uuid::Uuid;
+
+use crate::core::rule::model::{Budget, Mode};
+use crate::core::time::Timestamp;
+
+/// What is asked of the ledger for one planned effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerAsk {
+    /// The remediation that plans.
+    pub remediation: Uuid,
+    /// The rule.
+    pub rule: String,
+    /// The target as written.
+    pub target: String,
+    /// What was resolved: daemon and container id. Rows count when either this or `target` is theirs: two spellings
+    /// of one container share a budget, and a container that was made anew does not start with a full one.
+    pub key: String,
+    /// `observe` keeps a ledger of its own.
+    pub mode: Mode,
+    /// Now, by the store's clock.
+    pub now: Timestamp,
+    /// Every budget that must hold.
+    pub scopes: Vec<Scope>,
+}
+
+/// One budget with what it is counted over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Counted over what.
+    pub kind: ScopeKind,
+    /// At most so many.
+    pub budget: Budget,
+}
+
+/// What a budget is counted over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ScopeKind {
+    /// Effects of this rule on this target.
+    RuleTarget,
+    /// Effects of this rule.
+    Rule,
+    /// Effects on this target.
+    Target,
+    /// All effects.
+    Fleet,
+}
+
+impl ScopeKind {
+    /// The word in metrics and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RuleTarget => "rule_target",
+            Self::Rule => "rule",
+            Self::Target => "target",
+            Self::Fleet => "fleet",
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// For each scope asked, in order: the intents' times inside the closed window `[now - per, ∞)`, newest first, at
+    /// most `max` of them.
+    pub spent: Vec<Vec<Timestamp>>,
+    /// When the last effect of any other remediation on this target or key was over (or was begun, when not yet over).
+    pub last_effect: Option<Timestamp>,
+    /// Other remediations that are running or verifying on this key.
+    pub rivals: Vec<Uuid>,
+    /// Remediations running an effect now, this one not counted.
+    pub in_flight: u32,
+}

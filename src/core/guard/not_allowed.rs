@@ -1,0 +1,19 @@
+//! `not_allowed`: the first permission, the rule's. A literal name permits itself; any other needs `allow`.
+
+use serde_json::json;
+
+use super::{Seen, refusal};
+use crate::core::remediation::refusal::{Guard, Refusal};
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
+    let name = seen.target.name().unwrap_or_default();
+    (!seen.rule.target.permits(name)).then(|| {
+        let allow: Vec<_> = seen.rule.target.allow.iter().map(|pattern| &pattern.0).collect();
+        refusal(
+            Guard::NotAllowed,
+            None,
+            format!("{name} is not in the rule's allow list"),
+            json!({"name": name, "allow": allow}),
+        )
+    })
+}

@@ -1,0 +1,43 @@
+//! `not_enabled`: the second permission, the container's own label `fettle.enable=true`.
+//!
+//! Docker merges an image's labels into its containers, so whoever builds an image could switch fettle on. If the image
+//! carries the label at all, or cannot be looked at, the container's label proves nothing. `fettle.actions` may narrow
+//! the permission to a list of actions.
+
+use serde_json::{Value, json};
+
+use super::{Seen, refusal};
+use crate::core::remediation::refusal::{Guard, Refusal};
+use crate::core::sight::{Found, ImageLabel};
+
+/// The label that gives the second permission.
+const ENABLE: &str = "fettle.enable";
+/// The label that narrows it: action names, separated by commas.
+const ACTIONS: &str = "fettle.actions";
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
+    let Found::One(sight) = seen.found else { return None };
+    let no = |why: String, detail: Value| Some(refusal(Guard::NotEnabled, None, why, detail));
+    let own = sight.labels.get(ENABLE).map(String::as_str);
+    if own != Some("true") {
+        return no(format!("the container has no label {ENABLE}=true"), json!({ENABLE: own}));
+    }
+    match sight.image_label {
+        ImageLabel::Absent => {}
+        ImageLabel::Present => {
+            return no(
+                format!("its image carries {ENABLE}, so the label may be inherited"),
+                json!({"image": "present"}),
+            );
+        }
+        ImageLabel::Unreadable => {
+            return no("its image cannot be inspected".to_owned(), json!({"image": "unreadable"}));
+        }
+    }
+    let listed = sight.labels.get(ACTIONS)?;
+    let action = seen.action.name();
+    if listed.split(',').any(|word| word.trim() == action) {
+        return None;
+    }
+    no(format!("its label {ACTIONS} does not list {action}"), json!({ACTIONS: listed}))
+}

@@ -1,0 +1,33 @@
+//! `protected`: fettle itself, its database, and what the configuration protects.
+//!
+//! fettle's own container is known by id. Its database is known by the host of the database URL, when that is a
+//! container's name, Compose service, alias or address; a database behind a published port must be named in the configuration.
+
+use serde_json::json;
+
+use super::{Seen, refusal};
+use crate::core::remediation::refusal::{Guard, Refusal};
+use crate::core::settings::Protected;
+use crate::core::sight::{Found, Sight};
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
+    let Found::One(sight) = seen.found else { return None };
+    let why = reason(sight, &seen.settings.protected)?;
+    Some(refusal(Guard::Protected, None, format!("{} {why}", sight.name), json!({"container": sight.name, "why": why})))
+}
+
+fn reason(sight: &Sight, protected: &Protected) -> Option<&'static str> {
+    let label = |name: &str| sight.labels.get(name);
+    if protected.own_container.as_ref().is_some_and(|id| !id.is_empty() && sight.id.starts_with(id.as_str())) {
+        return Some("is fettle itself");
+    }
+    if protected.containers.contains(&sight.name) {
+        return Some("is protected by the configuration");
+    }
+    if label("com.docker.compose.project").is_some_and(|project| protected.compose_projects.contains(project)) {
+        return Some("belongs to a protected Compose project");
+    }
+    let service = label("com.docker.compose.service");
+    let known_as = sight.addresses.iter().chain(service).chain([&sight.name]);
+    known_as.into_iter().any(|name| protected.database.contains(name)).then_some("is fettle's database")
+}

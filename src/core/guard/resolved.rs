@@ -1,0 +1,13 @@
+//! `resolved`: every alert attached to the remediation is gone.
+
+use serde_json::json;
+
+use super::{Known, refusal};
+use crate::core::remediation::refusal::{Guard, Refusal};
+
+pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
+    (!known.alerts.iter().any(|alert| alert.firing)).then(|| {
+        let ended = known.alerts.iter().filter_map(|alert| alert.ended_at).max();
+        refusal(Guard::Resolved, None, "the alert is resolved".to_owned(), json!({"ended_at": ended}))
+    })
+}

@@ -1,0 +1,258 @@
+//! Taking a batch in. What the batch itself changed hides what is stored, so two copies of one notification in one batch
+//! open one remediation.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::world::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Standing, World};
+use crate::core::alert::episode::{self, AlertState};
+use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::decide::audit_row;
+use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use crate::core::remediation::record::{ActionRow, Record, TransitionRow, VerdictRow};
+use crate::core::remediation::refusal::Guard;
+use crate::core::remediation::state::{Opener, Remediation, State, StateName};
+use crate::core::rule::model::{Rule, Unnamed};
+use crate::core::select::Selected;
+use crate::core::settings::Settings;
+use crate::core::target::Target;
+use crate::core::time::{Timestamp, after, since};
+
+/// Takes notices in, in the order given. `new_id` gives ids that nothing carries yet.
+#[must_use]
+pub fn receive(world: &World, notices: &[Notice], settings: &Settings, new_id: &mut dyn FnMut() -> Uuid) -> Changes {
+    let mut batch = Batch {
+        world,
+        settings,
+        new_id,
+        alerts: HashMap::new(),
+        candidates: HashMap::new(),
+        open: HashMap::new(),
+        changes: Changes::default(),
+    };
+    for notice in notices {
+        if notice.notification.is_some_and(|id| !world.taken.contains(&id)) {
+            continue;
+        }
+        for heard in &notice.alerts {
+            batch.hear(heard, notice.received_at);
+        }
+    }
+    batch.finish()
+}
+
+/// What a batch knows and has changed so far; what it changed hides what is stored.
+struct Batch<'a> {
+    world: &'a World,
+    settings: &'a Settings,
+    new_id: &'a mut dyn FnMut() -> Uuid,
+    alerts: HashMap<Fingerprint, AlertState>,
+    candidates: HashMap<(Fingerprint, String), Candidate>,
+    open: HashMap<String, OpenTarget>,
+    changes: Changes,
+}
+
+impl Batch<'_> {
+    fn hear(&mut self, heard: &Heard, received_at: Timestamp) {
+        let known =
+            self.alerts.remove(&heard.fingerprint).or_else(|| self.world.alerts.get(&heard.fingerprint).cloned());
+        let (alert, change) = match (known, heard.word) {
+            (Some(mut alert), Some(word)) => {
+                let change = alert.hear(word, received_at);
+                (alert, change)
+            }
+            (Some(alert), None) => {
+                let change = if alert.firing { episode::Heard::Continued } else { episode::Heard::Stale };
+                (alert, change)
+            }
+            (None, Some(word)) => AlertState::first(heard.fingerprint, heard.labels.clone(), word, received_at),
+            (None, None) => return,
+        };
+        match change {
+            episode::Heard::Ended => self.wake(heard.fingerprint),
+            episode::Heard::Began | episode::Heard::Continued => {
+                for selected in &heard.selected {
+                    self.consider(&alert, selected, received_at);
+                }
+            }
+            episode::Heard::Stale => {}
+        }
+        self.alerts.insert(heard.fingerprint, alert);
+    }
+
+    /// Everything attached to this alert looks again.
+    fn wake(&mut self, fingerprint: Fingerprint) {
+        let stored = self.world.candidates.get(&fingerprint).into_iter().flatten();
+        let newer = self.candidates.values().filter(|candidate| candidate.fingerprint == fingerprint);
+        for candidate in stored.chain(newer) {
+            if let (Standing::Attached, Some(id)) = (candidate.standing, candidate.remediation)
+                && !self.changes.woken.contains(&id)
+            {
+                self.changes.woken.push(id);
+            }
+        }
+    }
+
+    fn candidate(&self, fingerprint: Fingerprint, rule: &str) -> Option<&Candidate> {
+        let stored = || self.world.candidates.get(&fingerprint)?.iter().find(|candidate| candidate.rule == rule);
+        self.candidates.get(&(fingerprint, rule.to_owned())).or_else(stored)
+    }
+
+    fn consider(&mut self, alert: &AlertState, selected: &Selected, now: Timestamp) {
+        let rule = &*selected.rule;
+        let known = self.candidate(alert.fingerprint, &rule.name).cloned();
+        if let Some(candidate) = &known {
+            let same_episode = candidate.episode == alert.episode;
+            match candidate.standing {
+                Standing::Attached | Standing::Spent if same_episode => return,
+                Standing::Attached => {
+                    // It resolved and fires again while its remediation is still open: the same effort goes on.
+                    self.stand(Candidate { episode: alert.episode, ..candidate.clone() });
+                    return;
+                }
+                Standing::Spent | Standing::Free | Standing::Waiting => {}
+            }
+        }
+        let waited = known.is_some_and(|it| it.standing == Standing::Waiting && it.episode == alert.episode);
+        match &selected.target {
+            Err(unnamed) => self.refuse(alert, rule, unnamed, now),
+            Ok(target) => {
+                let written = target.to_string();
+                let open = self.open.get(&written).or_else(|| self.world.open.get(&written)).cloned();
+                match open {
+                    None => self.open(alert, rule, target, now),
+                    Some(open) if open.rule == rule.name => self.attach(alert, rule, written, open.id, now),
+                    Some(_) if waited => {}
+                    Some(open) => self.wait(alert, rule, target, &open, now),
+                }
+            }
+        }
+    }
+
+    fn stand(&mut self, candidate: Candidate) {
+        self.candidates.insert((candidate.fingerprint, candidate.rule.clone()), candidate);
+    }
+
+    fn attach(&mut self, alert: &AlertState, rule: &Rule, target: String, id: Uuid, now: Timestamp) {
+        let candidate = candidate(alert, rule, target, Standing::Attached, id);
+        self.stand(candidate);
+        self.changes.records.push(Record::Transition(TransitionRow {
+            remediation_id: id,
+            at: now,
+            state: StateName::Held,
+            what: "alert attached".to_owned(),
+            detail: json!({"fingerprint": alert.fingerprint}),
+        }));
+    }
+
+    /// Another rule's remediation of the same target is open: on record, and asked again when that is closed.
+    fn wait(&mut self, alert: &AlertState, rule: &Rule, target: &Target, open: &OpenTarget, now: Timestamp) {
+        let would_be = fresh(open.id, alert, rule, target.clone(), now);
+        let mut row = self.refusal_row(&would_be, rule, Guard::InFlight, now);
+        row.detail = json!({"why": format!("rule {} is at work on it", open.rule), "remediation": open.id});
+        self.changes.records.push(Record::Action(Box::new(row)));
+        self.stand(candidate(alert, rule, target.to_string(), Standing::Waiting, open.id));
+    }
+
+    fn refuse(&mut self, alert: &AlertState, rule: &Rule, unnamed: &Unnamed, now: Timestamp) {
+        let mut remediation = fresh((self.new_id)(), alert, rule, unnamed.target.clone(), now);
+        let reason = Guard::NoTarget.as_str().to_owned();
+        remediation.state = State::Closed { outcome: Outcome::Refused, reason, at: now };
+        let mut row = self.refusal_row(&remediation, rule, Guard::NoTarget, now);
+        row.detail = json!({"why": unnamed.detail});
+        self.stand(candidate(alert, rule, unnamed.target.to_string(), Standing::Spent, remediation.id));
+        self.changes.opened.push(remediation);
+        self.changes.records.push(Record::Action(Box::new(row)));
+    }
+
+    fn refusal_row(&mut self, remediation: &Remediation, rule: &Rule, guard: Guard, now: Timestamp) -> ActionRow {
+        let action = rule.steps.first().map_or("escalate", |step| step.action.name());
+        let mode = rule.mode.min(self.settings.mode);
+        let mut row = audit_row(remediation, (self.new_id)(), action, mode, now);
+        row.result = Some(ActionResult::Refused);
+        row.reason = Some(guard.as_str().to_owned());
+        row.finished_at = Some(now);
+        row
+    }
+
+    fn open(&mut self, alert: &AlertState, rule: &Rule, target: &Target, now: Timestamp) {
+        let written = target.to_string();
+        let mut remediation = fresh((self.new_id)(), alert, rule, target.clone(), now);
+        let id = remediation.id;
+        let hold_until = after(alert.first_at, rule.hold);
+        remediation.state = State::Held { until: hold_until.max(now) };
+        let mut detail = json!({"fingerprint": alert.fingerprint, "episode": alert.episode, "until": hold_until});
+        if let Some(past) = self.regressed(rule, &written, now) {
+            let next = past.rung + 1;
+            let has_effect = rule.steps.get(next).is_some_and(|step| step.action.has_effect());
+            remediation.rung = if has_effect { next } else { 0 };
+            detail["regressed"] =
+                json!({"action_id": past.action, "fixed_at": past.closed_at, "step": remediation.rung + 1});
+            self.changes.records.push(Record::Verdict {
+                rule: rule.name.clone(),
+                action: rule.steps.get(past.rung).map_or("escalate", |step| step.action.name()),
+                row: VerdictRow {
+                    action_id: past.action,
+                    at: now,
+                    verdict: Verdict::Regressed,
+                    reason: format!("it came back after {} s", since(now, past.closed_at).as_secs()),
+                },
+            });
+        }
+        self.changes.records.push(Record::Transition(TransitionRow {
+            remediation_id: id,
+            at: now,
+            state: StateName::Held,
+            what: "opened".to_owned(),
+            detail,
+        }));
+        self.open.insert(written.clone(), OpenTarget { id, rule: rule.name.clone() });
+        self.stand(candidate(alert, rule, written, Standing::Attached, id));
+        self.changes.opened.push(remediation);
+    }
+
+    fn regressed(&self, rule: &Rule, target: &str, now: Timestamp) -> Option<PastFix> {
+        let past = self.world.fixed.get(&(rule.name.clone(), target.to_owned()))?;
+        (since(now, past.closed_at) <= rule.regress_window).then(|| past.clone())
+    }
+
+    fn finish(mut self) -> Changes {
+        self.changes.alerts = self.alerts.into_values().collect();
+        // A fixed order of writing, so that two processes cannot wait for each other.
+        self.changes.alerts.sort_by_key(|alert| alert.fingerprint);
+        self.changes.candidates = self.candidates.into_values().collect();
+        self.changes.candidates.sort_by(|a, b| (a.fingerprint, &a.rule).cmp(&(b.fingerprint, &b.rule)));
+        self.changes
+    }
+}
+
+fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing, id: Uuid) -> Candidate {
+    Candidate {
+        fingerprint: alert.fingerprint,
+        rule: rule.name.clone(),
+        episode: alert.episode,
+        target,
+        standing,
+        remediation: Some(id),
+    }
+}
+
+fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timestamp) -> Remediation {
+    Remediation {
+        id,
+        rule: rule.name.clone(),
+        target,
+        alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() },
+        opened_at: now,
+        rung: 0,
+        attempts: 0,
+        blind: 0,
+        pin: None,
+        key: None,
+        told: false,
+        last_action: None,
+        state: State::Held { until: now },
+    }
+}

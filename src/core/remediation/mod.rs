@@ -1,0 +1,6 @@
+//! The effort for one target, from the alert that opens it to the outcome that closes it.
+
+pub mod outcome;
+pub mod record;
+pub mod refusal;
+pub mod state;

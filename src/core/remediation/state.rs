@@ -1,0 +1,206 @@
+//! A remediation and its states, as they are stored between two decisions.
+//!
+//! ```text
+//! held ─▶ blocked ─▶ running ─▶ verifying ─▶ closed
+//!   │        │ ▲        │           │           ▲
+//!   └────────┴─┘        └───────────┴──▶ held (next rung)
+//! ```
+//! Always holds: an open remediation has a [`due`](Remediation::due) instant, so nothing can be forgotten. `decide` is
+//! the only code that makes one state from another.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::outcome::Outcome;
+use super::refusal::Guard;
+use crate::core::action::Action;
+use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::alert::labels::Labels;
+use crate::core::rule::model::{Mode, Verify};
+use crate::core::sight::Pin;
+use crate::core::target::Target;
+use crate::core::time::Timestamp;
+use crate::core::words::words;
+
+/// The whole effort for one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remediation {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// The rule that opened it and drives it, by name.
+    pub rule: String,
+    /// What it is about.
+    pub target: Target,
+    /// The alert that opened it.
+    pub alert: Opener,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Index into the rule's steps; equal to their number means the implied `escalate`.
+    pub rung: usize,
+    /// Actions begun so far.
+    pub attempts: u32,
+    /// Looks at the platform that failed in a row.
+    pub blind: u32,
+    /// What was last seen of the target; changed by somebody else means superseded.
+    pub pin: Option<Pin>,
+    /// What exclusion, cooldown and budget are keyed by, once the target was seen.
+    pub key: Option<String>,
+    /// Whether `budget` was already told to people.
+    pub told: bool,
+    /// The last action begun, for the verdict `regressed`.
+    pub last_action: Option<Uuid>,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// What is kept of the alert that opened a remediation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opener {
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// All its labels.
+    pub labels: Labels,
+}
+
+/// Where a remediation stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum State {
+    /// Waiting for its time: the rule's hold, or the pause before the next rung.
+    Held {
+        /// When to decide.
+        until: Timestamp,
+    },
+    /// A waiting guard refuses for now.
+    Blocked {
+        /// Which guard.
+        reason: Guard,
+        /// When to ask again.
+        until: Timestamp,
+    },
+    /// The intent is stored; the effect is under way, or nobody knows.
+    Running {
+        /// What is being done.
+        attempt: Attempt,
+        /// When to look whether it happened, should no answer come.
+        until: Timestamp,
+    },
+    /// The effect happened; is the target well, is the alert gone?
+    Verifying {
+        /// What was done.
+        attempt: Attempt,
+        /// When the effect was over.
+        effect_at: Timestamp,
+        /// Since when the target has been seen well without a break.
+        well_since: Option<Timestamp>,
+        /// When to look next.
+        until: Timestamp,
+    },
+    /// Over.
+    Closed {
+        /// How.
+        outcome: Outcome,
+        /// Why, in a few words.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+words! {
+    /// The states' names.
+    StateName {
+        /// Waiting for its time.
+        Held = "held",
+        /// A waiting guard refuses.
+        Blocked = "blocked",
+        /// The effect is under way.
+        Running = "running",
+        /// The effect is being judged.
+        Verifying = "verifying",
+        /// Over.
+        Closed = "closed",
+    }
+}
+
+/// One attempt at one step, from its intent on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The audit row's id.
+    pub action_id: Uuid,
+    /// Index into the rule's steps.
+    pub rung: usize,
+    /// What is done.
+    pub action: Action,
+    /// How it is judged; kept here so that a reload cannot change a judgement under way.
+    pub verify: Verify,
+    /// The run of the container that was decided about.
+    pub pin: Pin,
+    /// When the intent was stored.
+    pub intended_at: Timestamp,
+}
+
+/// Everything that was decided about one attempt, before any limit was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The attempt it would become.
+    pub attempt: Attempt,
+    /// What exclusion, cooldown and budget are keyed by.
+    pub key: String,
+    /// Act or observe.
+    pub mode: Mode,
+}
+
+impl Remediation {
+    /// The state's name.
+    #[must_use]
+    pub fn state_name(&self) -> StateName {
+        match self.state {
+            State::Held { .. } => StateName::Held,
+            State::Blocked { .. } => StateName::Blocked,
+            State::Running { .. } => StateName::Running,
+            State::Verifying { .. } => StateName::Verifying,
+            State::Closed { .. } => StateName::Closed,
+        }
+    }
+
+    /// When it must be decided next; `None` only when closed.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Held { until }
+            | State::Blocked { until, .. }
+            | State::Running { until, .. }
+            | State::Verifying { until, .. } => Some(until),
+            State::Closed { .. } => None,
+        }
+    }
+
+    /// The guard that blocks it, or why it was closed.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match &self.state {
+            State::Blocked { reason, .. } => Some(reason.as_str()),
+            State::Closed { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The outcome, once closed.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::Closed { outcome, .. } => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// When it was closed.
+    #[must_use]
+    pub fn closed_at(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Closed { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+}

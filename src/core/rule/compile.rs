@@ -1,0 +1,173 @@
+//! From the text of all rule files to a [`RuleSet`], or to every problem in them.
+//!
+//! Always holds: all or nothing. One error anywhere and no rule of any file loads; what ran before keeps running.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::limits::{Given, Limits};
+use super::model::Rule;
+use super::raw::{RawFile, RawRule};
+use super::set::RuleSet;
+use super::{matchers, steps, target};
+use crate::core::matcher::Patterns;
+use crate::core::target::Hosts;
+use crate::core::yaml::{Node, Value, boolean, items, parse, required, text};
+use crate::diagnostic::{Diagnostic, Report, Source, codes, sort};
+
+/// A rules file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As the user knows it; rules of files with lower paths (in byte order) come first.
+    pub path: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// What rules are checked against.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The configured hosts.
+    pub hosts: Hosts,
+    /// How long evidence that an alert fires is good for.
+    pub freshness: Duration,
+    /// How long audit rows are kept.
+    pub audit_kept: Duration,
+}
+
+impl Default for Context {
+    /// One host `local` and the built-in settings.
+    fn default() -> Self {
+        Self {
+            hosts: Hosts::new([("local", &[][..])]),
+            freshness: Duration::from_mins(10),
+            audit_kept: Duration::from_hours(400 * 24),
+        }
+    }
+}
+
+/// Longest rule name, in characters. It is a label value of metrics and a column of many rows.
+const NAME_MAX: usize = 128;
+
+/// Compiles all files as one set. The warnings come with the set; on failure errors and warnings come together. Sorted by
+/// place either way.
+pub fn compile(files: &[SourceFile], context: &Context) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut files: Vec<&SourceFile> = files.iter().collect();
+    files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+    let mut found = Vec::new();
+    let mut rules = Vec::new();
+    let mut patterns = Patterns::default();
+    let mut names = HashMap::new();
+    for file in &files {
+        let mut report = Report::new(Source::new(&file.path, &file.text));
+        read_file(&mut rules, context, &mut patterns, &mut names, &mut report);
+        found.append(&mut report.found);
+    }
+    sort(&mut found);
+    // What `defaults` or an anchor says wrongly is met once for each rule that uses it.
+    found.dedup();
+    if found.iter().any(Diagnostic::is_error) {
+        return Err(found);
+    }
+    Ok((RuleSet::new(rules, &files), found))
+}
+
+fn read_file(
+    rules: &mut Vec<Arc<Rule>>,
+    context: &Context,
+    patterns: &mut Patterns,
+    names: &mut HashMap<String, String>,
+    report: &mut Report<'_>,
+) {
+    let Some(root) = parse(report) else { return };
+    if root.value == Value::Null {
+        report.add_with_help(
+            &codes::MISSING_KEY,
+            &root.at,
+            "the file says nothing",
+            "write version: 1 and rules: [], or remove it",
+        );
+        return;
+    }
+    let Some(raw) = RawFile::read(&root, report) else { return };
+    if let Some(node) = required(raw.version, "version", &root.at, "write version: 1 at the top", report)
+        && let Some(version) = text(node, report)
+        && version != "1"
+    {
+        report.add_with_help(&codes::VERSION, &node.at, "this version is not known", "write version: 1");
+    }
+    let limits = raw.defaults.map_or_else(Limits::default, |node| Limits::of_file(node, context, report));
+    let Some(list) = required(raw.rules, "rules", &root.at, "write rules: [] for a file without rules", report)
+        .and_then(|node| items(node, report))
+    else {
+        return;
+    };
+    for node in list {
+        let Some(raw) = RawRule::read(node, report) else { continue };
+        let name = read_name(&raw, &node.at, names, report);
+        if let Some(rule) = read_rule(&raw, node, name, &limits, context, patterns, report) {
+            rules.push(Arc::new(rule));
+        }
+    }
+}
+
+fn read_name(
+    raw: &RawRule<'_>,
+    rule: &Range<usize>,
+    names: &mut HashMap<String, String>,
+    report: &mut Report<'_>,
+) -> Option<String> {
+    let node = required(raw.name, "name", rule, "give the rule a name; it stands in the audit and in metrics", report)?;
+    let name = text(node, report)?;
+    if name.is_empty() || name.trim() != name || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+        report.add_with_help(
+            &codes::RULE_NAME,
+            &node.at,
+            format!("a rule's name is 1 to {NAME_MAX} printable characters without white space around them"),
+            "letters, digits, `_`, `.` and `-` read best in metrics",
+        );
+        return None;
+    }
+    let place = report.source.place(node.at.clone());
+    let here = format!("{}:{}:{}", report.source.file, place.line, place.column);
+    if let Some(first) = names.get(name) {
+        let message = format!("a rule named `{name}` is already at {first}");
+        report.add_with_help(&codes::DUPLICATE_RULE, &node.at, message, "names are unique among all files; rename one");
+        return None;
+    }
+    names.insert(name.to_owned(), here);
+    Some(name.to_owned())
+}
+
+fn read_rule(
+    raw: &RawRule<'_>,
+    node: &Node,
+    name: Option<String>,
+    defaults: &Limits,
+    context: &Context,
+    patterns: &mut Patterns,
+    report: &mut Report<'_>,
+) -> Option<Rule> {
+    let limits = defaults.with(&Given::from(raw), context, report);
+    let matchers = matchers::read(raw, &node.at, patterns, report);
+    let target = target::read(raw, &node.at, context, report);
+    let steps = steps::read(raw, &node.at, limits.verify, report);
+    let proceed = raw.proceed.and_then(|node| boolean(node, report)).unwrap_or(false);
+    Some(Rule {
+        name: name?,
+        owner: limits.owner,
+        matchers: matchers?,
+        target: target?,
+        hold: limits.hold,
+        steps: steps?,
+        budget: limits.budget,
+        rule_budget: limits.rule_budget,
+        cooldown: limits.cooldown,
+        regress_window: limits.regress_window,
+        mode: limits.mode,
+        proceed,
+        source: format!("{}:{}", report.source.file, report.source.line(node.at.start)),
+    })
+}

@@ -1,0 +1,97 @@
+//! Every `*.good.yaml` loads; every `*.bad.yaml` says exactly what its snapshot says; every rule code is met.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::compile::{Context, SourceFile, compile};
+use super::set::RuleSet;
+use crate::core::target::Hosts;
+use crate::diagnostic::render::human;
+use crate::diagnostic::{Diagnostic, codes};
+
+fn corpus(ending: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/rules");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the corpus is there")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+/// Files whose name begins with `hosts-` are read with two hosts.
+fn read(path: &Path) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+    let mut context = Context::default();
+    if name.starts_with("hosts-") {
+        context.hosts = Hosts::new([("node-a", &["node-a:9100".to_owned()][..]), ("node-b", &[][..])]);
+    }
+    let text = std::fs::read_to_string(path).expect("UTF-8");
+    compile(&[SourceFile { path: name, text }], &context)
+}
+
+#[test]
+fn good_files_load_with_the_warnings_of_their_snapshot() {
+    let mut shown = String::new();
+    for path in corpus(".good.yaml") {
+        let (set, warnings) = read(&path).unwrap_or_else(|found| panic!("{}", human(&found)));
+        assert!(!set.is_empty(), "{}", path.display());
+        shown += &human(&warnings);
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn bad_files_say_every_problem_with_its_place() {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../../../tests/corpus/rules" }, {
+        for path in corpus(".bad.yaml") {
+            let found = read(&path).expect_err("a bad file");
+            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+            insta::assert_snapshot!(name, human(&found));
+        }
+    });
+}
+
+#[test]
+fn every_code_that_rules_can_cause_is_in_the_corpus() {
+    let mut met: BTreeSet<&str> = BTreeSet::new();
+    for path in corpus(".bad.yaml").iter().chain(&corpus(".good.yaml")) {
+        let found = read(path).map_or_else(|found| found, |(_, warnings)| warnings);
+        met.extend(found.iter().map(|it| it.code));
+    }
+    // Met elsewhere: a file that cannot be read, numbers of the configuration, windows beyond retention, an empty folder.
+    let elsewhere = ["F001", "F011", "F029", "F031"];
+    let missing: Vec<&str> = codes::ALL
+        .iter()
+        .map(|code| code.id)
+        .filter(|id| *id < "F050" && !met.contains(id) && !elsewhere.contains(id))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn a_budget_window_must_not_outlast_the_audit() {
+    let text = "version: 1\nrules:\n  - name: a\n    match: [a=b]\n    target: {container: a}\n    steps: [restart]\n    budget: [3 per 2d]\n";
+    let file = SourceFile { path: "a.yaml".into(), text: text.into() };
+    let context = Context { audit_kept: Duration::from_hours(24), ..Context::default() };
+    let found = compile(&[file], &context).expect_err("too long");
+    assert_eq!((found[0].code, found[0].line, found[0].column), ("F029", 7, 14));
+}
+
+#[test]
+fn a_name_used_in_two_files_is_reported_with_both_places() {
+    let text = "version: 1\nrules:\n  - {name: a, match: [a=b], target: {container: a}, steps: [restart]}\n";
+    let file = |path: &str| SourceFile { path: path.into(), text: text.into() };
+    let found = compile(&[file("b.yaml"), file("a.yaml")], &Context::default()).expect_err("twice");
+    assert_eq!((found.len(), found[0].file.as_str(), found[0].line), (1, "b.yaml", 3));
+    assert!(found[0].message.contains("a.yaml:3:12"), "{}", found[0].message);
+}
+
+#[test]
+fn what_is_not_said_has_its_documented_default() {
+    let (set, _) = read(&corpus("defaults.good.yaml")[0]).unwrap_or_else(|found| panic!("{}", human(&found)));
+    insta::assert_debug_snapshot!(set.iter().collect::<Vec<_>>());
+}

@@ -1,0 +1,130 @@
+//! The limits of a rule, each with a default: in the file's `defaults`, else built in.
+
+use std::time::Duration;
+
+use super::budget;
+use super::compile::Context;
+use super::mode;
+use super::model::{Budget, Mode, Verify};
+use super::raw::{RawDefaults, RawRule};
+use super::steps;
+use crate::core::duration::show;
+use crate::core::yaml::{Node, duration, text};
+use crate::diagnostic::{Report, codes};
+
+/// What bounds a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) owner: Option<String>,
+    pub(super) mode: Mode,
+    pub(super) hold: Duration,
+    pub(super) verify: Verify,
+    pub(super) budget: Vec<Budget>,
+    pub(super) rule_budget: Vec<Budget>,
+    pub(super) cooldown: Duration,
+    pub(super) regress_window: Duration,
+}
+
+impl Default for Limits {
+    /// What holds when nobody says anything.
+    fn default() -> Self {
+        Self {
+            owner: None,
+            mode: Mode::Act,
+            hold: Duration::ZERO,
+            verify: Verify::default(),
+            budget: vec![Budget { max: 3, per: Duration::from_hours(1) }],
+            rule_budget: Vec::new(),
+            cooldown: Duration::from_mins(5),
+            regress_window: Duration::from_mins(30),
+        }
+    }
+}
+
+/// The keys that a rule and `defaults` share.
+pub(super) struct Given<'n> {
+    owner: Option<&'n Node>,
+    mode: Option<&'n Node>,
+    hold: Option<&'n Node>,
+    budget: Option<&'n Node>,
+    rule_budget: Option<&'n Node>,
+    cooldown: Option<&'n Node>,
+    regress_window: Option<&'n Node>,
+}
+
+impl<'n> From<&RawRule<'n>> for Given<'n> {
+    fn from(raw: &RawRule<'n>) -> Self {
+        let RawRule { owner, mode, hold, budget, rule_budget, cooldown, regress_window, .. } = *raw;
+        Self { owner, mode, hold, budget, rule_budget, cooldown, regress_window }
+    }
+}
+
+impl Limits {
+    /// The limits of a file: built in, overridden by its `defaults`.
+    pub(super) fn of_file(node: &Node, context: &Context, report: &mut Report<'_>) -> Self {
+        let base = Self::default();
+        let Some(raw) = RawDefaults::read(node, report) else { return base };
+        let before = report.found.len();
+        let verify = steps::verify(raw.verify, base.verify, report);
+        if report.found.len() == before {
+            steps::check_times(verify, raw.verify, node, report);
+        }
+        let RawDefaults { owner, mode, hold, budget, rule_budget, cooldown, regress_window, .. } = raw;
+        let given = Given { owner, mode, hold, budget, rule_budget, cooldown, regress_window };
+        Self { verify, ..base }.with(&given, context, report)
+    }
+
+    /// These limits with whatever is given instead.
+    pub(super) fn with(&self, given: &Given<'_>, context: &Context, report: &mut Report<'_>) -> Self {
+        let owner = given.owner.and_then(|node| text(node, report)).map(str::to_owned);
+        let mode = given.mode.and_then(|node| mode::read(node, report));
+        let hold = given.hold.and_then(|node| read_hold(node, context, report));
+        let budget = given.budget.and_then(|node| read_budget(node, true, context, report));
+        let rule_budget = given.rule_budget.and_then(|node| read_budget(node, false, context, report));
+        let cooldown = given.cooldown.and_then(|node| duration(node, report));
+        let regress_window = given.regress_window.and_then(|node| duration(node, report));
+        Self {
+            owner: owner.or_else(|| self.owner.clone()),
+            mode: mode.unwrap_or(self.mode),
+            hold: hold.unwrap_or(self.hold),
+            verify: self.verify,
+            budget: budget.unwrap_or_else(|| self.budget.clone()),
+            rule_budget: rule_budget.unwrap_or_else(|| self.rule_budget.clone()),
+            cooldown: cooldown.unwrap_or(self.cooldown),
+            regress_window: regress_window.unwrap_or(self.regress_window),
+        }
+    }
+}
+
+fn read_hold(node: &Node, context: &Context, report: &mut Report<'_>) -> Option<Duration> {
+    let hold = duration(node, report)?;
+    if hold > context.freshness {
+        let freshness = show(context.freshness);
+        let message = format!("after a hold of {} the alert is stale: freshness is {freshness}", show(hold));
+        report.add_with_help(
+            &codes::HOLD_STALE,
+            &node.at,
+            message,
+            format!("write {freshness} or less, or raise freshness"),
+        );
+    }
+    Some(hold)
+}
+
+fn read_budget(node: &Node, needed: bool, context: &Context, report: &mut Report<'_>) -> Option<Vec<Budget>> {
+    let before = report.found.len();
+    let budgets = budget::read(node, report)?;
+    if needed && budgets.is_empty() && report.found.len() == before {
+        let help = "write one, such as [3 per 1h]";
+        report.add_with_help(&codes::BUDGET, &node.at, "a rule without any budget could act without end", help);
+    }
+    for (budget, item) in &budgets {
+        if budget.per > context.audit_kept {
+            let kept = show(context.audit_kept);
+            let message =
+                format!("this window is longer than audit rows are kept ({kept}), so it could not be counted");
+            report.add_with_help(&codes::WINDOW_FORGOTTEN, &item.at, message, "shorten it, or raise retention.audit");
+        }
+    }
+    Some(budgets.into_iter().map(|(budget, _)| budget).collect())
+}

@@ -1,0 +1,26 @@
+//! Remediation rules: from YAML with places, through every check, to an indexed set that never changes.
+//!
+//! ```text
+//! SourceFile ── raw ──▶ the keys as written ── compile ──▶ Rule ── set ──▶ RuleSet
+//!               shape      match, target, steps, limits                     select(labels)
+//! ```
+//!
+//! Always holds: a [`set::RuleSet`] comes from files without a single error. Reading files is not done here.
+
+pub mod budget;
+pub mod compile;
+pub mod mode;
+pub mod model;
+pub mod set;
+
+mod index;
+mod limits;
+mod matchers;
+mod raw;
+mod steps;
+mod target;
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod properties;

@@ -1,0 +1,296 @@
+//! A rule after every check: what it matches, what it may touch, the ladder of steps, and its limits.
+//!
+//! Always holds (made only by `compile`): at least one matcher that an empty label set does not satisfy, at least one
+//! step, `escalate` only at the end, and a target that is either literal or limited by `allow`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::action::Action;
+use crate::core::alert::labels::Labels;
+use crate::core::matcher::Matcher;
+use crate::core::target::{Hosts, Kind, Target, is_name};
+
+/// One remediation rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Unique among all loaded rules.
+    pub name: String,
+    /// Who answers for the rule; shown, never interpreted.
+    pub owner: Option<String>,
+    /// All must match.
+    pub matchers: Vec<Matcher>,
+    /// What it may touch.
+    pub target: TargetSpec,
+    /// How long an episode must have been known before anything is done.
+    pub hold: Duration,
+    /// The ladder, lowest rung first; never empty. `escalate` is implied after the last.
+    pub steps: Vec<Step>,
+    /// At most so many effects per rule and target.
+    pub budget: Vec<Budget>,
+    /// At most so many effects of this rule, all targets together.
+    pub rule_budget: Vec<Budget>,
+    /// Pause after the last effect of an earlier remediation on the same target, whichever rule did it.
+    pub cooldown: Duration,
+    /// A `fixed` that comes back within this time counts as regressed.
+    pub regress_window: Duration,
+    /// Ceiling; the service's mode may lower it further.
+    pub mode: Mode,
+    /// Whether later rules are asked too.
+    pub proceed: bool,
+    /// Where it stands, for messages: `rules/web.yaml:14`.
+    pub source: String,
+}
+
+/// One rung of the ladder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// How it is judged.
+    pub verify: Verify,
+    /// Pause after the verdict of the rung before.
+    pub after: Duration,
+}
+
+/// When a target counts as healed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verify {
+    /// Nothing is judged before this much time has passed since the effect.
+    pub settle: Duration,
+    /// The target must be well for this long without a break.
+    pub healthy_for: Duration,
+    /// The alert must be seen resolved before this much time has passed since the effect.
+    pub resolved_within: Duration,
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self {
+            settle: Duration::from_secs(5),
+            healthy_for: Duration::from_secs(30),
+            resolved_within: Duration::from_mins(10),
+        }
+    }
+}
+
+/// At most `max` effects in any window of length `per`. Written `3 per 1h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// At least 1.
+    pub max: u32,
+    /// Longer than zero.
+    pub per: Duration,
+}
+
+/// How far fettle may go. The effective mode is the lowest of all ceilings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Record what would be done.
+    Observe,
+    /// Act.
+    Act,
+}
+
+impl Mode {
+    /// The word in configuration, audit and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Act => "act",
+        }
+    }
+}
+
+/// How a rule names its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSpec {
+    /// The way it is found, with the names to find it by.
+    pub find: Find,
+    /// Which host; `None` is the only configured one.
+    pub host: Option<Word>,
+    /// Which names are permitted. Never empty when a name comes from a label.
+    pub allow: Vec<Pattern>,
+}
+
+/// The names a target is found by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Find {
+    /// The container of exactly this name.
+    Container(Word),
+    /// The container of this Compose service.
+    Compose {
+        /// The Compose project.
+        project: Word,
+        /// The service within the project.
+        service: Word,
+    },
+}
+
+/// A value in a rule: literal, or exactly one label's value. Never text put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// As written.
+    Literal(String),
+    /// The value of this label.
+    Label(String),
+}
+
+impl Word {
+    /// The text this word stands for with these labels; an absent label is `""`.
+    #[must_use]
+    pub fn read<'a>(&'a self, labels: &'a Labels) -> &'a str {
+        match self {
+            Self::Literal(text) => text,
+            Self::Label(name) => labels.get(name),
+        }
+    }
+}
+
+/// An exact name, or a glob in which `*` is any run of legal name characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(pub String);
+
+impl Pattern {
+    /// Whether `name` is permitted by this pattern.
+    #[must_use]
+    pub fn permits(&self, name: &str) -> bool {
+        // Greedy match with one point of return: linear in practice, no recursion, no regex from a rule's text.
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (mut p, mut n, mut back) = (0, 0, None);
+        while let Some(&byte) = name.get(n) {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    back = Some((p, n));
+                    p += 1;
+                }
+                Some(&want) if want == byte => {
+                    p += 1;
+                    n += 1;
+                }
+                _ => match back {
+                    Some((star, from)) => {
+                        back = Some((star, from + 1));
+                        p = star + 1;
+                        n = from + 1;
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern.iter().skip(p).all(|&b| b == b'*')
+    }
+}
+
+/// Why a target could not be named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unnamed {
+    /// The target as it is written in records, with `?`.
+    pub target: Target,
+    /// What was wrong, with the raw value escaped and cut.
+    pub detail: String,
+}
+
+impl TargetSpec {
+    /// The target these labels mean, by names alone; nothing is looked up.
+    pub fn resolve(&self, labels: &Labels, hosts: &Hosts) -> Result<Target, Unnamed> {
+        let kind = match self.find {
+            Find::Container(_) => Kind::Container,
+            Find::Compose { .. } => Kind::Compose,
+        };
+        let host = match &self.host {
+            None => hosts.only().ok_or_else(|| ("?", "no host is named and more than one is configured".to_owned())),
+            Some(word) => hosts
+                .find(word.read(labels))
+                .ok_or_else(|| ("?", format!("no host is known as {}", shown(word, labels)))),
+        };
+        let unnamed = |(host, detail): (&str, String)| Unnamed {
+            target: Target::Unresolvable { kind, host: host.to_owned() },
+            detail,
+        };
+        let host = host.map_err(unnamed)?;
+        let name = |word: &Word| {
+            let text = word.read(labels);
+            if is_name(text) {
+                Ok(text.to_owned())
+            } else {
+                Err(unnamed((host, format!("{} is not a name Docker allows", shown(word, labels)))))
+            }
+        };
+        let host = host.to_owned();
+        Ok(match &self.find {
+            Find::Container(word) => Target::Container { host, name: name(word)? },
+            Find::Compose { project, service } => {
+                Target::Compose { host, project: name(project)?, service: name(service)? }
+            }
+        })
+    }
+
+    /// Whether the rule permits `name`: literal targets permit themselves, others need `allow`.
+    #[must_use]
+    pub fn permits(&self, name: &str) -> bool {
+        let word = match &self.find {
+            Find::Container(word) | Find::Compose { service: word, .. } => word,
+        };
+        match word {
+            Word::Literal(text) if self.allow.is_empty() => text == name,
+            _ => self.allow.iter().any(|pattern| pattern.permits(name)),
+        }
+    }
+}
+
+/// Bytes of a hostile label value that are kept in a record.
+const SHOWN_MAX: usize = 256;
+
+fn shown(word: &Word, labels: &Labels) -> String {
+    let raw = word.read(labels).escape_debug().to_string();
+    let cut = raw.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|&end| end <= SHOWN_MAX).last();
+    let value = &raw[..cut.unwrap_or(0)];
+    match word {
+        Word::Literal(_) => format!("\"{value}\""),
+        Word::Label(name) if labels.find(name).is_none() => format!("$labels.{name} (absent)"),
+        Word::Label(name) => format!("$labels.{name} \"{value}\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_any_run_of_characters_and_the_rest_is_exact() {
+        for (pattern, name, permitted) in [
+            ("web", "web", true),
+            ("web", "web2", false),
+            ("api-*", "api-", true),
+            ("api-*", "api-7", true),
+            ("api-*", "xapi-7", false),
+            ("*-db-*", "a-db-b-db-c", true),
+            ("*a", "ba", true),
+            ("*a", "ab", false),
+            ("*", "anything", true),
+            ("", "", true),
+        ] {
+            assert_eq!(Pattern(pattern.into()).permits(name), permitted, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_label_value_names_nothing_and_is_kept_escaped_and_cut() {
+        let spec = TargetSpec {
+            find: Find::Container(Word::Label("service".into())),
+            host: None,
+            allow: vec![Pattern("*".into())],
+        };
+        let hosts = Hosts::new([("local", &[][..])]);
+        let labels = Labels::from_iter([("service", format!("../volumes\n{}", "x".repeat(1000)))]);
+        let unnamed = spec.resolve(&labels, &hosts).expect_err("not a name");
+        assert_eq!(unnamed.target.to_string(), "container:local/?");
+        assert!(unnamed.detail.len() < 320 && unnamed.detail.contains(r"\n"), "{}", unnamed.detail);
+        let absent = spec.resolve(&Labels::default(), &hosts).expect_err("absent");
+        assert!(absent.detail.contains("absent"), "{}", absent.detail);
+    }
+}

@@ -1,0 +1,229 @@
+//! What may be touched, and how it is written: `container:node-a/web-1`, `compose:node-a/shop/web`.
+//!
+//! Always holds: a [`Target`] that names something names it with characters Docker allows in names, so it can
+//! never be a path, an option or a pattern. A target that a rule asked for and that could not be named is
+//! [`Target::Unresolvable`], written with `?`, and nothing can be looked up by it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Target {
+    /// The container of exactly this name.
+    Container {
+        /// The host's name in the configuration.
+        host: String,
+        /// The container's name, without the slash Docker puts before it.
+        name: String,
+    },
+    /// The container that Compose made for this service.
+    Compose {
+        /// The host's name in the configuration.
+        host: String,
+        /// The Compose project.
+        project: String,
+        /// The service within the project.
+        service: String,
+    },
+    /// A rule asked for a target that could not be named: a label is missing or holds what no name may hold.
+    Unresolvable {
+        /// `container` or `compose`.
+        kind: Kind,
+        /// The host's name, or `?` when the host itself could not be named.
+        host: String,
+    },
+}
+
+/// Which way a target is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// By exact container name.
+    Container,
+    /// By Compose project and service.
+    Compose,
+}
+
+impl Kind {
+    /// The word before the colon.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Compose => "compose",
+        }
+    }
+}
+
+impl Target {
+    /// The host's name in the configuration.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Container { host, .. } | Self::Compose { host, .. } | Self::Unresolvable { host, .. } => host,
+        }
+    }
+
+    /// The name that a rule's `allow` speaks of: the container's or the service's.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Container { name, .. } => Some(name),
+            Self::Compose { service, .. } => Some(service),
+            Self::Unresolvable { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container { host, name } => write!(f, "container:{host}/{name}"),
+            Self::Compose { host, project, service } => write!(f, "compose:{host}/{project}/{service}"),
+            Self::Unresolvable { kind, host } => write!(f, "{}:{host}/?", kind.as_str()),
+        }
+    }
+}
+
+impl From<Target> for String {
+    fn from(it: Target) -> Self {
+        it.to_string()
+    }
+}
+
+/// Text that does not name a target.
+#[derive(Debug, thiserror::Error)]
+#[error("a target is written container:HOST/NAME or compose:HOST/PROJECT/SERVICE, not {0:?}")]
+pub struct NotATarget(String);
+
+impl FromStr for Target {
+    type Err = NotATarget;
+    fn from_str(text: &str) -> Result<Self, NotATarget> {
+        let wrong = || NotATarget(text.chars().take(256).collect());
+        let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
+        let kind = match kind {
+            "container" => Kind::Container,
+            "compose" => Kind::Compose,
+            _ => return Err(wrong()),
+        };
+        let (host, rest) = rest.split_once('/').ok_or_else(wrong)?;
+        if rest == "?" {
+            return Ok(Self::Unresolvable { kind, host: host.into() });
+        }
+        if !is_name(host) {
+            return Err(wrong());
+        }
+        match (kind, rest.split_once('/')) {
+            (Kind::Container, None) if is_name(rest) => Ok(Self::Container { host: host.into(), name: rest.into() }),
+            (Kind::Compose, Some((project, service))) if is_name(project) && is_name(service) => {
+                Ok(Self::Compose { host: host.into(), project: project.into(), service: service.into() })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = NotATarget;
+    fn try_from(text: String) -> Result<Self, NotATarget> {
+        text.parse()
+    }
+}
+
+/// Longest name that is looked up. Docker itself sets no limit; a host name in DNS ends at 255.
+const NAME_MAX: usize = 255;
+
+/// Whether `text` is a legal Docker name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    text.len() <= NAME_MAX
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// The configured hosts, as rules name them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// Every host's name, and the `instance` values that mean it.
+    by_word: BTreeMap<String, String>,
+    only: Option<String>,
+}
+
+impl Hosts {
+    /// `hosts`: each host's name with the values of `instance` that mean it.
+    #[must_use]
+    pub fn new<'a>(hosts: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Self {
+        let mut by_word = BTreeMap::new();
+        let mut names = Vec::new();
+        for (name, instances) in hosts {
+            names.push(name);
+            by_word.extend(instances.iter().map(|instance| (instance.clone(), name.to_owned())));
+        }
+        // A host's own name always means that host, whatever another host lists as an instance.
+        by_word.extend(names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())));
+        let only = match names[..] {
+            [one] => Some(one.to_owned()),
+            _ => None,
+        };
+        Self { by_word, only }
+    }
+
+    /// The host that `word` means: its name, or one of its instances.
+    #[must_use]
+    pub fn find(&self, word: &str) -> Option<&str> {
+        self.by_word.get(word).map(String::as_str)
+    }
+
+    /// Every host's name in byte order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.by_word.values().map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The host of a rule that names none: the only one there is.
+    #[must_use]
+    pub fn only(&self) -> Option<&str> {
+        self.only.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_reads_back_as_it_is_written() {
+        for text in ["container:node-a/web-1", "compose:node-a/shop/web", "container:local/?"] {
+            assert_eq!(text.parse::<Target>().expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_name_is_not_a_target() {
+        for text in
+            ["web", "container:", "container:a/", "container:a/../b", "compose:a/b", "container:a/b/c", "disk:a/b"]
+        {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+        for name in ["", "-a", ".a", "a/b", "a b", "a\n", "ä", "a%2f"] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        assert!(!is_name(&"a".repeat(256)) && is_name(&"a".repeat(255)));
+    }
+
+    #[test]
+    fn a_host_is_found_by_name_and_by_instance_and_names_win() {
+        let a = ["10.0.0.1:9100".to_owned(), "b".to_owned()];
+        let hosts = Hosts::new([("a", &a[..]), ("b", &[])]);
+        assert_eq!((hosts.find("10.0.0.1:9100"), hosts.find("b"), hosts.find("x")), (Some("a"), Some("b"), None));
+        assert_eq!(hosts.only(), None);
+        assert_eq!(Hosts::new([("local", &[][..])]).only(), Some("local"));
+    }
+}

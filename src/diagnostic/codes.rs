@@ -1,0 +1,82 @@
+//! Every code, with what it means. A code is never reused and never changes its meaning.
+
+use super::Severity;
+
+/// A kind of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// `F` and three digits.
+    pub id: &'static str,
+    /// Whether it stops the load.
+    pub severity: Severity,
+    /// One line: when it is given.
+    pub about: &'static str,
+}
+
+macro_rules! codes {
+    ($($severity:ident $id:ident $name:ident $about:literal)*) => {
+        $(#[doc = $about]
+        pub const $name: Code = Code { id: stringify!($id), severity: Severity::$severity, about: $about };)*
+
+        /// All of them, in order.
+        pub const ALL: &[Code] = &[$($name,)*];
+    };
+}
+
+// F00x any file · F01x–F04x rules · F05x–F06x service configuration.
+codes! {
+    Error   F001 UNREADABLE          "A file or folder cannot be read, is too large, or is not UTF-8."
+    Error   F002 NOT_YAML            "A file is not YAML, or is nested or repeated beyond all sense."
+    Error   F003 DUPLICATE_KEY       "A key stands twice in one map."
+    Error   F004 UNKNOWN_KEY         "A key is not known here."
+    Error   F005 MISSING_KEY         "A required key is missing or has no value."
+    Error   F006 WRONG_SHAPE         "A value has the wrong form, such as a list where text belongs."
+    Error   F007 VERSION             "The file's version is not one that fettle knows."
+    Error   F008 DURATION            "A length of time is not written as Prometheus writes it, or is out of range."
+    Error   F009 BUDGET              "A budget is not written `N per DURATION`."
+    Error   F010 UNKNOWN_WORD        "A word is not one of those possible here."
+    Error   F011 NUMBER              "A number or size is not readable or out of range."
+
+    Error   F012 MATCHER             "A matcher is not in Alertmanager's syntax."
+    Error   F013 MATCHES_EVERYTHING  "The matchers of a rule could all match an alert without labels."
+    Error   F014 RULE_NAME           "A rule's name is empty, too long or not printable."
+    Error   F015 DUPLICATE_RULE      "Two rules have the same name."
+    Error   F016 TARGET_KIND         "A target is not exactly one of the known kinds."
+    Error   F017 LABEL_REFERENCE     "A value is neither literal nor exactly one `$labels.NAME`."
+    Error   F018 TARGET_NAME         "A literal name is not one that Docker allows."
+    Error   F019 HOST                "A host is not configured, or none is named and several are configured."
+    Error   F020 ALLOW_MISSING       "A target named by a label has no `allow`."
+    Error   F021 ALLOW               "`allow` is empty, has an illegal pattern, or leaves out the rule's own target."
+    Warning F022 ALLOW_ALL           "`allow` permits every name."
+    Warning F023 ANY_PROJECT         "The Compose project comes from a label; `allow` speaks of the service only."
+    Error   F024 STEPS_EMPTY         "A rule has no step."
+    Error   F025 AFTER_ESCALATE      "A step stands after `escalate`."
+    Error   F026 STEP                "A step is not a name or a map with exactly one action."
+    Error   F027 VERIFY_TIMES        "A target cannot be proven well before `resolved_within` ends."
+    Error   F028 HOLD_STALE          "`hold` is above `freshness`: the alert would always be stale when it ends."
+    Error   F029 WINDOW_FORGOTTEN    "A budget's window is longer than audit rows are kept."
+    Warning F030 NO_EFFECT           "A setting has no effect where it stands."
+    Warning F031 NO_RULES            "There is no rule to load."
+
+    Error   F050 VARIABLE            "A `${NAME}` names no environment variable, or is not closed."
+    Error   F051 LISTEN              "The address to listen on is not `HOST:PORT`."
+    Error   F052 OPEN_DOOR           "Without tokens fettle listens on loopback only."
+    Error   F053 TOKEN               "An entry of `auth.tokens` has no usable name, role or secret."
+    Error   F054 DATABASE            "The database is not an SQLite or PostgreSQL URL."
+    Error   F055 HOST_ENDPOINT       "A host's name or Docker endpoint is not usable."
+    Error   F056 INSTANCE_TWICE      "Two hosts claim one instance."
+    Error   F057 RETENTION           "Audit rows would be deleted while a budget still counts them."
+    Error   F058 SECRET_FILE         "A file that holds a secret cannot be read or is empty."
+    Error   F059 LOG                 "The log level or filter is not readable."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn codes_are_unique_and_ascending() {
+        assert!(ALL.is_sorted_by(|a, b| a.id < b.id));
+        assert!(ALL.iter().all(|code| code.id.len() == 4 && code.about.ends_with('.')));
+    }
+}

@@ -1,0 +1,62 @@
+//! An admitted effect, whose intent is stored, becomes a call to the platform, and the call becomes facts.
+//!
+//! Always holds: the lease is checked on a monotonic clock right before the call, so a process that was stopped in between
+//! does not act on an old decision. Docker checks no fencing token: a process stopped between this check and the write of
+//! the request can still act late. That window is a few microseconds of our own code; a late call is found by `StartedAt`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::core::action::{Action, CALL_MARGIN};
+use crate::core::decide::{Call, CallFailure};
+use crate::core::remediation::state::Attempt;
+use crate::engine::shell::Shell;
+use crate::engine::worker::blind;
+use crate::platform::PlatformError;
+
+/// Slack between the end of the call's own deadline and the end of the lease: a look and a commit, with their time-outs.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// How old a stored intent may be when its call is made; nothing but scheduling lies between them.
+const INTENT_FRESH: Duration = Duration::from_secs(5);
+
+/// How long the claim on an effect lasts: the call's deadline and the time to store its result.
+#[must_use]
+pub fn call_lease(action: &Action) -> Duration {
+    let grace = match action {
+        Action::Restart { grace } => *grace,
+        Action::Escalate { .. } => Duration::ZERO,
+    };
+    grace + CALL_MARGIN + LEASE_MARGIN
+}
+
+/// Makes the call. Not to be dropped half-way: the daemon would go on.
+pub async fn execute(shell: &Shell, host: &str, attempt: &Attempt, intent_stored: Instant) -> Call {
+    let started_at = shell.time.now();
+    if intent_stored.elapsed() > INTENT_FRESH {
+        let error = "this process stood still between the intent and the call; nothing was sent".to_owned();
+        let answer = Err(CallFailure { reason: "lease_lost", error, nothing_sent: true, is_answer: false });
+        return Call { started_at, answer, after: Ok(None) };
+    }
+    let answer = match &attempt.action {
+        Action::Restart { grace } => shell.platform.restart(host, &attempt.pin.id, *grace).await,
+        Action::Escalate { .. } => Ok(()),
+    };
+    let after = shell
+        .platform
+        .look(host, &attempt.pin.id)
+        .await
+        .map(|sight| sight.map(Box::new))
+        .map_err(|error| blind(&error));
+    Call { started_at, answer: answer.map_err(|error| failure(&error)), after }
+}
+
+fn failure(error: &PlatformError) -> CallFailure {
+    CallFailure {
+        reason: error.reason(),
+        nothing_sent: error.nothing_sent(),
+        is_answer: error.is_answer(),
+        error: error.to_string(),
+    }
+}

@@ -1,0 +1,20 @@
+//! The shell around the core, declared in the order an alert meets it.
+//!
+//! The shell reads facts, asks the core, and stores what it says. It owns everything the core must not know: tasks, time,
+//! the database, Docker.
+
+pub mod clock;
+pub mod readiness;
+pub mod rulebook;
+pub mod shell;
+
+pub mod intake;
+pub mod receive;
+
+pub mod worker;
+
+pub mod execute;
+
+pub mod upkeep;
+
+pub mod run;

@@ -1,0 +1,126 @@
+//! The engine's tasks, started together and stopped in order.
+//!
+//! Always holds: each task has a name and an owner; one that ends unasked is reported by [`Running::ended`], and whoever
+//! runs the engine must end the process then: a fettle without its worker must not look alive. Dropping [`Running`] ends
+//! everything at once, as a crash would; nothing acknowledged is lost by that.
+//!
+//! Order of stopping: the door first, so that nothing new comes in; then the writer, which stores what waits; the receiver,
+//! which takes in what is in memory; the worker, which lets effects under way end; last the claims, which are given back.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::intake::{Intake, Writer, chain, intake};
+use crate::engine::readiness::{Condition, Readiness};
+use crate::engine::receive::Receiver;
+use crate::engine::shell::Shell;
+use crate::engine::upkeep::{Retention, Upkeep};
+use crate::engine::worker::{Worker, worker};
+
+/// Notifications that wait in memory to be taken in; more are read back from the store.
+const STORED: usize = 1024;
+
+/// Alerts that wait to be asked again.
+const AGAIN: usize = 256;
+
+/// The engine, built and not yet at work.
+pub struct Engine {
+    intake: Intake,
+    shell: Arc<Shell>,
+    writer: Writer,
+    receiver: Receiver,
+    worker: Worker,
+    upkeep: Upkeep,
+}
+
+/// The engine at work.
+pub struct Running {
+    intake: Intake,
+    shell: Arc<Shell>,
+    tasks: JoinSet<()>,
+    names: Vec<(Id, &'static str)>,
+    /// Of writer, receiver, worker, upkeep: in the order of stopping.
+    stops: [CancellationToken; 4],
+}
+
+/// Builds the engine. Its door refuses until it is started.
+pub fn build(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention) -> (Intake, Engine) {
+    let (onward, stored) = mpsc::channel(STORED);
+    let (again, asked) = mpsc::channel(AGAIN);
+    let overflow = Arc::new(AtomicBool::new(false));
+    let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone());
+    let (queue, worker) = worker(shell.clone(), again.clone());
+    let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue };
+    let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
+    (intake.clone(), Engine { intake, shell, writer, receiver, worker, upkeep })
+}
+
+impl Engine {
+    /// Starts all tasks and opens the door. The store must be open and [`recover`] done.
+    #[must_use]
+    pub fn start(self) -> Running {
+        let stops = [(); 4].map(|()| CancellationToken::new());
+        let (mut tasks, mut names) = (JoinSet::new(), Vec::new());
+        names.push((tasks.spawn(self.writer.run(stops[0].clone())).id(), "writer"));
+        names.push((tasks.spawn(self.receiver.run(stops[1].clone())).id(), "receiver"));
+        names.push((tasks.spawn(self.worker.run(stops[2].clone())).id(), "worker"));
+        names.push((tasks.spawn(self.upkeep.run(stops[3].clone())).id(), "upkeep"));
+        self.intake.open();
+        Running { intake: self.intake, shell: self.shell, tasks, names, stops }
+    }
+}
+
+impl Running {
+    /// The name of a task that ended unasked. Cancel safe.
+    pub async fn ended(&mut self) -> &'static str {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => self.name(id),
+            Some(Err(error)) => {
+                tracing::error!(%error, "a task of the engine panicked");
+                self.name(error.id())
+            }
+            None => "engine",
+        }
+    }
+
+    fn name(&self, id: Id) -> &'static str {
+        self.names.iter().find(|(known, _)| *known == id).map_or("engine", |(_, name)| *name)
+    }
+
+    /// Stops in order and gives back what this process holds.
+    pub async fn stop(mut self) {
+        self.intake.close();
+        // Each ends when it has done what it holds; one at a time, so that nothing is handed to a task that is gone.
+        for stop in &self.stops {
+            stop.cancel();
+            let _ = self.tasks.join_next().await;
+        }
+        match self.shell.store.release(self.shell.owner).await {
+            Ok(held) if held > 0 => tracing::info!(remediations = held, "gave back what was not finished"),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "claims could not be given back; their leases run out");
+            }
+        }
+        self.shell.store.close().await;
+    }
+}
+
+/// Brings the time up to what is stored, so that a clock stepped back between two runs is seen; then everything that an
+/// earlier process left behind may be decided.
+pub async fn recover(shell: &Shell, readiness: &Readiness) -> Result<(), crate::store::StoreError> {
+    if let Some(latest) = shell.store.latest().await? {
+        shell.time.not_before(latest);
+    }
+    crate::engine::upkeep::follow(shell, readiness).await?;
+    let adopted = shell.store.adopt(shell.owner).await?;
+    if adopted > 0 {
+        tracing::info!(remediations = adopted, "took over what an earlier process left open");
+    }
+    readiness.met(Condition::Recovery);
+    Ok(())
+}

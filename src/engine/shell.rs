@@ -1,0 +1,37 @@
+//! What every stage of the engine works with, built once by the composition root and handed down.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::core::rule::set::RuleSet;
+use crate::core::settings::Settings;
+use crate::core::target::Hosts;
+use crate::engine::clock::Time;
+use crate::platform::Platform;
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+
+/// The engine's parts.
+pub struct Shell {
+    /// What fettle remembers.
+    pub store: Arc<dyn Store>,
+    /// Where containers live.
+    pub platform: Arc<dyn Platform>,
+    /// Time.
+    pub time: Arc<Time>,
+    /// The rules in force; a reload swaps them as a whole.
+    pub rules: Arc<ArcSwap<RuleSet>>,
+    /// The configured hosts.
+    pub hosts: Hosts,
+    /// The service's limits.
+    pub settings: Settings,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Who this process is, among all that share the database; another one after every start.
+    pub owner: Uuid,
+    /// Tells the worker that something may be due earlier than it thinks.
+    pub wake: Notify,
+}

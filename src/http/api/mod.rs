@@ -1,0 +1,75 @@
+//! `/api/v1`: what is stored, for people and scripts. Lists are JSON arrays, newest first; `after` is the id of the last
+//! one that was read.
+
+mod query;
+mod rules;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use uuid::Uuid;
+
+use self::query::Query;
+use super::auth::Viewer;
+use super::problem::Problem;
+use crate::core::remediation::outcome::ActionResult;
+use crate::core::remediation::state::StateName;
+use crate::store::Store;
+use crate::store::view::{ActionFilter, AlertFilter, RemediationFilter};
+
+pub(super) use self::rules::rules;
+
+/// What every handler here reads from.
+pub(super) type Stored = web::Data<dyn Store>;
+
+type Answer = Result<HttpResponse, Problem>;
+
+/// The states that may be asked for: one of them, or any but closed.
+fn states() -> impl Iterator<Item = &'static str> {
+    StateName::ALL.iter().map(|state| state.as_str()).chain(["open"])
+}
+
+/// `GET /api/v1/remediations`
+pub(super) async fn remediations(_: Viewer, request: HttpRequest, store: Stored) -> Answer {
+    let mut query = Query::read(request.query_string(), &["state", "rule", "target", "limit", "after"])?;
+    let filter = RemediationFilter {
+        state: query.word("state", states())?,
+        rule: query.text("rule"),
+        target: query.text("target"),
+        limit: query.limit()?,
+        after: query.id("after")?,
+    };
+    let found = store.remediations(&filter).await.map_err(|error| Problem::store(&error))?;
+    Ok(HttpResponse::Ok().json(found))
+}
+
+/// `GET /api/v1/remediations/{id}`
+pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored) -> Answer {
+    let unknown = || Problem::not_found("no remediation has this id");
+    let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
+    let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
+    found.map(|story| HttpResponse::Ok().json(story)).ok_or_else(unknown)
+}
+
+/// `GET /api/v1/actions`
+pub(super) async fn actions(_: Viewer, request: HttpRequest, store: Stored) -> Answer {
+    let mut query =
+        Query::read(request.query_string(), &["rule", "target", "result", "remediation", "limit", "after"])?;
+    let filter = ActionFilter {
+        rule: query.text("rule"),
+        target: query.text("target"),
+        result: query.word("result", ActionResult::ALL.iter().map(|it| it.as_str()))?,
+        remediation: query.id("remediation")?,
+        limit: query.limit()?,
+        after: query.id("after")?,
+    };
+    let found = store.actions(&filter).await.map_err(|error| Problem::store(&error))?;
+    Ok(HttpResponse::Ok().json(found))
+}
+
+/// `GET /api/v1/alerts`
+pub(super) async fn alerts(_: Viewer, request: HttpRequest, store: Stored) -> Answer {
+    let mut query = Query::read(request.query_string(), &["status", "limit"])?;
+    let filter =
+        AlertFilter { status: query.word("status", ["firing", "resolved"].into_iter())?, limit: query.limit()? };
+    let found = store.alerts(&filter).await.map_err(|error| Problem::store(&error))?;
+    Ok(HttpResponse::Ok().json(found))
+}

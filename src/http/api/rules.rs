@@ -1,0 +1,74 @@
+//! `GET /api/v1/rules`: the rules in force, as they were understood.
+
+use actix_web::{HttpResponse, web};
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+
+use super::super::auth::Viewer;
+use crate::core::action::Action;
+use crate::core::duration::show;
+use crate::core::rule::model::{Budget, Find, Rule, Step, Word};
+use crate::core::rule::set::RuleSet;
+
+/// All rules, in the order they are asked.
+pub(in crate::http) async fn rules(_: Viewer, rules: web::Data<ArcSwap<RuleSet>>) -> HttpResponse {
+    let rules: Vec<Value> = rules.load().iter().map(|rule| view(rule)).collect();
+    HttpResponse::Ok().json(rules)
+}
+
+fn view(rule: &Rule) -> Value {
+    json!({
+        "name": rule.name,
+        "owner": rule.owner,
+        "source": rule.source,
+        "mode": rule.mode.as_str(),
+        "match": rule.matchers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "target": target(rule),
+        "hold": show(rule.hold),
+        "steps": rule.steps.iter().map(step).collect::<Vec<_>>(),
+        "budget": budgets(&rule.budget),
+        "rule_budget": budgets(&rule.rule_budget),
+        "cooldown": show(rule.cooldown),
+        "regress_window": show(rule.regress_window),
+        "continue": rule.proceed,
+    })
+}
+
+fn target(rule: &Rule) -> Value {
+    let spec = &rule.target;
+    let mut target = match &spec.find {
+        Find::Container(name) => json!({"container": word(name)}),
+        Find::Compose { project, service } => json!({"compose": {"project": word(project), "service": word(service)}}),
+    };
+    target["host"] = spec.host.as_ref().map_or(Value::Null, |host| json!(word(host)));
+    target["allow"] = spec.allow.iter().map(|pattern| json!(pattern.0)).collect();
+    target
+}
+
+fn word(word: &Word) -> String {
+    match word {
+        Word::Literal(text) => text.clone(),
+        Word::Label(name) => format!("$labels.{name}"),
+    }
+}
+
+fn step(step: &Step) -> Value {
+    let parameters = match &step.action {
+        Action::Restart { grace } => json!({"grace": show(*grace)}),
+        Action::Escalate { message } => json!({"message": message}),
+    };
+    json!({
+        "action": step.action.name(),
+        "parameters": parameters,
+        "after": show(step.after),
+        "verify": {
+            "settle": show(step.verify.settle),
+            "healthy_for": show(step.verify.healthy_for),
+            "resolved_within": show(step.verify.resolved_within),
+        },
+    })
+}
+
+fn budgets(budgets: &[Budget]) -> Vec<String> {
+    budgets.iter().map(|budget| format!("{} per {}", budget.max, show(budget.per))).collect()
+}

@@ -1,0 +1,185 @@
+//! `GET /api/v1/health`: what works, part by part. Open to all, so it says little and costs little.
+//!
+//! Always holds: the parts are looked at no more than once a second, however many ask, and each look has a time limit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::problem::Problem;
+use crate::core::rule::set::RuleSet;
+use crate::core::time::Timestamp;
+use crate::engine::clock::Time;
+use crate::engine::readiness::Readiness;
+use crate::platform::{Platform, PlatformError};
+use crate::store::Store;
+
+/// How long one look at a part may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long an answer may be given again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Healthy, degraded (works, but not all of it) or unhealthy (does not work).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Healthy,
+    Degraded,
+    Unhealthy,
+}
+
+impl Status {
+    fn code(self) -> StatusCode {
+        if self == Self::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+    }
+}
+
+/// What was seen, part by part.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Health {
+    status: Status,
+    timestamp: Timestamp,
+    version: &'static str,
+    components: Components,
+    issues: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Components {
+    database: Database,
+    docker: BTreeMap<String, Host>,
+    rules: Rules,
+    workers: Workers,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Database {
+    status: Status,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Host {
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Rules {
+    status: Status,
+    count: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Workers {
+    status: Status,
+}
+
+/// What is looked at.
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) platform: Arc<dyn Platform>,
+    pub(super) rules: Arc<ArcSwap<RuleSet>>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) time: Arc<Time>,
+    pub(super) last: Mutex<Option<(Instant, Arc<Health>)>>,
+}
+
+impl Parts {
+    /// What was seen within the last second, or a new look. Those who ask meanwhile wait for the same look.
+    async fn health(&self) -> Arc<Health> {
+        let mut last = self.last.lock().await;
+        if let Some((_, health)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return health.clone();
+        }
+        let health = Arc::new(self.look().await);
+        *last = Some((Instant::now(), health.clone()));
+        health
+    }
+
+    async fn look(&self) -> Health {
+        let (database, docker) = futures_util::future::join(self.database(), self.docker()).await;
+        let mut issues = self.readiness.ready().err().unwrap_or_default();
+        let workers = if issues.is_empty() { Status::Healthy } else { Status::Degraded };
+        let count = self.rules.load().len();
+        let rules = if count == 0 { Status::Degraded } else { Status::Healthy };
+        if database.status == Status::Unhealthy {
+            issues.push("the database does not answer".to_owned());
+        }
+        if count == 0 {
+            issues.push("there are no rules, so nothing will be done".to_owned());
+        }
+        issues.extend(
+            docker.iter().filter_map(|(name, host)| {
+                host.error.map(|error| format!("docker host {name} does not answer: {error}"))
+            }),
+        );
+        let hosts = docker.values().map(|host| host.status).max().unwrap_or(Status::Healthy);
+        // Without Docker fettle still takes alerts in and says honestly what it could not do.
+        let status = [database.status, hosts.min(Status::Degraded), rules, workers].into_iter().max();
+        Health {
+            status: status.unwrap_or(Status::Healthy),
+            timestamp: self.time.now(),
+            version: env!("CARGO_PKG_VERSION"),
+            components: Components {
+                database,
+                docker,
+                rules: Rules { status: rules, count },
+                workers: Workers { status: workers },
+            },
+            issues,
+        }
+    }
+
+    async fn database(&self) -> Database {
+        let begun = Instant::now();
+        let answered = matches!(tokio::time::timeout(PATIENCE, self.store.backlog()).await, Ok(Ok(_)));
+        let latency_ms = (begun.elapsed().as_secs_f64() * 1e5).round() / 1e2;
+        let status = if answered { Status::Healthy } else { Status::Unhealthy };
+        Database { status, kind: self.store.kind(), latency_ms: answered.then_some(latency_ms) }
+    }
+
+    async fn docker(&self) -> BTreeMap<String, Host> {
+        let Ok(hosts) = tokio::time::timeout(PATIENCE, self.platform.ping()).await else {
+            let host = Host { status: Status::Unhealthy, error: Some("docker_timeout") };
+            return [("?".to_owned(), host)].into();
+        };
+        let host = |answer: Result<(), PlatformError>| match answer {
+            Ok(()) => Host { status: Status::Healthy, error: None },
+            Err(error) => Host { status: Status::Unhealthy, error: Some(error.reason()) },
+        };
+        hosts.into_iter().map(|(name, answer)| (name, host(answer))).collect()
+    }
+}
+
+/// All parts.
+pub(super) async fn all(parts: web::Data<Parts>) -> HttpResponse {
+    let health = parts.health().await;
+    HttpResponse::build(health.status.code()).json(&*health)
+}
+
+/// One part.
+pub(super) async fn one(parts: web::Data<Parts>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let health = parts.health().await;
+    let components = serde_json::to_value(&health.components).unwrap_or(Value::Null);
+    let Some(part) = components.get(name.as_str()) else {
+        return Err(Problem::not_found("components: database, docker, rules, workers"));
+    };
+    let of = |part: &Value| part.get("status").and_then(Value::as_str) == Some("unhealthy");
+    // Docker is a map of hosts: it does not work when none of them does.
+    let hosts = part.as_object().filter(|_| name.as_str() == "docker").filter(|hosts| !hosts.is_empty());
+    let unhealthy = hosts.map_or_else(|| of(part), |hosts| hosts.values().all(of));
+    let code = if unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    Ok(HttpResponse::build(code).json(part))
+}

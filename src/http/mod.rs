@@ -1,0 +1,214 @@
+//! The HTTP edge: who may speak, what is heard, what is answered. Handlers extract, ask once, and map the answer.
+//!
+//! Always holds: every request ends, the slow ones by a time limit; memory is bounded by the number of connections and by
+//! what bodies may hold together; errors are `application/problem+json`; nothing is ever redirected or answered with 429.
+//! Does not decide anything, and does not speak TLS or compress: that is a proxy's work where it is wanted.
+
+mod admin;
+mod api;
+mod auth;
+mod body;
+mod connection;
+mod health;
+mod problem;
+mod sample;
+mod scrape;
+mod webhook;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, HttpServer, Resource, guard, web};
+use arc_swap::ArcSwap;
+
+pub(crate) use crate::engine::intake::chain;
+
+use self::auth::Gate;
+use self::connection::{Connection, Connections, KEEP_ALIVE};
+use self::problem::Problem;
+use crate::config::{Auth, Limits};
+use crate::core::rule::set::RuleSet;
+use crate::core::settings::Settings;
+use crate::engine::clock::Time;
+use crate::engine::intake::Intake;
+use crate::engine::readiness::Readiness;
+use crate::engine::rulebook::Reload;
+use crate::platform::Platform;
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::seldom::Seldom;
+
+/// How long a request's head may take.
+const HEAD: Duration = Duration::from_secs(5);
+
+/// How long a refused body is still read and thrown away, so that its sender gets the answer instead of a reset.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Open connections per worker: each holds at most 128 KiB of what is not a body, so 64 MiB in all.
+const CONNECTIONS: usize = 512;
+
+/// How long requests may finish when the server is stopped: longer than the intake's own patience.
+const DRAIN_SECONDS: u64 = 10;
+
+/// What the edge speaks for.
+pub struct Deps {
+    /// The door for notifications.
+    pub intake: Intake,
+    /// What fettle remembers.
+    pub store: Arc<dyn Store>,
+    /// Where containers live; only pinged here.
+    pub platform: Arc<dyn Platform>,
+    /// The rules in force.
+    pub rules: Arc<ArcSwap<RuleSet>>,
+    /// Loads them again.
+    pub reload: Arc<dyn Reload>,
+    /// Whether this process may be sent work.
+    pub readiness: Arc<Readiness>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub time: Arc<Time>,
+    /// The service's limits, for what is left of its budgets.
+    pub settings: Settings,
+    /// Who may speak, and whether anybody may scrape.
+    pub auth: Auth,
+    /// How large and how frequent notifications may be.
+    pub limits: Limits,
+}
+
+/// Serves on `listener` until the returned server is stopped or dropped. Installs no signal handler.
+pub fn serve(deps: Deps, listener: TcpListener) -> std::io::Result<Server> {
+    let connections = Arc::new(Connections::default());
+    tokio::spawn(Connections::watch(Arc::downgrade(&connections)));
+    let routes = Routes::new(deps);
+    let server = HttpServer::new(move || {
+        App::new()
+            .configure(|app| routes.add(app))
+            .default_service(web::to(|| async { Err::<&str, _>(Problem::not_found("there is no such route")) }))
+            .wrap(from_fn(finish))
+    });
+    let server = server
+        .on_connect(move |io, data| connections.opened(io, data))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD)
+        .client_disconnect_timeout(LINGER)
+        .max_connections(CONNECTIONS)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Around every request: its connection is busy meanwhile, browsers guess no types, and what failed is said in the log.
+async fn finish(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let busy = request.conn_data::<Arc<Connection>>().map(Connection::busy);
+    let mut answer = next.call(request).await?;
+    drop(busy);
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(problem) = answer.response().error().and_then(actix_web::Error::as_error::<Problem>) {
+        let (method, path, status) = (answer.request().method(), answer.request().match_pattern(), answer.status());
+        let route = path.as_deref().unwrap_or("an unknown route");
+        tracing::debug!(request.id = %problem.id(), status = status.as_u16(), "{method} {route}: {problem}");
+    }
+    Ok(answer)
+}
+
+/// What the handlers share, made once for all workers.
+#[derive(Clone)]
+struct Routes {
+    gate: web::Data<Gate>,
+    door: web::Data<webhook::Door>,
+    store: api::Stored,
+    rules: web::Data<ArcSwap<RuleSet>>,
+    reload: web::Data<dyn Reload>,
+    readiness: web::Data<Readiness>,
+    scrape: web::Data<scrape::Scrape>,
+    metrics_open: web::Data<admin::MetricsOpen>,
+    parts: web::Data<health::Parts>,
+}
+
+impl Routes {
+    fn new(deps: Deps) -> Self {
+        let gate = Arc::new(Gate::new(&deps.auth.tokens));
+        let (metrics, intake) = (deps.metrics, deps.intake);
+        metrics.senders_loaded(&deps.auth.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>());
+        let Limits { body_bytes, senders, .. } = deps.limits;
+        let door = webhook::Door::new(gate.clone(), intake.clone(), metrics.clone(), body_bytes, senders);
+        let scrape = scrape::Scrape {
+            metrics,
+            store: deps.store.clone(),
+            intake,
+            rules: deps.rules.clone(),
+            settings: deps.settings,
+            time: deps.time.clone(),
+            complaints: Seldom::default(),
+        };
+        let parts = health::Parts {
+            store: deps.store.clone(),
+            platform: deps.platform,
+            rules: deps.rules.clone(),
+            readiness: deps.readiness.clone(),
+            time: deps.time,
+            last: tokio::sync::Mutex::default(),
+        };
+        Self {
+            gate: gate.into(),
+            door: web::Data::new(door),
+            store: deps.store.into(),
+            rules: deps.rules.into(),
+            reload: deps.reload.into(),
+            readiness: deps.readiness.into(),
+            scrape: web::Data::new(scrape),
+            metrics_open: web::Data::new(admin::MetricsOpen(deps.auth.metrics_open)),
+            parts: web::Data::new(parts),
+        }
+    }
+
+    fn add(&self, app: &mut web::ServiceConfig) {
+        app.app_data(self.gate.clone())
+            .app_data(self.door.clone())
+            .app_data(self.store.clone())
+            .app_data(self.rules.clone())
+            .app_data(self.reload.clone())
+            .app_data(self.readiness.clone())
+            .app_data(self.scrape.clone())
+            .app_data(self.metrics_open.clone())
+            .app_data(self.parts.clone())
+            .service(web::resource("/webhook").route(web::route().to(webhook::webhook)))
+            .service(read("/-/healthy").route(get().to(admin::healthy)))
+            .service(read("/-/ready").route(get().to(admin::ready)))
+            .service(write("/-/reload").route(web::post().to(admin::reload)))
+            .service(read("/metrics").route(get().to(admin::metrics)))
+            .service(read("/api/v1/health").route(get().to(health::all)))
+            .service(read("/api/v1/health/{component}").route(get().to(health::one)))
+            .service(read("/api/v1/remediations").route(get().to(api::remediations)))
+            .service(read("/api/v1/remediations/{id}").route(get().to(api::remediation)))
+            .service(read("/api/v1/actions").route(get().to(api::actions)))
+            .service(read("/api/v1/alerts").route(get().to(api::alerts)))
+            .service(read("/api/v1/rules").route(get().to(api::rules)));
+    }
+}
+
+fn get() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+fn read(path: &str) -> Resource {
+    only(path, "GET, HEAD")
+}
+
+fn write(path: &str) -> Resource {
+    only(path, "POST")
+}
+
+fn only(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move { Err::<&str, _>(Problem::method(allow)) }))
+}

@@ -1,0 +1,268 @@
+//! Errors as `application/problem+json` (RFC 9457): a stable `type`, a short text, the id that the log has too.
+//!
+//! Always holds: no SQL, no path of this machine, no secret. Alertmanager reads an error body whole and logs it, so every
+//! one is short and complete.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::store::StoreError;
+
+/// What went wrong, as far as callers tell it apart. The `type` is `/problems/` and the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// No token, or one that nobody has.
+    Unauthorized,
+    /// The token's role is not enough.
+    Forbidden,
+    /// Without tokens: the request does not come from this machine's own programs.
+    Foreign,
+    /// Nothing is there.
+    NotFound,
+    /// Something is there, but not for this method.
+    MethodNotAllowed,
+    /// The body was too slow.
+    RequestTimeout,
+    /// The body is larger than the limit.
+    PayloadTooLarge,
+    /// The body is not said to be JSON.
+    UnsupportedMediaType,
+    /// The body broke off.
+    BrokenBody,
+    /// The body is not a notification of Alertmanager's version 4.
+    MalformedNotification,
+    /// A parameter does not read.
+    InvalidParameter,
+    /// Too much is under way; come again.
+    Overloaded,
+    /// It could not be stored; come again.
+    NotStored,
+    /// This process is going away; come again.
+    Closing,
+    /// This process is not ready for work.
+    NotReady,
+    /// What is stored cannot be read now.
+    StoreUnavailable,
+    /// The rules do not load; those before them still run.
+    RulesRefused,
+    /// Our fault.
+    Internal,
+}
+
+impl Kind {
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid token"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "The token's role is not enough"),
+            Self::Foreign => (S::FORBIDDEN, "foreign", "Only this machine's own programs may ask"),
+            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Not for this method"),
+            Self::RequestTimeout => (S::REQUEST_TIMEOUT, "request-timeout", "The body came too slowly"),
+            Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large"),
+            Self::UnsupportedMediaType => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be application/json")
+            }
+            Self::BrokenBody => (S::BAD_REQUEST, "broken-body", "The body broke off"),
+            Self::MalformedNotification => {
+                (S::BAD_REQUEST, "malformed-notification", "Not a notification of version 4")
+            }
+            Self::InvalidParameter => (S::BAD_REQUEST, "invalid-parameter", "A parameter does not read"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", "Too much is under way"),
+            Self::NotStored => (S::SERVICE_UNAVAILABLE, "not-stored", "It could not be stored"),
+            Self::Closing => (S::SERVICE_UNAVAILABLE, "closing", "fettle is shutting down"),
+            Self::NotReady => (S::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
+            Self::StoreUnavailable => (S::SERVICE_UNAVAILABLE, "store-unavailable", "The database does not answer"),
+            Self::RulesRefused => (S::INTERNAL_SERVER_ERROR, "rules-refused", "The rules do not load"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "An error inside fettle"),
+        }
+    }
+}
+
+/// One error, on its way to a caller.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    id: Uuid,
+    more: Option<Box<Map<String, Value>>>,
+    allow: Option<&'static str>,
+}
+
+impl Problem {
+    /// A problem; `detail` is for the caller, a sentence without its full stop.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), id: Uuid::now_v7(), more: None, allow: None }
+    }
+
+    /// No such route, or nothing of that id.
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, what)
+    }
+
+    /// The route is there for `allow` only.
+    #[must_use]
+    pub fn method(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::new(Kind::MethodNotAllowed, format!("allowed: {allow}")) }
+    }
+
+    /// `name` is wrong because of `why`.
+    pub fn parameter(name: &str, why: impl fmt::Display) -> Self {
+        let name: String = name.chars().take(64).flat_map(char::escape_debug).collect();
+        Self::new(Kind::InvalidParameter, format!("{name} {why}")).with("parameter", json!(name))
+    }
+
+    /// The store did not answer. The cause goes to the log, here and once.
+    #[must_use]
+    pub fn store(error: &StoreError) -> Self {
+        let it = Self::new(Kind::StoreUnavailable, "the database does not answer; what is asked for is still stored");
+        tracing::warn!(request.id = %it.id, error = %super::chain(error), "a question could not be answered from the database");
+        it
+    }
+
+    /// The same with one more member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.get_or_insert_default().insert(name.to_owned(), value);
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The id that the answer and the log share.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn body(&self) -> Value {
+        let (status, name, title) = self.kind.parts();
+        let mut body = Map::new();
+        body.insert("type".into(), json!(format!("/problems/{name}")));
+        body.insert("title".into(), json!(title));
+        body.insert("status".into(), json!(status.as_u16()));
+        body.insert("detail".into(), json!(self.detail));
+        body.insert("request_id".into(), json!(self.id));
+        body.extend(self.more.iter().flat_map(|more| (**more).clone()));
+        Value::Object(body)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, _, title) = self.kind.parts();
+        write!(f, "{title}: {}", self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.parts().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        if self.kind == Kind::Unauthorized {
+            response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((ALLOW, HeaderValue::from_static(allow)));
+        }
+        response.body(self.body().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Kind; 18] = [
+        Kind::Unauthorized,
+        Kind::Forbidden,
+        Kind::Foreign,
+        Kind::NotFound,
+        Kind::MethodNotAllowed,
+        Kind::RequestTimeout,
+        Kind::PayloadTooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::BrokenBody,
+        Kind::MalformedNotification,
+        Kind::InvalidParameter,
+        Kind::Overloaded,
+        Kind::NotStored,
+        Kind::Closing,
+        Kind::NotReady,
+        Kind::StoreUnavailable,
+        Kind::RulesRefused,
+        Kind::Internal,
+    ];
+
+    #[test]
+    fn types_and_statuses_stay_as_they_are() {
+        let table: Vec<String> = ALL
+            .iter()
+            .map(|&kind| {
+                let (status, name, title) = kind.parts();
+                format!("{} /problems/{name}: {title}", status.as_u16())
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"), @r"
+        401 /problems/unauthorized: No valid token
+        403 /problems/forbidden: The token's role is not enough
+        403 /problems/foreign: Only this machine's own programs may ask
+        404 /problems/not-found: Not found
+        405 /problems/method-not-allowed: Not for this method
+        408 /problems/request-timeout: The body came too slowly
+        413 /problems/payload-too-large: The body is too large
+        415 /problems/unsupported-media-type: The body must be application/json
+        400 /problems/broken-body: The body broke off
+        400 /problems/malformed-notification: Not a notification of version 4
+        400 /problems/invalid-parameter: A parameter does not read
+        503 /problems/overloaded: Too much is under way
+        503 /problems/not-stored: It could not be stored
+        503 /problems/closing: fettle is shutting down
+        503 /problems/not-ready: Not ready
+        503 /problems/store-unavailable: The database does not answer
+        500 /problems/rules-refused: The rules do not load
+        500 /problems/internal: An error inside fettle
+        ");
+    }
+
+    #[test]
+    fn no_answer_is_ever_429_or_a_redirect() {
+        // 429 costs Alertmanager a whole group_interval; a redirect turns its POST into an empty GET.
+        assert!(ALL.iter().all(|kind| kind.parts().0 != 429 && !kind.parts().0.is_redirection()));
+    }
+
+    #[test]
+    fn a_body_has_the_members_of_the_standard_and_the_id_of_the_log() {
+        let problem = Problem::parameter("limit", "must be a number from 1 to 1000");
+        insta::assert_json_snapshot!(problem.body(), { ".request_id" => "…" }, @r#"
+        {
+          "detail": "limit must be a number from 1 to 1000",
+          "parameter": "limit",
+          "request_id": "…",
+          "status": 400,
+          "title": "A parameter does not read",
+          "type": "/problems/invalid-parameter"
+        }
+        "#);
+        assert_eq!(problem.body()["request_id"], json!(problem.id()));
+    }
+
+    #[test]
+    fn a_hostile_parameter_name_is_cut_and_escaped() {
+        let problem = Problem::parameter(&format!("\n{}", "x".repeat(500)), "unknown");
+        assert!(problem.detail.len() < 90 && problem.detail.starts_with("\\nxx"), "{}", problem.detail);
+    }
+}

@@ -1,0 +1,136 @@
+//! Docker, through bollard: any number of hosts, each with one endpoint to act and perhaps another to look.
+//!
+//! Always holds:
+//! - nothing is connected at construction. A client is made for every request (it costs microseconds, and no connection
+//!   is ever reused anyway), so a daemon that is not there is a state, and one that comes back needs no reconnect;
+//! - every request has a deadline of its own, and every one is told to the [`Observer`];
+//! - names of targets only ever go into looks; what they bring back counts only if the names are equal, compared here,
+//!   because Docker reads short names as prefixes of ids. Calls that change something take full ids;
+//! - what is reported as never sent was never sent (see `classify.rs`).
+//!
+//! Deliberately not: no retries, no events stream held open, no negotiation of versions (bollard sends unversioned paths),
+//! no TLS and no ssh yet. Not checked: that the endpoint to look and the one to act belong to one daemon; acting by
+//! full id on another daemon is a 404.
+//!
+//! Read-only requests: `GET /_ping /info /events /containers/json /containers/{id}/json /images/{id}/json`; acting:
+//! `POST /containers/{id}/restart`, and `GET /_ping`. That is what a socket proxy must let through.
+
+mod classify;
+mod daemon;
+mod endpoint;
+mod find;
+mod host;
+mod image;
+mod own;
+mod restart;
+mod seen;
+mod stopped;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+pub use self::endpoint::{Endpoint, NotAnEndpoint};
+use self::host::Host;
+pub use self::host::{OPS, Pace};
+pub use self::own::{is_own, own_container_id};
+use super::{Observer, Platform, PlatformError};
+use crate::core::sight::{Found, Sight};
+use crate::core::target::Target;
+
+/// How one host is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    /// Where to act, and to look unless `read` says otherwise: `unix:///path`, `tcp://host:port` or `http://host:port`.
+    pub endpoint: String,
+    /// Where to look, when looking and acting go through two socket proxies.
+    pub read: Option<String>,
+}
+
+/// Every configured Docker host.
+#[derive(Debug)]
+pub struct Docker {
+    hosts: BTreeMap<String, Host>,
+}
+
+impl Docker {
+    /// Knows the hosts and connects to none. `pace` is how fast each one is called at most; `None` is [`Pace::default`].
+    /// Fails only if an endpoint is not written as one.
+    pub fn new(
+        hosts: impl IntoIterator<Item = (String, HostConfig)>,
+        pace: Option<Pace>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, NotAnEndpoint> {
+        let pace = pace.unwrap_or_default();
+        let host = move |(name, config): (String, HostConfig)| {
+            let act: Endpoint = config.endpoint.parse()?;
+            let read = config.read.map_or_else(|| Ok(act.clone()), |read| read.parse())?;
+            Ok((name.clone(), Host::new(name, act, read, pace, observer.clone())))
+        };
+        Ok(Self { hosts: hosts.into_iter().map(host).collect::<Result<_, _>>()? })
+    }
+
+    /// Each host's daemon id, asked for where it is not known; [`PlatformError::SameDaemon`] for all but the first host
+    /// of one daemon. All hosts at once, so it takes as long as the slowest: at most a look's deadline.
+    pub async fn daemons(&self) -> Vec<(String, Result<String, PlatformError>)> {
+        let asked = join_all(self.hosts.values().map(Host::daemon)).await;
+        let check = |(host, asked): (&Host, Result<daemon::Daemon, PlatformError>)| {
+            let id = asked.and_then(|daemon| self.only_one(host).map(|()| daemon.id));
+            (host.name.clone(), id)
+        };
+        self.hosts.values().zip(asked).map(check).collect()
+    }
+
+    fn host(&self, name: &str) -> Result<&Host, PlatformError> {
+        self.hosts.get(name).ok_or_else(|| PlatformError::NoHost(name.to_owned()))
+    }
+
+    /// Fails if a host before this one was seen to be the same daemon.
+    fn only_one(&self, host: &Host) -> Result<(), PlatformError> {
+        let Some(id) = host.last_id() else { return Ok(()) };
+        let before = self.hosts.values().take_while(|other| other.name != host.name);
+        match before.into_iter().find(|other| other.last_id().as_deref() == Some(&id)) {
+            Some(other) => Err(PlatformError::SameDaemon { host: host.name.clone(), other: other.name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Platform for Docker {
+    async fn find(&self, target: &Target) -> Result<Found, PlatformError> {
+        if matches!(target, Target::Unresolvable { .. }) {
+            return Ok(Found::Nothing);
+        }
+        let host = self.host(target.host())?;
+        let daemon = host.daemon().await?;
+        self.only_one(host)?;
+        find::find(host, &daemon, target).await
+    }
+
+    async fn look(&self, host: &str, id: &str) -> Result<Option<Sight>, PlatformError> {
+        let host = self.host(host)?;
+        let daemon = host.daemon().await?;
+        find::look(host, &daemon, id).await
+    }
+
+    async fn restart(&self, host: &str, id: &str, grace: Duration) -> Result<(), PlatformError> {
+        restart::restart(self.host(host)?, id, grace).await
+    }
+
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        let asked = join_all(self.hosts.values().map(Host::ping)).await;
+        let check = |(host, asked): (&Host, Result<(), PlatformError>)| {
+            (host.name.clone(), asked.and_then(|()| self.only_one(host)))
+        };
+        self.hosts.values().zip(asked).map(check).collect()
+    }
+}
+
+/// Whether `id` is a full container id: 64 lower-case hexadecimal digits.
+fn is_full_id(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}

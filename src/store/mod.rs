@@ -1,0 +1,184 @@
+//! The seam to the database: what fettle remembers, on PostgreSQL or on SQLite.
+//!
+//! Always holds: each method is one transaction, all or nothing. A remediation is changed only by whoever holds its
+//! [`Claim`]: the owner and the version are compared in the same statement, and a lost claim changes nothing. Invariants
+//! that protect production (one open remediation per target, audit rows that nobody edits) live in the schema, not here.
+//! Thinking is the core's: where a decision needs facts that must not change under it, the method takes it as a function
+//! of those facts and calls it inside the transaction.
+
+mod columns;
+mod connect;
+mod error;
+pub mod instant;
+pub mod late;
+pub mod model;
+pub mod postgres;
+mod rows;
+pub mod sqlite;
+mod text;
+pub mod view;
+
+pub use connect::open;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::core::alert::episode::AlertState;
+use crate::core::remediation::refusal::Refusal;
+use crate::core::time::Timestamp;
+use model::{
+    Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, Ledger, LedgerAsk, NewNotification, ReceiveAsk,
+    Spent, StoredNotification, World,
+};
+use view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
+
+/// A pure decision on what was received, made inside the transaction. May be called again after a conflict.
+pub type Think<'a> = &'a (dyn Fn(&World) -> Changes + Send + Sync);
+
+/// A pure decision on an effect, made while the budgets are locked.
+pub type Judge<'a> = &'a (dyn Fn(&Ledger) -> Result<Commit, Refusal> + Send + Sync);
+
+/// What fettle remembers.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// `postgres` or `sqlite`.
+    fn kind(&self) -> &'static str;
+
+    /// The store's own clock; `None` when it has none and the process's clock counts.
+    async fn now(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The latest instant stored anywhere: the clock must not go back below it.
+    async fn latest(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Stores notifications, all or none. Done means durable.
+    async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError>;
+
+    /// Notifications not yet taken in, oldest first, that were received before `before`.
+    async fn pending(&self, before: Timestamp, limit: u32) -> Result<Vec<StoredNotification>, StoreError>;
+
+    /// How many notifications are not yet taken in.
+    async fn backlog(&self) -> Result<u64, StoreError>;
+
+    /// Takes notifications in: claims them, reads what is known, lets `think` decide, writes what it says. Alerts are
+    /// locked meanwhile. `Conflict` when somebody else wrote the same rows first; the caller tries again.
+    async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError>;
+
+    /// Candidates that wait for another remediation of their target which is closed by now.
+    async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError>;
+
+    /// Claims open remediations that are due, earliest first, until `lease_until`.
+    async fn claim(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, StoreError>;
+
+    /// The earliest due instant of an open remediation that nobody holds at `now`.
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The alerts attached to a remediation, as they are now.
+    async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError>;
+
+    /// Reads the ledger under the budgets' lock, lets `judge` decide and stores its commit, or nothing.
+    async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError>;
+
+    /// Stores a decision. `None` when the claim was lost: then nothing was stored.
+    async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError>;
+
+    /// Gives back every claim of `owner`.
+    async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
+
+    /// Gives back the claims of processes that are known to be dead. Effects under way too: claiming one means to look,
+    /// and a look concludes nothing before the intent is old enough. How many.
+    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError>;
+
+    /// Effects since `since`, newest first: what budgets are counted from.
+    async fn spent(&self, since: Timestamp) -> Result<Vec<Spent>, StoreError>;
+
+    /// How many remediations are open, by state.
+    async fn open_by_state(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// Remediations, newest first.
+    async fn remediations(&self, filter: &RemediationFilter) -> Result<Vec<RemediationView>, StoreError>;
+
+    /// One remediation with its whole story.
+    async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError>;
+
+    /// Audit rows, newest first.
+    async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError>;
+
+    /// Alerts, last heard first.
+    async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError>;
+
+    /// Candidates of one alert, for tests and explanations.
+    async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError>;
+
+    /// Deletes what is older: notifications before the first instant, finished remediations with their audit before the
+    /// second. Bounded work per call; how many rows went.
+    async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError>;
+
+    /// Closes all connections after their work is done.
+    async fn close(&self);
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or does not answer in time.
+    #[error("{operation}: the database is not available")]
+    Unavailable {
+        /// What was being done.
+        operation: &'static str,
+        /// The driver's words.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Somebody else wrote the same rows first.
+    #[error("{operation}: somebody else was first")]
+    Conflict {
+        /// What was being done.
+        operation: &'static str,
+    },
+    /// The database answered and refused.
+    #[error("{operation}: the database refused")]
+    Refused {
+        /// What was being done.
+        operation: &'static str,
+        /// The driver's words.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database is named wrongly, or is not ours to use: what to change, in words.
+    #[error("{0}")]
+    Unusable(String),
+    /// A stored value does not read back.
+    #[error("{operation}: a stored {what} does not read back")]
+    Unreadable {
+        /// What was being done.
+        operation: &'static str,
+        /// Which value.
+        what: &'static str,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may work later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Conflict { .. })
+    }
+
+    /// A bounded label.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "store_unavailable",
+            Self::Conflict { .. } => "store_conflict",
+            Self::Refused { .. } => "store_refused",
+            Self::Unusable(_) => "store_unusable",
+            Self::Unreadable { .. } => "store_unreadable",
+        }
+    }
+}

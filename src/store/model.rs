@@ -1,0 +1,149 @@
+//! What goes into the store and comes out of it, in the core's words.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+pub use crate::core::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
+pub use crate::core::receive::{Candidate, Changes, OpenTarget, PastFix, Standing, World};
+
+use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::remediation::record::Record;
+use crate::core::remediation::refusal::Refusal;
+use crate::core::remediation::state::Remediation;
+use crate::core::time::Timestamp;
+
+/// A notification on its way in.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// When its last byte arrived.
+    pub received_at: Timestamp,
+    /// The token's name, or `anonymous`.
+    pub sender: String,
+    /// The receiver's name as sent.
+    pub receiver: String,
+    /// The group key as sent.
+    pub group_key: String,
+    /// `firing` or `resolved`, of the group.
+    pub status: &'static str,
+    /// Alerts in the body.
+    pub alerts: u32,
+    /// Alerts that Alertmanager cut off.
+    pub truncated: u64,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+/// A notification read back.
+#[derive(Debug, Clone)]
+pub struct StoredNotification {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// When its last byte arrived.
+    pub received_at: Timestamp,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+/// What `receive` must read before the core can think.
+#[derive(Debug, Clone)]
+pub struct ReceiveAsk {
+    /// Notifications to take in. Only those still pending are in [`World::taken`].
+    pub take: Vec<Uuid>,
+    /// Alerts they speak of.
+    pub fingerprints: HashSet<Fingerprint>,
+    /// Targets they may be about, as written.
+    pub targets: HashSet<String>,
+    /// How far back a `fixed` may lie to count as regressed.
+    pub fixed_since: Option<Timestamp>,
+    /// Who opens: new remediations are born claimed by this owner until `lease_until`.
+    pub owner: Uuid,
+    /// See `owner`.
+    pub lease_until: Option<Timestamp>,
+    /// Now: what is woken is due at once.
+    pub now: Timestamp,
+}
+
+impl ReceiveAsk {
+    /// Asks for nothing yet, on behalf of `owner`, at `now`.
+    #[must_use]
+    pub fn new(owner: Uuid, now: Timestamp) -> Self {
+        Self {
+            take: Vec::new(),
+            fingerprints: HashSet::new(),
+            targets: HashSet::new(),
+            fixed_since: None,
+            owner,
+            lease_until: None,
+            now,
+        }
+    }
+}
+
+/// Proof that a remediation is ours for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The remediation.
+    pub id: Uuid,
+    /// Who holds it.
+    pub owner: Uuid,
+    /// The version that was read; every commit raises it by one.
+    pub version: i64,
+    /// How often it had been woken when it was read; a later wake makes it due again at once.
+    pub wakes: i64,
+}
+
+/// A remediation that is ours for now. A new one has version 1 and wakes 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The proof.
+    pub claim: Claim,
+    /// As stored.
+    pub remediation: Remediation,
+}
+
+/// What one decision stores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The remediation's new state.
+    pub remediation: Remediation,
+    /// Rows beside it, in order.
+    pub records: Vec<Record>,
+    /// Keep the claim until then; `None` gives it back.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// What a commit left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The next claim when it was kept: version one higher.
+    pub claim: Claim,
+    /// When the remediation was closed: alerts whose candidates waited for this target and still fire.
+    pub waiting: Vec<AlertState>,
+}
+
+/// The answer to an admission.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admission {
+    /// The intent is stored.
+    Admitted(Closed),
+    /// A guard said no; nothing was stored.
+    Refused(Refusal),
+    /// The claim was lost; nothing was stored.
+    Lost,
+}
+
+/// One effect that counts against budgets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The rule.
+    pub rule: String,
+    /// The target as written.
+    pub target: String,
+    /// When its intent was stored.
+    pub planned_at: Timestamp,
+}

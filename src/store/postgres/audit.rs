@@ -1,0 +1,161 @@
+//! Records: audit rows, their results, verdicts, the story, events. Written only inside somebody's transaction.
+
+use sqlx::PgConnection;
+
+use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
+use crate::store::StoreError;
+use crate::store::columns::{Named, Records, event_id};
+use crate::store::error::During;
+use crate::store::instant::{Id, Instant};
+use crate::store::text::{clean, clean_opt, json};
+
+const WHAT: &str = "write the audit";
+
+/// Writes records, one statement per kind.
+pub(super) async fn write(tx: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+    let records = Records::from(records);
+    actions(tx, &records.actions).await.during(WHAT)?;
+    for row in &records.results {
+        result(tx, row).await.during(WHAT)?;
+    }
+    verdicts(tx, &records.verdicts).await.during(WHAT)?;
+    transitions(tx, &records.transitions).await.during(WHAT)?;
+    events(tx, &records.events).await.during(WHAT)
+}
+
+fn column<'a, R, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(|row| of(row)).collect()
+}
+
+const ACTIONS: &str = "
+    INSERT INTO actions (id, remediation_id, rule, action, target, target_key, host, mode, result, reason, actor, alertname,
+                         fingerprint, severity, labels, planned_at, started_at, finished_at, attempt, step, detail, error,
+                         spends)
+    SELECT n.id, n.remediation_id, n.rule, n.action, n.target, n.target_key, n.host, n.mode, n.result, n.reason, n.actor,
+           n.alertname, n.fingerprint, n.severity, n.labels::jsonb, n.planned_at, n.started_at, n.finished_at, n.attempt,
+           n.step, n.detail::jsonb, n.error, n.spends
+    FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[],
+                $17::timestamptz[], $18::timestamptz[], $19::bigint[], $20::bigint[], $21::text[], $22::text[],
+                $23::boolean[])
+        AS n (id, remediation_id, rule, action, target, target_key, host, mode, result, reason, actor, alertname,
+              fingerprint, severity, labels, planned_at, started_at, finished_at, attempt, step, detail, error, spends)";
+
+async fn actions(tx: &mut PgConnection, rows: &[&ActionRow]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<Named<'_>> = rows.iter().map(|row| Named::from(&row.labels)).collect();
+    sqlx::query(ACTIONS)
+        .bind(column(rows, |r| Id(r.id)))
+        .bind(column(rows, |r| Id(r.remediation_id)))
+        .bind(column(rows, |r| clean(&r.rule)))
+        .bind(column(rows, |r| r.action))
+        .bind(column(rows, |r| clean(&r.target)))
+        .bind(column(rows, |r| clean_opt(r.key.as_deref())))
+        .bind(column(rows, |r| clean(&r.host)))
+        .bind(column(rows, |r| r.mode.as_str()))
+        .bind(column(rows, |r| r.result.map(|result| result.as_str())))
+        .bind(column(rows, |r| clean_opt(r.reason.as_deref())))
+        .bind(column(rows, |r| clean(&r.actor)))
+        .bind(named.iter().map(|n| &*n.alertname).collect::<Vec<_>>())
+        .bind(column(rows, |r| r.fingerprint.to_string()))
+        .bind(named.iter().map(|n| n.severity.as_deref()).collect::<Vec<_>>())
+        .bind(named.iter().map(|n| &*n.labels).collect::<Vec<_>>())
+        .bind(column(rows, |r| Instant(r.planned_at)))
+        .bind(column(rows, |r| r.started_at.map(Instant)))
+        .bind(column(rows, |r| r.finished_at.map(Instant)))
+        .bind(column(rows, |r| i64::from(r.attempt)))
+        .bind(column(rows, |r| i64::from(r.step)))
+        .bind(column(rows, |r| json(&r.detail)))
+        .bind(column(rows, |r| clean_opt(r.error.as_deref())))
+        .bind(column(rows, |r| r.spends))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// The one change an audit row sees. `detail` is merged key by key, one level deep.
+const RESULT: &str = "
+    UPDATE actions
+    SET result = $2, reason = $3, started_at = $4, finished_at = $5, error = $6, spends = $8,
+        detail = CASE WHEN jsonb_typeof($7::text::jsonb) = 'null' THEN detail
+                      WHEN jsonb_typeof($7::text::jsonb) = 'object' AND jsonb_typeof(detail) = 'object'
+                      THEN detail || $7::text::jsonb
+                      ELSE $7::text::jsonb END
+    WHERE id = $1 AND result IS NULL";
+
+async fn result(tx: &mut PgConnection, row: &ResultRow) -> sqlx::Result<()> {
+    let done = sqlx::query(RESULT)
+        .bind(Id(row.action_id))
+        .bind(row.result.as_str())
+        .bind(clean_opt(row.reason.as_deref()))
+        .bind(row.started_at.map(Instant))
+        .bind(Instant(row.finished_at))
+        .bind(clean_opt(row.error.as_deref()))
+        .bind(json(&row.detail))
+        .bind(row.spends)
+        .execute(tx)
+        .await?;
+    // The claim was held, so nobody else can have set it: the row is not there, or has its result.
+    if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
+
+const VERDICTS: &str = "
+    INSERT INTO verdicts (action_id, at, verdict, reason)
+    SELECT * FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[], $4::text[])";
+
+async fn verdicts(tx: &mut PgConnection, rows: &[&VerdictRow]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(VERDICTS)
+        .bind(column(rows, |r| Id(r.action_id)))
+        .bind(column(rows, |r| Instant(r.at)))
+        .bind(column(rows, |r| r.verdict.as_str()))
+        .bind(column(rows, |r| clean(&r.reason)))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+const TRANSITIONS: &str = "
+    INSERT INTO transitions (remediation_id, at, state, what, detail)
+    SELECT n.remediation_id, n.at, n.state, n.what, n.detail::jsonb
+    FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[])
+        AS n (remediation_id, at, state, what, detail)";
+
+async fn transitions(tx: &mut PgConnection, rows: &[&TransitionRow]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(TRANSITIONS)
+        .bind(column(rows, |r| Id(r.remediation_id)))
+        .bind(column(rows, |r| Instant(r.at)))
+        .bind(column(rows, |r| r.state.as_str()))
+        .bind(column(rows, |r| clean(&r.what)))
+        .bind(column(rows, |r| json(&r.detail)))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+const EVENTS: &str = "
+    INSERT INTO events (id, at, event, severity, details)
+    SELECT n.id, n.at, n.event, n.severity, n.details::jsonb
+    FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[]) AS n (id, at, event, severity, details)";
+
+async fn events(tx: &mut PgConnection, rows: &[&EventRow]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(EVENTS)
+        .bind(column(rows, |r| event_id(r.at)))
+        .bind(column(rows, |r| Instant(r.at)))
+        .bind(column(rows, |r| r.event))
+        .bind(column(rows, |r| r.severity.as_str()))
+        .bind(column(rows, |r| json(&r.details)))
+        .execute(tx)
+        .await
+        .map(drop)
+}

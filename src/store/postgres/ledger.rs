@@ -1,0 +1,130 @@
+//! Admission of an effect: read the ledger under one lock, ask the core, store the intent.
+//!
+//! One lock covers every budget: each admission counts against the fleet's, so locks per scope would all meet in that one
+//! anyway, and would only cost round trips. It is held until the intent is visible, so the next admission counts it.
+
+use sqlx::{PgConnection, PgPool};
+
+use super::work;
+use crate::core::time::before;
+use crate::store::error::During;
+use crate::store::instant::{Id, Instant};
+use crate::store::model::{Admission, Claim, Ledger, LedgerAsk};
+use crate::store::text::clean;
+use crate::store::{Judge, StoreError};
+
+const WHAT: &str = "admit an effect";
+
+/// Two statements in one round trip. The key is "fttb" and 1, apart from every other advisory lock in the database.
+const BEGIN_LOCKED: &str = "BEGIN; SELECT pg_advisory_xact_lock(1718908002, 1)";
+
+/// Reads the ledger under the lock, lets `judge` decide, stores its commit or nothing.
+pub(super) async fn admit(
+    pool: &PgPool,
+    claim: &Claim,
+    ask: &LedgerAsk,
+    judge: Judge<'_>,
+) -> Result<Admission, StoreError> {
+    let mut tx = pool.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
+    let ledger = read(&mut tx, ask).await.during(WHAT)?;
+    // Dropping the transaction rolls back and frees the lock.
+    let commit = match judge(&ledger) {
+        Ok(commit) => commit,
+        Err(refusal) => return Ok(Admission::Refused(refusal)),
+    };
+    let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
+    tx.commit().await.during(WHAT)?;
+    Ok(Admission::Admitted(stored))
+}
+
+/// Every scope in one statement. Each branch has its index; those of other kinds are not executed. The same row found by
+/// its target and by its key counts once.
+const SPENT: &str = "
+    SELECT s.ord, spent.planned_at
+    FROM UNNEST($1::text[], $2::timestamptz[], $3::bigint[]) WITH ORDINALITY AS s (kind, since, max, ord)
+    CROSS JOIN LATERAL (
+        SELECT planned_at FROM (
+            (SELECT id, planned_at FROM actions
+             WHERE s.kind = 'fleet' AND spends AND mode = $4 AND planned_at >= s.since
+             ORDER BY planned_at DESC LIMIT s.max)
+            UNION
+            (SELECT id, planned_at FROM actions
+             WHERE s.kind = 'rule' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5
+             ORDER BY planned_at DESC LIMIT s.max)
+            UNION
+            (SELECT id, planned_at FROM actions
+             WHERE s.kind = 'target' AND spends AND mode = $4 AND planned_at >= s.since AND target = $6
+             ORDER BY planned_at DESC LIMIT s.max)
+            UNION
+            (SELECT id, planned_at FROM actions
+             WHERE s.kind = 'target' AND spends AND mode = $4 AND planned_at >= s.since AND target_key = $7
+             ORDER BY planned_at DESC LIMIT s.max)
+            UNION
+            (SELECT id, planned_at FROM actions
+             WHERE s.kind = 'rule_target' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5 AND target = $6
+             ORDER BY planned_at DESC LIMIT s.max)
+            UNION
+            (SELECT id, planned_at FROM actions
+             WHERE s.kind = 'rule_target' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5
+                   AND target_key = $7
+             ORDER BY planned_at DESC LIMIT s.max)
+        ) found
+        ORDER BY planned_at DESC LIMIT s.max
+    ) spent
+    ORDER BY s.ord, spent.planned_at DESC";
+
+/// The last effects of others on this target: only the newest rows can have ended last, since one target has one open
+/// remediation at a time; the limit keeps a long history out of it.
+const OTHERS: &str = "
+    SELECT
+        (SELECT max(coalesce(finished_at, planned_at)) FROM (
+            (SELECT finished_at, planned_at FROM actions
+             WHERE spends AND mode = $3 AND target = $1 AND remediation_id <> $4
+             ORDER BY planned_at DESC LIMIT 16)
+            UNION ALL
+            (SELECT finished_at, planned_at FROM actions
+             WHERE spends AND mode = $3 AND target_key = $2 AND remediation_id <> $4
+             ORDER BY planned_at DESC LIMIT 16)
+        ) effects) AS last_effect,
+        (SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM remediations
+         WHERE target_key = $2 AND state IN ('running', 'verifying') AND id <> $4) AS rivals,
+        (SELECT count(*) FROM remediations
+         WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $4) AS in_flight";
+
+async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
+    let (target, key, mode) = (clean(&ask.target), clean(&ask.key), ask.mode.as_str());
+    let (last_effect, rivals, in_flight): (Option<Instant>, Vec<Id>, i64) = sqlx::query_as(OTHERS)
+        .bind(&target)
+        .bind(&key)
+        .bind(mode)
+        .bind(Id(ask.remediation))
+        .fetch_one(&mut *tx)
+        .await?;
+
+    let mut spent = vec![Vec::new(); ask.scopes.len()];
+    if !ask.scopes.is_empty() {
+        let kinds: Vec<&str> = ask.scopes.iter().map(|scope| scope.kind.as_str()).collect();
+        let since: Vec<Instant> = ask.scopes.iter().map(|scope| Instant(before(ask.now, scope.budget.per))).collect();
+        let max: Vec<i64> = ask.scopes.iter().map(|scope| scope.budget.max.into()).collect();
+        let rows: Vec<(i64, Instant)> = sqlx::query_as(SPENT)
+            .bind(kinds)
+            .bind(since)
+            .bind(max)
+            .bind(mode)
+            .bind(clean(&ask.rule))
+            .bind(&target)
+            .bind(&key)
+            .fetch_all(tx)
+            .await?;
+        for (ord, at) in rows {
+            let scope = usize::try_from(ord).ok().and_then(|ord| spent.get_mut(ord.checked_sub(1)?));
+            scope.into_iter().for_each(|times| times.push(at.0));
+        }
+    }
+    Ok(Ledger {
+        spent,
+        last_effect: last_effect.map(Into::into),
+        rivals: rivals.into_iter().map(|id| id.0).collect(),
+        in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
+    })
+}

@@ -1,0 +1,186 @@
+//! Taking notifications in: one transaction that locks, asks the core, and writes what it says in batches.
+
+use sqlx::{PgConnection, PgPool};
+
+use super::{audit, world};
+use crate::core::alert::episode::AlertState;
+use crate::core::remediation::state::Remediation;
+use crate::store::columns::{Named, RemediationColumns, split_new};
+use crate::store::error::During;
+use crate::store::instant::{Id, Instant};
+use crate::store::model::{Candidate, Changes, ReceiveAsk, World};
+use crate::store::text::clean;
+use crate::store::{StoreError, Think};
+
+const WHAT: &str = "take notifications in";
+
+/// Takes notifications in.
+pub(super) async fn receive(pool: &PgPool, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
+    let mut tx = pool.begin().await.during(WHAT)?;
+    let world = world::load(&mut tx, ask).await?;
+    let changes = think(&world);
+    write(&mut tx, ask, &world, &changes).await?;
+    tx.commit().await.during(WHAT)?;
+    Ok(changes)
+}
+
+/// What is referred to goes first. Remediations are touched before candidates, in the order in which `commit` does it.
+async fn write(tx: &mut PgConnection, ask: &ReceiveAsk, world: &World, changes: &Changes) -> Result<(), StoreError> {
+    let (known, new) = split_new(&changes.alerts, |alert| world.alerts.contains_key(&alert.fingerprint));
+    insert_alerts(tx, &new).await.during(WHAT)?;
+    update_alerts(tx, &known).await.during(WHAT)?;
+    open(tx, ask, &changes.opened).await.during(WHAT)?;
+    wake(tx, &changes.woken, ask).await.during(WHAT)?;
+    upsert_candidates(tx, &changes.candidates).await.during(WHAT)?;
+    audit::write(tx, &changes.records).await
+}
+
+fn column<'a, R: ?Sized, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(|row| of(row)).collect()
+}
+
+/// No `ON CONFLICT`: an alert that somebody else inserted since is a conflict, and the core must think again.
+const INSERT_ALERTS: &str = "
+    INSERT INTO alerts (fingerprint, alertname, severity, labels, episode, firing, starts_at, first_at, evidence_at,
+                        heard_at, ended_at, end_heard_at)
+    SELECT n.fingerprint, n.alertname, n.severity, n.labels::jsonb, n.episode, n.firing, n.starts_at, n.first_at,
+           n.evidence_at, n.heard_at, n.ended_at, n.end_heard_at
+    FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::boolean[], $7::timestamptz[],
+                $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[])
+        AS n (fingerprint, alertname, severity, labels, episode, firing, starts_at, first_at, evidence_at, heard_at,
+              ended_at, end_heard_at)";
+
+async fn insert_alerts(tx: &mut PgConnection, alerts: &[&AlertState]) -> sqlx::Result<()> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<Named<'_>> = alerts.iter().map(|alert| Named::from(&alert.labels)).collect();
+    sqlx::query(INSERT_ALERTS)
+        .bind(column(alerts, |a| a.fingerprint.to_string()))
+        .bind(named.iter().map(|n| &*n.alertname).collect::<Vec<_>>())
+        .bind(named.iter().map(|n| n.severity.as_deref()).collect::<Vec<_>>())
+        .bind(named.iter().map(|n| &*n.labels).collect::<Vec<_>>())
+        .bind(column(alerts, |a| a.episode))
+        .bind(column(alerts, |a| a.firing))
+        .bind(column(alerts, |a| Instant(a.starts_at)))
+        .bind(column(alerts, |a| Instant(a.first_at)))
+        .bind(column(alerts, |a| Instant(a.evidence_at)))
+        .bind(column(alerts, |a| Instant(a.heard_at)))
+        .bind(column(alerts, |a| a.ended_at.map(Instant)))
+        .bind(column(alerts, |a| a.end_heard_at.map(Instant)))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// Labels never change: they are what the fingerprint is made of.
+const UPDATE_ALERTS: &str = "
+    UPDATE alerts a
+    SET episode = n.episode, firing = n.firing, starts_at = n.starts_at, first_at = n.first_at,
+        evidence_at = n.evidence_at, heard_at = n.heard_at, ended_at = n.ended_at, end_heard_at = n.end_heard_at
+    FROM UNNEST($1::text[], $2::bigint[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+                $7::timestamptz[], $8::timestamptz[], $9::timestamptz[])
+        AS n (fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at)
+    WHERE a.fingerprint = n.fingerprint";
+
+async fn update_alerts(tx: &mut PgConnection, alerts: &[&AlertState]) -> sqlx::Result<()> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(UPDATE_ALERTS)
+        .bind(column(alerts, |a| a.fingerprint.to_string()))
+        .bind(column(alerts, |a| a.episode))
+        .bind(column(alerts, |a| a.firing))
+        .bind(column(alerts, |a| Instant(a.starts_at)))
+        .bind(column(alerts, |a| Instant(a.first_at)))
+        .bind(column(alerts, |a| Instant(a.evidence_at)))
+        .bind(column(alerts, |a| Instant(a.heard_at)))
+        .bind(column(alerts, |a| a.ended_at.map(Instant)))
+        .bind(column(alerts, |a| a.end_heard_at.map(Instant)))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// The partial unique index decides who opens; the lease columns go only to those that are open.
+const OPEN: &str = "
+    INSERT INTO remediations (id, opened_at, closed_at, due_at, actions, state, outcome, reason, rule, target, target_key,
+                              host, alertname, severity, fingerprint, doc, lease_owner, lease_until)
+    SELECT n.id, n.opened_at, n.closed_at, n.due_at, n.actions, n.state, n.outcome, n.reason, n.rule, n.target,
+           n.target_key, n.host, n.alertname, n.severity, n.fingerprint, n.doc::jsonb,
+           CASE WHEN n.state <> 'closed' AND $18::timestamptz IS NOT NULL THEN $17::uuid END,
+           CASE WHEN n.state <> 'closed' THEN $18::timestamptz END
+    FROM UNNEST($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+                $16::text[])
+        AS n (id, opened_at, closed_at, due_at, actions, state, outcome, reason, rule, target, target_key, host, alertname,
+              severity, fingerprint, doc)";
+
+async fn open(tx: &mut PgConnection, ask: &ReceiveAsk, opened: &[Remediation]) -> sqlx::Result<()> {
+    if opened.is_empty() {
+        return Ok(());
+    }
+    let mut rows: Vec<RemediationColumns<'_>> = opened.iter().map(Into::into).collect();
+    // As with alerts: two replicas that open the same targets meet at the first.
+    rows.sort_by(|a, b| a.target.cmp(&b.target));
+    let rows: Vec<&RemediationColumns<'_>> = rows.iter().collect();
+    sqlx::query(OPEN)
+        .bind(column(&rows, |r| r.id))
+        .bind(column(&rows, |r| r.opened_at))
+        .bind(column(&rows, |r| r.closed_at))
+        .bind(column(&rows, |r| r.due_at))
+        .bind(column(&rows, |r| r.actions))
+        .bind(column(&rows, |r| r.state))
+        .bind(column(&rows, |r| r.outcome))
+        .bind(column(&rows, |r| r.reason.as_deref()))
+        .bind(column(&rows, |r| &*r.rule))
+        .bind(column(&rows, |r| &*r.target))
+        .bind(column(&rows, |r| r.target_key.as_deref()))
+        .bind(column(&rows, |r| &*r.host))
+        .bind(column(&rows, |r| &*r.alertname))
+        .bind(column(&rows, |r| r.severity.as_deref()))
+        .bind(column(&rows, |r| &*r.fingerprint))
+        .bind(column(&rows, |r| &*r.doc))
+        .bind(Id(ask.owner))
+        .bind(ask.lease_until.map(Instant))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// Counted as well, so that whoever holds it sees at the end of its work that it must look again.
+const WAKE: &str = "
+    UPDATE remediations SET due_at = least(due_at, $2), wakes = wakes + 1
+    WHERE id = ANY($1) AND state <> 'closed'";
+
+async fn wake(tx: &mut PgConnection, woken: &[uuid::Uuid], ask: &ReceiveAsk) -> sqlx::Result<()> {
+    if woken.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Id> = woken.iter().map(|id| Id(*id)).collect();
+    sqlx::query(WAKE).bind(ids).bind(Instant(ask.now)).execute(tx).await.map(drop)
+}
+
+const UPSERT_CANDIDATES: &str = "
+    INSERT INTO candidates (fingerprint, rule, episode, target, standing, remediation_id)
+    SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[])
+    ON CONFLICT (fingerprint, rule) DO UPDATE
+    SET episode = excluded.episode, target = excluded.target, standing = excluded.standing,
+        remediation_id = excluded.remediation_id";
+
+async fn upsert_candidates(tx: &mut PgConnection, candidates: &[Candidate]) -> sqlx::Result<()> {
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<&Candidate> = candidates.iter().collect();
+    sqlx::query(UPSERT_CANDIDATES)
+        .bind(column(&rows, |c| c.fingerprint.to_string()))
+        .bind(column(&rows, |c| clean(&c.rule)))
+        .bind(column(&rows, |c| c.episode))
+        .bind(column(&rows, |c| clean(&c.target)))
+        .bind(column(&rows, |c| c.standing.as_str()))
+        .bind(column(&rows, |c| c.remediation.map(Id)))
+        .execute(tx)
+        .await
+        .map(drop)
+}

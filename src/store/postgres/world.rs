@@ -1,0 +1,79 @@
+//! What `receive` must know before the core can think, locked so that it stays true until the transaction ends.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use crate::core::alert::episode::AlertState;
+use crate::store::StoreError;
+use crate::store::error::During;
+use crate::store::instant::{Id, Instant};
+use crate::store::model::{Candidate, ReceiveAsk, World};
+use crate::store::rows::{AlertRow, CandidateRow, FixRow, OpenRow, read};
+use crate::store::text::clean;
+
+const WHAT: &str = "read what is known";
+
+/// Waits for a replica that is at the same rows; when that one commits, they are not there any more.
+const TAKE: &str = "DELETE FROM pending WHERE id = ANY($1) RETURNING id";
+
+const ALERTS: &str = "
+    SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
+    FROM alerts WHERE fingerprint = ANY($1)
+    ORDER BY fingerprint
+    FOR NO KEY UPDATE";
+
+const CANDIDATES: &str = "
+    SELECT fingerprint, rule, episode, target, standing, remediation_id
+    FROM candidates WHERE fingerprint = ANY($1)
+    ORDER BY fingerprint, rule";
+
+/// Locked: a remediation that is being closed is waited for and then not among these, and one that we attach to is not
+/// closed before the attachment is visible.
+const OPEN: &str = "
+    SELECT id, rule, target FROM remediations
+    WHERE target = ANY($1) AND state <> 'closed'
+    ORDER BY id
+    FOR NO KEY UPDATE";
+
+const FIXED: &str = "
+    SELECT DISTINCT ON (rule, target) rule, target, closed_at, doc ->> 'last_action' AS last_action,
+           (doc ->> 'rung')::bigint AS rung
+    FROM remediations
+    WHERE target = ANY($1) AND outcome = 'fixed' AND closed_at >= $2
+    ORDER BY rule, target, closed_at DESC, id DESC";
+
+/// Takes the notifications and reads everything that was asked for.
+pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
+    let mut world = World::default();
+    if !ask.take.is_empty() {
+        let ids: Vec<Id> = ask.take.iter().map(|id| Id(*id)).collect();
+        let taken: Vec<Id> = sqlx::query_scalar(TAKE).bind(ids).fetch_all(&mut *tx).await.during(WHAT)?;
+        world.taken = taken.into_iter().map(|id| id.0).collect();
+    }
+    if !ask.fingerprints.is_empty() {
+        let fingerprints: Vec<String> = ask.fingerprints.iter().map(ToString::to_string).collect();
+        let rows: Vec<AlertRow> = sqlx::query_as(ALERTS).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
+        let alerts: Vec<AlertState> = read(WHAT, rows)?;
+        world.alerts = alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect();
+        // An alert that is not known has no candidates.
+        if !world.alerts.is_empty() {
+            let rows: Vec<CandidateRow> =
+                sqlx::query_as(CANDIDATES).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
+            for candidate in read::<_, Candidate>(WHAT, rows)? {
+                world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
+            }
+        }
+    }
+    if !ask.targets.is_empty() {
+        let targets: Vec<_> = ask.targets.iter().map(|target| clean(target)).collect();
+        let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(&targets).fetch_all(&mut *tx).await.during(WHAT)?;
+        world.open = open.into_iter().map(OpenRow::into_pair).collect();
+        if let Some(since) = ask.fixed_since {
+            let fixed: Vec<FixRow> =
+                sqlx::query_as(FIXED).bind(&targets).bind(Instant(since)).fetch_all(&mut *tx).await.during(WHAT)?;
+            world.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect::<HashMap<_, _>>();
+        }
+    }
+    Ok(world)
+}

@@ -1,0 +1,318 @@
+//! Rows as both databases give them, and the way from a row to the core's words.
+//!
+//! The structs are generic over the driver; a stored word that this version does not know is [`Garbled`].
+
+use sqlx::FromRow;
+use sqlx::types::Json;
+
+use super::StoreError;
+use super::instant::{Id, Instant};
+use super::model::{Candidate, Claim, Claimed, OpenTarget, PastFix, Spent, Standing, StoredNotification};
+use super::view::{ActionView, AlertView, RemediationView, TransitionView, VerdictView};
+use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::alert::labels::Labels;
+use crate::core::remediation::state::Remediation;
+
+/// Which value does not read back.
+pub(super) struct Garbled(&'static str);
+
+impl Garbled {
+    pub(super) fn during(&self, operation: &'static str) -> StoreError {
+        StoreError::Unreadable { operation, what: self.0 }
+    }
+}
+
+/// Turns rows into values; the first garbled one ends it.
+pub(super) fn read<R, T>(operation: &'static str, rows: Vec<R>) -> Result<Vec<T>, StoreError>
+where
+    T: TryFrom<R, Error = Garbled>,
+{
+    rows.into_iter().map(T::try_from).collect::<Result<_, _>>().map_err(|garbled: Garbled| garbled.during(operation))
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, Garbled> {
+    text.parse().map_err(|_| Garbled("fingerprint"))
+}
+
+#[derive(FromRow)]
+pub(super) struct NotificationRow {
+    id: Id,
+    received_at: Instant,
+    body: Vec<u8>,
+}
+
+impl From<NotificationRow> for StoredNotification {
+    fn from(row: NotificationRow) -> Self {
+        Self { id: row.id.0, received_at: row.received_at.0, body: row.body.into() }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct AlertRow {
+    fingerprint: String,
+    labels: Json<Labels>,
+    episode: i64,
+    firing: bool,
+    starts_at: Instant,
+    first_at: Instant,
+    evidence_at: Instant,
+    heard_at: Instant,
+    ended_at: Option<Instant>,
+    end_heard_at: Option<Instant>,
+}
+
+impl TryFrom<AlertRow> for AlertState {
+    type Error = Garbled;
+    fn try_from(row: AlertRow) -> Result<Self, Garbled> {
+        Ok(Self {
+            fingerprint: fingerprint(&row.fingerprint)?,
+            labels: row.labels.0,
+            episode: row.episode,
+            firing: row.firing,
+            starts_at: row.starts_at.0,
+            first_at: row.first_at.0,
+            evidence_at: row.evidence_at.0,
+            heard_at: row.heard_at.0,
+            ended_at: row.ended_at.map(|at| at.0),
+            end_heard_at: row.end_heard_at.map(|at| at.0),
+        })
+    }
+}
+
+impl From<AlertState> for AlertView {
+    fn from(alert: AlertState) -> Self {
+        Self {
+            fingerprint: alert.fingerprint.to_string(),
+            status: if alert.firing { "firing" } else { "resolved" }.into(),
+            labels: serde_json::to_value(&alert.labels).unwrap_or_default(),
+            episode: alert.episode,
+            starts_at: alert.starts_at,
+            first_at: alert.first_at,
+            evidence_at: alert.evidence_at,
+            heard_at: alert.heard_at,
+            ended_at: alert.ended_at,
+        }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct CandidateRow {
+    fingerprint: String,
+    rule: String,
+    episode: i64,
+    target: String,
+    standing: String,
+    remediation_id: Option<Id>,
+}
+
+impl TryFrom<CandidateRow> for Candidate {
+    type Error = Garbled;
+    fn try_from(row: CandidateRow) -> Result<Self, Garbled> {
+        Ok(Self {
+            fingerprint: fingerprint(&row.fingerprint)?,
+            rule: row.rule,
+            episode: row.episode,
+            target: row.target,
+            standing: Standing::from_word(&row.standing).ok_or(Garbled("standing"))?,
+            remediation: row.remediation_id.map(|id| id.0),
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct OpenRow {
+    pub(super) target: String,
+    id: Id,
+    rule: String,
+}
+
+impl OpenRow {
+    pub(super) fn into_pair(self) -> (String, OpenTarget) {
+        (self.target, OpenTarget { id: self.id.0, rule: self.rule })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct FixRow {
+    rule: String,
+    target: String,
+    closed_at: Instant,
+    last_action: Option<String>,
+    rung: Option<i64>,
+}
+
+impl FixRow {
+    /// `None` when the document does not say which action it was: then there is nothing to append a verdict to.
+    pub(super) fn into_pair(self) -> Option<((String, String), PastFix)> {
+        let fix = PastFix {
+            action: self.last_action?.parse().ok()?,
+            rung: usize::try_from(self.rung?).ok()?,
+            closed_at: self.closed_at.0,
+        };
+        Some(((self.rule, self.target), fix))
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct ClaimedRow {
+    id: Id,
+    version: i64,
+    wakes: i64,
+    due_at: Instant,
+    doc: Json<serde_json::Value>,
+}
+
+impl ClaimedRow {
+    /// In the order they were due. A document that this version cannot read stays claimed until its lease ends and is
+    /// said aloud: it must not keep the others from being worked on.
+    pub(super) fn read_all(mut rows: Vec<Self>, owner: uuid::Uuid) -> Vec<Claimed> {
+        rows.sort_by_key(|row| (row.due_at, row.id.0));
+        let read = |row: Self| match serde_json::from_value::<Remediation>(row.doc.0) {
+            Ok(remediation) => {
+                let claim = Claim { id: row.id.0, owner, version: row.version, wakes: row.wakes };
+                Some(Claimed { claim, remediation })
+            }
+            Err(error) => {
+                tracing::error!(remediation.id = %row.id.0, %error, "remediation {} does not read back", row.id.0);
+                None
+            }
+        };
+        rows.into_iter().filter_map(read).collect()
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct SpentRow {
+    rule: String,
+    target: String,
+    planned_at: Instant,
+}
+
+impl From<SpentRow> for Spent {
+    fn from(row: SpentRow) -> Self {
+        Self { rule: row.rule, target: row.target, planned_at: row.planned_at.0 }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct RemediationRow {
+    id: Id,
+    target: String,
+    rule: String,
+    state: String,
+    outcome: Option<String>,
+    reason: Option<String>,
+    opened_at: Instant,
+    closed_at: Option<Instant>,
+    due_at: Option<Instant>,
+    actions: i64,
+    alertname: String,
+    severity: Option<String>,
+}
+
+impl From<RemediationRow> for RemediationView {
+    fn from(row: RemediationRow) -> Self {
+        Self {
+            id: row.id.0,
+            target: row.target,
+            rule: row.rule,
+            state: row.state,
+            outcome: row.outcome,
+            reason: row.reason,
+            opened_at: row.opened_at.0,
+            closed_at: row.closed_at.map(|at| at.0),
+            due_at: row.due_at.map(|at| at.0),
+            actions: row.actions,
+            alertname: row.alertname,
+            severity: row.severity,
+        }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct ActionViewRow {
+    id: Id,
+    at: Instant,
+    remediation_id: Id,
+    rule: String,
+    action: String,
+    target: String,
+    host: String,
+    mode: String,
+    result: Option<String>,
+    reason: Option<String>,
+    verdict: Option<String>,
+    actor: String,
+    alertname: String,
+    fingerprint: String,
+    severity: Option<String>,
+    labels: Json<serde_json::Value>,
+    planned_at: Instant,
+    started_at: Option<Instant>,
+    finished_at: Option<Instant>,
+    duration_ms: Option<i64>,
+    attempt: i64,
+    step: i64,
+    detail: Json<serde_json::Value>,
+    error: Option<String>,
+}
+
+impl From<ActionViewRow> for ActionView {
+    fn from(row: ActionViewRow) -> Self {
+        Self {
+            id: row.id.0,
+            at: row.at.0,
+            remediation_id: row.remediation_id.0,
+            rule: row.rule,
+            action: row.action,
+            target: row.target,
+            host: row.host,
+            mode: row.mode,
+            result: row.result,
+            reason: row.reason,
+            verdict: row.verdict,
+            actor: row.actor,
+            alertname: row.alertname,
+            fingerprint: row.fingerprint,
+            severity: row.severity,
+            labels: row.labels.0,
+            planned_at: row.planned_at.0,
+            started_at: row.started_at.map(|at| at.0),
+            finished_at: row.finished_at.map(|at| at.0),
+            duration_ms: row.duration_ms,
+            attempt: row.attempt,
+            step: row.step,
+            detail: row.detail.0,
+            error: row.error,
+        }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct TransitionViewRow {
+    at: Instant,
+    state: String,
+    what: String,
+    detail: Json<serde_json::Value>,
+}
+
+impl From<TransitionViewRow> for TransitionView {
+    fn from(row: TransitionViewRow) -> Self {
+        Self { at: row.at.0, state: row.state, what: row.what, detail: row.detail.0 }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct VerdictViewRow {
+    action_id: Id,
+    at: Instant,
+    verdict: String,
+    reason: String,
+}
+
+impl From<VerdictViewRow> for VerdictView {
+    fn from(row: VerdictViewRow) -> Self {
+        Self { action_id: row.action_id.0, at: row.at.0, verdict: row.verdict, reason: row.reason }
+    }
+}

@@ -1,0 +1,61 @@
+//! Connections: one that writes, some that read.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::Sqlite;
+use super::presence::Presence;
+use crate::store::StoreError;
+use crate::store::error::During;
+
+/// How a transaction that writes begins. A plain one that reads first and then writes fails at once when another wrote
+/// in between, whatever the busy timeout.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// Readers at most; they are people and dashboards.
+const READERS: u32 = 4;
+/// Waiting for the writer ends here. A batch takes milliseconds.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// Waiting for a lock of the file ends here: only a backup or a person's shell can hold one.
+const BUSY: Duration = Duration::from_secs(5);
+
+impl Sqlite {
+    /// Makes the file if need be, takes it for this process, migrates.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let common = SqliteConnectOptions::from_str(url)
+            .during("read the database's url")?
+            .busy_timeout(BUSY)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let path = common.get_filename().to_path_buf();
+        if url.contains(":memory:") || url.contains("mode=memory") || path == Path::new("") {
+            return Err(StoreError::Unusable(
+                "a database in memory forgets what it acknowledged: write sqlite://PATH with a path to a file".into(),
+            ));
+        }
+        // Migrations of SQLite take no lock of their own, so the file must be ours before.
+        let presence = Presence::begin(&path)?;
+
+        let writing = common
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let pool = |max| {
+            SqlitePoolOptions::new()
+                .max_connections(max)
+                .acquire_timeout(ACQUIRE)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+        };
+        let writer = pool(1).connect_with(writing).await.during("open the database")?;
+        sqlx::migrate!("./migrations/sqlite").run(&writer).await.during("migrate the database")?;
+        let readers = pool(READERS).connect_lazy_with(common.read_only(true));
+        Ok(Self { writer, readers, presence })
+    }
+}

@@ -1,0 +1,147 @@
+//! The store on SQLite, embedded: one process owns the file.
+//!
+//! Always holds: writes go through one connection and begin `IMMEDIATE`, so they never meet; reads go through others and
+//! never wait for a write. Done means synced: `synchronous=FULL`.
+//!
+//! Batches go in as one JSON text that `json_each` takes apart: a statement per row would cost a hop to the connection's
+//! thread each.
+
+mod audit;
+mod connect;
+mod inbox;
+mod ledger;
+mod presence;
+mod prune;
+mod read;
+mod receive;
+mod work;
+mod world;
+
+use async_trait::async_trait;
+use sqlx::SqlitePool;
+use uuid::Uuid;
+
+use super::model::{
+    Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, LedgerAsk, NewNotification, ReceiveAsk, Spent,
+    StoredNotification,
+};
+use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
+use super::{Judge, Store, StoreError, Think};
+use crate::core::alert::episode::AlertState;
+use crate::core::time::Timestamp;
+
+/// fettle's memory in a SQLite file.
+#[derive(Debug)]
+pub struct Sqlite {
+    /// The only connection that writes.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    presence: presence::Presence,
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
+        read::latest(&self.readers).await
+    }
+
+    async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
+        inbox::append(&self.writer, batch).await
+    }
+
+    async fn pending(&self, before: Timestamp, limit: u32) -> Result<Vec<StoredNotification>, StoreError> {
+        inbox::pending(&self.readers, before, limit).await
+    }
+
+    async fn backlog(&self) -> Result<u64, StoreError> {
+        inbox::backlog(&self.readers).await
+    }
+
+    async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
+        receive::receive(&self.writer, ask, think).await
+    }
+
+    async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
+        read::waiting(&self.readers, limit).await
+    }
+
+    async fn claim(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        work::claim(&self.writer, owner, now, lease_until, limit).await
+    }
+
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        work::next_due(&self.readers, now).await
+    }
+
+    async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
+        read::attached(&self.readers, remediation).await
+    }
+
+    async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError> {
+        ledger::admit(&self.writer, claim, ask, judge).await
+    }
+
+    async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
+        work::commit(&self.writer, claim, commit).await
+    }
+
+    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+        work::release(&self.writer, owner).await
+    }
+
+    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+        presence::adopt(&self.writer, owner).await
+    }
+
+    async fn spent(&self, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
+        read::spent(&self.readers, since).await
+    }
+
+    async fn open_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        read::open_by_state(&self.readers).await
+    }
+
+    async fn remediations(&self, filter: &RemediationFilter) -> Result<Vec<RemediationView>, StoreError> {
+        read::remediations(&self.readers, filter).await
+    }
+
+    async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError> {
+        read::story(&self.readers, id).await
+    }
+
+    async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
+        read::actions(&self.readers, filter).await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
+        read::alerts(&self.readers, filter).await
+    }
+
+    async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
+        read::candidates(&self.readers, fingerprint).await
+    }
+
+    async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
+        prune::prune(&self.writer, notifications, audit).await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        self.presence.end().await;
+    }
+}

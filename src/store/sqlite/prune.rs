@@ -1,0 +1,77 @@
+//! Retention: what is old goes, oldest first, in bounded steps.
+//!
+//! A remediation goes with its whole story or not at all. Notifications that are still to be taken in stay, however old.
+
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::connect::BEGIN;
+use crate::core::time::Timestamp;
+use crate::store::StoreError;
+use crate::store::error::During;
+use crate::store::instant::{Id, Instant};
+use crate::store::text::json;
+
+/// Rows of each kind per call; a remediation counts as one and has a handful of rows beside it.
+const STEP: i64 = 500;
+
+/// Deletes what is older; how many rows went. Zero when nothing is left to do.
+pub(super) async fn prune(pool: &SqlitePool, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
+    const WHAT: &str = "prune";
+    let received = prune_notifications(pool, notifications).await.during(WHAT)?;
+    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let kept = prune_audit(&mut tx, audit).await.during(WHAT)?;
+    tx.commit().await.during(WHAT)?;
+    Ok(received + kept)
+}
+
+const NOTIFICATIONS: &str = "
+    DELETE FROM notifications WHERE id IN (
+        SELECT n.id FROM notifications n
+        WHERE n.received_at < $1 AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.id = n.id)
+        LIMIT $2
+    )";
+
+async fn prune_notifications(pool: &SqlitePool, before: Timestamp) -> sqlx::Result<u64> {
+    Ok(sqlx::query(NOTIFICATIONS).bind(Instant(before)).bind(STEP).execute(pool).await?.rows_affected())
+}
+
+/// What the triggers ask: in this transaction, rows from before this instant may go.
+const PERMIT: &str = "INSERT INTO retention (cutoff) VALUES ($1)";
+const FORBID: &str = "DELETE FROM retention";
+
+const FINISHED: &str = "
+    SELECT id FROM remediations WHERE state = 'closed' AND closed_at < $1 ORDER BY closed_at LIMIT $2";
+const VERDICTS: &str = "
+    DELETE FROM verdicts WHERE action_id IN (
+        SELECT id FROM actions WHERE remediation_id IN (SELECT value FROM json_each($1)))";
+const ACTIONS: &str = "DELETE FROM actions WHERE remediation_id IN (SELECT value FROM json_each($1))";
+const TRANSITIONS: &str = "DELETE FROM transitions WHERE remediation_id IN (SELECT value FROM json_each($1))";
+const REMEDIATIONS: &str = "DELETE FROM remediations WHERE id IN (SELECT value FROM json_each($1))";
+
+const EVENTS: &str = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)";
+
+/// Alerts that nobody has spoken of for as long as that, unless something is still being done about them.
+const ALERTS: &str = "
+    DELETE FROM alerts WHERE fingerprint IN (
+        SELECT a.fingerprint FROM alerts a
+        WHERE a.heard_at < $1 AND NOT EXISTS (
+            SELECT 1 FROM candidates c WHERE c.fingerprint = a.fingerprint AND c.standing IN ('attached', 'waiting'))
+        LIMIT $2
+    ) AND heard_at < $1";
+
+async fn prune_audit(tx: &mut SqliteConnection, before: Timestamp) -> sqlx::Result<u64> {
+    sqlx::query(PERMIT).bind(Instant(before)).execute(&mut *tx).await?;
+    let ids: Vec<Id> = sqlx::query_scalar(FINISHED).bind(Instant(before)).bind(STEP).fetch_all(&mut *tx).await?;
+    let mut gone = 0;
+    if !ids.is_empty() {
+        let ids = json(&ids.into_iter().map(|id| id.0).collect::<Vec<_>>());
+        for statement in [VERDICTS, ACTIONS, TRANSITIONS, REMEDIATIONS] {
+            gone += sqlx::query(statement).bind(&ids).execute(&mut *tx).await?.rows_affected();
+        }
+    }
+    for statement in [EVENTS, ALERTS] {
+        gone += sqlx::query(statement).bind(Instant(before)).bind(STEP).execute(&mut *tx).await?.rows_affected();
+    }
+    sqlx::query(FORBID).execute(tx).await?;
+    Ok(gone)
+}

@@ -1,0 +1,69 @@
+//! What `receive` must know before the core can think. The transaction has begun `IMMEDIATE`: nobody else writes meanwhile.
+
+use sqlx::SqliteConnection;
+
+use crate::core::alert::episode::AlertState;
+use crate::store::StoreError;
+use crate::store::error::During;
+use crate::store::instant::{Id, Instant};
+use crate::store::model::{Candidate, ReceiveAsk, World};
+use crate::store::rows::{AlertRow, CandidateRow, FixRow, OpenRow, read};
+use crate::store::text::json;
+
+const WHAT: &str = "read what is known";
+
+const TAKE: &str = "DELETE FROM pending WHERE id IN (SELECT value FROM json_each($1)) RETURNING id";
+
+const ALERTS: &str = "
+    SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
+    FROM alerts WHERE fingerprint IN (SELECT value FROM json_each($1))";
+
+const CANDIDATES: &str = "
+    SELECT fingerprint, rule, episode, target, standing, remediation_id
+    FROM candidates WHERE fingerprint IN (SELECT value FROM json_each($1))
+    ORDER BY fingerprint, rule";
+
+const OPEN: &str = "
+    SELECT id, rule, target FROM remediations
+    WHERE target IN (SELECT value FROM json_each($1)) AND state <> 'closed'";
+
+/// Beside `max`, SQLite gives the columns of the row that has it.
+const FIXED: &str = "
+    SELECT rule, target, max(closed_at) AS closed_at, doc ->> 'last_action' AS last_action, doc ->> 'rung' AS rung
+    FROM remediations
+    WHERE target IN (SELECT value FROM json_each($1)) AND outcome = 'fixed' AND closed_at >= $2
+    GROUP BY rule, target";
+
+/// Takes the notifications and reads everything that was asked for.
+pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
+    let mut world = World::default();
+    if !ask.take.is_empty() {
+        let taken: Vec<Id> = sqlx::query_scalar(TAKE).bind(json(&ask.take)).fetch_all(&mut *tx).await.during(WHAT)?;
+        world.taken = taken.into_iter().map(|id| id.0).collect();
+    }
+    if !ask.fingerprints.is_empty() {
+        let fingerprints = json(&ask.fingerprints);
+        let rows: Vec<AlertRow> = sqlx::query_as(ALERTS).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
+        let alerts: Vec<AlertState> = read(WHAT, rows)?;
+        world.alerts = alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect();
+        // An alert that is not known has no candidates.
+        if !world.alerts.is_empty() {
+            let rows: Vec<CandidateRow> =
+                sqlx::query_as(CANDIDATES).bind(fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
+            for candidate in read::<_, Candidate>(WHAT, rows)? {
+                world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
+            }
+        }
+    }
+    if !ask.targets.is_empty() {
+        let targets = json(&ask.targets);
+        let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(&targets).fetch_all(&mut *tx).await.during(WHAT)?;
+        world.open = open.into_iter().map(OpenRow::into_pair).collect();
+        if let Some(since) = ask.fixed_since {
+            let fixed: Vec<FixRow> =
+                sqlx::query_as(FIXED).bind(targets).bind(Instant(since)).fetch_all(&mut *tx).await.during(WHAT)?;
+            world.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect();
+        }
+    }
+    Ok(world)
+}

@@ -1,0 +1,70 @@
+//! Text that both databases take: without U+0000.
+//!
+//! PostgreSQL refuses NUL in `text` and in `jsonb`, and one bad row would refuse its whole batch. Label values with a NUL
+//! do arrive (JSON allows `\u0000`), so every text that comes from outside passes here and has U+FFFD in its place, in
+//! both stores alike. Bodies of notifications are bytes and stay as they came.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// `text` with every NUL replaced.
+#[must_use]
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+/// [`clean`] for text that may be absent.
+#[must_use]
+pub fn clean_opt(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(clean)
+}
+
+/// `value` as JSON text, with every NUL inside its strings replaced.
+#[must_use]
+pub fn json<T: Serialize>(value: &T) -> String {
+    // What is stored are maps with text keys, which always have a JSON form.
+    let text = serde_json::to_string(value).unwrap_or_else(|_| "null".into());
+    if text.contains(r"\u0000") { without_nul(&text) } else { text }
+}
+
+/// Replaces the escape of NUL, and not a backslash that happens to stand before `u0000`.
+fn without_nul(json: &str) -> String {
+    let mut clean = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        clean.push_str(before);
+        if let Some(after) = escape.strip_prefix(r"\u0000") {
+            clean.push('\u{fffd}');
+            rest = after;
+        } else {
+            // An escape is a backslash and at least one ASCII character.
+            let (escape, after) = escape.split_at(2);
+            clean.push_str(escape);
+            rest = after;
+        }
+    }
+    clean + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_backslash_before_u0000_is_no_nul() {
+        assert_eq!(json(&"a\0b"), "\"a\u{fffd}b\"");
+        assert_eq!(json(&r"a\u0000b"), r#""a\\u0000b""#);
+        assert_eq!(json(&"\\\0\"\0"), "\"\\\\\u{fffd}\\\"\u{fffd}\"");
+    }
+
+    proptest! {
+        #[test]
+        fn cleaned_json_reads_as_the_cleaned_text(text in r#"[\x00-\x02u0\\"é]{0,24}"#) {
+            let read: String = serde_json::from_str(&json(&text)).expect("still JSON");
+            prop_assert_eq!(read, clean(&text));
+        }
+    }
+}

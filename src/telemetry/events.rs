@@ -1,0 +1,190 @@
+//! What was decided, said once: the log line and the count of each record are made together, so they cannot disagree.
+//!
+//! Called once after each commit, so what is said did happen, and a remediation that is closed was closed by that commit.
+//! info: a decision, also one not to act. warn: people have to look. debug: the steps of the story. Lines read alone; the
+//! same facts are in fields for queries.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::metrics::Metrics;
+use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
+use crate::core::remediation::refusal::Guard;
+use crate::core::remediation::state::{Remediation, State};
+use crate::core::time::since;
+
+/// Says and counts what one decision about `remediation` stored. `remediation` is as it was stored, after the decision.
+pub fn recorded(metrics: &Metrics, remediation: &Remediation, records: &[Record]) {
+    received(metrics, std::slice::from_ref(remediation), records);
+}
+
+/// Says and counts what taking notifications in stored. `remediations` are those it opened, some of them closed at once.
+pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Record]) {
+    for record in records {
+        match record {
+            Record::Action(row) => action(metrics, row, counted_apart(records, row)),
+            Record::Result(row) => {
+                if let Some((remediation, action)) = acted(remediations, records, row.action_id) {
+                    result(metrics, remediation, action, row);
+                }
+            }
+            Record::Verdict { rule, action, row } => verdict(metrics, rule, action, row),
+            Record::Transition(row) => transition(remediations, row),
+            Record::Refusal { rule, guard } => refusal(metrics, remediations, rule, *guard),
+            Record::Event(row) => event(metrics, row),
+        }
+    }
+    for remediation in remediations {
+        closed(metrics, remediation);
+    }
+}
+
+/// Whether the refusal in this audit row is also among the records by itself: then it is one refusal, not two.
+fn counted_apart(records: &[Record], row: &ActionRow) -> bool {
+    let same = |guard: &Guard| row.reason.as_deref() == Some(guard.as_str());
+    records.iter().any(|it| matches!(it, Record::Refusal { rule, guard } if *rule == row.rule && same(guard)))
+}
+
+/// Whose action has this id, and its name: it is being judged, judged in the same breath, or the intent lies beside it.
+fn acted<'a>(
+    remediations: &'a [Remediation],
+    records: &'a [Record],
+    action_id: Uuid,
+) -> Option<(&'a Remediation, &'static str)> {
+    let attempt = remediations.iter().find_map(|it| match &it.state {
+        State::Running { attempt, .. } | State::Verifying { attempt, .. } if attempt.action_id == action_id => {
+            Some((it, attempt.action.name()))
+        }
+        _ => None,
+    });
+    let beside = || {
+        let name = records.iter().find_map(|record| match record {
+            Record::Action(row) if row.id == action_id => Some(row.action),
+            Record::Verdict { action, row, .. } if row.action_id == action_id => Some(*action),
+            _ => None,
+        });
+        let whose = remediations.iter().find(|it| it.last_action == Some(action_id)).or_else(|| remediations.first());
+        whose.zip(name)
+    };
+    attempt.or_else(beside)
+}
+
+fn action(metrics: &Metrics, row: &ActionRow, counted_apart: bool) {
+    let ActionRow { remediation_id: id, rule, action, target, attempt, .. } = row;
+    let (reason, error) = (row.reason.as_deref().unwrap_or("no reason given"), row.error.as_deref());
+    let Some(result) = row.result else {
+        tracing::info!(remediation.id = %id, rule, target, action, attempt,
+            "{action} of {target} begins (attempt {attempt})");
+        return;
+    };
+    metrics.action(rule, action, result, None);
+    match result {
+        ActionResult::Refused => {
+            let guard = row.reason.as_deref().and_then(Guard::from_word);
+            if let Some(guard) = guard.filter(|_| !counted_apart) {
+                metrics.refusal(rule, guard);
+            }
+            let end = if guard.is_some_and(Guard::is_final) { "for good" } else { "for now" };
+            tracing::info!(remediation.id = %id, rule, target, action, reason, error,
+                "{action} of {target} refused {end} by {reason}");
+        }
+        ActionResult::Observed => {
+            tracing::info!(remediation.id = %id, rule, target, action, attempt,
+                "{action} of {target} would be done now (observing only)");
+        }
+        ActionResult::Succeeded => {
+            tracing::info!(remediation.id = %id, rule, target, action, attempt, "{action} of {target} succeeded");
+        }
+        ActionResult::Failed | ActionResult::Unknown | ActionResult::Expired => {
+            let why = error.unwrap_or(reason);
+            tracing::warn!(remediation.id = %id, rule, target, action, attempt, reason, error,
+                "{action} of {target} {result}: {why}");
+        }
+    }
+}
+
+fn result(metrics: &Metrics, remediation: &Remediation, action: &'static str, row: &ResultRow) {
+    let (id, rule, target) = (remediation.id, &remediation.rule, &remediation.target);
+    let took = row.started_at.map(|started| since(row.finished_at, started));
+    let ended = matches!(row.result, ActionResult::Succeeded | ActionResult::Failed);
+    metrics.action(rule, action, row.result, took.filter(|_| ended));
+    let (result, attempt) = (row.result.as_str(), remediation.attempts);
+    let (reason, error, duration_ms) = (row.reason.as_deref(), row.error.as_deref(), took.map(millis));
+    if row.result == ActionResult::Succeeded {
+        tracing::info!(remediation.id = %id, rule, %target, action, attempt, duration_ms, reason,
+            "{action} of {target} {result}");
+    } else {
+        let why = error.or(reason).unwrap_or("no reason given");
+        tracing::warn!(remediation.id = %id, rule, %target, action, attempt, duration_ms, reason, error,
+            "{action} of {target} {result}: {why}");
+    }
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn verdict(metrics: &Metrics, rule: &str, action: &'static str, row: &VerdictRow) {
+    metrics.verdict(rule, action, row.verdict);
+    let (verdict, reason) = (row.verdict.as_str(), &row.reason);
+    let bad = matches!(row.verdict, Verdict::NotFixed | Verdict::StillFiring | Verdict::Unknown | Verdict::Regressed);
+    if bad {
+        tracing::warn!(action.id = %row.action_id, rule, action, verdict, reason,
+            "{action} by rule {rule} judged {verdict}: {reason}");
+    } else {
+        tracing::info!(action.id = %row.action_id, rule, action, verdict, reason,
+            "{action} by rule {rule} judged {verdict}: {reason}");
+    }
+}
+
+fn transition(remediations: &[Remediation], row: &TransitionRow) {
+    let (id, state, what) = (row.remediation_id, row.state.as_str(), &row.what);
+    if let Some(remediation) = remediations.iter().find(|it| it.id == id) {
+        let (rule, target) = (&remediation.rule, &remediation.target);
+        tracing::debug!(remediation.id = %id, rule, %target, state, "{target} {state}: {what}");
+    } else {
+        tracing::debug!(remediation.id = %id, state, "remediation {id} {state}: {what}");
+    }
+}
+
+fn closed(metrics: &Metrics, remediation: &Remediation) {
+    let (Some(outcome), Some(at)) = (remediation.outcome(), remediation.closed_at()) else { return };
+    let (id, rule, target, attempts) = (remediation.id, &remediation.rule, &remediation.target, remediation.attempts);
+    metrics.closed(rule, outcome);
+    let duration_ms = millis(since(at, remediation.opened_at));
+    let (word, reason) = (outcome.as_str(), remediation.reason().unwrap_or_default());
+    if matches!(outcome, Outcome::Escalated | Outcome::Cleared) {
+        tracing::warn!(remediation.id = %id, rule, %target, outcome = word, reason, attempts, duration_ms,
+            "remediation of {target} closed {word}: {reason}");
+    } else {
+        tracing::info!(remediation.id = %id, rule, %target, outcome = word, reason, attempts, duration_ms,
+            "remediation of {target} closed {word}: {reason}");
+    }
+}
+
+fn refusal(metrics: &Metrics, remediations: &[Remediation], rule: &str, guard: Guard) {
+    metrics.refusal(rule, guard);
+    let reason = guard.as_str();
+    // Of several remediations that were received together it is not known whose refusal this is.
+    if let [one] = remediations {
+        let (id, target) = (one.id, &one.target);
+        tracing::info!(remediation.id = %id, rule, %target, reason, "{target} waits: refused by {reason}");
+    } else {
+        tracing::info!(rule, reason, "a remediation by rule {rule} waits: refused by {reason}");
+    }
+}
+
+fn event(metrics: &Metrics, row: &EventRow) {
+    metrics.event(row.event);
+    let (event, details) = (row.event, &row.details);
+    match row.severity {
+        Severity::Info => tracing::info!(event, %details, "event {event}"),
+        Severity::Warning => tracing::warn!(event, %details, "event {event}"),
+        Severity::Critical => tracing::error!(event, %details, "event {event}: a person has to look"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
