@@ -67,6 +67,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         attempts: 0,
         blind: 0,
         pin: None,
+        tried: None,
         key: None,
         told: false,
         last_action: None,

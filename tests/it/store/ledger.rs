@@ -108,7 +108,7 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                         Ok(next)
                     };
                     match retry(|| store.admit(&claim, &ask, &judge)).await.unwrap() {
-                        Admission::Admitted(next) => claim = next,
+                        Admission::Admitted(next) => claim = next.claim,
                         Admission::Refused(_) => {}
                         Admission::Lost => panic!("nobody else claims"),
                     }
@@ -257,7 +257,8 @@ async fn a_lost_claim_admits_nothing(db: Db) {
     assert_eq!(db.count("actions").await, 0);
 
     let admitted = db.store.admit(&claim, &ask(&it, at(1), &[]), &judge).await.unwrap();
-    assert_eq!(admitted, Admission::Admitted(Claim { version: claim.version + 1, ..claim }));
+    let next = Claim { version: claim.version + 1, ..claim };
+    assert_eq!(admitted, Admission::Admitted(Closed { claim: next, waiting: Vec::new() }));
     assert_eq!(db.count("actions").await, 1);
     // The same intent cannot be stored twice, whoever tries.
     let changes = Changes { records: vec![record(&row)], ..Changes::default() };
