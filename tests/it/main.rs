@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod crash_points;
@@ -13,6 +15,8 @@ mod crash_points;
 mod docker;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod http;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]

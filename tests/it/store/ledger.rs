@@ -9,7 +9,7 @@ use fettle::core::remediation::state::Remediation;
 use fettle::core::rule::model::{Budget, Mode};
 use fettle::core::time::{Timestamp, after, before};
 use fettle::store::StoreError;
-use fettle::store::model::{Admission, Changes, Claim, Ledger, LedgerAsk, ReceiveAsk, Scope, ScopeKind};
+use fettle::store::model::{Admission, Changes, Claim, Closed, Ledger, LedgerAsk, ReceiveAsk, Scope, ScopeKind};
 use uuid::Uuid;
 
 use super::fixture::{

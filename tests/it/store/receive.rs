@@ -6,7 +6,7 @@ use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
 use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::state::Remediation;
+use fettle::core::remediation::state::{Remediation, StateName};
 use fettle::store::StoreError;
 use fettle::store::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
 use uuid::Uuid;
