@@ -106,7 +106,7 @@ async fn run(
         rules = rules.rules().load().len(), "fettle starts");
     let server = http::serve(deps, listener)?;
     let handle = server.handle();
-    let mut served = tokio::spawn(server);
+    let mut serving = tokio::spawn(server);
     let stop = CancellationToken::new();
     tokio::spawn(rules.clone().watch(stop.clone()));
 
@@ -115,11 +115,11 @@ async fn run(
         let mut signals = Signals::new()?;
         tokio::select! {
             opened = open(&config.database, &late, &shell, &readiness) => match opened {
-                Ok(()) => work(engine, &mut signals, &rules, &mut served).await,
+                Ok(()) => work(engine, &mut signals, &rules, &mut serving).await,
                 Err(error) => Err(error),
             },
             () = signals.stop() => Ok(None),
-            ended = &mut served => Err(server_ended(ended)),
+            ended = &mut serving => Err(server_ended(ended)),
         }
     };
     readiness.unmet(Condition::Serving, "shutting down");
@@ -167,7 +167,7 @@ async fn work(
     engine: Engine,
     signals: &mut Signals,
     rules: &RuleBook,
-    served: &mut tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: &mut tokio::task::JoinHandle<std::io::Result<()>>,
 ) -> anyhow::Result<Option<Running>> {
     let mut running = engine.start();
     tracing::info!("fettle is ready");
@@ -182,7 +182,7 @@ async fn work(
                 }
             },
             name = running.ended() => bail!("the {name} ended unasked; without it nothing is decided"),
-            ended = &mut *served => return Err(server_ended(ended)),
+            ended = &mut *serving => return Err(server_ended(ended)),
         }
     }
 }

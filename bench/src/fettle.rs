@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::bodies;
 use crate::http;
@@ -136,29 +136,25 @@ impl<'a> Fettle<'a> {
         }
     }
 
-    /// The sum of a metric's series.
-    pub fn metric(&self, name: &str) -> Result<f64> {
-        let (status, text) = http::get(self.address, "/metrics")?;
-        let series =
-            text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-        let values: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
-        if values.is_empty() {
-            bail!("/metrics ({status}) has no {name}");
+    /// Asks its database for a whole number.
+    fn number(&self, sql: &str) -> Result<u64> {
+        match self.database {
+            Database::Postgres(postgres) => postgres.number(&self.name, sql),
+            Database::Sqlite => {
+                let mut sqlite = Command::new("sqlite3");
+                sqlite.args(["-readonly", "-cmd", ".timeout 5000"]).arg(self.folder.join("fettle.db")).arg(sql);
+                let answer = sqlite.output().context("run sqlite3")?;
+                ensure!(answer.status.success(), "sqlite3: {}", String::from_utf8_lossy(&answer.stderr).trim());
+                Ok(String::from_utf8_lossy(&answer.stdout).trim().parse()?)
+            }
         }
-        Ok(values.iter().sum())
     }
 
-    /// Notifications that are stored and not yet decided on: the gauge, and in PostgreSQL the rows themselves.
+    /// What is stored and not yet decided on: notifications that are not taken in, remediations that are open. Comes to 0
+    /// with rules that do not act. Asked of the database, because a scrape of `/metrics` would count budgets too.
     pub fn backlog(&self) -> Result<u64> {
-        let gauge = self.metric("fettle_intake_queue")? as u64;
-        let rows = match self.database {
-            Database::Postgres(postgres) => {
-                let known = postgres.ask(&self.name, "SELECT to_regclass('pending') IS NOT NULL")?;
-                if known == "t" { postgres.number(&self.name, "SELECT count(*) FROM pending")? } else { 0 }
-            }
-            Database::Sqlite => 0,
-        };
-        Ok(gauge.max(rows))
+        let open = self.number("SELECT count(*) FROM fettle_remediations WHERE state <> 'closed'")?;
+        Ok(open + self.number("SELECT count(*) FROM pending")?)
     }
 
     /// Waits until everything stored is decided on; how long it took, or an error when `most` is over.
@@ -170,18 +166,15 @@ impl<'a> Fettle<'a> {
                 return Ok(start.elapsed());
             }
             if start.elapsed() > most {
-                bail!("{left} notifications are still undecided after {most:?}");
+                bail!("{left} notifications or remediations are still undecided after {most:?}");
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    /// Rows of the view `fettle_notifications`; PostgreSQL only.
+    /// Rows of the view `fettle_notifications`.
     pub fn notifications(&self) -> Result<u64> {
-        match self.database {
-            Database::Postgres(postgres) => postgres.number(&self.name, "SELECT count(*) FROM fettle_notifications"),
-            Database::Sqlite => bail!("rows are counted on PostgreSQL only"),
-        }
+        self.number("SELECT count(*) FROM fettle_notifications")
     }
 }
 

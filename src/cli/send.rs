@@ -15,7 +15,7 @@ A rule that matches really acts, within its limits, unless the mode is `observe`
 Examples:
   fettle send alertname=ArcanumNeedsRestart service=arcanum
   fettle send alertname=ArcanumNeedsRestart service=arcanum --resolved
-  fettle send alertname=ServiceDown service=web env=prod --url http://fettle:9876 --token-file /run/secrets/sender")]
+  fettle send alertname=Down service=web --url http://fettle:9876 --token-file sender.token")]
 pub(super) struct Args {
     /// Labels of the alert, as name=value
     #[arg(required = true, value_name = "NAME=VALUE", value_parser = label)]

@@ -81,7 +81,8 @@ impl Connection {
 
     /// Writes and reads as far as it goes.
     pub fn proceed(&mut self) -> Progress {
-        let Some(stream) = self.stream.as_mut() else { return Progress::Broken };
+        // epoll may still speak of a socket that is closed here: a process being started holds a copy until its exec.
+        let Some(stream) = self.stream.as_mut() else { return Progress::Waiting };
         let bytes = self.request.bytes();
         if self.waiting && self.written < bytes.len() {
             while self.written < bytes.len() {

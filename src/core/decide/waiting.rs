@@ -16,10 +16,11 @@ use crate::core::rule::model::{Mode, Rule, Step};
 use crate::core::sight::{Found, Pin, Sight};
 use crate::core::time::{Timestamp, after};
 
-/// Looks that may fail in a row before the step counts as failed; a daemon that restarts is back within seconds.
-const BLIND_LOOKS: u32 = 3;
+/// Looks that may fail in a row before the step counts as failed. With the pauses that is 7 s: a daemon that restarts is
+/// back by then.
+const BLIND_LOOKS: u32 = 4;
 
-/// Pause before the next look after one that failed.
+/// Pause after the first look that failed; doubled after each further one.
 const BLIND_PAUSE: Duration = Duration::from_secs(1);
 
 /// When a waiting guard that knows no time is asked again.
@@ -196,7 +197,7 @@ fn blind_target(mut turn: Turn<'_>, blind: Blind) -> Decision {
     turn.remediation.blind += 1;
     let detail = json!({"reason": blind.reason, "error": blind.error, "looks": turn.remediation.blind});
     if turn.remediation.blind < BLIND_LOOKS {
-        let until = after(turn.facts.now, BLIND_PAUSE * turn.remediation.blind);
+        let until = after(turn.facts.now, BLIND_PAUSE * (1 << (turn.remediation.blind - 1)));
         turn.remediation.state = match turn.remediation.state {
             State::Blocked { reason, .. } => State::Blocked { reason, until },
             _ => State::Held { until },

@@ -6,7 +6,7 @@ use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
 use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::state::Remediation;
+use fettle::core::remediation::state::{Remediation, StateName};
 use fettle::store::StoreError;
 use fettle::store::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
 use uuid::Uuid;
@@ -105,7 +105,10 @@ async fn the_world_has_what_was_asked_for_and_nothing_else(db: Db) {
     let world = world(&db, &["web", "nothing"]).await;
     assert_eq!(world.alerts.keys().collect::<Vec<_>>(), [&web.alert.fingerprint]);
     assert_eq!(world.candidates[&web.alert.fingerprint], [attached(&web)]);
-    assert_eq!(world.open, [(target("web"), OpenTarget { id: web.id, rule: "web".into() })].into());
+    assert_eq!(
+        world.open,
+        [(target("web"), OpenTarget { id: web.id, rule: "web".into(), state: StateName::Held })].into()
+    );
     assert!(world.fixed.is_empty() && world.taken.is_empty());
 }
 

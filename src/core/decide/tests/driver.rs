@@ -248,7 +248,6 @@ impl Story {
 
     /// The lines of the story.
     pub(super) fn told(&self) -> Vec<&str> {
-        let line = |it| if let &Record::Transition(ref row) = it { Some(row.what.as_str()) } else { None };
         self.records.iter().filter_map(line).collect()
     }
 
@@ -256,4 +255,8 @@ impl Story {
         self.settings.mode = mode;
         self
     }
+}
+
+fn line(it: &Record) -> Option<&str> {
+    if let Record::Transition(row) = it { Some(&row.what) } else { None }
 }

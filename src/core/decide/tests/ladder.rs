@@ -4,6 +4,7 @@ use super::docker::Restarts;
 use super::driver::{Story, story};
 use crate::core::remediation::outcome::{Outcome, Verdict};
 use crate::core::remediation::state::StateName;
+use crate::core::sight::{Sight, Status};
 use crate::core::testing::{at, escalate, restart, rule};
 
 /// Well after the restart, and heard firing at 300.
@@ -115,4 +116,33 @@ fn a_remediation_that_resumes_one_rung_up_begins_there() {
     story.run_to(700);
     assert_eq!((story.actions()[0].step, story.docker.effects), (2, 1));
     assert_eq!(story.outcome(), Some(Outcome::Escalated));
+}
+
+#[test]
+fn a_container_that_a_person_stops_after_our_restart_failed_stays_stopped() {
+    for restarts in [Restarts::Refused("docker_conflict"), Restarts::NotDoneUnanswered] {
+        let mut story = story(rule("r").climbing([restart(), restart().paused(60)]));
+        story.docker.change(|it| it.being(Status::Running));
+        story.docker.restarts = restarts;
+        story.run_to(50).docker.change(|it| Sight { stopped_by_hand: Some(true), ..it.exited(143) });
+        story.docker.restarts = Restarts::Work;
+        story.run_to(200);
+        assert_eq!(
+            (story.outcome(), story.remediation.reason()),
+            (Some(Outcome::Refused), Some("stopped")),
+            "{restarts:?}"
+        );
+        assert_eq!(story.docker.effects, 0);
+    }
+}
+
+#[test]
+fn a_container_that_our_own_restart_left_stopped_is_started_by_the_next_rung() {
+    let mut story = story(rule("r").climbing([restart(), restart().paused(60)]));
+    story.docker.restarts = Restarts::CutInHalf;
+    story.docker.change(|it| Sight { stopped_by_hand: Some(true), ..it.being(Status::Running) });
+    story.run_to(50);
+    story.docker.restarts = Restarts::Work;
+    story.run_to(70);
+    assert_eq!((story.state(), story.docker.effects), (StateName::Verifying, 1));
 }

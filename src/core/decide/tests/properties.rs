@@ -41,6 +41,7 @@ fn anything() -> impl Strategy<Value = Happening> {
         1 => Just(Restarts::NotDoneUnanswered),
         1 => Just(Restarts::Late),
         1 => Just(Restarts::Refused("docker_conflict")),
+        1 => Just(Restarts::CutInHalf),
         1 => Just(Restarts::Gone),
         1 => Just(Restarts::Unsent),
         1 => any::<bool>().prop_map(|done| Restarts::Crash { done }),
@@ -82,8 +83,8 @@ fn any_rule() -> impl Strategy<Value = Rule> {
 }
 
 impl Story {
-    fn happen(&mut self, happening: Happening) {
-        match happening {
+    fn happen(&mut self, happening: &Happening) {
+        match *happening {
             Happening::Pause(seconds) => {
                 self.now = after(self.now, secs(seconds));
                 self.come();
@@ -204,7 +205,7 @@ proptest! {
         let mut reloaded = false;
         for happening in happenings {
             reloaded |= matches!(happening, Happening::Reload(_));
-            story.happen(happening);
+            story.happen(&happening);
             let asked = story.actions().iter().filter(|row| row.result.is_none()).count();
             prop_assert!(story.docker.effects <= asked, "no effect without its intent");
             prop_assert_eq!(story.outcome().is_some(), story.due().is_none());
