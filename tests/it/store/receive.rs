@@ -105,7 +105,10 @@ async fn the_world_has_what_was_asked_for_and_nothing_else(db: Db) {
     let world = world(&db, &["web", "nothing"]).await;
     assert_eq!(world.alerts.keys().collect::<Vec<_>>(), [&web.alert.fingerprint]);
     assert_eq!(world.candidates[&web.alert.fingerprint], [attached(&web)]);
-    assert_eq!(world.open, [(target("web"), OpenTarget { id: web.id, rule: "web".into(), state: StateName::Held })].into());
+    assert_eq!(
+        world.open,
+        [(target("web"), OpenTarget { id: web.id, rule: "web".into(), state: StateName::Held })].into()
+    );
     assert!(world.fixed.is_empty() && world.taken.is_empty());
 }
 
