@@ -65,6 +65,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         opened_at: at(0),
         rung: 0,
         attempts: 0,
+        tried: None,
         blind: 0,
         pin: None,
         tried: None,

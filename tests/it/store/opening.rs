@@ -104,7 +104,7 @@ async fn replicas_that_start_at_once_on_an_empty_postgres_all_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn claims_of_a_dead_replica_are_adopted_except_an_effect_under_way() {
+async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() {
     let db = Db::postgres().await;
     let other = Uuid::now_v7();
     let replica = db.another(other).await;
@@ -125,11 +125,15 @@ async fn claims_of_a_dead_replica_are_adopted_except_an_effect_under_way() {
         Err(e) => Err(said(&e)),
     };
     // The server ends the dead one's session in its own time.
-    let n = wait::until("the claim is adopted", std::time::Duration::from_secs(10), adopted).await;
-    assert_eq!(n, 1, "not the running one, and not our own");
-    let free = db.store.claim(db.owner, at(2), at(9999), 9).await.unwrap();
-    assert_eq!(free.iter().map(|c| &c.remediation).collect::<Vec<_>>(), [&claimed[1].remediation]);
-    assert_eq!(replica.commit(&claimed[1].claim, &commit(&free[0].remediation, vec![])).await.ok().flatten(), None);
+    let n = wait::until("the claims are adopted", std::time::Duration::from_secs(10), adopted).await;
+    assert_eq!(n, 2, "the effect under way too, and not our own");
+    let free = db.store.claim(db.owner, at(9998), at(9999), 9).await.unwrap();
+    assert_eq!(free.len(), 2);
+    // Should it live after all, it has lost.
+    let back = commit(&claimed[1].remediation, vec![]);
+    let late = open(&db.url(), other).await.unwrap();
+    assert_eq!(late.commit(&claimed[1].claim, &back).await.unwrap(), None);
+    late.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -101,12 +101,17 @@ async fn the_sign_of_life_is_given_again_after_its_connection_died() {
     open_all(&*db.store, &[held("a", at(1))]).await;
     let other = Uuid::now_v7();
     db.store.claim(db.owner, at(1), at(9999), 9).await.unwrap();
-    db.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'").await.unwrap();
-    let held = async || match db.count("pg_locks WHERE locktype = 'advisory' AND objsubid = 2").await {
-        0 => Err("the lock is free".to_owned()),
+    // The cluster is shared with other tests.
+    let holder = "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let first = db.texts(holder).await;
+    assert_eq!(first.len(), 1);
+    db.sql(&format!("SELECT pg_terminate_backend({})", first[0])).await.unwrap();
+    let again = async || match db.texts(holder).await {
+        now if now.is_empty() || now == first => Err(format!("held by {now:?}")),
         _ => Ok(()),
     };
-    wait::until("the lock is held again", SOON, held).await;
+    wait::until("another connection holds the lock", SOON, again).await;
     let replica = db.another(other).await;
     assert_eq!(replica.adopt(other).await.unwrap(), 0, "we live");
     replica.close().await;
