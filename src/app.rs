@@ -29,7 +29,7 @@ use crate::engine::run::{Engine, Running, build, recover};
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::Retention;
 use crate::http::{self, Deps};
-use crate::platform::docker::{Docker, HostConfig, Pace, own_container_id};
+use crate::platform::docker::{Docker, HostConfig, OPS, Pace, own_container_id};
 use crate::platform::{Observer, Platform};
 use crate::store::{self, late::Late};
 use crate::telemetry::logs;
@@ -37,6 +37,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
+
+/// Answers of a Docker daemon whose series exist from the start.
+const CODES: [&str; 8] = ["200", "204", "404", "409", "500", "docker_unreachable", "docker_timeout", "docker_broken"];
 
 /// What the command line says; the rest comes from the configuration.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +76,8 @@ async fn run(
 ) -> anyhow::Result<()> {
     let docker = Arc::new(docker(&config, &metrics).context("setting `hosts`")?);
     refuse_same_daemon(&docker).await?;
+    let hosts: Vec<_> = config.hosts.iter().map(|host| host.name.as_str()).collect();
+    metrics.hosts_loaded(&hosts, &OPS, &CODES);
     let readiness = Arc::new(Readiness::default());
     readiness.met(Condition::Rules);
     let late = Arc::new(Late::default());

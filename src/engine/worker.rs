@@ -116,7 +116,8 @@ impl Worker {
                 };
                 let (shell, again) = (self.shell.clone(), self.again.clone());
                 tasks.spawn(async move {
-                    let span = tracing::info_span!("remediation", remediation.id = %work.claimed.claim.id,
+                    // At info every line about a remediation carries these fields itself; with debug, what others log does too.
+                    let span = tracing::debug_span!("remediation", remediation.id = %work.claimed.claim.id,
                         rule = work.claimed.remediation.rule, target = %work.claimed.remediation.target);
                     drive(&shell, &again, work).instrument(span).await;
                     drop(place);

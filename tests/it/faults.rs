@@ -10,7 +10,7 @@ use crate::support::private_postgres::PrivatePostgres;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::wait;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 const RULES: &str = r#"
 version: 1

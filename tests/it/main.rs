@@ -20,6 +20,8 @@ mod http;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;

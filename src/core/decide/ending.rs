@@ -26,6 +26,17 @@ impl Turn<'_> {
         self.remediation.state = State::Closed { outcome, reason: reason.to_owned(), at: self.facts.now };
     }
 
+    /// Tells people that fettle goes no further, and which guard is why.
+    pub(super) fn gave_up(&mut self, refusal: &Refusal) {
+        self.records.push(Record::Event(EventRow {
+            at: self.facts.now,
+            event: "gave_up",
+            severity: Severity::Critical,
+            details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
+                "target": self.remediation.target, "guard": refusal.guard, "why": refusal.why}),
+        }));
+    }
+
     /// The alert went away, and nobody has seen the target well: a warning.
     pub(super) fn cleared(&mut self, reason: &str) {
         self.records.push(Record::Event(EventRow {

@@ -9,7 +9,7 @@ use crate::core::action::Action;
 use crate::core::guard::ledger::LedgerAsk;
 use crate::core::guard::{self, Admitted, Request, Seen};
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use crate::core::remediation::record::{EventRow, Record, Severity};
+use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Attempt, Plan, Remediation, State};
 use crate::core::rule::model::{Mode, Rule, Step};
@@ -228,8 +228,12 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
     let guard = refusal.guard;
     match guard {
         Guard::Expired => {
-            turn.tell("refused by expired", refusal.detail);
+            turn.tell("refused by expired", refusal.detail.clone());
             turn.count(guard);
+            if turn.remediation.attempts > 0 && turn.mode() != Mode::Observe {
+                // What was tried did not help, and nobody says whether the alert still fires: not a thing to end in silence.
+                turn.gave_up(&refusal);
+            }
             turn.close(Outcome::Expired, &refusal.why);
         }
         Guard::Resolved if turn.remediation.attempts == 0 => turn.close(Outcome::Cancelled, &refusal.why),
@@ -260,13 +264,7 @@ fn block(turn: &mut Turn<'_>, refusal: &Refusal) {
         turn.remediation.told = true;
         turn.audit_refusal(refusal);
         if turn.mode() != Mode::Observe {
-            turn.records.push(Record::Event(EventRow {
-                at: turn.facts.now,
-                event: "gave_up",
-                severity: Severity::Critical,
-                details: json!({"remediation_id": turn.remediation.id, "rule": turn.remediation.rule,
-                    "target": turn.remediation.target, "guard": guard, "why": refusal.why}),
-            }));
+            turn.gave_up(refusal);
         }
     }
     turn.tell(format!("blocked by {guard}"), with_why(refusal, until));

@@ -108,7 +108,7 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                         Ok(next)
                     };
                     match retry(|| store.admit(&claim, &ask, &judge)).await.unwrap() {
-                        Admission::Admitted(next) => claim = next.claim,
+                        Admission::Admitted(stored) => claim = stored.claim,
                         Admission::Refused(_) => {}
                         Admission::Lost => panic!("nobody else claims"),
                     }
@@ -258,7 +258,7 @@ async fn a_lost_claim_admits_nothing(db: Db) {
 
     let admitted = db.store.admit(&claim, &ask(&it, at(1), &[]), &judge).await.unwrap();
     let next = Claim { version: claim.version + 1, ..claim };
-    assert_eq!(admitted, Admission::Admitted(Closed { claim: next, waiting: Vec::new() }));
+    assert_eq!(admitted, Admission::Admitted(Closed { claim: next, waiting: vec![] }));
     assert_eq!(db.count("actions").await, 1);
     // The same intent cannot be stored twice, whoever tries.
     let changes = Changes { records: vec![record(&row)], ..Changes::default() };

@@ -209,12 +209,12 @@ impl Fettle {
 
     /// The remediations of a target, newest first.
     pub async fn remediations(&self, target: &str) -> Vec<Value> {
-        rows(self.get(&format!("/api/v1/remediations?limit=1000&target={target}")).await)
+        rows(&self.get(&format!("/api/v1/remediations?limit=1000&target={target}")).await)
     }
 
     /// The audit rows of a target, newest first.
     pub async fn actions(&self, target: &str) -> Vec<Value> {
-        rows(self.get(&format!("/api/v1/actions?limit=1000&target={target}")).await)
+        rows(&self.get(&format!("/api/v1/actions?limit=1000&target={target}")).await)
     }
 
     /// Waits until the newest remediation of a target is closed; the whole story.
@@ -232,7 +232,7 @@ impl Fettle {
     }
 }
 
-fn rows(value: Value) -> Vec<Value> {
+fn rows(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
