@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use uuid::{ContextV7, Uuid};
+
 use crate::core::time::Timestamp;
 
 /// A wall clock.
@@ -31,6 +33,8 @@ pub struct Time {
     clock: Arc<dyn Clock>,
     offset: AtomicI64,
     floor: Mutex<Floor>,
+    /// Tells apart the ids of one millisecond.
+    ids: Mutex<ContextV7>,
 }
 
 /// The last instant given, and when that was on a clock that nobody sets.
@@ -44,7 +48,7 @@ impl Time {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let floor = Mutex::new(Floor { given: i64::MIN, at: Instant::now() });
-        Self { clock, offset: AtomicI64::new(0), floor }
+        Self { clock, offset: AtomicI64::new(0), floor, ids: Mutex::new(ContextV7::new()) }
     }
 
     /// Now.
@@ -58,6 +62,17 @@ impl Time {
             *floor = Floor { given: now, at: Instant::now() };
         }
         Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX)
+    }
+
+    /// An id that nothing carries yet. Ids order by this time, not by the machine's, so that "newest first" stays true
+    /// when the clock is stepped back.
+    #[must_use]
+    pub fn new_id(&self) -> Uuid {
+        let now = self.now().as_microsecond();
+        let (seconds, nanos) = (now.div_euclid(1_000_000), now.rem_euclid(1_000_000) * 1000);
+        let context = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seconds, nanos) = (u64::try_from(seconds).unwrap_or(0), u32::try_from(nanos).unwrap_or(0));
+        Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos))
     }
 
     /// Never go below `instant`: something stored carries it.
@@ -114,5 +129,15 @@ mod tests {
         assert_eq!(time.now().as_second(), 1500);
         assert_eq!(time.follow(Timestamp::from_second(3000).expect("in range")), 2_000_000_000);
         assert_eq!(time.now().as_second(), 3000);
+    }
+
+    #[test]
+    fn ids_go_up_even_when_the_clock_is_stepped_back() {
+        let hand = Arc::new(Hand(Mutex::new(1_800_000_000)));
+        let time = Time::new(hand.clone());
+        let mut ids: Vec<_> = (0..100).map(|_| time.new_id()).collect();
+        *hand.0.lock().expect("test") = 1_700_000_000;
+        ids.extend((0..100).map(|_| time.new_id()));
+        assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     }
 }

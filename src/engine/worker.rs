@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
 use crate::core::decide::{Ask, Blind, Decision, Event, Facts, begin, decide};
@@ -268,7 +267,7 @@ fn think(shell: &Shell, remediation: Remediation, alerts: &[AlertState], event: 
         settings: &shell.settings,
         alerts,
         now: shell.time.now(),
-        new_ids: [Uuid::now_v7(), Uuid::now_v7()],
+        new_ids: [shell.time.new_id(), shell.time.new_id()],
     };
     decide(remediation, &facts, event)
 }

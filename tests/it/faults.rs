@@ -322,7 +322,7 @@ async fn a_reload_is_all_or_nothing_by_file_by_signal_and_by_request() {
         client.post(fettle.url("/-/reload")).header("content-type", "application/json").send().await.expect("sent");
     assert!(answer.status().is_client_error() || answer.status().is_server_error(), "{}", answer.status());
     let text = answer.text().await.expect("text");
-    assert!(text.contains("test.yaml:2:"), "the place is told: {text}");
+    assert!(text.contains("test.yaml") && text.contains("\"line\":2"), "the place is told: {text}");
     assert_eq!(names().await, ["by-signal"], "the old set stays");
     assert!(fettle.metrics().await.contains("fettle_config_last_reload_successful 0"));
     fettle.write_rules(RULES);

@@ -26,8 +26,13 @@ impl Turn<'_> {
         self.remediation.state = State::Closed { outcome, reason: reason.to_owned(), at: self.facts.now };
     }
 
-    /// Tells people that fettle goes no further, and which guard is why.
+    /// Tells people, once, that fettle goes no further, and which guard is why. Observing, it is only on record, like
+    /// everything else that would be done.
     pub(super) fn gave_up(&mut self, refusal: &Refusal) {
+        let told = std::mem::replace(&mut self.remediation.told, true);
+        if told || self.mode() == Mode::Observe {
+            return;
+        }
         self.records.push(Record::Event(EventRow {
             at: self.facts.now,
             event: "gave_up",

@@ -230,7 +230,7 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
         Guard::Expired => {
             turn.tell("refused by expired", refusal.detail.clone());
             turn.count(guard);
-            if turn.remediation.attempts > 0 && turn.mode() != Mode::Observe {
+            if turn.remediation.attempts > 0 {
                 // What was tried did not help, and nobody says whether the alert still fires: not a thing to end in silence.
                 turn.gave_up(&refusal);
             }
@@ -259,13 +259,9 @@ fn block(turn: &mut Turn<'_>, refusal: &Refusal) {
     }
     turn.count(guard);
     if guard == Guard::Budget && !turn.remediation.told {
-        // People are told once: the limit that protects production is reached and the alert still fires. Observing, it is
-        // only on record, like everything else that would be done.
-        turn.remediation.told = true;
+        // The limit that protects production is reached and the alert still fires.
         turn.audit_refusal(refusal);
-        if turn.mode() != Mode::Observe {
-            turn.gave_up(refusal);
-        }
+        turn.gave_up(refusal);
     }
     turn.tell(format!("blocked by {guard}"), with_why(refusal, until));
 }

@@ -176,12 +176,12 @@ fn too_many_effects_under_way_are_waited_for() {
 }
 
 #[test]
-fn three_looks_in_vain_are_a_failed_step_that_spends_nothing_and_people_are_told() {
+fn four_looks_in_vain_are_a_failed_step_that_spends_nothing_and_people_are_told() {
     let mut story = story(rule("r"));
     story.docker.reachable = false;
-    story.run_to(2);
+    story.run_to(6);
     assert_eq!((story.state(), story.actions().len()), (StateName::Held, 0));
-    story.run_to(3);
+    story.run_to(7);
     assert_eq!(story.audit(), ["restart failed docker_unreachable", "escalate succeeded"]);
     assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::NotFixed], Some(Outcome::Escalated)));
     assert!(story.actions().iter().all(|row| !row.spends));
