@@ -10,7 +10,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -118,8 +118,7 @@ impl Worker {
                     // At info every line about a remediation carries these fields itself; with debug, what others log does too.
                     let span = tracing::debug_span!("remediation", remediation.id = %work.claimed.claim.id,
                         rule = work.claimed.remediation.rule, target = %work.claimed.remediation.target);
-                    drive(&shell, &again, work).instrument(span).await;
-                    drop(place);
+                    drive(&shell, &again, work, place).instrument(span).await;
                 });
             }
         }
@@ -170,8 +169,8 @@ fn watch(ended: Result<(), tokio::task::JoinError>) {
 }
 
 /// Drives one claimed remediation until it has to wait or is closed.
-async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, work: Work) {
-    match decide_and_store(shell, work).await {
+async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, work: Work, place: OwnedSemaphorePermit) {
+    match decide_and_store(shell, work, place).await {
         Ok(Some(closed)) if !closed.waiting.is_empty() => {
             // Should the queue be full, upkeep finds them waiting.
             let _ = again.try_send(closed.waiting);
@@ -183,7 +182,11 @@ async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, work: Work)
     shell.wake.notify_one();
 }
 
-async fn decide_and_store(shell: &Shell, work: Work) -> Result<Option<Closed>, StoreError> {
+async fn decide_and_store(
+    shell: &Shell,
+    work: Work,
+    place: OwnedSemaphorePermit,
+) -> Result<Option<Closed>, StoreError> {
     let Work { claimed: Claimed { claim, mut remediation }, alerts } = work;
     // Read once per decision: a look in between is bounded, and what is heard meanwhile wakes it again.
     let alerts = match alerts {
@@ -214,7 +217,9 @@ async fn decide_and_store(shell: &Shell, work: Work) -> Result<Option<Closed>, S
                 Answer::Refused(event) => *event,
                 Answer::Done(closed) => return Ok(Some(closed)),
                 Answer::Begun(claim, remediation) => {
-                    // From here on the truth must reach the store even if it takes a while.
+                    // From here on the truth must reach the store even if it takes a while. An effect may last as long as
+                    // its grace time: it has a limit of its own, and deciding does not wait for it.
+                    drop(place);
                     let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
                     let lease = call_lease(&attempt.action);
                     let stored_at = Instant::now();
