@@ -30,18 +30,18 @@ pub enum Database<'a> {
 pub enum Rules {
     /// No rule selects them.
     Unselected,
-    /// A rule selects each of them, and records what it would do.
-    Observe,
+    /// A rule selects each of them and does not allow its container: looked up, refused and on record.
+    Refuse,
     /// A rule selects each of them and restarts its container.
     Restart,
 }
 
 impl Rules {
     fn yaml(self) -> String {
-        let (name, mode) = match self {
-            Self::Unselected => ("SomethingElse", "act"),
-            Self::Observe => (bodies::ALERTNAME, "observe"),
-            Self::Restart => (bodies::ALERTNAME, "act"),
+        let (name, allowed) = match self {
+            Self::Unselected => ("SomethingElse", bodies::CONTAINER),
+            Self::Refuse => (bodies::ALERTNAME, "something-else-"),
+            Self::Restart => (bodies::ALERTNAME, bodies::CONTAINER),
         };
         // Limits wide open: what is measured is how fast fettle is, not how careful.
         format!(
@@ -49,16 +49,14 @@ impl Rules {
 rules:
   - name: restart-unhealthy
     match: ['alertname="{name}"']
-    target: {{container: $labels.container, allow: ["{}*"]}}
-    mode: {mode}
+    target: {{container: $labels.container, allow: ["{allowed}*"]}}
     steps:
       - restart: {{grace: 5s}}
         verify: {{settle: 1s, healthy_for: 1s, resolved_within: 2s}}
     budget: [1000000 per 1h]
     rule_budget: [1000000 per 1h]
     cooldown: 0s
-"#,
-            bodies::CONTAINER
+"#
         )
     }
 }

@@ -22,12 +22,12 @@ use crate::Options;
 use crate::bodies::Series;
 use crate::fake_docker::FakeDocker;
 use crate::fettle::{Database, Fettle, Rules};
+use crate::http;
 use crate::load::{self, Plan};
 use crate::machine::{self, Watch};
 use crate::place::{self, Process};
 use crate::postgres::Postgres;
 use crate::table::{Row, Table};
-use crate::{figures, http};
 
 /// Connections of the closed loop, as many as a large Alertmanager would never open.
 pub const CONNECTIONS: usize = 64;
@@ -133,7 +133,7 @@ pub fn all(bench: &Bench) -> Table {
             table.rows.push(Row::not_measured(name, &error));
         }
     }
-    let sync = latency::fdatasync(&bench.folder).map_or(f64::NAN, |times| figures::median(&times));
+    let sync = latency::fdatasync(&bench.folder).unwrap_or(f64::NAN);
     table.notes.push(format!(
         "{} cores, {}; clients, fettle and PostgreSQL share them. \"typed\" is an actix handler that only parses. One 8 kB write \
          and fdatasync here: {sync:.2} ms. {}A cell is noisy when other processes used more than {} cores.",

@@ -37,9 +37,11 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
             first += outcome.sent.len() as u64;
 
             let mut seen: HashMap<String, u128> = HashMap::new();
+            let mut calls = 0_usize;
             let deadline = Instant::now() + STRAGGLERS;
             loop {
                 for call in bench.docker.take_calls() {
+                    calls += 1;
                     if let Some(name) = container(&call) {
                         seen.entry(name).or_insert(call.at);
                     }
@@ -55,7 +57,9 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
             let (p50, p99) = (quantile(&delays, 0.5), quantile(&delays, 0.99));
             let lost =
                 if missing > 0 { format!("; {missing} of {} never reached Docker", sent.len()) } else { String::new() };
-            let measured = format!("p50 {p50:.2} ms, p99 {p99:.1} ms{lost}{noise}");
+            let each = calls as f64 / sent.len() as f64;
+            let measured =
+                format!("p50 {p50:.2} ms, p99 {p99:.1} ms; so far {each:.1} Docker requests each{lost}{noise}");
             let title = format!("request written → first Docker request, {rate:.0}/s, {what}");
             table.rows.push(match database {
                 Database::Postgres(_) => Row::judged(
