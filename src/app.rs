@@ -29,14 +29,17 @@ use crate::engine::run::{Engine, Running, build, recover};
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::Retention;
 use crate::http::{self, Deps};
-use crate::platform::docker::{Docker, HostConfig, Pace, own_container_id};
+use crate::platform::docker::{Docker, HostConfig, OPS, Pace, own_container_id};
 use crate::platform::{Observer, Platform};
-use crate::store::{self, Store, late::Late};
+use crate::store::{self, late::Late};
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
 
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
+
+/// Answers of a Docker daemon whose series exist from the start.
+const CODES: [&str; 8] = ["200", "204", "404", "409", "500", "docker_unreachable", "docker_timeout", "docker_broken"];
 
 /// What the command line says; the rest comes from the configuration.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +76,8 @@ async fn run(
 ) -> anyhow::Result<()> {
     let docker = Arc::new(docker(&config, &metrics).context("setting `hosts`")?);
     refuse_same_daemon(&docker).await?;
+    let hosts: Vec<_> = config.hosts.iter().map(|host| host.name.as_str()).collect();
+    metrics.hosts_loaded(&hosts, &OPS, &CODES);
     let readiness = Arc::new(Readiness::default());
     readiness.met(Condition::Rules);
     let late = Arc::new(Late::default());
@@ -106,7 +111,7 @@ async fn run(
         rules = rules.rules().load().len(), "fettle starts");
     let server = http::serve(deps, listener)?;
     let handle = server.handle();
-    let mut served = tokio::spawn(server);
+    let mut serving = tokio::spawn(server);
     let stop = CancellationToken::new();
     tokio::spawn(rules.clone().watch(stop.clone()));
 
@@ -115,11 +120,11 @@ async fn run(
         let mut signals = Signals::new()?;
         tokio::select! {
             opened = open(&config.database, &late, &shell, &readiness) => match opened {
-                Ok(()) => work(engine, &mut signals, &rules, &mut served).await,
+                Ok(()) => work(engine, &mut signals, &rules, &mut serving).await,
                 Err(error) => Err(error),
             },
             () = signals.stop() => Ok(None),
-            ended = &mut served => Err(server_ended(ended)),
+            ended = &mut serving => Err(server_ended(ended)),
         }
     };
     readiness.unmet(Condition::Serving, "shutting down");
@@ -167,7 +172,7 @@ async fn work(
     engine: Engine,
     signals: &mut Signals,
     rules: &RuleBook,
-    served: &mut tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: &mut tokio::task::JoinHandle<std::io::Result<()>>,
 ) -> anyhow::Result<Option<Running>> {
     let mut running = engine.start();
     tracing::info!("fettle is ready");
@@ -182,7 +187,7 @@ async fn work(
                 }
             },
             name = running.ended() => bail!("the {name} ended unasked; without it nothing is decided"),
-            ended = &mut *served => return Err(server_ended(ended)),
+            ended = &mut *serving => return Err(server_ended(ended)),
         }
     }
 }

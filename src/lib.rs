@@ -1,5 +1,54 @@
 //! fettle: an Alertmanager webhook receiver and remediation engine.
+//!
+//! # The path of an alert
+//!
+//! ```text
+//! Alertmanager ── POST /webhook ──▶ http       authenticate, bound
+//!                                    ▼
+//!                                  engine::intake     parse, one inbox row in a group commit ──▶ 202
+//!                                    ▼
+//!                                  engine::receive    core::select (alert × rules), core::receive (episodes, openings):
+//!                                    ▼                one transaction per batch; one open remediation per target
+//!                                  engine::worker     claim by lease, load facts, core::decide, store state and rows
+//!                                    ▼
+//!                                  core::guard        in order, cheapest first; the budget last, under its lock
+//!                                    ▼
+//!                                  engine::execute    intent row ▸ Docker call with a deadline ▸ result row
+//!                                    ▼
+//!                                  core::verdict      is the target well, for long enough? is the alert gone?
+//!                                    ▼
+//!                                  closed: verdict, audit row, metrics; or the next rung of the ladder
+//! ```
+//!
+//! # If the process dies between any two lines
+//!
+//! Before the commit of the inbox row nothing was acknowledged, and Alertmanager sends again. After it the row is pending
+//! and is taken in by whoever starts next. An open remediation has a due time and a lease; when its holder is dead it is
+//! claimed by another. A stored intent without a result means that nobody knows: Docker is looked at, and an unchanged
+//! container proves nothing before the daemon can be done with it. A result that could not be stored is found again by
+//! the same look.
+//!
+//! # The layers
+//!
+//! | layer | modules | may import |
+//! |---|---|---|
+//! | core | [`core`] | itself and [`diagnostic`]'s plain types |
+//! | seams | [`store`], [`platform`], [`telemetry`], [`config`], [`diagnostic`] | core; not each other, but for config, diagnostic and telemetry |
+//! | flow | [`engine`] | core and the seams |
+//! | edge | [`http`], then [`app`], then [`cli`], then main | what is below, and the edge before it |
+//!
+//! `tests/it/imports.rs` holds the table against the source. The core has no async, no I/O, no clock and no randomness:
+//! time and ids come in as arguments, what should be done goes out as data, so that the same code can run live, in a rule
+//! test, in a replay and in a simulation.
+//!
+//! # Words
+//!
+//! An *alert* is one label set. An *episode* is one stretch of it firing. A *rule* says what an alert means. A *target* is
+//! what may be touched. A *remediation* is the whole effort for one target; it climbs a ladder of *steps*. An *action* is
+//! one attempt at one step: it has a *result* (did it happen?) and a *verdict* (did it help?). A *guard* refuses, an action
+//! fails, a verification times out.
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod diagnostic;

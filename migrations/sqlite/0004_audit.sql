@@ -26,8 +26,7 @@ CREATE TABLE actions (
 ) STRICT;
 
 CREATE INDEX actions_remediation ON actions (remediation_id);
--- Budgets and cooldown, one index per scope; `observe` has a ledger of its own.
-CREATE INDEX actions_spent_rule_target ON actions (rule, target, mode, planned_at) WHERE spends;
+-- Budgets and cooldown: by rule, by target (a rule's are few of its rows), by key, all. `observe` has a ledger of its own.
 CREATE INDEX actions_spent_rule ON actions (rule, mode, planned_at) WHERE spends;
 CREATE INDEX actions_spent_target ON actions (target, mode, planned_at) WHERE spends;
 CREATE INDEX actions_spent_key ON actions (target_key, mode, planned_at) WHERE spends;

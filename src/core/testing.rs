@@ -13,7 +13,7 @@ use super::rule::model::{Budget, Find, Mode, Pattern, Rule, Step, TargetSpec, Ve
 use super::settings::{Protected, Settings};
 use super::sight::{Health, ImageLabel, Sight, Status};
 use super::target::Target;
-use super::time::{Timestamp, after};
+use super::time::Timestamp;
 
 /// `second` seconds after the beginning of the tests' time.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -200,9 +200,4 @@ impl Sight {
     pub(crate) fn remade(self, digit: &str) -> Self {
         Self { id: digit.repeat(64), ..self }
     }
-}
-
-/// `seconds` after `from`, for tests that count from something else than 0.
-pub(crate) fn later(from: Timestamp, seconds: u64) -> Timestamp {
-    after(from, secs(seconds))
 }

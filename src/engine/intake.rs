@@ -135,7 +135,7 @@ impl Intake {
         }
         let kib = u32::try_from(body.len() / 1024 + 1).unwrap_or(u32::MAX).min(QUEUE_KIB);
         let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| IntakeError::Full)?;
-        let id = Uuid::now_v7();
+        let id = self.time.new_id();
         let resolved = webhook.alerts.iter().filter(|alert| !alert.firing).count();
         let accepted = Accepted { id, firing: webhook.alerts.len() - resolved, resolved, truncated: webhook.truncated };
         let row = NewNotification {

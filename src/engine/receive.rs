@@ -173,7 +173,7 @@ impl Receiver {
     async fn write(&self, notices: &[Notice]) -> bool {
         let shell = &*self.shell;
         let ask = self.ask(notices);
-        let think = |world: &World| receive(world, notices, &shell.settings, &mut Uuid::now_v7);
+        let think = |world: &World| receive(world, notices, &shell.settings, &mut || shell.time.new_id());
         for _ in 0..TRIES {
             match shell.store.receive(&ask, &think).await {
                 Ok(changes) => {

@@ -4,7 +4,7 @@
 //! the old set keeps running, the gauge says 0 and the log says why. What is unchanged is not loaded again.
 //!
 //! Changes are found by reading the files every few seconds and comparing a digest of their content: file-system events
-//! miss what matters here (ConfigMaps swap symbolic links, single files are bind-mounted, NFS tells nothing).
+//! miss what matters here (`ConfigMaps` swap symbolic links, single files are bind-mounted, NFS tells nothing).
 
 use std::path::PathBuf;
 use std::sync::Arc;

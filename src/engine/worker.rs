@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
 use crate::core::decide::{Ask, Blind, Decision, Event, Facts, begin, decide};
@@ -116,7 +115,8 @@ impl Worker {
                 };
                 let (shell, again) = (self.shell.clone(), self.again.clone());
                 tasks.spawn(async move {
-                    let span = tracing::info_span!("remediation", remediation.id = %work.claimed.claim.id,
+                    // At info every line about a remediation carries these fields itself; with debug, what others log does too.
+                    let span = tracing::debug_span!("remediation", remediation.id = %work.claimed.claim.id,
                         rule = work.claimed.remediation.rule, target = %work.claimed.remediation.target);
                     drive(&shell, &again, work).instrument(span).await;
                     drop(place);
@@ -267,7 +267,7 @@ fn think(shell: &Shell, remediation: Remediation, alerts: &[AlertState], event: 
         settings: &shell.settings,
         alerts,
         now: shell.time.now(),
-        new_ids: [Uuid::now_v7(), Uuid::now_v7()],
+        new_ids: [shell.time.new_id(), shell.time.new_id()],
     };
     decide(remediation, &facts, event)
 }

@@ -21,8 +21,11 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(330);
 /// After this long without an answer a connection is cut: keep-alive, and time to send one more request head.
 const PATIENCE: Duration = Duration::from_secs(KEEP_ALIVE.as_secs() + 30);
 
+/// How long a sender whose body was refused may take to read the answer.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// How often connections are looked through.
-const SWEEP: Duration = Duration::from_secs(30);
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// A request is in its handler.
 const BUSY: i64 = -1;
@@ -42,6 +45,13 @@ impl Connection {
         Busy(self.clone())
     }
 
+    /// Closes it soon, once its answer can have been read.
+    pub(super) fn condemn(&self) {
+        let soon = self.now() - millis(PATIENCE) + millis(FAREWELL);
+        // Below zero it stays clear of the mark for a handler.
+        self.idle_since.store(if soon == BUSY { soon - 1 } else { soon }, Ordering::Relaxed);
+    }
+
     /// Closes it at once, both ways.
     pub(super) fn cut(&self) {
         // An error means that it is closed already.
@@ -49,13 +59,17 @@ impl Connection {
     }
 
     fn now(&self) -> i64 {
-        i64::try_from(self.born.elapsed().as_millis()).unwrap_or(i64::MAX)
+        millis(self.born.elapsed())
     }
 
     fn is_stuck(&self, patience: Duration) -> bool {
         let since = self.idle_since.load(Ordering::Relaxed);
-        since != BUSY && u128::from((self.now() - since).unsigned_abs()) >= patience.as_millis()
+        since != BUSY && self.now() - since >= millis(patience)
     }
+}
+
+fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// While this is held its connection is not idle.
@@ -137,6 +151,14 @@ mod tests {
         assert!((&busy_client).read(&mut [0]).is_err(), "nothing to read, and still open");
         drop(guard);
         assert!(busy.is_stuck(Duration::ZERO) && !busy.is_stuck(PATIENCE));
+    }
+
+    #[test]
+    fn a_condemned_connection_has_time_for_its_answer_and_no_more() {
+        let (_client, connection) = connected();
+        connection.condemn();
+        assert!(!connection.is_stuck(PATIENCE));
+        assert!(connection.is_stuck(PATIENCE.saturating_sub(FAREWELL)));
     }
 
     #[test]

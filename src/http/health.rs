@@ -21,8 +21,12 @@ use crate::engine::readiness::Readiness;
 use crate::platform::{Platform, PlatformError};
 use crate::store::Store;
 
-/// How long one look at a part may take.
+/// How long the database may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long all Docker hosts together may take: above the platform's own deadline of 5 s and its pace, so that one daemon
+/// that hangs is named and does not hide the others.
+const DOCKER_PATIENCE: Duration = Duration::from_secs(7);
 
 /// How long an answer may be given again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -151,7 +155,7 @@ impl Parts {
     }
 
     async fn docker(&self) -> BTreeMap<String, Host> {
-        let Ok(hosts) = tokio::time::timeout(PATIENCE, self.platform.ping()).await else {
+        let Ok(hosts) = tokio::time::timeout(DOCKER_PATIENCE, self.platform.ping()).await else {
             let host = Host { status: Status::Unhealthy, error: Some("docker_timeout") };
             return [("?".to_owned(), host)].into();
         };

@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpServer, Resource, guard, web};
 use arc_swap::ArcSwap;
@@ -112,6 +113,13 @@ async fn finish(
     let busy = request.conn_data::<Arc<Connection>>().map(Connection::busy);
     let mut answer = next.call(request).await?;
     drop(busy);
+    if answer.request().headers().contains_key(TRANSFER_ENCODING) && answer.status() != StatusCode::ACCEPTED {
+        // The server would read the rest of the body for as long as it comes.
+        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        if let Some(connection) = answer.request().conn_data::<Arc<Connection>>() {
+            connection.condemn();
+        }
+    }
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(problem) = answer.response().error().and_then(actix_web::Error::as_error::<Problem>) {
         let (method, path, status) = (answer.request().method(), answer.request().match_pattern(), answer.status());

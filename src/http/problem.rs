@@ -8,6 +8,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -144,17 +145,30 @@ impl Problem {
         self.id
     }
 
-    fn body(&self) -> Value {
+    fn body(&self) -> impl Serialize {
         let (status, name, title) = self.kind.parts();
-        let mut body = Map::new();
-        body.insert("type".into(), json!(format!("/problems/{name}")));
-        body.insert("title".into(), json!(title));
-        body.insert("status".into(), json!(status.as_u16()));
-        body.insert("detail".into(), json!(self.detail));
-        body.insert("request_id".into(), json!(self.id));
-        body.extend(self.more.iter().flat_map(|more| (**more).clone()));
-        Value::Object(body)
+        Body {
+            kind: format!("/problems/{name}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            request_id: self.id,
+            more: self.more.as_deref(),
+        }
     }
+}
+
+/// In the order people read it.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    request_id: Uuid,
+    #[serde(flatten)]
+    more: Option<&'a Map<String, Value>>,
 }
 
 impl fmt::Display for Problem {
@@ -178,7 +192,7 @@ impl ResponseError for Problem {
         if let Some(allow) = self.allow {
             response.insert_header((ALLOW, HeaderValue::from_static(allow)));
         }
-        response.body(self.body().to_string())
+        response.body(serde_json::to_string(&self.body()).unwrap_or_default())
     }
 }
 
@@ -249,15 +263,16 @@ mod tests {
         let problem = Problem::parameter("limit", "must be a number from 1 to 1000");
         insta::assert_json_snapshot!(problem.body(), { ".request_id" => "…" }, @r#"
         {
-          "detail": "limit must be a number from 1 to 1000",
-          "parameter": "limit",
-          "request_id": "…",
-          "status": 400,
+          "type": "/problems/invalid-parameter",
           "title": "A parameter does not read",
-          "type": "/problems/invalid-parameter"
+          "status": 400,
+          "detail": "limit must be a number from 1 to 1000",
+          "request_id": "…",
+          "parameter": "limit"
         }
         "#);
-        assert_eq!(problem.body()["request_id"], json!(problem.id()));
+        let body = serde_json::to_value(problem.body()).expect("JSON");
+        assert_eq!(body["request_id"], json!(problem.id()));
     }
 
     #[test]

@@ -117,6 +117,17 @@ impl Door {
         }
     }
 
+    /// Alerts that were cut off are not sent later on their own: somebody must raise the limit.
+    fn tell_truncated(&self, sender: &str, accepted: &Accepted) {
+        if accepted.truncated > 0
+            && let Some(unsaid) = self.complaints.due(&format!("truncated {sender}"))
+        {
+            let truncated = accepted.truncated;
+            tracing::warn!(sender, truncated, unsaid, notification.id = %accepted.id,
+                "Alertmanager cut {truncated} alerts off a notification of {sender}: nothing is done about them; raise max_alerts");
+        }
+    }
+
     fn complain(&self, sender: &str, problem: &Problem) {
         if matches!(problem.kind(), Kind::Overloaded | Kind::NotStored)
             && let Some(unsaid) = self.complaints.due(&format!("busy {sender}"))
@@ -138,6 +149,7 @@ pub(super) async fn webhook(request: HttpRequest, payload: web::Payload, door: w
         Ok((sender, accepted)) => {
             door.metrics.notification(&sender, 202);
             door.metrics.alerts(accepted.firing, accepted.resolved, accepted.truncated);
+            door.tell_truncated(&sender, &accepted);
             let (id, alerts) = (accepted.id, accepted.firing + accepted.resolved);
             let body = format!("{{\"id\":\"{id}\",\"alerts\":{alerts}}}");
             HttpResponse::Accepted().insert_header((CONTENT_TYPE, "application/json")).body(body)

@@ -1,12 +1,14 @@
 //! From the core's words to columns, once for both databases: derived values, cleaned text.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
 use super::instant::{Id, Instant};
 use super::text::{clean, clean_opt, json};
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::remediation::outcome::Outcome;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
@@ -110,13 +112,20 @@ pub(super) fn event_id(at: Timestamp) -> Id {
     Id(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
 }
 
-/// Which alerts are new, by fingerprint: their whole row is written; of the others only what changes.
-pub(super) fn split_new<'a>(
+/// The alerts whose whole row is new, and those of which something changed. A stale word often changes nothing.
+pub(super) fn new_and_changed<'a>(
     alerts: &'a [AlertState],
-    is_known: impl Fn(&AlertState) -> bool,
+    known: &HashMap<Fingerprint, AlertState>,
 ) -> (Vec<&'a AlertState>, Vec<&'a AlertState>) {
-    let (known, mut new): (Vec<_>, Vec<_>) = alerts.iter().partition(|alert| is_known(alert));
+    let (mut new, mut changed) = (Vec::new(), Vec::new());
+    for alert in alerts {
+        match known.get(&alert.fingerprint) {
+            None => new.push(alert),
+            Some(known) if known != alert => changed.push(alert),
+            Some(_) => {}
+        }
+    }
     // Two replicas that insert the same alerts must meet at the first, not each in the middle of the other's.
     new.sort_by_key(|alert| alert.fingerprint);
-    (known, new)
+    (new, changed)
 }

@@ -12,7 +12,7 @@ use super::view::{ActionView, AlertView, RemediationView, TransitionView, Verdic
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
-use crate::core::remediation::state::Remediation;
+use crate::core::remediation::state::{Remediation, StateName};
 
 /// Which value does not read back.
 pub(super) struct Garbled(&'static str);
@@ -122,14 +122,17 @@ impl TryFrom<CandidateRow> for Candidate {
 
 #[derive(FromRow)]
 pub(super) struct OpenRow {
-    pub(super) target: String,
+    target: String,
     id: Id,
     rule: String,
+    state: String,
 }
 
-impl OpenRow {
-    pub(super) fn into_pair(self) -> (String, OpenTarget) {
-        (self.target, OpenTarget { id: self.id.0, rule: self.rule })
+impl TryFrom<OpenRow> for (String, OpenTarget) {
+    type Error = Garbled;
+    fn try_from(row: OpenRow) -> Result<Self, Garbled> {
+        let state = StateName::from_word(&row.state).ok_or(Garbled("state"))?;
+        Ok((row.target, OpenTarget { id: row.id.0, rule: row.rule, state }))
     }
 }
 

@@ -143,6 +143,12 @@ fn transition(remediations: &[Remediation], row: &TransitionRow) {
     let (id, state, what) = (row.remediation_id, row.state.as_str(), &row.what);
     if let Some(remediation) = remediations.iter().find(|it| it.id == id) {
         let (rule, target) = (&remediation.rule, &remediation.target);
+        if row.what == "opened" {
+            let alertname = remediation.alert.labels.get("alertname");
+            tracing::info!(remediation.id = %id, rule, %target, alert.fingerprint = %remediation.alert.fingerprint,
+                "remediation of {target} opened by rule {rule} for {alertname:?}");
+            return;
+        }
         tracing::debug!(remediation.id = %id, rule, %target, state, "{target} {state}: {what}");
     } else {
         tracing::debug!(remediation.id = %id, state, "remediation {id} {state}: {what}");

@@ -6,13 +6,23 @@
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod crash_points;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
 mod imports;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod story;
 #[cfg(test)]

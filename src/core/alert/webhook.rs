@@ -101,7 +101,7 @@ impl Malformed {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object: a notification")]
 struct Wire {
     #[serde(rename = "version")]
     _version: Version,
@@ -123,7 +123,7 @@ struct Wire {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object: an alert")]
 struct WireAlert {
     status: Status,
     labels: Labels,

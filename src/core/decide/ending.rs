@@ -2,8 +2,10 @@
 
 use serde_json::json;
 
+use super::waiting::refuse;
 use super::{Decision, Turn, audit_row};
 use crate::core::action::Action;
+use crate::core::guard;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{EventRow, Record, Severity, VerdictRow};
 use crate::core::remediation::refusal::{Guard, Refusal};
@@ -22,6 +24,34 @@ impl Turn<'_> {
     /// Closes; the story says why already.
     pub(super) fn close_as(&mut self, outcome: Outcome, reason: &str) {
         self.remediation.state = State::Closed { outcome, reason: reason.to_owned(), at: self.facts.now };
+    }
+
+    /// Tells people, once, that fettle goes no further, and which guard is why. Observing, it is only on record, like
+    /// everything else that would be done.
+    pub(super) fn gave_up(&mut self, refusal: &Refusal) {
+        let told = std::mem::replace(&mut self.remediation.told, true);
+        if told || self.mode() == Mode::Observe {
+            return;
+        }
+        self.records.push(Record::Event(EventRow {
+            at: self.facts.now,
+            event: "gave_up",
+            severity: Severity::Critical,
+            details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
+                "target": self.remediation.target, "guard": refusal.guard, "why": refusal.why}),
+        }));
+    }
+
+    /// The alert went away, and nobody has seen the target well: a warning.
+    pub(super) fn cleared(&mut self, reason: &str) {
+        self.records.push(Record::Event(EventRow {
+            at: self.facts.now,
+            event: "cleared_unproven",
+            severity: Severity::Warning,
+            details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
+                "target": self.remediation.target, "reason": reason}),
+        }));
+        self.close(Outcome::Cleared, reason);
     }
 
     /// Counts a refusal of a guard that leaves no audit row.
@@ -61,14 +91,8 @@ impl Turn<'_> {
             Verdict::Unconfirmed => Outcome::Unconfirmed,
             Verdict::Superseded => Outcome::Superseded,
             Verdict::Cleared => {
-                self.records.push(Record::Event(EventRow {
-                    at: self.facts.now,
-                    event: "cleared_unproven",
-                    severity: Severity::Warning,
-                    details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
-                        "target": self.remediation.target, "reason": reason}),
-                }));
-                Outcome::Cleared
+                self.cleared(reason);
+                return self.done();
             }
             Verdict::StillFiring | Verdict::NotFixed => return self.next_rung(reason),
             // Nobody saw it unwell, so nothing more may be done to it; `regressed` is never given here.
@@ -84,10 +108,10 @@ impl Turn<'_> {
         let step = self.facts.rule.and_then(|rule| rule.steps.get(self.remediation.rung));
         let pause = step.map(|step| step.after).unwrap_or_default();
         match step.map(|step| &step.action) {
-            None => self.escalate(reason),
+            None => self.escalate_unless_gone(reason),
             Some(Action::Escalate { message }) if pause.is_zero() => {
                 let message = message.clone().unwrap_or_else(|| reason.to_owned());
-                self.escalate(&message)
+                self.escalate_unless_gone(&message)
             }
             Some(action) => {
                 let detail = json!({"step": self.remediation.rung + 1, "action": action.name()});
@@ -98,9 +122,20 @@ impl Turn<'_> {
         }
     }
 
+    /// Escalates, unless the alert is gone. Whether the evidence is fresh is asked only when nothing was tried yet: an
+    /// attempt that did not help must not end in silence because nobody repeated the alert.
+    pub(super) fn escalate_unless_gone(self, message: &str) -> Decision {
+        match guard::before_look(&self.known()) {
+            Some(refusal) if refusal.guard == Guard::Resolved || self.remediation.attempts == 0 => {
+                refuse(self, refusal)
+            }
+            _ => self.escalate(message),
+        }
+    }
+
     /// Tells people: an audit row, an event, the end.
     pub(super) fn escalate(mut self, message: &str) -> Decision {
-        let observed = self.mode() == Mode::Observe && self.facts.rule.is_some();
+        let observed = self.mode() == Mode::Observe;
         let id = self.new_id();
         let mut row = audit_row(&self.remediation, id, "escalate", self.mode(), self.facts.now);
         row.result = Some(if observed { ActionResult::Observed } else { ActionResult::Succeeded });

@@ -20,7 +20,7 @@ pub use running::{Call, CallFailure};
 pub use waiting::begin;
 
 use crate::core::alert::episode::AlertState;
-use crate::core::guard::Request;
+use crate::core::guard::{Known, Request};
 use crate::core::remediation::record::{ActionRow, Record, TransitionRow};
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::{Remediation, State};
@@ -139,10 +139,15 @@ impl Turn<'_> {
         id.expect("one decision records at most a failed look and an escalation")
     }
 
-    /// The ceiling of rule and service. Without a rule nothing is done, so it does not matter.
+    /// The ceiling of rule and service; of the service alone when the rule was removed.
     fn mode(&self) -> Mode {
-        let rule = self.facts.rule.map_or(Mode::Observe, |rule| rule.mode);
-        rule.min(self.facts.settings.mode)
+        let service = self.facts.settings.mode;
+        self.facts.rule.map_or(service, |rule| rule.mode.min(service))
+    }
+
+    /// What the guards that need no look are asked with.
+    fn known(&self) -> Known<'_> {
+        Known { alerts: self.facts.alerts, settings: self.facts.settings, now: self.facts.now }
     }
 }
 

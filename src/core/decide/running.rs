@@ -14,7 +14,7 @@ use super::{Ask, Blind, Decision, Event, Turn};
 use crate::core::remediation::outcome::{ActionResult, Verdict};
 use crate::core::remediation::record::{Record, ResultRow};
 use crate::core::remediation::state::{Attempt, State};
-use crate::core::sight::Sight;
+use crate::core::sight::{Sight, Status};
 use crate::core::time::{Timestamp, after};
 
 /// How often a container is asked whose restart has no answer.
@@ -65,6 +65,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
         return succeeded(turn, attempt, started_at, call.after.as_ref().ok(), false);
     };
     if failure.nothing_sent {
+        turn.remediation.tried = None;
         let result =
             Ended { result: ActionResult::Failed, reason: failure.reason, error: Some(failure.error), sent: false };
         return failed(turn, attempt, None, &result, "nothing was sent");
@@ -78,7 +79,8 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
                 Ended { result: ActionResult::Failed, reason: failure.reason, error: Some(failure.error), sent: true };
             gone(turn, attempt, started_at, &result)
         }
-        Ok(Some(_)) if failure.is_answer => {
+        Ok(Some(sight)) if failure.is_answer => {
+            untouched(&mut turn, sight);
             let why = format!("docker refused: {}", failure.error);
             let result =
                 Ended { result: ActionResult::Failed, reason: failure.reason, error: Some(failure.error), sent: true };
@@ -99,7 +101,8 @@ fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: &Result<Option<Box<Sig
         Ok(Some(sight)) if restarted(attempt, sight, now >= conclusive_at) => {
             succeeded(turn, attempt, None, look.as_ref().ok(), true)
         }
-        Ok(Some(_)) if now >= conclusive_at => {
+        Ok(Some(sight)) if now >= conclusive_at => {
+            untouched(&mut turn, sight);
             let result = Ended { result: ActionResult::Failed, reason: "not_executed", error: None, sent: true };
             failed(turn, attempt, None, &result, "the container was not restarted")
         }
@@ -130,6 +133,13 @@ fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: &Result<Option<Box<Sig
 /// conclusive: doing it twice is the worse mistake.
 fn restarted(attempt: &Attempt, sight: &Sight, conclusive: bool) -> bool {
     attempt.pin.superseded_by(&sight.pin()) || (conclusive && sight.started_at != attempt.pin.started_at)
+}
+
+/// It runs on as if nothing had been tried: whoever stops it from now on is not us.
+fn untouched(turn: &mut Turn<'_>, sight: &Sight) {
+    if sight.status == Status::Running {
+        turn.remediation.tried = None;
+    }
 }
 
 fn wait(turn: &mut Turn<'_>, attempt: &Attempt) {

@@ -11,8 +11,11 @@ pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
     };
     // A resolve may wake it early: nothing is judged before the target had time to settle.
     let settled_at = after(effect_at, attempt.verify.settle);
+    if turn.facts.now < settled_at {
+        turn.remediation.state = State::Verifying { attempt, effect_at, well_since, until: settled_at };
+        return turn.done();
+    }
     let look = match event {
-        Event::Due if turn.facts.now < settled_at => return turn.done(),
         Event::Due => return turn.ask(Ask::Look { id: attempt.pin.id }),
         Event::Looked(Ok(Some(sight))) => Look::Seen(sight),
         Event::Looked(Ok(None)) => Look::Gone,

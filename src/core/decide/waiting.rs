@@ -7,32 +7,39 @@ use serde_json::json;
 use super::{Ask, Blind, Decision, Event, Turn, audit_row, transition};
 use crate::core::action::Action;
 use crate::core::guard::ledger::LedgerAsk;
-use crate::core::guard::{self, Admitted, Known, Request, Seen};
+use crate::core::guard::{self, Admitted, Request, Seen};
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use crate::core::remediation::record::{EventRow, Record, Severity};
+use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Attempt, Plan, Remediation, State};
 use crate::core::rule::model::{Mode, Rule, Step};
-use crate::core::sight::{Found, Sight};
+use crate::core::sight::{Found, Pin, Sight};
 use crate::core::time::{Timestamp, after};
 
-/// Looks that may fail in a row before the step counts as failed; a daemon that restarts is back within seconds.
-const BLIND_LOOKS: u32 = 3;
+/// Looks that may fail in a row before the step counts as failed. With the pauses that is 7 s: a daemon that restarts is
+/// back by then.
+const BLIND_LOOKS: u32 = 4;
 
-/// Pause before the next look after one that failed.
+/// Pause after the first look that failed; doubled after each further one.
 const BLIND_PAUSE: Duration = Duration::from_secs(1);
 
 /// When a waiting guard that knows no time is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Why people are called when there is no rung left.
+const LADDER_ENDED: &str = "nothing on the ladder helped";
 
 pub(super) fn decide(turn: Turn<'_>, event: Event) -> Decision {
     let Some(rule) = turn.facts.rule else {
         return rule_removed(turn);
     };
     let due = turn.remediation.due().is_none_or(|until| until <= turn.facts.now);
+    let effect = rule.steps.get(turn.remediation.rung).is_some_and(|step| step.action.has_effect());
     match event {
         Event::Due if due => on_time(turn, rule),
         Event::Due => early(turn),
+        // Asked for early or by another rung, answered on time: begin again, an escalation has no target to look at.
+        Event::Found(_) if due && !effect => on_time(turn, rule),
         Event::Found(Ok(found)) if due => found_target(turn, rule, &found),
         Event::Found(Err(blind)) if due => blind_target(turn, blind),
         Event::Found(found) => pinned(turn, found),
@@ -46,14 +53,13 @@ fn rule_removed(mut turn: Turn<'_>) -> Decision {
         turn.close(Outcome::Cancelled, "the rule was removed");
         return turn.done();
     }
-    turn.escalate("the rule was removed after its step did not help")
+    turn.escalate_unless_gone("the rule was removed after its step did not help")
 }
 
 /// Woken before its time: a resolve cancels what has not begun; else the run of the container is noted, so that anybody
 /// who acts before fettle does is seen.
 fn early(turn: Turn<'_>) -> Decision {
-    let known = Known { alerts: turn.facts.alerts, settings: turn.facts.settings, now: turn.facts.now };
-    match guard::before_look(&known) {
+    match guard::before_look(&turn.known()) {
         Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, refusal),
         _ if turn.remediation.pin.is_none() => turn.ask(Ask::Find),
         _ => turn.done(),
@@ -73,49 +79,63 @@ fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
     let Some(Step { action: Action::Restart { .. }, .. }) = step else {
         let message = match step {
             Some(Step { action: Action::Escalate { message: Some(message) }, .. }) => message.clone(),
-            _ => "nothing on the ladder helped".to_owned(),
+            _ => LADDER_ENDED.to_owned(),
         };
-        return escalate_unless_gone(turn, &message);
+        return turn.escalate_unless_gone(&message);
     };
-    let known = Known { alerts: turn.facts.alerts, settings: turn.facts.settings, now: turn.facts.now };
-    match guard::before_look(&known) {
+    match guard::before_look(&turn.known()) {
         Some(refusal) => refuse(turn, refusal),
         None => turn.ask(Ask::Find),
     }
 }
 
-/// Escalation is asked whether the alert is gone, but not whether the evidence is fresh: an attempt that did not help must
-/// not end in silence because nobody repeated the alert.
-fn escalate_unless_gone(turn: Turn<'_>, message: &str) -> Decision {
-    let known = Known { alerts: turn.facts.alerts, settings: turn.facts.settings, now: turn.facts.now };
-    match guard::before_look(&known) {
-        Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, refusal),
-        _ => turn.escalate(message),
-    }
-}
-
 fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> Decision {
     turn.remediation.blind = 0;
+    // Asked again: the alert may have gone while Docker was asked.
+    if let Some(refusal) = guard::before_look(&turn.known()) {
+        return refuse(turn, refusal);
+    }
     let Some(step) = rule.steps.get(turn.remediation.rung) else {
-        return turn.escalate("nothing on the ladder helped");
+        return turn.escalate_unless_gone(LADDER_ENDED);
     };
-    if let (Found::One(sight), Some(pin)) = (found, &turn.remediation.pin)
-        && pin.superseded_by(&sight.pin())
+    if let Some(pin) = &turn.remediation.pin
+        && let Some((what, now)) = somebody_acted(pin, found)
     {
-        turn.tell("somebody else acted", json!({"before": pin, "now": sight.pin()}));
-        turn.close(Outcome::Superseded, "somebody else restarted or replaced the container");
+        turn.tell("somebody else acted", json!({"before": pin, "now": now}));
+        turn.close(Outcome::Superseded, what);
         return turn.done();
     }
-    let target = turn.remediation.target.clone();
-    let seen = Seen { rule, action: &step.action, target: &target, found, settings: turn.facts.settings };
+    if let Found::One(sight) = found {
+        // From now on whoever acts before fettle does is seen, whatever makes it wait.
+        turn.remediation.pin = Some(sight.pin());
+    }
+    let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
+    let seen = Seen {
+        rule,
+        action: &step.action,
+        target: &target,
+        found,
+        tried: tried.as_ref(),
+        settings: turn.facts.settings,
+    };
     match guard::after_look(&seen) {
         Err(refusal) => refuse(turn, refusal),
         Ok(sight) => plan(turn, rule, step, sight),
     }
 }
 
+/// What somebody else did since `pin` was noted, and what there is now.
+fn somebody_acted(pin: &Pin, found: &Found) -> Option<(&'static str, Option<Pin>)> {
+    match found {
+        Found::Nothing => Some(("somebody else removed the container", None)),
+        Found::One(sight) if pin.superseded_by(&sight.pin()) => {
+            Some(("somebody else restarted or replaced the container", Some(sight.pin())))
+        }
+        Found::One(_) | Found::Many(_) => None,
+    }
+}
+
 fn plan(mut turn: Turn<'_>, rule: &Rule, step: &Step, sight: &Sight) -> Decision {
-    turn.remediation.pin = Some(sight.pin());
     turn.remediation.key = Some(sight.key());
     let mode = turn.mode();
     let attempt = Attempt {
@@ -133,7 +153,7 @@ fn plan(mut turn: Turn<'_>, rule: &Rule, step: &Step, sight: &Sight) -> Decision
         key: sight.key(),
         mode,
         now: turn.facts.now,
-        scopes: guard::scopes(rule, turn.facts.settings),
+        scopes: guard::scopes(rule, turn.facts.settings, sight),
     };
     let request = Request {
         plan: Plan { attempt, key: sight.key(), mode },
@@ -165,9 +185,10 @@ pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, 
         let told = transition(&remediation, now, format!("would {name}"), json!({"action_id": row.id}));
         return (remediation, vec![Record::Action(Box::new(row)), told]);
     }
-    let until = after(now, plan.attempt.action.conclusive_after());
     let told_detail = json!({"action_id": row.id, "container": plan.attempt.pin.id, "attempt": row.attempt});
-    remediation.state = State::Running { attempt: plan.attempt, until };
+    remediation.tried = Some(plan.attempt.pin.clone());
+    // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
+    remediation.state = State::Running { attempt: plan.attempt, until: now };
     let told = transition(&remediation, now, format!("{name} intended"), told_detail);
     (remediation, vec![Record::Action(Box::new(row)), told])
 }
@@ -176,7 +197,11 @@ fn blind_target(mut turn: Turn<'_>, blind: Blind) -> Decision {
     turn.remediation.blind += 1;
     let detail = json!({"reason": blind.reason, "error": blind.error, "looks": turn.remediation.blind});
     if turn.remediation.blind < BLIND_LOOKS {
-        turn.remediation.state = State::Held { until: after(turn.facts.now, BLIND_PAUSE * turn.remediation.blind) };
+        let until = after(turn.facts.now, BLIND_PAUSE * (1 << (turn.remediation.blind - 1)));
+        turn.remediation.state = match turn.remediation.state {
+            State::Blocked { reason, .. } => State::Blocked { reason, until },
+            _ => State::Held { until },
+        };
         turn.tell("target could not be seen", detail);
         return turn.done();
     }
@@ -203,16 +228,20 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
     let guard = refusal.guard;
     match guard {
         Guard::Expired => {
-            turn.tell("refused by expired", refusal.detail);
+            turn.tell("refused by expired", refusal.detail.clone());
             turn.count(guard);
+            if turn.remediation.attempts > 0 {
+                // What was tried did not help, and nobody says whether the alert still fires: not a thing to end in silence.
+                turn.gave_up(&refusal);
+            }
             turn.close(Outcome::Expired, &refusal.why);
         }
         Guard::Resolved if turn.remediation.attempts == 0 => turn.close(Outcome::Cancelled, &refusal.why),
-        Guard::Resolved => turn.close(Outcome::Cleared, "the alert resolved before the next step"),
+        Guard::Resolved => turn.cleared("the alert resolved before the next step"),
         _ if guard.is_final() => {
             turn.audit_refusal(&refusal);
-            turn.tell(format!("refused by {guard}"), refusal.detail);
             turn.close_as(Outcome::Refused, guard.as_str());
+            turn.tell(format!("refused by {guard}"), refusal.detail);
         }
         _ => block(&mut turn, &refusal),
     }
@@ -230,16 +259,9 @@ fn block(turn: &mut Turn<'_>, refusal: &Refusal) {
     }
     turn.count(guard);
     if guard == Guard::Budget && !turn.remediation.told {
-        // People are told once: the limit that protects production is reached and the alert still fires.
-        turn.remediation.told = true;
+        // The limit that protects production is reached and the alert still fires.
         turn.audit_refusal(refusal);
-        turn.records.push(Record::Event(EventRow {
-            at: turn.facts.now,
-            event: "gave_up",
-            severity: Severity::Critical,
-            details: json!({"remediation_id": turn.remediation.id, "rule": turn.remediation.rule,
-                "target": turn.remediation.target, "guard": guard, "why": refusal.why}),
-        }));
+        turn.gave_up(refusal);
     }
     turn.tell(format!("blocked by {guard}"), with_why(refusal, until));
 }

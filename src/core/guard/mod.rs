@@ -27,7 +27,7 @@ use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::Plan;
 use crate::core::rule::model::Rule;
 use crate::core::settings::Settings;
-use crate::core::sight::{Found, Sight};
+use crate::core::sight::{Found, Pin, Sight};
 use crate::core::target::Target;
 use crate::core::time::Timestamp;
 
@@ -53,6 +53,8 @@ pub struct Seen<'a> {
     pub target: &'a Target,
     /// What was found.
     pub found: &'a Found,
+    /// The run on which an effect of this very remediation was tried, if any.
+    pub tried: Option<&'a Pin>,
     /// The service's limits.
     pub settings: &'a Settings,
 }
@@ -138,9 +140,9 @@ pub fn admit(request: &Request, ledger: &Ledger) -> Result<Admitted, Refusal> {
     }
 }
 
-/// Every budget that an effect of `rule` must keep.
+/// Every budget that an effect of `rule` on the container must keep.
 #[must_use]
-pub fn scopes(rule: &Rule, settings: &Settings) -> Vec<Scope> {
+pub fn scopes(rule: &Rule, settings: &Settings, sight: &Sight) -> Vec<Scope> {
     let of = |kind, budgets: &[crate::core::rule::model::Budget]| {
         budgets.iter().map(move |&budget| Scope { kind, budget }).collect::<Vec<_>>()
     };
@@ -148,6 +150,7 @@ pub fn scopes(rule: &Rule, settings: &Settings) -> Vec<Scope> {
         of(ScopeKind::RuleTarget, &rule.budget),
         of(ScopeKind::Rule, &rule.rule_budget),
         of(ScopeKind::Target, &settings.target_budget),
+        of(ScopeKind::Target, &held_by_label::budgets(sight).unwrap_or_default()),
         of(ScopeKind::Fleet, &settings.budget),
     ]
     .concat()

@@ -12,6 +12,11 @@ use crate::core::sight::{Found, Sight, Status};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     let (Found::One(sight), Action::Restart { .. }) = (seen.found, seen.action) else { return None };
+    // A restart of ours that was cut off in its middle leaves a stop by API behind, and nobody's decision.
+    let ours = seen.tried.is_some_and(|tried| *tried == sight.pin());
+    if ours && matches!(sight.status, Status::Exited | Status::Dead) {
+        return None;
+    }
     let why = reason(sight)?;
     Some(refusal(
         Guard::Stopped,

@@ -183,7 +183,8 @@ fn a_matcher_says_of_each_value_what_alertmanager_says() {
         for input in inputs {
             let matcher = only(input);
             let got = values.map(|value| {
-                let labels = Labels::from_iter([("other", "bar")].into_iter().chain(value.map(|value| ("foo", value))));
+                let pairs = [("other", "bar")].into_iter().chain(value.map(|value| ("foo", value)));
+                let labels: Labels = pairs.collect();
                 matcher.matches(&labels)
             });
             assert_eq!(got, want, "{input}");

@@ -70,6 +70,9 @@ impl Batch<'_> {
             (None, Some(word)) => AlertState::first(heard.fingerprint, heard.labels.clone(), word, received_at),
             (None, None) => return,
         };
+        if heard.word.is_none() {
+            self.let_go(heard);
+        }
         match change {
             episode::Heard::Ended => self.wake(heard.fingerprint),
             episode::Heard::Began | episode::Heard::Continued => {
@@ -92,6 +95,16 @@ impl Batch<'_> {
             {
                 self.changes.woken.push(id);
             }
+        }
+    }
+
+    /// A rule that was removed, or does not select the alert any more, waits for nothing: else it were asked for ever.
+    fn let_go(&mut self, heard: &Heard) {
+        let selects = |rule: &str| heard.selected.iter().any(|selected| selected.rule.name == rule);
+        let stored = self.world.candidates.get(&heard.fingerprint).into_iter().flatten();
+        for candidate in stored.filter(|it| it.standing == Standing::Waiting && !selects(&it.rule)) {
+            let key = (candidate.fingerprint, candidate.rule.clone());
+            self.candidates.entry(key).or_insert_with(|| Candidate { standing: Standing::Free, ..candidate.clone() });
         }
     }
 
@@ -123,8 +136,11 @@ impl Batch<'_> {
                 let open = self.open.get(&written).or_else(|| self.world.open.get(&written)).cloned();
                 match open {
                     None => self.open(alert, rule, target, now),
-                    Some(open) if open.rule == rule.name => self.attach(alert, rule, written, open.id, now),
-                    Some(_) if waited => {}
+                    Some(open) if open.rule == rule.name => self.attach(alert, rule, written, &open, now),
+                    // On record already; it waits for whoever is at work now.
+                    Some(open) if waited => {
+                        self.stand(candidate(alert, rule, written, Standing::Waiting, open.id));
+                    }
                     Some(open) => self.wait(alert, rule, target, &open, now),
                 }
             }
@@ -135,13 +151,13 @@ impl Batch<'_> {
         self.candidates.insert((candidate.fingerprint, candidate.rule.clone()), candidate);
     }
 
-    fn attach(&mut self, alert: &AlertState, rule: &Rule, target: String, id: Uuid, now: Timestamp) {
-        let candidate = candidate(alert, rule, target, Standing::Attached, id);
+    fn attach(&mut self, alert: &AlertState, rule: &Rule, target: String, open: &OpenTarget, now: Timestamp) {
+        let candidate = candidate(alert, rule, target, Standing::Attached, open.id);
         self.stand(candidate);
         self.changes.records.push(Record::Transition(TransitionRow {
-            remediation_id: id,
+            remediation_id: open.id,
             at: now,
-            state: StateName::Held,
+            state: open.state,
             what: "alert attached".to_owned(),
             detail: json!({"fingerprint": alert.fingerprint}),
         }));
@@ -208,7 +224,7 @@ impl Batch<'_> {
             what: "opened".to_owned(),
             detail,
         }));
-        self.open.insert(written.clone(), OpenTarget { id, rule: rule.name.clone() });
+        self.open.insert(written.clone(), OpenTarget { id, rule: rule.name.clone(), state: StateName::Held });
         self.stand(candidate(alert, rule, written, Standing::Attached, id));
         self.changes.opened.push(remediation);
     }
@@ -250,6 +266,7 @@ fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timesta
         attempts: 0,
         blind: 0,
         pin: None,
+        tried: None,
         key: None,
         told: false,
         last_action: None,

@@ -8,7 +8,7 @@ use crate::core::alert::episode::{AlertState, Word};
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::remediation::record::Record;
-use crate::core::remediation::state::Remediation;
+use crate::core::remediation::state::{Remediation, StateName};
 use crate::core::select::Selected;
 use crate::core::time::Timestamp;
 use crate::core::words::words;
@@ -52,7 +52,8 @@ words! {
         Attached = "attached",
         /// Its remediation is closed and nothing more is done in this episode.
         Spent = "spent",
-        /// Its remediation was closed without a judgement (expired, superseded): the next firing body opens another.
+        /// Its remediation was closed without a judgement (expired, superseded), or its rule was removed while it waited: the
+        /// next firing body opens another.
         Free = "free",
         /// Another rule's remediation of the same target is open; asked again when that is closed.
         Waiting = "waiting",
@@ -66,6 +67,8 @@ pub struct OpenTarget {
     pub id: Uuid,
     /// The rule that drives it.
     pub rule: String,
+    /// Where it stands.
+    pub state: StateName,
 }
 
 /// A remediation that ended `fixed`.

@@ -43,6 +43,9 @@ pub struct Remediation {
     pub blind: u32,
     /// What was last seen of the target; changed by somebody else means superseded.
     pub pin: Option<Pin>,
+    /// The run of the container on which an effect was tried last.
+    #[serde(default)]
+    pub tried: Option<Pin>,
     /// What exclusion, cooldown and budget are keyed by, once the target was seen.
     pub key: Option<String>,
     /// Whether `budget` was already told to people.

@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::store::StoreError;
 use crate::store::columns::{Named, Records, event_id};
@@ -55,7 +56,7 @@ async fn actions(tx: &mut PgConnection, rows: &[&ActionRow]) -> sqlx::Result<()>
         .bind(column(rows, |r| clean_opt(r.key.as_deref())))
         .bind(column(rows, |r| clean(&r.host)))
         .bind(column(rows, |r| r.mode.as_str()))
-        .bind(column(rows, |r| r.result.map(|result| result.as_str())))
+        .bind(column(rows, |r| r.result.map(ActionResult::as_str)))
         .bind(column(rows, |r| clean_opt(r.reason.as_deref())))
         .bind(column(rows, |r| clean(&r.actor)))
         .bind(named.iter().map(|n| &*n.alertname).collect::<Vec<_>>())

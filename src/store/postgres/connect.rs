@@ -21,12 +21,15 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A connection that lay idle for longer is asked for a sign of life before it is used: the server may have restarted.
 /// A busy one is not, it would cost a round trip; if it is dead its next statement says so, and the caller tries again.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
-/// For every statement of the service: no query of ours is meant to take long, and nobody waits for one that does.
-/// Keep-alives: a connection through a network that silently drops it must not be held for hours.
+/// A whole operation ends here, answered or not: a network that swallows packets answers nothing for a quarter of an hour.
+/// Longer than a statement may take, so that the server's own word comes first where there is one.
+pub(super) const DEADLINE: Duration = Duration::from_secs(6);
+/// For every statement of the service: no query of ours is meant to take long, and nobody waits for one that does. A
+/// process that is stopped in the middle of a transaction holds the others up no longer than that either.
 const SETTINGS: [(&str, &str); 4] = [
     ("statement_timeout", "5s"),
     ("lock_timeout", "4s"),
-    ("idle_in_transaction_session_timeout", "15s"),
+    ("idle_in_transaction_session_timeout", "5s"),
     ("application_name", "fettle"),
 ];
 
@@ -37,12 +40,15 @@ impl Postgres {
         // sqlx says what is wrong with the URL without repeating it.
         let options = PgConnectOptions::from_str(url).during(WHAT)?.disable_statement_logging();
 
-        // A plain connection first: the pool would retry silently and only say that it took too long.
-        let mut connection = connect(&options).await.during(WHAT)?;
-        sqlx::migrate!("./migrations/postgres").run(&mut connection).await.during("migrate the database")?;
-        connection.close().await.during(WHAT)?;
+        // A plain connection first: a pool would retry silently and only say that it took too long.
+        let connection = connect(&options).await.during(WHAT)?;
 
-        let presence = Presence::begin(options.clone(), owner).await?;
+        // Several processes at once wait for each other: the migrator takes a lock. Without a time limit, unlike the rest.
+        let migrating = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        sqlx::migrate!("./migrations/postgres").run(&migrating).await.during("migrate the database")?;
+        migrating.close().await;
+
+        let presence = Presence::begin(connection, options.clone(), owner).await?;
         Ok(Self { pool: pool(options), presence })
     }
 }

@@ -1,6 +1,6 @@
 //! The inbox: notifications as they came, and which of them are still to be taken in.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -26,17 +26,16 @@ const APPEND: &str = "
     INSERT INTO pending (id, received_at) SELECT id, received_at FROM new";
 
 /// Stores all or none: one statement, or one transaction when the bodies are too large for one.
-pub(super) async fn append(pool: &PgPool, batch: &[NewNotification]) -> Result<(), StoreError> {
+pub(super) async fn append(connection: &mut PgConnection, batch: &[NewNotification]) -> Result<(), StoreError> {
     const WHAT: &str = "store notifications";
     let mut chunks = by_size(batch);
     match (chunks.pop(), chunks.is_empty()) {
         (None, _) => {}
         (Some(only), true) => {
-            let mut connection = pool.acquire().await.during(WHAT)?;
-            append_chunk(&mut connection, only).await.during(WHAT)?;
+            append_chunk(connection, only).await.during(WHAT)?;
         }
         (Some(last), false) => {
-            let mut tx = pool.begin().await.during(WHAT)?;
+            let mut tx = connection.begin().await.during(WHAT)?;
             for chunk in chunks.into_iter().chain([last]) {
                 append_chunk(&mut tx, chunk).await.during(WHAT)?;
             }
@@ -97,7 +96,7 @@ const READ_MAX: i64 = 32 << 20;
 
 /// Oldest first.
 pub(super) async fn pending(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<StoredNotification>, StoreError> {
@@ -105,7 +104,7 @@ pub(super) async fn pending(
         .bind(Instant(before))
         .bind(i64::from(limit))
         .bind(READ_MAX)
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("read pending notifications")?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -114,7 +113,7 @@ pub(super) async fn pending(
 const BACKLOG: &str = "SELECT count(*) FROM pending";
 
 /// How many are still to be taken in.
-pub(super) async fn backlog(pool: &PgPool) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar(BACKLOG).fetch_one(pool).await.during("count pending notifications")?;
+pub(super) async fn backlog(connection: &mut PgConnection) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(BACKLOG).fetch_one(connection).await.during("count pending notifications")?;
     Ok(count.unsigned_abs())
 }

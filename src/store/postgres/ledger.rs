@@ -3,7 +3,7 @@
 //! One lock covers every budget: each admission counts against the fleet's, so locks per scope would all meet in that one
 //! anyway, and would only cost round trips. It is held until the intent is visible, so the next admission counts it.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
 use super::work;
 use crate::core::time::before;
@@ -20,12 +20,12 @@ const BEGIN_LOCKED: &str = "BEGIN; SELECT pg_advisory_xact_lock(1718908002, 1)";
 
 /// Reads the ledger under the lock, lets `judge` decide, stores its commit or nothing.
 pub(super) async fn admit(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     claim: &Claim,
     ask: &LedgerAsk,
     judge: Judge<'_>,
 ) -> Result<Admission, StoreError> {
-    let mut tx = pool.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
     let ledger = read(&mut tx, ask).await.during(WHAT)?;
     // Dropping the transaction rolls back and frees the lock.
     let commit = match judge(&ledger) {
@@ -38,7 +38,8 @@ pub(super) async fn admit(
 }
 
 /// Every scope in one statement. Each branch has its index; those of other kinds are not executed. The same row found by
-/// its target and by its key counts once.
+/// its target and by its key counts once. No limit inside where the target selects: it would tempt the planner to walk
+/// through everybody's rows by time until it has found that many of one target's.
 const SPENT: &str = "
     SELECT s.ord, spent.planned_at
     FROM UNNEST($1::text[], $2::timestamptz[], $3::bigint[]) WITH ORDINALITY AS s (kind, since, max, ord)
@@ -47,45 +48,30 @@ const SPENT: &str = "
             (SELECT id, planned_at FROM actions
              WHERE s.kind = 'fleet' AND spends AND mode = $4 AND planned_at >= s.since
              ORDER BY planned_at DESC LIMIT s.max)
-            UNION
+            UNION ALL
             (SELECT id, planned_at FROM actions
              WHERE s.kind = 'rule' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5
              ORDER BY planned_at DESC LIMIT s.max)
-            UNION
-            (SELECT id, planned_at FROM actions
-             WHERE s.kind = 'target' AND spends AND mode = $4 AND planned_at >= s.since AND target = $6
-             ORDER BY planned_at DESC LIMIT s.max)
-            UNION
-            (SELECT id, planned_at FROM actions
-             WHERE s.kind = 'target' AND spends AND mode = $4 AND planned_at >= s.since AND target_key = $7
-             ORDER BY planned_at DESC LIMIT s.max)
-            UNION
-            (SELECT id, planned_at FROM actions
-             WHERE s.kind = 'rule_target' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5 AND target = $6
-             ORDER BY planned_at DESC LIMIT s.max)
-            UNION
-            (SELECT id, planned_at FROM actions
-             WHERE s.kind = 'rule_target' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5
-                   AND target_key = $7
-             ORDER BY planned_at DESC LIMIT s.max)
+            UNION ALL
+            SELECT id, planned_at FROM actions
+            WHERE s.kind IN ('target', 'rule_target') AND spends AND mode = $4 AND planned_at >= s.since
+              AND target = $6 AND (s.kind = 'target' OR rule = $5)
+            UNION ALL
+            SELECT id, planned_at FROM actions
+            WHERE s.kind IN ('target', 'rule_target') AND spends AND mode = $4 AND planned_at >= s.since
+              AND target_key = $7 AND target <> $6 AND (s.kind = 'target' OR rule = $5)
         ) found
         ORDER BY planned_at DESC LIMIT s.max
     ) spent
     ORDER BY s.ord, spent.planned_at DESC";
 
-/// The last effects of others on this target: only the newest rows can have ended last, since one target has one open
-/// remediation at a time; the limit keeps a long history out of it.
 const OTHERS: &str = "
     SELECT
-        (SELECT max(coalesce(finished_at, planned_at)) FROM (
-            (SELECT finished_at, planned_at FROM actions
-             WHERE spends AND mode = $3 AND target = $1 AND remediation_id <> $4
-             ORDER BY planned_at DESC LIMIT 16)
-            UNION ALL
-            (SELECT finished_at, planned_at FROM actions
-             WHERE spends AND mode = $3 AND target_key = $2 AND remediation_id <> $4
-             ORDER BY planned_at DESC LIMIT 16)
-        ) effects) AS last_effect,
+        greatest(
+            (SELECT max(coalesce(finished_at, planned_at)) FROM actions
+             WHERE spends AND mode = $3 AND target = $1 AND remediation_id <> $4),
+            (SELECT max(coalesce(finished_at, planned_at)) FROM actions
+             WHERE spends AND mode = $3 AND target_key = $2 AND remediation_id <> $4)) AS last_effect,
         (SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM remediations
          WHERE target_key = $2 AND state IN ('running', 'verifying') AND id <> $4) AS rivals,
         (SELECT count(*) FROM remediations
@@ -117,8 +103,10 @@ async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
             .fetch_all(tx)
             .await?;
         for (ord, at) in rows {
-            let scope = usize::try_from(ord).ok().and_then(|ord| spent.get_mut(ord.checked_sub(1)?));
-            scope.into_iter().for_each(|times| times.push(at.0));
+            // Ordinality counts from 1.
+            if let Some(scope) = usize::try_from(ord - 1).ok().and_then(|at| spent.get_mut(at)) {
+                scope.push(at.0);
+            }
         }
     }
     Ok(Ledger {

@@ -5,7 +5,8 @@
 //! deadlocking; what a lock protects is read after it is held, in a statement of its own (READ COMMITTED gives each
 //! statement a new snapshot).
 //!
-//! Not done: `LISTEN`/`NOTIFY`. A replica sees work of another at its next poll.
+//! Not done: `LISTEN`/`NOTIFY`; a replica sees the work of another at its next poll. Poolers that share a session between
+//! clients (`PgBouncer` in transaction mode) are not supported: prepared statements and the sign of life belong to a session.
 
 mod audit;
 mod connect;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::error::During;
 use super::model::{
     Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, LedgerAsk, NewNotification, ReceiveAsk, Spent,
     StoredNotification,
@@ -30,6 +32,22 @@ use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationF
 use super::{Judge, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
 use crate::core::time::Timestamp;
+
+/// Runs one operation on one connection of the pool, under [`connect::DEADLINE`]. A connection whose operation was given up
+/// is in the middle of something, and its server may be gone without a word: it is closed, because giving it back to the
+/// pool would wait for an answer too.
+macro_rules! on_connection {
+    ($store:ident, $module:ident::$function:ident($($argument:expr),*)) => {{
+        let mut connection = $store.pool.acquire().await.during("reach the database")?;
+        match tokio::time::timeout(connect::DEADLINE, $module::$function(&mut connection, $($argument),*)).await {
+            Ok(done) => done,
+            Err(_) => {
+                connection.close_on_drop();
+                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())).during("wait for the database")
+            }
+        }
+    }};
+}
 
 /// fettle's memory in a PostgreSQL database.
 #[derive(Debug)]
@@ -45,31 +63,31 @@ impl Store for Postgres {
     }
 
     async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
-        read::now(&self.pool).await.map(Some)
+        on_connection!(self, read::now()).map(Some)
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        read::latest(&self.pool).await
+        on_connection!(self, read::latest())
     }
 
     async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
-        inbox::append(&self.pool, batch).await
+        on_connection!(self, inbox::append(batch))
     }
 
     async fn pending(&self, before: Timestamp, limit: u32) -> Result<Vec<StoredNotification>, StoreError> {
-        inbox::pending(&self.pool, before, limit).await
+        on_connection!(self, inbox::pending(before, limit))
     }
 
     async fn backlog(&self) -> Result<u64, StoreError> {
-        inbox::backlog(&self.pool).await
+        on_connection!(self, inbox::backlog())
     }
 
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
-        receive::receive(&self.pool, ask, think).await
+        on_connection!(self, receive::receive(ask, think))
     }
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
-        read::waiting(&self.pool, limit).await
+        on_connection!(self, read::waiting(limit))
     }
 
     async fn claim(
@@ -79,63 +97,63 @@ impl Store for Postgres {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        work::claim(&self.pool, owner, now, lease_until, limit).await
+        on_connection!(self, work::claim(owner, now, lease_until, limit))
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        work::next_due(&self.pool, now).await
+        on_connection!(self, work::next_due(now))
     }
 
     async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
-        read::attached(&self.pool, remediation).await
+        on_connection!(self, read::attached(remediation))
     }
 
     async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError> {
-        ledger::admit(&self.pool, claim, ask, judge).await
+        on_connection!(self, ledger::admit(claim, ask, judge))
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
-        work::commit(&self.pool, claim, commit).await
+        on_connection!(self, work::commit(claim, commit))
     }
 
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
-        work::release(&self.pool, owner).await
+        on_connection!(self, work::release(owner))
     }
 
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
-        presence::adopt(&self.pool, owner).await
+        on_connection!(self, presence::adopt(owner))
     }
 
     async fn spent(&self, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
-        read::spent(&self.pool, since).await
+        on_connection!(self, read::spent(since))
     }
 
     async fn open_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        read::open_by_state(&self.pool).await
+        on_connection!(self, read::open_by_state())
     }
 
     async fn remediations(&self, filter: &RemediationFilter) -> Result<Vec<RemediationView>, StoreError> {
-        read::remediations(&self.pool, filter).await
+        on_connection!(self, read::remediations(filter))
     }
 
     async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError> {
-        read::story(&self.pool, id).await
+        on_connection!(self, read::story(id))
     }
 
     async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
-        read::actions(&self.pool, filter).await
+        on_connection!(self, read::actions(filter))
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
-        read::alerts(&self.pool, filter).await
+        on_connection!(self, read::alerts(filter))
     }
 
     async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
-        read::candidates(&self.pool, fingerprint).await
+        on_connection!(self, read::candidates(fingerprint))
     }
 
     async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
-        prune::prune(&self.pool, notifications, audit).await
+        on_connection!(self, prune::prune(notifications, audit))
     }
 
     async fn close(&self) {

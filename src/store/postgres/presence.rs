@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -40,9 +40,13 @@ pub struct Presence {
 const HOLD: &str = "SELECT pg_try_advisory_lock($1, $2)";
 
 impl Presence {
-    /// Returns with the lock held.
-    pub(super) async fn begin(options: PgConnectOptions, owner: Uuid) -> Result<Self, StoreError> {
-        let connection = hold(&options, owner).await.during("take the lock of this process")?;
+    /// Returns with the lock held by `connection`; `options` are for the next one, should it die.
+    pub(super) async fn begin(
+        mut connection: PgConnection,
+        options: PgConnectOptions,
+        owner: Uuid,
+    ) -> Result<Self, StoreError> {
+        hold(&mut connection, owner).await.during("take the lock of this process")?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep(connection, options, owner, stop.clone()));
         Ok(Self { stop, task: Mutex::new(Some(task)) })
@@ -64,11 +68,9 @@ impl Drop for Presence {
     }
 }
 
-/// A connection that holds the lock. If an earlier connection of ours still does, it is as good.
-async fn hold(options: &PgConnectOptions, owner: Uuid) -> sqlx::Result<PgConnection> {
-    let mut connection = connect(options).await?;
-    let _held: bool = sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(&mut connection).await?;
-    Ok(connection)
+/// Takes the lock, or counts once more what this connection holds already.
+async fn hold(connection: &mut PgConnection, owner: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(connection).await
 }
 
 /// Holds the lock until stopped, on another connection when the first one dies.
@@ -81,8 +83,11 @@ async fn keep(first: PgConnection, options: PgConnectOptions, owner: Uuid, stop:
             () = tokio::time::sleep(PERIOD) => {}
         }
         connection = match connection {
-            Some(held) => still_held(held, owner).await,
-            None => hold(&options, owner).await.ok(),
+            Some(held) => held_by(held, owner).await,
+            None => match connect(&options).await {
+                Ok(new) => held_by(new, owner).await,
+                Err(_) => None,
+            },
         };
     }
     if let Some(connection) = connection {
@@ -91,10 +96,9 @@ async fn keep(first: PgConnection, options: PgConnectOptions, owner: Uuid, stop:
     }
 }
 
-/// The connection, if it lives and holds the lock: taking it again is counted by the server and costs nothing.
-async fn still_held(mut connection: PgConnection, owner: Uuid) -> Option<PgConnection> {
-    let again = sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(&mut connection);
-    match tokio::time::timeout(PERIOD, again).await {
+/// The connection, if it lives and holds the lock. Not while an earlier one of ours still does: the next look will tell.
+async fn held_by(mut connection: PgConnection, owner: Uuid) -> Option<PgConnection> {
+    match tokio::time::timeout(PERIOD, hold(&mut connection, owner)).await {
         Ok(Ok(true)) => Some(connection),
         _ => None,
     }
@@ -113,12 +117,12 @@ const TAKE: &str = "
     WHERE state <> 'closed' AND lease_owner = $1";
 
 /// Gives back the claims of the dead.
-pub(super) async fn adopt(pool: &PgPool, owner: Uuid) -> Result<u64, StoreError> {
+pub(super) async fn adopt(connection: &mut PgConnection, owner: Uuid) -> Result<u64, StoreError> {
     const WHAT: &str = "take over the claims of dead processes";
-    let others: Vec<Id> = sqlx::query_scalar(OTHERS).bind(Id(owner)).fetch_all(pool).await.during(WHAT)?;
+    let others: Vec<Id> = sqlx::query_scalar(OTHERS).bind(Id(owner)).fetch_all(&mut *connection).await.during(WHAT)?;
     let mut adopted = 0;
     for other in others {
-        let mut tx = pool.begin().await.during(WHAT)?;
+        let mut tx = connection.begin().await.during(WHAT)?;
         let is_dead: bool =
             sqlx::query_scalar(IS_DEAD).bind(CLASS).bind(key(other.0)).fetch_one(&mut *tx).await.during(WHAT)?;
         if is_dead {

@@ -2,7 +2,7 @@
 //!
 //! A remediation goes with its whole story or not at all. Notifications that are still to be taken in stay, however old.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -13,10 +13,14 @@ use crate::store::instant::{Id, Instant};
 const STEP: i64 = 500;
 
 /// Deletes what is older; how many rows went. Zero when nothing is left to do.
-pub(super) async fn prune(pool: &PgPool, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
+pub(super) async fn prune(
+    connection: &mut PgConnection,
+    notifications: Timestamp,
+    audit: Timestamp,
+) -> Result<u64, StoreError> {
     const WHAT: &str = "prune";
-    let received = prune_notifications(pool, notifications).await.during(WHAT)?;
-    let mut tx = pool.begin().await.during(WHAT)?;
+    let received = prune_notifications(connection, notifications).await.during(WHAT)?;
+    let mut tx = connection.begin().await.during(WHAT)?;
     let kept = prune_audit(&mut tx, audit).await.during(WHAT)?;
     tx.commit().await.during(WHAT)?;
     Ok(received + kept)
@@ -29,8 +33,8 @@ const NOTIFICATIONS: &str = "
         LIMIT $2
     )";
 
-async fn prune_notifications(pool: &PgPool, before: Timestamp) -> sqlx::Result<u64> {
-    Ok(sqlx::query(NOTIFICATIONS).bind(Instant(before)).bind(STEP).execute(pool).await?.rows_affected())
+async fn prune_notifications(connection: &mut PgConnection, before: Timestamp) -> sqlx::Result<u64> {
+    Ok(sqlx::query(NOTIFICATIONS).bind(Instant(before)).bind(STEP).execute(connection).await?.rows_affected())
 }
 
 /// What the triggers ask: in this transaction, rows from before this instant may go.

@@ -1,6 +1,6 @@
 //! Questions that change nothing: the clock, lists, one remediation's story.
 
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
@@ -18,8 +18,8 @@ use crate::store::view::{ActionFilter, ActionView, AlertFilter, AlertView, Remed
 const NOW: &str = "SELECT clock_timestamp()";
 
 /// The server's clock.
-pub(super) async fn now(pool: &PgPool) -> Result<Timestamp, StoreError> {
-    let now: Instant = sqlx::query_scalar(NOW).fetch_one(pool).await.during("ask the database's clock")?;
+pub(super) async fn now(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
+    let now: Instant = sqlx::query_scalar(NOW).fetch_one(connection).await.during("ask the database's clock")?;
     Ok(now.0)
 }
 
@@ -35,8 +35,9 @@ const LATEST: &str = "
     ) latest";
 
 /// The latest instant stored.
-pub(super) async fn latest(pool: &PgPool) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<Instant> = sqlx::query_scalar(LATEST).fetch_one(pool).await.during("ask the latest instant")?;
+pub(super) async fn latest(connection: &mut PgConnection) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<Instant> =
+        sqlx::query_scalar(LATEST).fetch_one(connection).await.during("ask the latest instant")?;
     Ok(at.map(Into::into))
 }
 
@@ -51,9 +52,10 @@ const WAITING: &str = "
     LIMIT $1";
 
 /// Alerts that wait for a target which is free by now.
-pub(super) async fn waiting(pool: &PgPool, limit: u32) -> Result<Vec<AlertState>, StoreError> {
+pub(super) async fn waiting(connection: &mut PgConnection, limit: u32) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "ask who waits";
-    let rows: Vec<AlertRow> = sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(pool).await.during(WHAT)?;
+    let rows: Vec<AlertRow> =
+        sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(connection).await.during(WHAT)?;
     read(WHAT, rows)
 }
 
@@ -65,9 +67,10 @@ const ATTACHED: &str = "
     ORDER BY a.fingerprint";
 
 /// The alerts attached to an open remediation.
-pub(super) async fn attached(pool: &PgPool, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
+pub(super) async fn attached(connection: &mut PgConnection, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "read the attached alerts";
-    let rows: Vec<AlertRow> = sqlx::query_as(ATTACHED).bind(Id(remediation)).fetch_all(pool).await.during(WHAT)?;
+    let rows: Vec<AlertRow> =
+        sqlx::query_as(ATTACHED).bind(Id(remediation)).fetch_all(connection).await.during(WHAT)?;
     read(WHAT, rows)
 }
 
@@ -77,9 +80,9 @@ const SPENT: &str = "
     ORDER BY planned_at DESC, id DESC";
 
 /// Effects that count, newest first.
-pub(super) async fn spent(pool: &PgPool, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
+pub(super) async fn spent(connection: &mut PgConnection, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
     let rows: Vec<SpentRow> =
-        sqlx::query_as(SPENT).bind(Instant(since)).fetch_all(pool).await.during("read what was spent")?;
+        sqlx::query_as(SPENT).bind(Instant(since)).fetch_all(connection).await.during("read what was spent")?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
@@ -87,9 +90,9 @@ const OPEN_BY_STATE: &str =
     "SELECT state, count(*) FROM remediations WHERE state <> 'closed' GROUP BY state ORDER BY state";
 
 /// How many are open, by state.
-pub(super) async fn open_by_state(pool: &PgPool) -> Result<Vec<(String, u64)>, StoreError> {
+pub(super) async fn open_by_state(connection: &mut PgConnection) -> Result<Vec<(String, u64)>, StoreError> {
     let rows: Vec<(String, i64)> =
-        sqlx::query_as(OPEN_BY_STATE).fetch_all(pool).await.during("count open remediations")?;
+        sqlx::query_as(OPEN_BY_STATE).fetch_all(connection).await.during("count open remediations")?;
     Ok(rows.into_iter().map(|(state, count)| (state, count.unsigned_abs())).collect())
 }
 
@@ -105,7 +108,7 @@ const REMEDIATIONS: &str = "
 
 /// Remediations, newest first.
 pub(super) async fn remediations(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     filter: &RemediationFilter,
 ) -> Result<Vec<RemediationView>, StoreError> {
     let rows: Vec<RemediationRow> = sqlx::query_as(REMEDIATIONS)
@@ -114,7 +117,7 @@ pub(super) async fn remediations(
         .bind(clean_opt(filter.target.as_deref()))
         .bind(filter.after.map(Id))
         .bind(i64::from(filter.limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("list remediations")?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -133,7 +136,10 @@ const ACTIONS: &str = "
     LIMIT $6";
 
 /// Audit rows, newest first.
-pub(super) async fn actions(pool: &PgPool, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
+pub(super) async fn actions(
+    connection: &mut PgConnection,
+    filter: &ActionFilter,
+) -> Result<Vec<ActionView>, StoreError> {
     let rows: Vec<ActionViewRow> = sqlx::query_as(ACTIONS)
         .bind(clean_opt(filter.rule.as_deref()))
         .bind(clean_opt(filter.target.as_deref()))
@@ -141,7 +147,7 @@ pub(super) async fn actions(pool: &PgPool, filter: &ActionFilter) -> Result<Vec<
         .bind(filter.remediation.map(Id))
         .bind(filter.after.map(Id))
         .bind(i64::from(filter.limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("list actions")?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -155,12 +161,12 @@ const ALERTS: &str = "
     LIMIT $2";
 
 /// Alerts, last heard first.
-pub(super) async fn alerts(pool: &PgPool, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
+pub(super) async fn alerts(connection: &mut PgConnection, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
     const WHAT: &str = "list alerts";
     let rows: Vec<AlertRow> = sqlx::query_as(ALERTS)
         .bind(clean_opt(filter.status.as_deref()))
         .bind(i64::from(filter.limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during(WHAT)?;
     Ok(read::<_, AlertState>(WHAT, rows)?.into_iter().map(Into::into).collect())
@@ -171,10 +177,10 @@ const CANDIDATES: &str = "
     WHERE fingerprint = $1 ORDER BY rule";
 
 /// What became of one alert.
-pub(super) async fn candidates(pool: &PgPool, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
+pub(super) async fn candidates(connection: &mut PgConnection, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
     const WHAT: &str = "read the candidates of an alert";
     let rows: Vec<CandidateRow> =
-        sqlx::query_as(CANDIDATES).bind(clean(fingerprint)).fetch_all(pool).await.during(WHAT)?;
+        sqlx::query_as(CANDIDATES).bind(clean(fingerprint)).fetch_all(connection).await.during(WHAT)?;
     read(WHAT, rows)
 }
 
@@ -205,9 +211,9 @@ const STORY_ALERTS: &str = "
     ORDER BY a.first_at, a.fingerprint";
 
 /// One remediation with everything that happened.
-pub(super) async fn story(pool: &PgPool, id: Uuid) -> Result<Option<Story>, StoreError> {
+pub(super) async fn story(connection: &mut PgConnection, id: Uuid) -> Result<Option<Story>, StoreError> {
     const WHAT: &str = "read a remediation's story";
-    let mut tx = pool.begin_with(BEGIN_SNAPSHOT).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN_SNAPSHOT).await.during(WHAT)?;
     let one: Option<RemediationRow> = sqlx::query_as(ONE).bind(Id(id)).fetch_optional(&mut *tx).await.during(WHAT)?;
     let Some(one) = one else { return Ok(None) };
     let timeline: Vec<TransitionViewRow> =

@@ -1,11 +1,11 @@
 //! Taking notifications in: one transaction that locks, asks the core, and writes what it says in batches.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
 use super::{audit, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
-use crate::store::columns::{Named, RemediationColumns, split_new};
+use crate::store::columns::{Named, RemediationColumns, new_and_changed};
 use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::model::{Candidate, Changes, ReceiveAsk, World};
@@ -15,8 +15,12 @@ use crate::store::{StoreError, Think};
 const WHAT: &str = "take notifications in";
 
 /// Takes notifications in.
-pub(super) async fn receive(pool: &PgPool, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
-    let mut tx = pool.begin().await.during(WHAT)?;
+pub(super) async fn receive(
+    connection: &mut PgConnection,
+    ask: &ReceiveAsk,
+    think: Think<'_>,
+) -> Result<Changes, StoreError> {
+    let mut tx = connection.begin().await.during(WHAT)?;
     let world = world::load(&mut tx, ask).await?;
     let changes = think(&world);
     write(&mut tx, ask, &world, &changes).await?;
@@ -26,9 +30,9 @@ pub(super) async fn receive(pool: &PgPool, ask: &ReceiveAsk, think: Think<'_>) -
 
 /// What is referred to goes first. Remediations are touched before candidates, in the order in which `commit` does it.
 async fn write(tx: &mut PgConnection, ask: &ReceiveAsk, world: &World, changes: &Changes) -> Result<(), StoreError> {
-    let (known, new) = split_new(&changes.alerts, |alert| world.alerts.contains_key(&alert.fingerprint));
+    let (new, moved) = new_and_changed(&changes.alerts, &world.alerts);
     insert_alerts(tx, &new).await.during(WHAT)?;
-    update_alerts(tx, &known).await.during(WHAT)?;
+    update_alerts(tx, &moved).await.during(WHAT)?;
     open(tx, ask, &changes.opened).await.during(WHAT)?;
     wake(tx, &changes.woken, ask).await.during(WHAT)?;
     upsert_candidates(tx, &changes.candidates).await.during(WHAT)?;

@@ -1,6 +1,6 @@
 //! Work on remediations: claimed by lease, committed by compare-and-set, given back.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::audit;
@@ -29,7 +29,7 @@ const CLAIM: &str = "
 
 /// Claims what is due, earliest first.
 pub(super) async fn claim(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     owner: Uuid,
     now: Timestamp,
     lease_until: Timestamp,
@@ -40,7 +40,7 @@ pub(super) async fn claim(
         .bind(Instant(now))
         .bind(Instant(lease_until))
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("claim what is due")?;
     Ok(ClaimedRow::read_all(rows, owner))
@@ -51,16 +51,20 @@ const NEXT_DUE: &str = "
     WHERE state <> 'closed' AND (lease_owner IS NULL OR lease_until < $1)";
 
 /// When the next unclaimed remediation is due.
-pub(super) async fn next_due(pool: &PgPool, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn next_due(connection: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<Instant> =
-        sqlx::query_scalar(NEXT_DUE).bind(Instant(now)).fetch_one(pool).await.during("ask what is due next")?;
+        sqlx::query_scalar(NEXT_DUE).bind(Instant(now)).fetch_one(connection).await.during("ask what is due next")?;
     Ok(due.map(Into::into))
 }
 
 /// Stores a decision, or nothing when the claim was lost.
-pub(super) async fn commit(pool: &PgPool, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
+pub(super) async fn commit(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    commit: &Commit,
+) -> Result<Option<Closed>, StoreError> {
     const WHAT: &str = "store a decision";
-    let mut tx = pool.begin().await.during(WHAT)?;
+    let mut tx = connection.begin().await.during(WHAT)?;
     // Dropping the transaction rolls back.
     let Some(closed) = write(&mut tx, claim, commit).await? else { return Ok(None) };
     tx.commit().await.during(WHAT)?;
@@ -140,7 +144,7 @@ async fn settle(
 const RELEASE: &str = "UPDATE remediations SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
 
 /// Gives back every claim of `owner`.
-pub(super) async fn release(pool: &PgPool, owner: Uuid) -> Result<u64, StoreError> {
-    let done = sqlx::query(RELEASE).bind(Id(owner)).execute(pool).await.during("give back claims")?;
+pub(super) async fn release(connection: &mut PgConnection, owner: Uuid) -> Result<u64, StoreError> {
+    let done = sqlx::query(RELEASE).bind(Id(owner)).execute(connection).await.during("give back claims")?;
     Ok(done.rows_affected())
 }

@@ -8,7 +8,7 @@ use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
-use crate::store::model::{Candidate, ReceiveAsk, World};
+use crate::store::model::{Candidate, OpenTarget, ReceiveAsk, World};
 use crate::store::rows::{AlertRow, CandidateRow, FixRow, OpenRow, read};
 use crate::store::text::clean;
 
@@ -31,7 +31,7 @@ const CANDIDATES: &str = "
 /// Locked: a remediation that is being closed is waited for and then not among these, and one that we attach to is not
 /// closed before the attachment is visible.
 const OPEN: &str = "
-    SELECT id, rule, target FROM remediations
+    SELECT id, rule, target, state FROM remediations
     WHERE target = ANY($1) AND state <> 'closed'
     ORDER BY id
     FOR NO KEY UPDATE";
@@ -68,7 +68,7 @@ pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<Worl
     if !ask.targets.is_empty() {
         let targets: Vec<_> = ask.targets.iter().map(|target| clean(target)).collect();
         let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(&targets).fetch_all(&mut *tx).await.during(WHAT)?;
-        world.open = open.into_iter().map(OpenRow::into_pair).collect();
+        world.open = read::<_, (String, OpenTarget)>(WHAT, open)?.into_iter().collect();
         if let Some(since) = ask.fixed_since {
             let fixed: Vec<FixRow> =
                 sqlx::query_as(FIXED).bind(&targets).bind(Instant(since)).fetch_all(&mut *tx).await.during(WHAT)?;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
+use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::store::StoreError;
 use crate::store::columns::{Named, Records, event_id};
@@ -51,7 +52,7 @@ async fn action(tx: &mut SqliteConnection, row: &ActionRow) -> sqlx::Result<()> 
         .bind(clean_opt(row.key.as_deref()))
         .bind(clean(&row.host))
         .bind(row.mode.as_str())
-        .bind(row.result.map(|result| result.as_str()))
+        .bind(row.result.map(ActionResult::as_str))
         .bind(clean_opt(row.reason.as_deref()))
         .bind(clean(&row.actor))
         .bind(named.alertname)

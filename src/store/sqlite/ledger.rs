@@ -64,19 +64,13 @@ const RULE_TARGET: &str = "
     )
     ORDER BY planned_at DESC LIMIT $3";
 
-/// The last effects of others on this target: only the newest rows can have ended last, since one target has one open
-/// remediation at a time; the limit keeps a long history out of it.
 const LAST_EFFECT: &str = "
     SELECT max(at) FROM (
-        SELECT at FROM (
-            SELECT coalesce(finished_at, planned_at) AS at FROM actions
-            WHERE spends AND mode = $3 AND target = $1 AND remediation_id <> $4
-            ORDER BY planned_at DESC LIMIT 16)
+        SELECT max(coalesce(finished_at, planned_at)) AS at FROM actions
+        WHERE spends AND mode = $3 AND target = $1 AND remediation_id <> $4
         UNION ALL
-        SELECT at FROM (
-            SELECT coalesce(finished_at, planned_at) AS at FROM actions
-            WHERE spends AND mode = $3 AND target_key = $2 AND remediation_id <> $4
-            ORDER BY planned_at DESC LIMIT 16)
+        SELECT max(coalesce(finished_at, planned_at)) FROM actions
+        WHERE spends AND mode = $3 AND target_key = $2 AND remediation_id <> $4
     )";
 
 const RIVALS: &str = "

@@ -8,7 +8,7 @@ use super::{audit, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
-use crate::store::columns::{Named, RemediationColumns, split_new};
+use crate::store::columns::{Named, RemediationColumns, new_and_changed};
 use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::model::{Candidate, Changes, ReceiveAsk, World};
@@ -33,9 +33,9 @@ async fn write(
     world: &World,
     changes: &Changes,
 ) -> Result<(), StoreError> {
-    let (known, new) = split_new(&changes.alerts, |alert| world.alerts.contains_key(&alert.fingerprint));
+    let (new, moved) = new_and_changed(&changes.alerts, &world.alerts);
     batch(tx, INSERT_ALERTS, new.into_iter().map(new_alert)).await.during(WHAT)?;
-    batch(tx, UPDATE_ALERTS, known.into_iter().map(known_alert)).await.during(WHAT)?;
+    batch(tx, UPDATE_ALERTS, moved.into_iter().map(known_alert)).await.during(WHAT)?;
     for remediation in &changes.opened {
         open(tx, ask, remediation).await.during(WHAT)?;
     }

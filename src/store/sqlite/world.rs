@@ -6,7 +6,7 @@ use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
-use crate::store::model::{Candidate, ReceiveAsk, World};
+use crate::store::model::{Candidate, OpenTarget, ReceiveAsk, World};
 use crate::store::rows::{AlertRow, CandidateRow, FixRow, OpenRow, read};
 use crate::store::text::json;
 
@@ -24,7 +24,7 @@ const CANDIDATES: &str = "
     ORDER BY fingerprint, rule";
 
 const OPEN: &str = "
-    SELECT id, rule, target FROM remediations
+    SELECT id, rule, target, state FROM remediations
     WHERE target IN (SELECT value FROM json_each($1)) AND state <> 'closed'";
 
 /// Beside `max`, SQLite gives the columns of the row that has it.
@@ -58,7 +58,7 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
     if !ask.targets.is_empty() {
         let targets = json(&ask.targets);
         let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(&targets).fetch_all(&mut *tx).await.during(WHAT)?;
-        world.open = open.into_iter().map(OpenRow::into_pair).collect();
+        world.open = read::<_, (String, OpenTarget)>(WHAT, open)?.into_iter().collect();
         if let Some(since) = ask.fixed_since {
             let fixed: Vec<FixRow> =
                 sqlx::query_as(FIXED).bind(targets).bind(Instant(since)).fetch_all(&mut *tx).await.during(WHAT)?;

@@ -25,6 +25,7 @@ fn remediation(state: State) -> Remediation {
         attempts: 1,
         blind: 0,
         pin: None,
+        tried: None,
         key: None,
         told: false,
         last_action: Some(Uuid::from_u128(7)),

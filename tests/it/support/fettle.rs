@@ -94,11 +94,6 @@ impl Fettle {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// Its folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -138,6 +133,11 @@ impl Fettle {
         self.folder.path().join("fettle.log")
     }
 
+    /// Starts without its wrapper from now on.
+    pub fn unwrap(&mut self) {
+        self.setup.wrap.clear();
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -164,7 +164,7 @@ impl Fettle {
     /// SIGTERM, and waits for the end; its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         self.signal("-TERM");
-        self.child.take().and_then(|mut child| child.wait().expect("wait for fettle").code())
+        self.wait()
     }
 
     /// Sends a signal to the process.
@@ -175,14 +175,9 @@ impl Fettle {
         }
     }
 
-    /// The process's id.
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
-    }
-
-    /// Whether the process has ended, with its exit code.
-    pub fn ended(&mut self) -> Option<Option<i32>> {
-        self.child.as_mut()?.try_wait().expect("look at the process").map(|status| status.code())
+    /// Waits for its end; the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.take().and_then(|mut child| child.wait().expect("wait for fettle").code())
     }
 
     /// Posts a body; the status, or 0 when there was no answer.
@@ -214,12 +209,12 @@ impl Fettle {
 
     /// The remediations of a target, newest first.
     pub async fn remediations(&self, target: &str) -> Vec<Value> {
-        rows(self.get(&format!("/api/v1/remediations?limit=1000&target={target}")).await)
+        rows(&self.get(&format!("/api/v1/remediations?limit=1000&target={target}")).await)
     }
 
     /// The audit rows of a target, newest first.
     pub async fn actions(&self, target: &str) -> Vec<Value> {
-        rows(self.get(&format!("/api/v1/actions?limit=1000&target={target}")).await)
+        rows(&self.get(&format!("/api/v1/actions?limit=1000&target={target}")).await)
     }
 
     /// Waits until the newest remediation of a target is closed; the whole story.
@@ -237,7 +232,7 @@ impl Fettle {
     }
 }
 
-fn rows(value: Value) -> Vec<Value> {
+fn rows(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Restarts {
     Late,
     /// The daemon says no, with this label.
     Refused(&'static str),
+    /// It is stopped and does not start again.
+    CutInHalf,
     /// The daemon says no because the container is gone, and it is.
     Gone,
     /// Nothing could be sent.
@@ -94,6 +96,10 @@ impl Docker {
                 (false, Err(failure("docker_timeout", false, false)))
             }
             Restarts::Refused(reason) => (false, Err(failure(reason, false, true))),
+            Restarts::CutInHalf => {
+                self.change(|it| it.exited(143));
+                (false, Err(failure("docker_error", false, true)))
+            }
             Restarts::Gone => {
                 self.container = None;
                 (false, Err(failure("container_gone", false, true)))

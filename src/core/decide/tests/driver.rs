@@ -48,6 +48,7 @@ pub(super) fn story(rule: Rule) -> Story {
         attempts: 0,
         blind: 0,
         pin: None,
+        tried: None,
         key: None,
         told: false,
         last_action: None,
@@ -77,6 +78,7 @@ impl Story {
     /// One turn of the shell, beginning with `event`.
     pub(super) fn give(&mut self, event: Event) -> &mut Self {
         let started = self.remediation.clone();
+        let asked = event == Event::Due;
         let mut decision = self.decide(started.clone(), event);
         loop {
             self.checks.ask(&decision, self.now);
@@ -96,7 +98,9 @@ impl Story {
                 },
             }
         }
-        self.checks.turn(&started, &decision.remediation, self.now);
+        if asked {
+            self.checks.turn(&started, &decision.remediation, self.now);
+        }
         self.store(decision.remediation, decision.records);
         self
     }
@@ -244,7 +248,6 @@ impl Story {
 
     /// The lines of the story.
     pub(super) fn told(&self) -> Vec<&str> {
-        let line = |it| if let &Record::Transition(ref row) = it { Some(row.what.as_str()) } else { None };
         self.records.iter().filter_map(line).collect()
     }
 
@@ -252,4 +255,8 @@ impl Story {
         self.settings.mode = mode;
         self
     }
+}
+
+fn line(it: &Record) -> Option<&str> {
+    if let Record::Transition(row) = it { Some(&row.what) } else { None }
 }

@@ -148,7 +148,7 @@ fn a_crash_of_the_policys_own_kind_counts_as_changed_once_it_is_conclusive() {
 fn after_a_crash_fettle_looks_first_and_never_restarts_twice() {
     for done in [true, false] {
         let mut story = restarting(Restarts::Crash { done });
-        assert_eq!((story.state(), story.due()), (StateName::Running, Some(at(40))));
+        assert_eq!((story.state(), story.due()), (StateName::Running, Some(at(0))), "looked at as soon as taken over");
         story.docker.restarts = Restarts::Work;
         story.run_to(60);
         assert_eq!(story.docker.effects, usize::from(done));

@@ -14,9 +14,8 @@ pub(super) const MAX_STATES: usize = 50_000;
 /// An upper bound on the states `hir` compiles to.
 pub(super) fn states(hir: &Hir) -> usize {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(Class::Bytes(_)) => 1,
         HirKind::Literal(literal) => literal.0.len(),
-        HirKind::Class(Class::Bytes(_)) => 1,
         HirKind::Class(Class::Unicode(class)) if class.is_ascii() => 1,
         HirKind::Class(Class::Unicode(class)) => {
             let sequences = class.iter().flat_map(|range| Utf8Sequences::new(range.start(), range.end()));

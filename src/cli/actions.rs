@@ -1,0 +1,109 @@
+//! `fettle actions`: the audit, newest first.
+
+use serde_json::Value;
+
+use super::client::{Peer, converse};
+use super::table::{field, instant, table};
+use super::{Outcome, Output, hint, print};
+
+/// List actions and refusals from the audit, newest first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fettle actions --result refused
+  fettle actions --remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+  fettle actions --rule web-restart --output json")]
+pub(super) struct Args {
+    /// Only those of this rule
+    #[arg(long)]
+    rule: Option<String>,
+    /// Only those on this target, as written
+    #[arg(long)]
+    target: Option<String>,
+    /// Only those with this result: succeeded, failed, unknown, refused, observed or expired
+    #[arg(long)]
+    result: Option<String>,
+    /// Only those of this remediation
+    #[arg(long, value_name = "ID")]
+    remediation: Option<String>,
+    /// At most so many, up to 1000
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    /// Only those older than this one
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+    #[command(flatten)]
+    peer: Peer,
+    /// For whom to print
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let client = args.peer.client()?;
+    let given = [
+        ("rule", &args.rule),
+        ("target", &args.target),
+        ("result", &args.result),
+        ("remediation", &args.remediation),
+        ("after", &args.after),
+    ];
+    let query = super::client::query(&given, args.limit);
+    let found = converse(async { client.get("/api/v1/actions", &query).await })?;
+    match args.output {
+        Output::Json => print(&format!("{found:#}\n")),
+        Output::Human => list(&found),
+    }
+}
+
+const HEADINGS: [&str; 8] = ["AT", "ACTION", "TARGET", "RULE", "MODE", "RESULT", "VERDICT", "WHY"];
+
+fn list(found: &Value) -> Outcome {
+    let rows: Vec<Vec<String>> = found.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(row).collect();
+    if rows.is_empty() {
+        hint("no actions");
+        return Ok(());
+    }
+    print(&table(&HEADINGS, &rows))
+}
+
+fn row(of: &Value) -> Vec<String> {
+    let result = match &of["result"] {
+        Value::Null => "under way".to_owned(),
+        _ => field(of, "result"),
+    };
+    let why = if of["reason"].is_null() { field(of, "error") } else { field(of, "reason") };
+    vec![
+        instant(of, "at"),
+        field(of, "action"),
+        field(of, "target"),
+        field(of, "rule"),
+        field(of, "mode"),
+        result,
+        field(of, "verdict"),
+        why,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_intent_without_a_result_is_under_way() {
+        let rows = [
+            json!({"at": "2026-01-31T12:00:00Z", "action": "restart", "target": "container:local/web", "rule": "web",
+                "mode": "act", "result": null, "verdict": null, "reason": null, "error": null}),
+            json!({"at": "2026-01-31T11:00:00Z", "action": "restart", "target": "container:local/db", "rule": "db",
+                "mode": "act", "result": "refused", "verdict": null, "reason": "not_enabled", "error": null}),
+        ];
+        let rows: Vec<_> = rows.iter().map(row).collect();
+        insta::assert_snapshot!(table(&HEADINGS, &rows), @r"
+        AT                    ACTION   TARGET               RULE  MODE  RESULT     VERDICT  WHY
+        2026-01-31 12:00:00Z  restart  container:local/web  web   act   under way  -        -
+        2026-01-31 11:00:00Z  restart  container:local/db   db    act   refused    -        not_enabled
+        ");
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line: arguments in, results to stdout, everything else to stderr, an exit code out.
+//!
+//! Exit codes are an interface: 0 fine, 1 problems found, 2 usage, 70 our fault (please report it). One file per command;
+//! commands return what they found, and only [`run`] turns it into a code. Nothing here is coloured.
+
+mod actions;
+mod client;
+mod health;
+mod remediations;
+mod send;
+mod serve;
+mod show;
+mod table;
+mod token;
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// What stands behind an exit code other than 0.
+#[derive(Debug)]
+enum Failure {
+    /// Problems were found: theirs, or the world's. 1.
+    Problems(anyhow::Error),
+    /// The command was not understood. 2.
+    Usage(anyhow::Error),
+    /// Our fault. 70.
+    Fault(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Problems(error)
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Mends what Alertmanager reports: restarts, within strict limits, verified and on record.
+#[derive(Debug, Parser)]
+#[command(name = "fettle", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  fettle serve --config fettle.yaml
+  fettle send alertname=ArcanumNeedsRestart service=arcanum
+  fettle remediations --state open
+  fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+
+Exit codes: 0 fine, 1 problems found, 2 usage, 70 a fault inside fettle.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(serve::Args),
+    /// Post a well-formed test notification to a running fettle
+    Send(send::Args),
+    /// Exit 0 when a running fettle is ready: a health check that needs no curl
+    Health(health::Args),
+    /// Make tokens for the configuration
+    #[command(subcommand)]
+    Token(token::Command),
+    /// List remediations, newest first
+    Remediations(remediations::Args),
+    /// List actions and refusals from the audit, newest first
+    Actions(actions::Args),
+    /// Tell one remediation's story
+    Show(show::Args),
+}
+
+/// For whom results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
+enum Output {
+    /// People
+    #[default]
+    Human,
+    /// Scripts
+    Json,
+}
+
+/// Reads the process's arguments, does what they say, and gives the exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version are answers; a pipe that closed early is nobody's problem.
+            let _ = answer.print();
+            return if answer.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = catch_unwind(AssertUnwindSafe(|| dispatch(cli.command)))
+        .unwrap_or_else(|_| Err(Failure::Fault(anyhow::anyhow!("a panic; please report what stands above"))));
+    let (code, error) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Problems(error)) => (1, error),
+        Err(Failure::Usage(error)) => (2, error),
+        Err(Failure::Fault(error)) => (70, error),
+    };
+    // Nothing can be done about a stderr that is closed.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::from(code)
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Health(args) => health::run(&args),
+        Command::Token(command) => token::run(&command),
+        Command::Remediations(args) => remediations::run(&args),
+        Command::Actions(args) => actions::run(&args),
+        Command::Show(args) => show::run(&args),
+    }
+}
+
+/// Writes a result. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Problems(anyhow::Error::new(error).context("write the result")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says something that is not the result.
+fn hint(text: &str) {
+    // Nothing can be done about a stderr that is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! `fettle show ID`: one remediation's story: what it was about, what happened, what was done, whether it helped.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::client::{Peer, converse};
+use super::table::{clean, field, instant, length, table};
+use super::{Outcome, Output, print};
+
+/// Tell one remediation's story.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+  fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --output json")]
+pub(super) struct Args {
+    /// The remediation's id, as `fettle remediations` shows it
+    id: Uuid,
+    #[command(flatten)]
+    peer: Peer,
+    /// For whom to print
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let client = args.peer.client()?;
+    let path = format!("/api/v1/remediations/{}", args.id);
+    let found = converse(async { client.get(&path, &[]).await })?;
+    match args.output {
+        Output::Json => print(&format!("{found:#}\n")),
+        Output::Human => print(&story(&found)),
+    }
+}
+
+fn rows<'a>(of: &'a Value, name: &str) -> &'a [Value] {
+    of.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn story(of: &Value) -> String {
+    let mut parts = vec![head(of)];
+    let timeline: Vec<_> = rows(of, "timeline").iter().map(moment).collect();
+    if !timeline.is_empty() {
+        parts.push(table(&["AT", "STATE", "WHAT"], &timeline));
+    }
+    parts.extend(rows(of, "action_rows").iter().map(|action| deed(action, rows(of, "verdicts"))));
+    let alerts: Vec<_> = rows(of, "alerts").iter().map(alert).collect();
+    if !alerts.is_empty() {
+        parts.push(table(&["ALERT", "STATUS", "HEARD", "LABELS"], &alerts));
+    }
+    parts.join("\n")
+}
+
+fn head(of: &Value) -> String {
+    let state = match (of["state"].as_str(), of["outcome"].as_str()) {
+        (Some("closed"), Some(outcome)) => format!("closed {}", clean(outcome)),
+        (state, _) => clean(state.unwrap_or("-")),
+    };
+    let why = if of["reason"].is_null() { String::new() } else { format!(": {}", field(of, "reason")) };
+    let severity = if of["severity"].is_null() { String::new() } else { format!(" ({})", field(of, "severity")) };
+    let mut lines = vec![
+        format!("remediation {}", field(of, "id")),
+        format!("  target  {}", field(of, "target")),
+        format!("  rule    {}", field(of, "rule")),
+        format!("  alert   {}{severity}", field(of, "alertname")),
+        format!("  state   {state}{why}"),
+        format!("  opened  {}", instant(of, "opened_at")),
+    ];
+    if of["closed_at"].is_null() {
+        lines.push(format!("  next    {}", instant(of, "due_at")));
+    } else {
+        let took = between(of, "opened_at", "closed_at").map(|took| format!(", {} later", length(took)));
+        lines.push(format!("  closed  {}{}", instant(of, "closed_at"), took.unwrap_or_default()));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn between(of: &Value, from: &str, to: &str) -> Option<u64> {
+    let at = |name: &str| of.get(name)?.as_str()?.parse::<jiff::Timestamp>().ok();
+    u64::try_from(at(to)?.duration_since(at(from)?).as_millis()).ok()
+}
+
+fn moment(of: &Value) -> Vec<String> {
+    let why = of["detail"].get("why").or_else(|| of["detail"].get("reason")).and_then(Value::as_str);
+    let why = why.filter(|why| !why.is_empty()).map(|why| format!(": {}", clean(why))).unwrap_or_default();
+    vec![instant(of, "at"), field(of, "state"), field(of, "what") + &why]
+}
+
+/// One audit row, with everything that was judged about it.
+fn deed(of: &Value, verdicts: &[Value]) -> String {
+    let result = if of["result"].is_null() { "under way".to_owned() } else { field(of, "result") };
+    let took = of["duration_ms"].as_u64().map(|took| format!(" in {}", length(took))).unwrap_or_default();
+    let why = if of["reason"].is_null() { String::new() } else { format!(" ({})", field(of, "reason")) };
+    let mut lines = vec![format!("{} of {}: {result}{took}{why}", field(of, "action"), field(of, "target"))];
+    lines.push(format!(
+        "  planned  {}, mode {}, by {}",
+        instant(of, "planned_at"),
+        field(of, "mode"),
+        field(of, "actor")
+    ));
+    if !of["error"].is_null() {
+        lines.push(format!("  error    {}", field(of, "error")));
+    }
+    if let Some(why) = of["detail"].get("why").or_else(|| of["detail"].get("message")).and_then(Value::as_str) {
+        lines.push(format!("  why      {}", clean(why)));
+    }
+    for verdict in verdicts.iter().filter(|verdict| verdict["action_id"] == of["id"]) {
+        let (word, reason) = (field(verdict, "verdict"), field(verdict, "reason"));
+        lines.push(format!("  verdict  {word} at {}: {reason}", instant(verdict, "at")));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn alert(of: &Value) -> Vec<String> {
+    let labels = of["labels"].as_object().into_iter().flatten();
+    let labels = labels.map(|(name, value)| clean(&format!("{name}={}", value.as_str().unwrap_or_default())));
+    vec![field(of, "fingerprint"), field(of, "status"), instant(of, "heard_at"), labels.collect::<Vec<_>>().join(" ")]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_story_reads_from_the_alert_to_the_verdict() {
+        let of = json!({
+            "id": "0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11", "target": "container:local/arcanum", "rule": "arcanum",
+            "state": "closed", "outcome": "fixed", "reason": "well for 30 s, alert resolved", "alertname": "Down",
+            "severity": "critical", "opened_at": "2026-01-31T12:00:00.5Z", "closed_at": "2026-01-31T12:01:02.7Z",
+            "due_at": null, "actions": 1,
+            "timeline": [
+                {"at": "2026-01-31T12:00:00.5Z", "state": "held", "what": "opened", "detail": {"episode": 1}},
+                {"at": "2026-01-31T12:00:00.6Z", "state": "blocked", "what": "blocked by cooldown",
+                    "detail": {"why": "12 s of 5 min are over"}},
+                {"at": "2026-01-31T12:01:02.7Z", "state": "closed", "what": "closed fixed", "detail": {"reason": "well"}},
+            ],
+            "action_rows": [{"id": "a1", "action": "restart", "target": "container:local/arcanum", "result": "succeeded",
+                "reason": null, "duration_ms": 1234, "planned_at": "2026-01-31T12:00:01Z", "mode": "act",
+                "actor": "fettle", "error": null, "detail": {"reconciled": false}}],
+            "verdicts": [{"action_id": "a1", "at": "2026-01-31T12:01:02Z", "verdict": "fixed", "reason": "well for 30 s"}],
+            "alerts": [{"fingerprint": "212c6777125e8881", "status": "resolved", "heard_at": "2026-01-31T12:01:00Z",
+                "labels": {"alertname": "Down", "service": "arc\nanum"}}],
+        });
+        insta::assert_snapshot!(story(&of), @r"
+        remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+          target  container:local/arcanum
+          rule    arcanum
+          alert   Down (critical)
+          state   closed fixed: well for 30 s, alert resolved
+          opened  2026-01-31 12:00:00Z
+          closed  2026-01-31 12:01:02Z, 1 min 2 s later
+
+        AT                    STATE    WHAT
+        2026-01-31 12:00:00Z  held     opened
+        2026-01-31 12:00:00Z  blocked  blocked by cooldown: 12 s of 5 min are over
+        2026-01-31 12:01:02Z  closed   closed fixed: well
+
+        restart of container:local/arcanum: succeeded in 1.2 s
+          planned  2026-01-31 12:00:01Z, mode act, by fettle
+          verdict  fixed at 2026-01-31 12:01:02Z: well for 30 s
+
+        ALERT             STATUS    HEARD                 LABELS
+        212c6777125e8881  resolved  2026-01-31 12:01:00Z  alertname=Down service=arc\u{a}anum
+        ");
+    }
+
+    #[test]
+    fn an_open_remediation_says_when_it_is_looked_at_next() {
+        let of = json!({"id": "x", "state": "blocked", "reason": "budget", "opened_at": "2026-01-31T12:00:00Z",
+            "closed_at": null, "due_at": "2026-01-31T13:00:00Z", "alertname": "Down", "target": "container:local/?",
+            "rule": "web"});
+        insta::assert_snapshot!(story(&of), @r"
+        remediation x
+          target  container:local/?
+          rule    web
+          alert   Down
+          state   blocked: budget
+          opened  2026-01-31 12:00:00Z
+          next    2026-01-31 13:00:00Z
+        ");
+    }
+}

@@ -1,0 +1,61 @@
+use clap::{CommandFactory, Parser};
+
+use super::*;
+
+fn parsed(line: &str) -> Result<Command, i32> {
+    Cli::try_parse_from(line.split(' ')).map(|cli| cli.command).map_err(|error| error.exit_code())
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn commands_and_flags_are_those_of_the_contract() {
+    for line in [
+        "fettle serve",
+        "fettle serve --config fettle.yaml",
+        "fettle send alertname=X service=web",
+        "fettle send alertname=X --resolved --url http://fettle:9876 --token t --output json",
+        "fettle send alertname=X --token-file /run/secrets/t",
+        "fettle health",
+        "fettle health --url http://127.0.0.1:1",
+        "fettle token new --name oncall --role admin",
+        "fettle remediations --state open --rule r --target container:local/web --limit 5",
+        "fettle remediations --output json",
+        "fettle actions --result refused --remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11",
+        "fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11",
+    ] {
+        assert!(parsed(line).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_exits_with_2() {
+    for line in [
+        "fettle",
+        "fettle mend",
+        "fettle send",
+        "fettle send service",
+        "fettle send =x",
+        "fettle send a=b --token t --token-file f",
+        "fettle token new --name x",
+        "fettle token new --name x --role root",
+        "fettle token new --name x/y --role admin",
+        "fettle show 7",
+        "fettle actions --limit many",
+        "fettle remediations --output yaml",
+    ] {
+        assert_eq!(parsed(line).err(), Some(2), "{line}");
+    }
+}
+
+#[test]
+fn every_command_has_examples_in_its_help() {
+    for command in Cli::command().get_subcommands() {
+        let leaf = command.get_subcommands().next().unwrap_or(command);
+        let help = leaf.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.contains("Examples:\n  "), "{} has no examples", leaf.get_name());
+    }
+}

@@ -1,0 +1,4 @@
+//! Every guard, in the order of the contract: what is known, what was seen, what is counted.
+
+mod counted;
+mod seen;

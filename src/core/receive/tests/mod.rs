@@ -1,0 +1,6 @@
+//! Notifications in, remediations out, against a store that is a few maps.
+
+mod episodes;
+mod order;
+mod shelf;
+mod targets;

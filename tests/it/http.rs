@@ -1,0 +1,6 @@
+//! The HTTP edge against a real server and a real database: what is let in, what is refused, and with which words.
+
+mod access;
+mod bodies;
+mod reading;
+mod slow;

@@ -1,0 +1,132 @@
+//! The README word by word: every command in it is run, with the shipped settings and rules, against a real Docker.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use bollard::query_parameters::TagImageOptionsBuilder;
+
+use crate::support::docker::Daemon;
+use crate::support::{image, postgres, wait};
+
+const SOON: Duration = Duration::from_secs(90);
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The lines of all blocks marked `sh`, in order.
+fn commands() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    blocks.flat_map(str::lines).map(str::to_owned).collect()
+}
+
+/// A person's terminal: the built binary in the PATH, speaking to this fettle and this Docker.
+struct Terminal {
+    port: u16,
+    docker: String,
+    folder: tempfile::TempDir,
+}
+
+impl Terminal {
+    fn command(&self, line: &str) -> Command {
+        let bin = Path::new(env!("CARGO_BIN_EXE_fettle")).parent().expect("a folder");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(self.folder.path());
+        command.env("PATH", format!("{}:{path}", bin.display()));
+        command.env("DOCKER_HOST", &self.docker).env("FETTLE_URL", format!("http://127.0.0.1:{}", self.port));
+        command
+    }
+
+    fn run(&self, line: &str) -> String {
+        let output = self.command(line).output().expect("a shell");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{line}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
+    fn serve(&self) -> Served {
+        let line = format!("exec fettle serve --config {}/fettle.yaml", root().display());
+        let mut command = self.command(&line);
+        command.env("FETTLE_LISTEN", format!("127.0.0.1:{}", self.port));
+        command.env("DATABASE_URL", format!("sqlite://{}/fettle.db", self.folder.path().display()));
+        Served(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a shell"))
+    }
+}
+
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_of_the_readme_does_what_it_says() {
+    let daemon = Daemon::shared().await;
+    // No registry is reachable: the test image stands in for `busybox`.
+    let options = TagImageOptionsBuilder::default().repo("busybox").tag("latest").build();
+    daemon.client.tag_image(image::PLAIN, Some(options)).await.expect("tag the image");
+    let terminal =
+        Terminal { port: postgres::free_port(), docker: daemon.url(), folder: tempfile::tempdir().expect("a folder") };
+    let _served = terminal.serve();
+    wait::until("fettle health is content", SOON, async || {
+        let output = terminal.command("fettle health").output().expect("a shell");
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    })
+    .await;
+    let remove = "docker rm -f arcanum >/dev/null 2>&1; true";
+    terminal.run(remove);
+    for line in commands() {
+        match line.as_str() {
+            // It would serve here for ever, with what `serve` above was given; what it runs is looked at.
+            "make run" => {
+                let recipe = Command::new("make").args(["-n", "run"]).current_dir(root()).output().expect("make");
+                assert!(String::from_utf8_lossy(&recipe.stdout).contains("serve --config fettle.yaml"));
+            }
+            "fettle show ID" => {
+                let story = story(&terminal).await;
+                assert!(story.contains("verdict fixed") || story.contains("fixed"), "{story}");
+            }
+            line if line.contains("--resolved") => {
+                restarted(&terminal).await;
+                terminal.run(line);
+            }
+            line => {
+                let said = terminal.run(line);
+                if line.starts_with("fettle token new") {
+                    assert!(said.contains("sha256"), "{said}");
+                }
+            }
+        }
+    }
+    terminal.run(remove);
+}
+
+async fn restarted(terminal: &Terminal) {
+    wait::until("the restart is in the audit", SOON, async || {
+        let rows = terminal.run("fettle actions --output json");
+        if rows.contains("\"succeeded\"") { Ok(()) } else { Err(rows) }
+    })
+    .await;
+}
+
+/// The story of the only remediation, once it is closed.
+async fn story(terminal: &Terminal) -> String {
+    let id = wait::until("the remediation is closed", SOON, async || {
+        let rows: serde_json::Value = serde_json::from_str(&terminal.run("fettle remediations --output json"))
+            .map_err(|error| error.to_string())?;
+        if rows[0]["state"] == "closed" { Ok(rows[0]["id"].clone()) } else { Err(rows.to_string()) }
+    })
+    .await;
+    terminal.run(&format!("fettle show {}", id.as_str().expect("an id")))
+}
+
+#[test]
+fn the_readme_has_commands_to_run() {
+    assert!(commands().len() >= 9, "{:?}", commands());
+}

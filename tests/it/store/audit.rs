@@ -1,0 +1,177 @@
+//! The audit: opened before the act, closed once, and kept by the database itself.
+
+use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle::core::remediation::record::{EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
+use fettle::core::remediation::state::{Remediation, StateName};
+use fettle::store::model::{Changes, ReceiveAsk};
+use fettle::store::view::ActionFilter;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::fixture::{at, closed, held, intent, record, succeeded, write};
+use super::{Db, on_both};
+
+on_both!(
+    a_result_is_set_once_and_adds_to_what_was_intended,
+    the_database_refuses_every_other_change_of_an_audit_row,
+    verdicts_transitions_and_events_are_only_appended,
+    the_latest_verdict_is_the_one_shown,
+    a_budget_once_given_back_cannot_be_spent_again,
+    refusals_are_not_rows,
+);
+
+async fn store(db: &Db, opened: Vec<Remediation>, records: Vec<Record>) -> Result<Changes, fettle::store::StoreError> {
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), Changes { opened, records, ..Changes::default() }).await
+}
+
+/// A closed remediation with one intent, and one of everything else.
+async fn one_of_each(db: &Db) -> Uuid {
+    let it = closed(held("web", at(0)), Outcome::Fixed, at(9));
+    let row = intent(&it, at(1));
+    let records = vec![
+        record(&row),
+        verdict(row.id, Verdict::Unconfirmed, at(5)),
+        Record::Transition(TransitionRow {
+            remediation_id: it.id,
+            at: at(1),
+            state: StateName::Running,
+            what: "began".into(),
+            detail: json!({}),
+        }),
+        Record::Event(EventRow {
+            at: at(1),
+            event: "truncated",
+            severity: Severity::Warning,
+            details: json!({"n": 1}),
+        }),
+    ];
+    store(db, vec![it], records).await.unwrap();
+    row.id
+}
+
+fn verdict(action_id: Uuid, verdict: Verdict, at: fettle::core::time::Timestamp) -> Record {
+    let row = VerdictRow { action_id, at, verdict, reason: "seen".into() };
+    Record::Verdict { rule: "web".into(), action: "restart", row }
+}
+
+async fn the_action(db: &Db) -> fettle::store::view::ActionView {
+    db.store.actions(&ActionFilter { limit: 1, ..ActionFilter::default() }).await.unwrap().remove(0)
+}
+
+async fn a_result_is_set_once_and_adds_to_what_was_intended(db: Db) {
+    let id = one_of_each(&db).await;
+    let open = the_action(&db).await;
+    assert_eq!((open.result, open.duration_ms, open.at), (None, None, at(1)));
+
+    let half = fettle::core::time::after(at(2), std::time::Duration::from_micros(1_234_500));
+    store(&db, vec![], vec![Record::Result(succeeded(id, at(2), half))]).await.unwrap();
+    let done = the_action(&db).await;
+    assert_eq!((done.result.as_deref(), done.finished_at), (Some("succeeded"), Some(half)));
+    assert_eq!(done.duration_ms, Some(1235));
+    assert_eq!(done.detail, json!({"grace": "10s", "seen": "running"}));
+
+    let again = ResultRow { result: ActionResult::Failed, ..succeeded(id, at(2), at(9)) };
+    store(&db, vec![], vec![Record::Result(again)]).await.expect_err("it has its result");
+    assert_eq!(the_action(&db).await, done);
+}
+
+async fn the_database_refuses_every_other_change_of_an_audit_row(db: Db) {
+    one_of_each(&db).await;
+    let before = the_action(&db).await;
+    for column in [
+        "rule",
+        "action",
+        "target",
+        "target_key",
+        "host",
+        "actor",
+        "alertname",
+        "fingerprint",
+        "severity",
+        "reason",
+        "error",
+    ] {
+        let sql = format!("UPDATE actions SET {column} = 'x'");
+        db.sql(&sql).await.expect_err(&sql);
+        // Nor under the cover of a result.
+        if !["reason", "error"].contains(&column) {
+            let sql = format!(
+                "UPDATE actions SET {column} = 'x', result = 'succeeded', finished_at = '2027-01-15T08:00:02.000000Z'"
+            );
+            db.sql(&sql).await.expect_err(&sql);
+        }
+    }
+    for sql in [
+        "UPDATE actions SET mode = 'observe'",
+        "UPDATE actions SET labels = '{}'",
+        "UPDATE actions SET planned_at = '2020-01-01T00:00:00.000000Z'",
+        "UPDATE actions SET attempt = 7",
+        "UPDATE actions SET result = 'succeeded'",
+        "UPDATE actions SET result = 'wonderful', finished_at = '2027-01-15T08:00:02.000000Z'",
+        "UPDATE actions SET spends = false",
+        "DELETE FROM verdicts",
+        "DELETE FROM actions",
+        "DELETE FROM remediations",
+        "INSERT INTO actions SELECT * FROM actions",
+    ] {
+        db.sql(sql).await.expect_err(sql);
+    }
+    let sql = if db.is_sqlite() {
+        "INSERT OR REPLACE INTO actions SELECT * FROM actions"
+    } else {
+        "TRUNCATE actions CASCADE"
+    };
+    db.sql(sql).await.expect_err(sql);
+    assert_eq!(the_action(&db).await, before);
+
+    let set = "UPDATE actions SET result = 'failed', finished_at = '2027-01-15T08:00:02.000000Z', error = 'broken'";
+    assert_eq!(db.sql(set).await.unwrap(), 1);
+    db.sql(set).await.expect_err("twice");
+    for sql in
+        ["UPDATE actions SET error = NULL", "UPDATE actions SET result = NULL", "UPDATE actions SET detail = '{}'"]
+    {
+        db.sql(sql).await.expect_err(sql);
+    }
+}
+
+async fn verdicts_transitions_and_events_are_only_appended(db: Db) {
+    one_of_each(&db).await;
+    for (table, column) in [("verdicts", "reason"), ("transitions", "what"), ("events", "event")] {
+        for sql in [format!("UPDATE {table} SET {column} = 'x'"), format!("DELETE FROM {table}")] {
+            db.sql(&sql).await.expect_err(&sql);
+        }
+        let replaced = format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}");
+        let sql = if db.is_sqlite() { replaced } else { format!("TRUNCATE {table}") };
+        db.sql(&sql).await.expect_err(&sql);
+        assert_eq!(db.count(table).await, 1);
+    }
+}
+
+async fn the_latest_verdict_is_the_one_shown(db: Db) {
+    let id = one_of_each(&db).await;
+    assert_eq!(the_action(&db).await.verdict.as_deref(), Some("unconfirmed"));
+    store(&db, vec![], vec![verdict(id, Verdict::Fixed, at(6)), verdict(id, Verdict::Regressed, at(90))])
+        .await
+        .unwrap();
+    assert_eq!(the_action(&db).await.verdict.as_deref(), Some("regressed"));
+    assert_eq!(
+        db.texts("SELECT verdict FROM fettle_verdicts ORDER BY at").await,
+        ["unconfirmed", "fixed", "regressed"]
+    );
+    store(&db, vec![], vec![verdict(Uuid::now_v7(), Verdict::Fixed, at(7))]).await.expect_err("a verdict on nothing");
+}
+
+async fn a_budget_once_given_back_cannot_be_spent_again(db: Db) {
+    let it = closed(held("web", at(0)), Outcome::Refused, at(9));
+    let row = fettle::core::remediation::record::ActionRow { spends: false, ..intent(&it, at(1)) };
+    store(&db, vec![it], vec![record(&row)]).await.unwrap();
+    store(&db, vec![], vec![Record::Result(succeeded(row.id, at(1), at(2)))]).await.expect_err("spends after all");
+}
+
+async fn refusals_are_not_rows(db: Db) {
+    let refusal = Record::Refusal { rule: "web".into(), guard: fettle::core::remediation::refusal::Guard::Cooldown };
+    store(&db, vec![], vec![refusal]).await.unwrap();
+    for table in ["actions", "verdicts", "transitions", "events"] {
+        assert_eq!(db.count(table).await, 0);
+    }
+}

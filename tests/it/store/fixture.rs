@@ -1,0 +1,200 @@
+//! Small worlds: alerts, remediations and audit rows in as few words as a test needs.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fettle::core::action::Action;
+use fettle::core::alert::episode::{AlertState, Word};
+use fettle::core::alert::fingerprint::Fingerprint;
+use fettle::core::alert::labels::Labels;
+use fettle::core::remediation::outcome::{ActionResult, Outcome};
+use fettle::core::remediation::record::{ActionRow, Record, ResultRow};
+use fettle::core::remediation::state::{Attempt, Opener, Remediation, State};
+use fettle::core::rule::model::{Mode, Verify};
+use fettle::core::sight::Pin;
+use fettle::core::time::Timestamp;
+use fettle::store::model::{Candidate, Changes, Claim, Commit, NewNotification, ReceiveAsk, Standing};
+use fettle::store::{Store, StoreError};
+use serde_json::json;
+use uuid::Uuid;
+
+/// So many seconds after the tests' beginning of time.
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).expect("in range")
+}
+
+/// A firing notification with this body.
+pub fn notification(received_at: Timestamp, body: &str) -> NewNotification {
+    NewNotification {
+        id: Uuid::now_v7(),
+        received_at,
+        sender: "alertmanager".into(),
+        receiver: "fettle".into(),
+        group_key: "{}:{}".into(),
+        status: "firing",
+        alerts: 1,
+        truncated: 0,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    }
+}
+
+/// The labels of an alert about `service`.
+pub fn labels(service: &str) -> Labels {
+    Labels::from_iter([("alertname", "ServiceDown"), ("service", service), ("severity", "critical")])
+}
+
+/// An alert about `service` that began to fire.
+pub fn firing(service: &str, since: Timestamp) -> AlertState {
+    let labels = labels(service);
+    AlertState::first(Fingerprint::of(&labels), labels, Word::Firing { starts_at: since }, since).0
+}
+
+/// What is written of the target that alerts about `service` are about.
+pub fn target(service: &str) -> String {
+    format!("container:local/{service}")
+}
+
+/// A remediation of rule `web`, opened by the alert about `service`, to be decided at `until`.
+pub fn held(service: &str, until: Timestamp) -> Remediation {
+    let labels = labels(service);
+    Remediation {
+        id: Uuid::now_v7(),
+        rule: "web".into(),
+        target: target(service).parse().expect("a target"),
+        alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
+        opened_at: at(0),
+        rung: 0,
+        attempts: 0,
+        blind: 0,
+        pin: None,
+        tried: None,
+        key: None,
+        told: false,
+        last_action: None,
+        state: State::Held { until },
+    }
+}
+
+/// What tells one run of `service`'s container from another.
+pub fn pin(service: &str) -> Pin {
+    Pin { id: format!("id-of-{service}"), started_at: Some(at(-3600)), restart_count: 0 }
+}
+
+/// The same remediation with its effect under way; its key is `key:SERVICE`.
+pub fn running(mut it: Remediation, action_id: Uuid, intended_at: Timestamp) -> Remediation {
+    let name = it.target.name().unwrap_or_default().to_owned();
+    it.key = Some(format!("key:{name}"));
+    it.attempts += 1;
+    it.last_action = Some(action_id);
+    it.state = State::Running {
+        attempt: Attempt {
+            action_id,
+            rung: 0,
+            action: Action::Restart { grace: Duration::from_secs(10) },
+            verify: Verify::default(),
+            pin: pin(&name),
+            intended_at,
+        },
+        until: fettle::core::time::after(intended_at, Duration::from_secs(40)),
+    };
+    it
+}
+
+/// The same remediation, over.
+pub fn closed(mut it: Remediation, outcome: Outcome, when: Timestamp) -> Remediation {
+    it.state = State::Closed { outcome, reason: "in a test".into(), at: when };
+    it
+}
+
+/// The intent of an effect by `remediation`.
+pub fn intent(remediation: &Remediation, planned_at: Timestamp) -> ActionRow {
+    ActionRow {
+        id: Uuid::now_v7(),
+        remediation_id: remediation.id,
+        rule: remediation.rule.clone(),
+        action: "restart",
+        target: remediation.target.to_string(),
+        key: Some(format!("key:{}", remediation.target.name().unwrap_or_default())),
+        host: "local".into(),
+        mode: Mode::Act,
+        result: None,
+        reason: None,
+        actor: "fettle".into(),
+        fingerprint: remediation.alert.fingerprint,
+        labels: remediation.alert.labels.clone(),
+        planned_at,
+        started_at: None,
+        finished_at: None,
+        attempt: 1,
+        step: 1,
+        detail: json!({"grace": "10s", "seen": "exited (1)"}),
+        error: None,
+        spends: true,
+    }
+}
+
+/// It worked, and took from `started` to `finished`.
+pub fn succeeded(action_id: Uuid, started: Timestamp, finished: Timestamp) -> ResultRow {
+    ResultRow {
+        action_id,
+        result: ActionResult::Succeeded,
+        reason: None,
+        started_at: Some(started),
+        finished_at: finished,
+        error: None,
+        detail: json!({"seen": "running"}),
+        spends: true,
+    }
+}
+
+/// An audit row as a record.
+pub fn record(row: &ActionRow) -> Record {
+    Record::Action(Box::new(row.clone()))
+}
+
+/// The alert of `remediation` for its rule, attached to it.
+pub fn attached(remediation: &Remediation) -> Candidate {
+    Candidate {
+        fingerprint: remediation.alert.fingerprint,
+        rule: remediation.rule.clone(),
+        episode: 1,
+        target: remediation.target.to_string(),
+        standing: Standing::Attached,
+        remediation: Some(remediation.id),
+    }
+}
+
+/// Writes changes as `receive` does, whatever is known.
+pub async fn write(store: &dyn Store, ask: &ReceiveAsk, changes: Changes) -> Result<Changes, StoreError> {
+    store.receive(ask, &move |_| changes.clone()).await
+}
+
+/// Opens remediations with their alerts, claimed by nobody.
+pub async fn open_all(store: &dyn Store, remediations: &[Remediation]) {
+    let changes = Changes {
+        alerts: remediations
+            .iter()
+            .map(|r| {
+                AlertState::first(r.alert.fingerprint, r.alert.labels.clone(), Word::Firing { starts_at: at(0) }, at(0))
+                    .0
+            })
+            .collect(),
+        candidates: remediations.iter().map(attached).collect(),
+        opened: remediations.to_vec(),
+        ..Changes::default()
+    };
+    write(store, &ReceiveAsk::new(Uuid::now_v7(), at(0)), changes).await.expect("open remediations");
+}
+
+/// Opens one remediation and claims it.
+pub async fn open_claimed(store: &dyn Store, owner: Uuid, remediation: &Remediation) -> Claim {
+    open_all(store, std::slice::from_ref(remediation)).await;
+    let due = remediation.due().expect("open");
+    let claimed = store.claim(owner, due, at(10_000), 100).await.expect("claim");
+    claimed.into_iter().map(|c| c.claim).find(|c| c.id == remediation.id).expect("it was due")
+}
+
+/// A commit that gives the claim back.
+pub fn commit(remediation: &Remediation, records: Vec<Record>) -> Commit {
+    Commit { remediation: remediation.clone(), records, keep_until: None }
+}

@@ -1,0 +1,274 @@
+//! The ledger: exact at the edges of a window, and strict however many ask at once.
+
+use std::time::Duration;
+
+use fettle::core::remediation::outcome::{ActionResult, Outcome};
+use fettle::core::remediation::record::{ActionRow, Record};
+use fettle::core::remediation::refusal::{Guard, Refusal};
+use fettle::core::remediation::state::Remediation;
+use fettle::core::rule::model::{Budget, Mode};
+use fettle::core::time::{Timestamp, after, before};
+use fettle::store::StoreError;
+use fettle::store::model::{Admission, Changes, Claim, Closed, Ledger, LedgerAsk, ReceiveAsk, Scope, ScopeKind};
+use uuid::Uuid;
+
+use super::fixture::{
+    at, closed, commit, held, intent, open_all, open_claimed, record, running, succeeded, target, write,
+};
+use super::{Db, on_both, retry};
+
+on_both!(
+    admissions_at_once_never_exceed_a_budget_in_any_window,
+    a_window_is_closed_at_its_beginning_and_open_towards_the_future,
+    each_scope_counts_its_own_and_a_row_once,
+    observing_has_a_ledger_of_its_own,
+    what_was_given_back_is_not_spent,
+    the_last_effect_is_of_another_remediation,
+    rivals_share_the_key_and_only_running_ones_are_in_flight,
+    a_refusal_stores_nothing,
+    a_lost_claim_admits_nothing,
+    what_is_spent_is_listed_newest_first,
+);
+
+const HOUR: Duration = Duration::from_hours(1);
+const MICRO: Duration = Duration::from_micros(1);
+
+fn scope(kind: ScopeKind, max: u32) -> Scope {
+    Scope { kind, budget: Budget { max, per: HOUR } }
+}
+
+fn ask(remediation: &Remediation, now: Timestamp, scopes: &[Scope]) -> LedgerAsk {
+    LedgerAsk {
+        remediation: remediation.id,
+        rule: remediation.rule.clone(),
+        target: remediation.target.to_string(),
+        key: format!("key:{}", remediation.target.name().unwrap_or_default()),
+        mode: Mode::Act,
+        now,
+        scopes: scopes.to_vec(),
+    }
+}
+
+fn no() -> Refusal {
+    Refusal { guard: Guard::Budget, until: None, why: "no".into(), detail: serde_json::Value::Null }
+}
+
+/// What the ledger says, without admitting anything.
+async fn read(db: &Db, ask: &LedgerAsk) -> Ledger {
+    let seen = std::sync::Mutex::new(Ledger::default());
+    let judge = |ledger: &Ledger| {
+        *seen.lock().unwrap() = ledger.clone();
+        Err(no())
+    };
+    let nobody = Claim { id: ask.remediation, owner: Uuid::now_v7(), version: 1, wakes: 0 };
+    let answer = db.store.admit(&nobody, ask, &judge).await.unwrap();
+    assert_eq!(answer, Admission::Refused(no()));
+    seen.into_inner().unwrap()
+}
+
+/// Audit rows of closed remediations.
+async fn past(db: &Db, rows: Vec<ActionRow>) {
+    let opened = rows
+        .iter()
+        .map(|row| Remediation { id: row.remediation_id, ..closed(held("past", at(0)), Outcome::Fixed, at(0)) });
+    let changes =
+        Changes { opened: opened.collect(), records: rows.iter().map(record).collect(), ..Changes::default() };
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), changes).await.unwrap();
+}
+
+/// An effect on `service` by a remediation of its own.
+fn effect(service: &str, planned_at: Timestamp) -> ActionRow {
+    ActionRow { remediation_id: Uuid::now_v7(), ..intent(&held(service, at(0)), planned_at) }
+}
+
+async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
+    const EACH: i64 = 4;
+    const MAX: usize = 3;
+    let all: Vec<Remediation> = (0..16).map(|n| held(&format!("s{n}"), at(0))).collect();
+    open_all(&*db.store, &all).await;
+    let claimed = db.store.claim(db.owner, at(0), at(1_000_000), 16).await.unwrap();
+    let tasks: Vec<_> = claimed
+        .into_iter()
+        .enumerate()
+        .map(|(n, claimed)| {
+            let store = db.store.clone();
+            tokio::spawn(async move {
+                let mut claim = claimed.claim;
+                for round in 0..EACH {
+                    // Each asks at its own time, so some ask about windows that begin before another's effect.
+                    let now = at(round * 1300 + (i64::try_from(n).unwrap() * 37) % 1300);
+                    let ask = ask(&claimed.remediation, now, &[scope(ScopeKind::Rule, 3), scope(ScopeKind::Fleet, 3)]);
+                    let judge = |ledger: &Ledger| {
+                        if ledger.spent.iter().any(|spent| spent.len() >= MAX) {
+                            return Err(no());
+                        }
+                        let row = intent(&claimed.remediation, now);
+                        let mut next = commit(&running(claimed.remediation.clone(), row.id, now), vec![record(&row)]);
+                        next.keep_until = Some(at(1_000_000));
+                        Ok(next)
+                    };
+                    match retry(|| store.admit(&claim, &ask, &judge)).await.unwrap() {
+                        Admission::Admitted(stored) => claim = stored.claim,
+                        Admission::Refused(_) => {}
+                        Admission::Lost => panic!("nobody else claims"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut spent: Vec<Timestamp> = db.store.spent(at(-9999)).await.unwrap().iter().map(|s| s.planned_at).collect();
+    spent.sort();
+    assert!(spent.len() >= MAX, "{spent:?}");
+    for window in spent.windows(MAX + 1) {
+        assert!(window[MAX] > after(window[0], HOUR), "{window:?}");
+    }
+}
+
+async fn a_window_is_closed_at_its_beginning_and_open_towards_the_future(db: Db) {
+    let now = at(10_000);
+    let edge = before(now, HOUR);
+    let times = [before(edge, MICRO), edge, at(9_000), after(now, MICRO), after(now, HOUR)];
+    past(&db, times.map(|time| effect("web", time)).into()).await;
+    let me = held("web", at(0));
+    for kind in [ScopeKind::RuleTarget, ScopeKind::Rule, ScopeKind::Target, ScopeKind::Fleet] {
+        let ledger = read(&db, &ask(&me, now, &[scope(kind, 9), scope(kind, 2)])).await;
+        assert_eq!(ledger.spent[0], [times[4], times[3], times[2], times[1]], "{kind:?}");
+        assert_eq!(ledger.spent[1], [times[4], times[3]], "{kind:?}: newest first, no more than the budget");
+    }
+}
+
+async fn each_scope_counts_its_own_and_a_row_once(db: Db) {
+    let now = at(100);
+    let mut rows = vec![
+        effect("web", at(1)),
+        // Another spelling of the same container.
+        ActionRow { target: "compose:local/shop/web".into(), ..effect("web", at(2)) },
+        // The same name, made anew.
+        ActionRow { key: Some("key:web-made-anew".into()), ..effect("web", at(3)) },
+        ActionRow { rule: "disk".into(), ..effect("web", at(4)) },
+        effect("api", at(5)),
+        ActionRow { rule: "disk".into(), ..effect("api", at(6)) },
+        // Never seen, so without a key.
+        ActionRow { key: None, ..effect("web", at(7)) },
+    ];
+    rows.push(ActionRow { result: Some(ActionResult::Refused), spends: false, ..effect("web", at(8)) });
+    past(&db, rows).await;
+    let scopes = [ScopeKind::RuleTarget, ScopeKind::Rule, ScopeKind::Target, ScopeKind::Fleet].map(|k| scope(k, 99));
+    let ledger = read(&db, &ask(&held("web", at(0)), now, &scopes)).await;
+    let spent: Vec<Vec<i64>> =
+        ledger.spent.iter().map(|s| s.iter().map(|t| t.as_second() - at(0).as_second()).collect()).collect();
+    assert_eq!(spent, [vec![7, 3, 2, 1], vec![7, 5, 3, 2, 1], vec![7, 4, 3, 2, 1], vec![7, 6, 5, 4, 3, 2, 1]]);
+}
+
+async fn observing_has_a_ledger_of_its_own(db: Db) {
+    let observed = |second| ActionRow {
+        mode: Mode::Observe,
+        result: Some(ActionResult::Observed),
+        finished_at: Some(at(second)),
+        ..effect("web", at(second))
+    };
+    past(&db, vec![effect("web", at(1)), observed(2), observed(3)]).await;
+    let scopes = [scope(ScopeKind::Fleet, 9), scope(ScopeKind::RuleTarget, 9)];
+    let acting = ask(&held("web", at(0)), at(100), &scopes);
+    let ledger = read(&db, &acting).await;
+    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![at(1)]; 2], Some(at(1))));
+    let ledger = read(&db, &LedgerAsk { mode: Mode::Observe, ..acting }).await;
+    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![at(3), at(2)]; 2], Some(at(3))));
+    assert_eq!(db.store.spent(at(0)).await.unwrap().len(), 1);
+}
+
+async fn what_was_given_back_is_not_spent(db: Db) {
+    let it = held("web", at(0));
+    let claim = open_claimed(&*db.store, db.owner, &it).await;
+    let row = intent(&it, at(1));
+    let mut first = commit(&running(it.clone(), row.id, at(1)), vec![record(&row)]);
+    first.keep_until = Some(at(99));
+    let claim = db.store.commit(&claim, &first).await.unwrap().expect("claimed").claim;
+
+    let other = held("web", at(0));
+    let ask = ask(&other, at(2), &[scope(ScopeKind::Target, 9)]);
+    let ledger = read(&db, &ask).await;
+    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![at(1)]], Some(at(1))));
+    let mut never_sent = succeeded(row.id, at(1), at(2));
+    (never_sent.result, never_sent.spends) = (ActionResult::Failed, false);
+    db.store.commit(&claim, &commit(&it, vec![Record::Result(never_sent)])).await.unwrap().expect("claimed");
+    let ledger = read(&db, &ask).await;
+    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![]], None));
+}
+
+async fn the_last_effect_is_of_another_remediation(db: Db) {
+    let me = held("web", at(0));
+    let finished = |row: ActionRow, second| ActionRow {
+        result: Some(ActionResult::Succeeded),
+        finished_at: Some(at(second)),
+        ..row
+    };
+    past(
+        &db,
+        vec![
+            finished(effect("web", at(1)), 30),
+            finished(ActionRow { target: "compose:local/shop/web".into(), ..effect("web", at(2)) }, 40),
+            finished(effect("api", at(3)), 90),
+            ActionRow { remediation_id: me.id, ..effect("web", at(95)) },
+        ],
+    )
+    .await;
+    assert_eq!(read(&db, &ask(&me, at(100), &[])).await.last_effect, Some(at(40)));
+    // Begun and not yet over.
+    past(&db, vec![effect("web", at(50))]).await;
+    assert_eq!(read(&db, &ask(&me, at(100), &[])).await.last_effect, Some(at(50)));
+    let nobody = held("nobody", at(0));
+    assert_eq!(read(&db, &ask(&nobody, at(100), &[])).await.last_effect, None);
+}
+
+async fn rivals_share_the_key_and_only_running_ones_are_in_flight(db: Db) {
+    let spelled = Remediation { target: "compose:local/shop/web".parse().unwrap(), ..held("spelled", at(0)) };
+    let all = [held("web", at(0)), spelled, held("api", at(0)), held("idle", at(500))];
+    open_all(&*db.store, &all).await;
+    for claimed in db.store.claim(db.owner, at(0), at(99), 9).await.unwrap() {
+        let row = intent(&claimed.remediation, at(1));
+        let busy = running(claimed.remediation, row.id, at(1));
+        db.store.commit(&claimed.claim, &commit(&busy, vec![record(&row)])).await.unwrap().expect("claimed");
+    }
+    let ledger = read(&db, &ask(&all[0], at(2), &[])).await;
+    assert_eq!((ledger.rivals, ledger.in_flight), (vec![all[1].id], 2));
+    let ledger = read(&db, &ask(&all[3], at(2), &[])).await;
+    assert_eq!((ledger.rivals, ledger.in_flight), (vec![], 3));
+}
+
+async fn a_refusal_stores_nothing(db: Db) {
+    let it = held("web", at(0));
+    let claim = open_claimed(&*db.store, db.owner, &it).await;
+    let answer = db.store.admit(&claim, &ask(&it, at(1), &[]), &|_| Err(no())).await.unwrap();
+    assert_eq!(answer, Admission::Refused(no()));
+    assert!(db.store.commit(&claim, &commit(&it, vec![])).await.unwrap().is_some(), "the claim is untouched");
+}
+
+async fn a_lost_claim_admits_nothing(db: Db) {
+    let it = held("web", at(0));
+    let claim = open_claimed(&*db.store, db.owner, &it).await;
+    let row = intent(&it, at(1));
+    let judge = |_: &Ledger| Ok(commit(&running(it.clone(), row.id, at(1)), vec![record(&row)]));
+    let stale = Claim { version: claim.version - 1, ..claim.clone() };
+    assert_eq!(db.store.admit(&stale, &ask(&it, at(1), &[]), &judge).await.unwrap(), Admission::Lost);
+    assert_eq!(db.count("actions").await, 0);
+
+    let admitted = db.store.admit(&claim, &ask(&it, at(1), &[]), &judge).await.unwrap();
+    let next = Claim { version: claim.version + 1, ..claim };
+    assert_eq!(admitted, Admission::Admitted(Closed { claim: next, waiting: vec![] }));
+    assert_eq!(db.count("actions").await, 1);
+    // The same intent cannot be stored twice, whoever tries.
+    let changes = Changes { records: vec![record(&row)], ..Changes::default() };
+    let again = write(&*db.store, &ReceiveAsk::new(db.owner, at(1)), changes).await;
+    assert!(matches!(again, Err(StoreError::Conflict { .. } | StoreError::Refused { .. })));
+}
+
+async fn what_is_spent_is_listed_newest_first(db: Db) {
+    past(&db, vec![effect("web", at(1)), effect("api", at(3)), effect("web", at(2))]).await;
+    let spent = db.store.spent(at(2)).await.unwrap();
+    let listed: Vec<_> = spent.iter().map(|s| (&*s.rule, s.target.clone(), s.planned_at)).collect();
+    assert_eq!(listed, [("web", target("api"), at(3)), ("web", target("web"), at(2))]);
+}

@@ -1,0 +1,153 @@
+//! Opening: what is wrong is said, and no secret with it; whose process is dead is known.
+
+use fettle::store::{StoreError, open};
+use uuid::Uuid;
+
+use super::Db;
+use super::fixture::{at, commit, held, intent, open_all, record, running};
+use crate::support::postgres::free_port;
+use crate::support::wait;
+
+/// The error with all its causes.
+fn said(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(e) = cause {
+        text = format!("{text}: {e}");
+        cause = e.source();
+    }
+    text
+}
+
+async fn refused(url: &str) -> (String, bool) {
+    let error = open(url, Uuid::now_v7()).await.err().expect("it does not open");
+    (said(&error), error.is_transient())
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_names_those_that_work() {
+    for url in ["mysql://root:secret@x/y", "fettle.db", ""] {
+        let (text, transient) = refused(url).await;
+        assert!(text.contains("sqlite://PATH") && !transient, "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_in_memory_is_refused() {
+    for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite://x.db?mode=memory", "sqlite://", "sqlite:"] {
+        let (text, transient) = refused(url).await;
+        assert!(text.contains("memory") && !transient, "{url}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named() {
+    let (text, _) = refused("sqlite:///nowhere/at/all/fettle.db").await;
+    assert!(text.contains("/nowhere/at/all/fettle.db.lock"), "{text}");
+}
+
+#[tokio::test]
+async fn a_second_process_on_a_sqlite_file_is_told_so_by_whatever_name() {
+    let db = Db::sqlite().await;
+    let (text, transient) = refused(&db.url()).await;
+    assert!(text.contains("another process has") && text.contains("fettle.db") && !transient, "{text}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(db.url().trim_start_matches("sqlite://"), &link).unwrap();
+    let (text, _) = refused(&format!("sqlite://{}", link.display())).await;
+    assert!(text.contains("another process has"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    let text = "not a database, and longer than a header of one hundred bytes ".repeat(4);
+    std::fs::write(&path, &text).unwrap();
+    let (said, transient) = refused(&format!("sqlite://{}", path.display())).await;
+    assert!(said.contains("not a database") && !transient, "{said}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_postgres_that_does_not_answer_may_answer_later_and_its_password_stays_secret() {
+    let url = format!("postgres://fettle:hunter2@127.0.0.1:{}/fettle", free_port());
+    let (text, transient) = refused(&url).await;
+    assert!(text.contains("refused") && transient, "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    let (text, _) = refused("postgres://fettle:hunter2@[::bad/x").await;
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_said_by_name() {
+    let db = Db::postgres().await;
+    let url = format!("{}-not-there", db.url());
+    let (text, transient) = refused(&url).await;
+    assert!(text.contains("does not exist") && !transient, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replicas_that_start_at_once_on_an_empty_postgres_all_start() {
+    let database = crate::support::postgres::Database::create().await;
+    let starting: Vec<_> = (0..4)
+        .map(|_| {
+            let url = database.url();
+            tokio::spawn(async move { open(&url, Uuid::now_v7()).await })
+        })
+        .collect();
+    for one in starting {
+        one.await.unwrap().expect("opens").close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() {
+    let db = Db::postgres().await;
+    let other = Uuid::now_v7();
+    let replica = db.another(other).await;
+    open_all(&*db.store, &[held("a", at(1)), held("b", at(2)), held("mine", at(3))]).await;
+    let claimed = replica.claim(other, at(2), at(9999), 9).await.unwrap();
+    assert_eq!(claimed.len(), 2);
+    let row = intent(&claimed[0].remediation, at(2));
+    let mut busy = commit(&running(claimed[0].remediation.clone(), row.id, at(2)), vec![record(&row)]);
+    busy.keep_until = Some(at(9999));
+    replica.commit(&claimed[0].claim, &busy).await.unwrap().expect("claimed");
+    db.store.claim(db.owner, at(3), at(9999), 9).await.unwrap();
+
+    assert_eq!(db.store.adopt(db.owner).await.unwrap(), 0, "it lives");
+    replica.close().await;
+    let adopted = async || match db.store.adopt(db.owner).await {
+        Ok(0) => Err("nothing adopted yet".to_owned()),
+        Ok(n) => Ok(n),
+        Err(e) => Err(said(&e)),
+    };
+    // The server ends the dead one's session in its own time.
+    let n = wait::until("the claims are adopted", std::time::Duration::from_secs(10), adopted).await;
+    assert_eq!(n, 2, "the effect under way too, and not our own");
+    let free = db.store.claim(db.owner, at(9998), at(9999), 9).await.unwrap();
+    assert_eq!(free.len(), 2);
+    // Should it live after all, it has lost.
+    let back = commit(&claimed[1].remediation, vec![]);
+    let late = open(&db.url(), other).await.unwrap();
+    assert_eq!(late.commit(&claimed[1].claim, &back).await.unwrap(), None);
+    late.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_owns_the_sqlite_file_adopts_everything() {
+    let db = Db::sqlite().await;
+    open_all(&*db.store, &[held("a", at(1)), held("b", at(1))]).await;
+    let claimed = db.store.claim(db.owner, at(1), at(9999), 9).await.unwrap();
+    let row = intent(&claimed[0].remediation, at(2));
+    let mut busy = commit(&running(claimed[0].remediation.clone(), row.id, at(2)), vec![record(&row)]);
+    busy.keep_until = Some(at(9999));
+    db.store.commit(&claimed[0].claim, &busy).await.unwrap().expect("claimed");
+    assert_eq!(db.store.adopt(db.owner).await.unwrap(), 0, "our own");
+
+    let db = db.reopen().await;
+    assert_eq!(db.store.adopt(db.owner).await.unwrap(), 2);
+    assert_eq!(db.store.claim(db.owner, at(9000), at(9999), 9).await.unwrap().len(), 2);
+}

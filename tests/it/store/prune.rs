@@ -1,0 +1,117 @@
+//! Retention: what is old goes with its whole story, what is not stays, and nothing else opens that door.
+
+use fettle::core::remediation::outcome::{Outcome, Verdict};
+use fettle::core::remediation::record::{EventRow, Record, Severity, TransitionRow, VerdictRow};
+use fettle::core::remediation::state::{Remediation, StateName};
+use fettle::core::time::Timestamp;
+use fettle::store::model::{Changes, ReceiveAsk, Standing};
+use serde_json::json;
+
+use super::fixture::{at, attached, closed, firing, held, intent, notification, open_all, record, write};
+use super::{Db, on_both};
+
+on_both!(
+    old_notifications_go_except_those_still_to_be_taken_in,
+    old_remediations_go_with_their_story_and_young_ones_stay,
+    a_large_heap_goes_in_bounded_steps,
+    pruning_leaves_no_door_open,
+    alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode,
+);
+
+async fn old_notifications_go_except_those_still_to_be_taken_in(db: Db) {
+    let batch = [notification(at(1), "old"), notification(at(2), "pending"), notification(at(10), "young")];
+    db.store.append(&batch).await.unwrap();
+    let mut ask = ReceiveAsk::new(db.owner, at(11));
+    ask.take = vec![batch[0].id, batch[2].id];
+    write(&*db.store, &ask, Changes::default()).await.unwrap();
+
+    assert_eq!(db.store.prune(at(10), at(0)).await.unwrap(), 1);
+    assert_eq!(db.count("fettle_notifications").await, 2);
+    assert_eq!(db.store.pending(at(99), 9).await.unwrap()[0].id, batch[1].id);
+    assert_eq!(db.store.prune(at(10), at(0)).await.unwrap(), 0);
+}
+
+/// A closed remediation with an audit row, a verdict that came later, a transition, an event and its alert.
+async fn finished(db: &Db, service: &str, when: Timestamp, verdict_at: Timestamp) -> Remediation {
+    let it = closed(held(service, at(0)), Outcome::Fixed, when);
+    let row = intent(&it, when);
+    let verdict = VerdictRow { action_id: row.id, at: verdict_at, verdict: Verdict::Regressed, reason: String::new() };
+    let told = TransitionRow {
+        remediation_id: it.id,
+        at: when,
+        state: StateName::Closed,
+        what: "closed".into(),
+        detail: json!(null),
+    };
+    let changes = Changes {
+        alerts: vec![firing(service, when)],
+        candidates: vec![fettle::store::model::Candidate { standing: Standing::Spent, ..attached(&it) }],
+        opened: vec![it.clone()],
+        records: vec![
+            record(&row),
+            Record::Verdict { rule: "web".into(), action: "restart", row: verdict },
+            Record::Transition(told),
+            Record::Event(EventRow { at: when, event: "closed", severity: Severity::Info, details: json!(null) }),
+        ],
+        ..Changes::default()
+    };
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), changes).await.unwrap();
+    it
+}
+
+async fn old_remediations_go_with_their_story_and_young_ones_stay(db: Db) {
+    finished(&db, "old", at(9), at(500)).await;
+    let young = finished(&db, "young", at(10), at(10)).await;
+    open_all(&*db.store, &[held("open", at(1))]).await;
+    // Opened long ago, but open.
+    assert_eq!(db.store.prune(at(0), at(10)).await.unwrap(), 6);
+    for table in ["actions", "verdicts", "transitions", "events"] {
+        assert_eq!(db.count(table).await, 1, "{table}");
+    }
+    assert_eq!((db.count("remediations").await, db.count("alerts").await), (2, 2));
+    assert!(db.store.story(young.id).await.unwrap().is_some());
+}
+
+async fn a_large_heap_goes_in_bounded_steps(db: Db) {
+    let batch: Vec<_> = (0..1200).map(|_| notification(at(1), "x")).collect();
+    db.store.append(&batch).await.unwrap();
+    let mut ask = ReceiveAsk::new(db.owner, at(2));
+    ask.take = batch.iter().map(|n| n.id).collect();
+    write(&*db.store, &ask, Changes::default()).await.unwrap();
+    let mut gone = Vec::new();
+    while let n @ 1.. = db.store.prune(at(9), at(0)).await.unwrap() {
+        gone.push(n);
+    }
+    assert!(gone.len() > 1, "{gone:?}");
+    assert_eq!(gone.iter().sum::<u64>(), 1200);
+}
+
+async fn pruning_leaves_no_door_open(db: Db) {
+    finished(&db, "old", at(1), at(1)).await;
+    finished(&db, "young", at(50), at(50)).await;
+    db.store.prune(at(0), at(10)).await.unwrap();
+    assert_eq!(db.count("retention").await, 0);
+    db.sql("DELETE FROM events").await.expect_err("retention is over");
+    // Nor may retention itself reach beyond what it declared.
+    let sql =
+        "BEGIN; INSERT INTO retention (cutoff) VALUES ('2020-01-01T00:00:00.000000Z'); DELETE FROM events; COMMIT";
+    db.sql(sql).await.expect_err("younger than the cutoff");
+    assert_eq!(db.count("events").await, 1);
+}
+
+async fn alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode(db: Db) {
+    let it = finished(&db, "chatty", at(1), at(1)).await;
+    finished(&db, "silent", at(1), at(1)).await;
+    let mut chatty = firing("chatty", at(1));
+    chatty.hear(fettle::core::alert::episode::Word::Firing { starts_at: at(1) }, at(100));
+    let mut ask = ReceiveAsk::new(db.owner, at(100));
+    ask.fingerprints = [chatty.fingerprint].into();
+    write(&*db.store, &ask, Changes { alerts: vec![chatty.clone()], ..Changes::default() }).await.unwrap();
+
+    db.store.prune(at(0), at(50)).await.unwrap();
+    assert_eq!(db.count("remediations").await, 0);
+    assert_eq!(db.count("alerts").await, 1);
+    let kept = db.store.candidates(&chatty.fingerprint.to_string()).await.unwrap();
+    let spent = fettle::store::model::Candidate { standing: Standing::Spent, remediation: None, ..attached(&it) };
+    assert_eq!(kept, [spent], "its repeats still open nothing");
+}

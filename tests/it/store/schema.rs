@@ -1,0 +1,119 @@
+//! The schema: the views are a contract, every statement fits it, and it is migrated once.
+
+use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle::core::remediation::state::StateName;
+use fettle::store::model::Standing;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
+
+use super::fixture::{at, held, notification, open_all};
+use super::{Db, on_both};
+
+on_both!(
+    the_views_have_exactly_the_columns_of_the_contract,
+    every_statement_prepares,
+    opening_again_migrates_nothing_and_loses_nothing,
+    the_schema_knows_every_word_of_the_core,
+);
+
+const VIEWS: [(&str, &str); 5] = [
+    (
+        "fettle_audit",
+        "id, at, remediation_id, rule, action, target, host, mode, result, reason, verdict, actor, alertname, fingerprint, \
+         severity, labels, planned_at, started_at, finished_at, duration_ms, attempt, step, detail, error",
+    ),
+    ("fettle_verdicts", "action_id, at, verdict, reason"),
+    (
+        "fettle_remediations",
+        "id, target, rule, state, outcome, reason, opened_at, closed_at, actions, alertname, severity",
+    ),
+    ("fettle_notifications", "id, received_at, sender, receiver, group_key, status, alerts, truncated, bytes"),
+    ("fettle_events", "id, at, event, severity, details, cpu, ram, disk"),
+];
+
+async fn the_views_have_exactly_the_columns_of_the_contract(db: Db) {
+    for (view, columns) in VIEWS {
+        let sql = if db.is_sqlite() {
+            format!("SELECT name FROM pragma_table_info('{view}') ORDER BY cid")
+        } else {
+            format!(
+                "SELECT column_name::text FROM information_schema.columns WHERE table_name = '{view}' \
+                 ORDER BY ordinal_position"
+            )
+        };
+        assert_eq!(db.texts(&sql).await.join(", "), columns, "{view}");
+    }
+    if !db.is_sqlite() {
+        let instants = "SELECT count(*)::text FROM information_schema.columns WHERE table_name LIKE 'fettle\\_%' \
+                        AND column_name IN ('at', 'received_at', 'opened_at', 'closed_at', 'planned_at', 'started_at', \
+                        'finished_at') AND data_type <> 'timestamp with time zone'";
+        assert_eq!(db.texts(instants).await, ["0"]);
+    }
+}
+
+/// The SQL constants of a store, by name, read from its sources: none can be forgotten.
+fn statements(folder: &str) -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store").join(folder);
+    let constant = regex::Regex::new(r#"const (\w+): &str =\s*"([^"]*)";"#).unwrap();
+    let mut found = Vec::new();
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let here: Vec<_> = constant.captures_iter(&text).map(|c| (c[1].to_owned(), c[2].to_owned())).collect();
+        assert!(!text.contains("query(\"") && !text.contains("scalar(\"") && !text.contains("query_as(\""), "{path:?}");
+        assert!(!text.contains("AssertSqlSafe"), "{path:?}");
+        found.extend(here.into_iter().filter(|(name, _)| !["WHAT", "TIMESTAMPTZ"].contains(&&**name)));
+    }
+    found
+}
+
+async fn every_statement_prepares(db: Db) {
+    let found = statements(if db.is_sqlite() { "sqlite" } else { "postgres" });
+    assert!(found.len() > 40, "{} statements found", found.len());
+    // Those that begin a transaction are run by every test that needs one.
+    for (name, sql) in found.into_iter().filter(|(_, sql)| !sql.starts_with("BEGIN")) {
+        let prepared = if db.is_sqlite() {
+            let mut connection = SqliteConnection::connect(&db.url()).await.unwrap();
+            connection.prepare(AssertSqlSafe(&*sql).into_sql_str()).await.map(drop)
+        } else {
+            let mut connection = PgConnection::connect(&db.url()).await.unwrap();
+            connection.prepare(AssertSqlSafe(&*sql).into_sql_str()).await.map(drop)
+        };
+        prepared.unwrap_or_else(|e| panic!("{name}: {e}\n{sql}"));
+    }
+}
+
+async fn opening_again_migrates_nothing_and_loses_nothing(db: Db) {
+    db.store.append(&[notification(at(1), "a")]).await.unwrap();
+    open_all(&*db.store, &[held("web", at(1))]).await;
+    let applied =
+        "SELECT CAST(version AS text) || ' ' || CAST(installed_on AS text) FROM _sqlx_migrations ORDER BY version";
+    let before = db.texts(applied).await;
+    let db = db.reopen().await;
+    assert_eq!(db.texts(applied).await, before);
+    assert_eq!((db.count("notifications").await, db.count("remediations").await), (1, 1));
+}
+
+async fn the_schema_knows_every_word_of_the_core(db: Db) {
+    let folder = if db.is_sqlite() { "sqlite" } else { "postgres" };
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+    let schema: String =
+        std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    // The words that a column may hold.
+    let words = |column: &str| -> Vec<String> {
+        let list = regex::Regex::new(&format!(r"{column} IN \(([^)]*)\)")).unwrap();
+        let list = list.captures(&schema).unwrap_or_else(|| panic!("{column} is not checked"))[1].to_owned();
+        list.split(',').map(|word| word.trim().trim_matches('\'').to_owned()).collect()
+    };
+    for (column, of_core) in [
+        ("state", StateName::ALL.iter().map(|w| w.as_str()).collect::<Vec<_>>()),
+        ("outcome", Outcome::ALL.iter().map(|w| w.as_str()).collect()),
+        ("standing", Standing::ALL.iter().map(|w| w.as_str()).collect()),
+        ("result", ActionResult::ALL.iter().map(|w| w.as_str()).collect()),
+        ("verdict", Verdict::ALL.iter().map(|w| w.as_str()).collect()),
+    ] {
+        let known = words(column);
+        for word in of_core {
+            assert!(known.iter().any(|k| k == word), "{column}: {word} is not among {known:?}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! fettle's HTTP edge alone: the real server with a real SQLite, without the engine, and sockets to speak to it byte by
+//! byte. Ended with the test.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use fettle::config::{Auth, Limits, Role, Token};
+use fettle::core::rule::model::Mode;
+use fettle::core::rule::set::RuleSet;
+use fettle::core::settings::{Protected, Settings};
+use fettle::core::sight::{Found, Sight};
+use fettle::core::target::Target;
+use fettle::diagnostic::{Diagnostic, codes};
+use fettle::engine::clock::{SystemClock, Time};
+use fettle::engine::intake::{Received, intake};
+use fettle::engine::readiness::{Condition, Readiness};
+use fettle::engine::rulebook::Reload;
+use fettle::http::{self, Deps};
+use fettle::platform::{Platform, PlatformError};
+use fettle::store::{self, Store, late::Late};
+use fettle::telemetry::metrics::Metrics;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The roles that tokens can have.
+pub const ROLES: [Role; 4] = [Role::Sender, Role::Viewer, Role::Analyst, Role::Admin];
+
+/// The token of a role, when there are tokens.
+pub fn token(role: Role) -> String {
+    format!("the-{}s-token", role.as_str())
+}
+
+/// How to start it.
+#[derive(Default)]
+pub struct Setup {
+    auth: Auth,
+    limits: Limits,
+    without_database: bool,
+}
+
+impl Setup {
+    /// One token for each role, named like it.
+    pub fn tokens(mut self) -> Self {
+        let made =
+            |role: Role| Token { name: role.as_str().to_owned(), role, sha256: Sha256::digest(token(role)).into() };
+        self.auth.tokens = ROLES.map(made).to_vec();
+        self
+    }
+
+    /// Anybody may scrape.
+    pub fn metrics_open(mut self) -> Self {
+        self.auth.metrics_open = true;
+        self
+    }
+
+    /// With these limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The database never opens.
+    pub fn without_database(mut self) -> Self {
+        self.without_database = true;
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> Edge {
+        let folder = tempfile::tempdir().expect("a folder");
+        let late = Arc::new(Late::default());
+        let time = Arc::new(Time::new(Arc::new(SystemClock)));
+        let (onward, received) = tokio::sync::mpsc::channel(1);
+        let (intake, writer) = intake(late.clone(), time.clone(), onward, Arc::default());
+        let stop = CancellationToken::new();
+        tokio::spawn(writer.run(stop.clone()));
+        let readiness = Arc::new(Readiness::default());
+        if !self.without_database {
+            let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
+            late.open(store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
+            intake.open();
+            for condition in [Condition::Store, Condition::Recovery, Condition::Rules] {
+                readiness.met(condition);
+            }
+        }
+        let (docker, reload) = (Arc::new(Docker::default()), Arc::new(Rules::default()));
+        let metrics = Arc::new(Metrics::new());
+        let deps = Deps {
+            intake,
+            store: late.clone(),
+            platform: docker.clone(),
+            rules: Arc::new(ArcSwap::from_pointee(RuleSet::default())),
+            reload: reload.clone(),
+            readiness: readiness.clone(),
+            metrics: metrics.clone(),
+            settings: settings(),
+            auth: self.auth,
+            limits: self.limits,
+            time,
+        };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let server = http::serve(deps, listener).expect("it serves");
+        let handle = server.handle();
+        tokio::spawn(server);
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let client = client.timeout(Duration::from_secs(20)).build().expect("a client");
+        Edge {
+            address,
+            client,
+            store: late,
+            docker,
+            reload,
+            readiness,
+            metrics,
+            stop,
+            handle,
+            _folder: folder,
+            _received: received,
+        }
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        mode: Mode::Act,
+        freshness: Duration::from_mins(10),
+        in_flight: 4,
+        budget: Limits::default().budget,
+        target_budget: Limits::default().target_budget,
+        protected: Protected::default(),
+    }
+}
+
+/// A running edge.
+pub struct Edge {
+    /// Where it serves.
+    pub address: SocketAddr,
+    /// For ordinary requests.
+    pub client: reqwest::Client,
+    /// What it remembers.
+    pub store: Arc<dyn Store>,
+    /// What it believes to be Docker.
+    pub docker: Arc<Docker>,
+    /// What it believes to be the rules.
+    pub reload: Arc<Rules>,
+    /// Whether it is ready.
+    pub readiness: Arc<Readiness>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    handle: actix_web::dev::ServerHandle,
+    _folder: tempfile::TempDir,
+    _received: tokio::sync::mpsc::Receiver<Received>,
+}
+
+impl Edge {
+    /// A URL on it.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Wire {
+        Wire(TcpStream::connect(self.address).await.expect("it listens"))
+    }
+
+    /// How many notifications are stored.
+    pub async fn stored(&self) -> u64 {
+        self.store.backlog().await.expect("the database answers")
+    }
+
+    /// Whether a line is among the metrics.
+    pub fn counted(&self, line: &str) -> bool {
+        self.metrics.render().lines().any(|it| it == line)
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        // The command goes out when it is called; nobody waits for the end.
+        drop(self.handle.stop(false));
+    }
+}
+
+/// A connection that is written to and read from byte by byte.
+pub struct Wire(pub TcpStream);
+
+impl Wire {
+    /// Sends bytes.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.expect("it reads");
+    }
+
+    /// Everything until the other side closes; what came before a reset counts.
+    pub async fn until_closed(&mut self) -> String {
+        let mut all = Vec::new();
+        let mut part = [0; 4096];
+        while let Ok(count @ 1..) = self.0.read(&mut part).await {
+            all.extend_from_slice(&part[..count]);
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// The head of the next answer.
+    pub async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match self.0.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_) => break,
+            }
+        }
+        String::from_utf8_lossy(&head).into_owned()
+    }
+}
+
+/// A Docker that only answers pings.
+#[derive(Default)]
+pub struct Docker {
+    /// Whether it does not even do that.
+    pub gone: AtomicBool,
+}
+
+fn unreachable() -> PlatformError {
+    PlatformError::Unreachable { endpoint: "unix:///gone.sock".to_owned(), cause: "no such file".to_owned() }
+}
+
+#[async_trait]
+impl Platform for Docker {
+    async fn find(&self, _: &Target) -> Result<Found, PlatformError> {
+        Err(unreachable())
+    }
+
+    async fn look(&self, _: &str, _: &str) -> Result<Option<Sight>, PlatformError> {
+        Err(unreachable())
+    }
+
+    async fn restart(&self, _: &str, _: &str, _: Duration) -> Result<(), PlatformError> {
+        Err(unreachable())
+    }
+
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        let answer = if self.gone.load(Ordering::Relaxed) { Err(unreachable()) } else { Ok(()) };
+        vec![("node-a".to_owned(), answer)]
+    }
+}
+
+/// Rules that load, or do not.
+#[derive(Default)]
+pub struct Rules {
+    /// Whether they do not.
+    pub broken: AtomicBool,
+}
+
+#[async_trait]
+impl Reload for Rules {
+    async fn reload(&self) -> Result<usize, Vec<Diagnostic>> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(vec![Diagnostic::of_file(&codes::NOT_YAML, "rules/web.yaml", "this is not YAML")]);
+        }
+        Ok(3)
+    }
+}
