@@ -10,8 +10,11 @@ pub const ALERTNAME: &str = "ContainerUnhealthy";
 /// Containers are called this and [`DIGITS`] digits.
 pub const CONTAINER: &str = "checkout-api-";
 const DIGITS: usize = 9;
-/// Stand for the container's number and the fingerprint until they are stamped.
+/// As many as the last two digits of a container's number: each container is on the host with these digits.
+pub const INSTANCES: usize = 100;
+/// Stand for the container's number, its host's and the fingerprint until they are stamped.
 const NUMBER: &str = "@@@@@@@@@";
+const HOST: &str = "~~";
 const FINGERPRINT: &str = "################";
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -21,6 +24,13 @@ const PRIME: u64 = 0x0100_0000_01b3;
 pub fn container(n: u64) -> String {
     format!("{CONTAINER}{n:09}")
 }
+
+/// The `instance` label of host `n`.
+pub fn instance(n: usize) -> String {
+    format!("docker-{n:02}{DOMAIN}")
+}
+
+const DOMAIN: &str = ".eu-west.example.net:9323";
 
 /// Which notifications to send.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +55,10 @@ pub struct Request {
 struct Slots {
     fingerprint: usize,
     numbers: Vec<usize>,
-    /// The hash up to the number, and what is hashed after it.
+    hosts: Vec<usize>,
+    /// The hash up to the number, what is hashed from there up to the host, and what after it.
     before: u64,
+    between: Vec<u8>,
     after: Vec<u8>,
 }
 
@@ -88,7 +100,11 @@ impl Request {
             for &at in &slots.numbers {
                 self.bytes[at..at + DIGITS].copy_from_slice(&digits);
             }
-            let mut hash = fnv(fnv(slots.before, &digits), &slots.after);
+            let host = &digits[DIGITS - HOST.len()..];
+            for &at in &slots.hosts {
+                self.bytes[at..at + HOST.len()].copy_from_slice(host);
+            }
+            let mut hash = fnv(fnv(fnv(fnv(slots.before, &digits), &slots.between), host), &slots.after);
             for at in (slots.fingerprint..slots.fingerprint + FINGERPRINT.len()).rev() {
                 self.bytes[at] = b"0123456789abcdef"[(hash & 15) as usize];
                 hash >>= 4;
@@ -109,7 +125,7 @@ fn labels(k: u64) -> Vec<(&'static str, String)> {
         ("container", format!("{CONTAINER}{NUMBER}")),
         ("env", "prod".into()),
         ("image", format!("registry.example.net/shop/checkout-api:1.{}.{}", k % 40, k % 7)),
-        ("instance", format!("docker-{:02}.eu-west.example.net:9323", k % 97)),
+        ("instance", format!("docker-{HOST}{DOMAIN}")),
         ("job", "cadvisor".into()),
         ("severity", if k.is_multiple_of(2) { "critical" } else { "warning" }.into()),
         ("team", "payments".into()),
@@ -119,14 +135,13 @@ fn labels(k: u64) -> Vec<(&'static str, String)> {
 fn body(alerts: u64) -> String {
     let alerts: Vec<serde_json::Value> = (0..alerts)
         .map(|k| {
-            let host = format!("docker-{:02}.eu-west.example.net", k % 97);
             let labels: serde_json::Map<String, serde_json::Value> =
                 labels(k).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
             serde_json::json!({
                 "status": "firing",
                 "labels": labels,
                 "annotations": {
-                    "summary": format!("Container {CONTAINER}{NUMBER} on {host} fails its health check"),
+                    "summary": format!("Container {CONTAINER}{NUMBER} on docker-{HOST} fails its health check"),
                     "description": "The health probe has failed 5 times in 2m, current value 5.1; \
                                     requests are still being routed to it.",
                 },
@@ -148,15 +163,16 @@ fn body(alerts: u64) -> String {
     body.to_string()
 }
 
-/// Each alert has one fingerprint and its container's number twice, in some order; alerts do not overlap.
+/// Each alert has one fingerprint, and its numbers equally often; alerts do not overlap.
 fn slots(request: &str, alerts: u64) -> Vec<Slots> {
     let places = |needle: &str| -> Vec<usize> { request.match_indices(needle).map(|(at, _)| at).collect() };
-    let (fingerprints, numbers) = (places(FINGERPRINT), places(NUMBER));
-    let each = numbers.len() / fingerprints.len();
+    let (fingerprints, numbers, hosts) = (places(FINGERPRINT), places(NUMBER), places(HOST));
+    let each = |places: &[usize]| places.len() / fingerprints.len();
+    let (numbers, hosts) = (numbers.chunks(each(&numbers)), hosts.chunks(each(&hosts)));
     (0..alerts)
-        .zip(fingerprints)
-        .zip(numbers.chunks(each))
-        .map(|((k, fingerprint), numbers)| {
+        .zip(&fingerprints)
+        .zip(numbers.zip(hosts))
+        .map(|((k, &fingerprint), (numbers, hosts))| {
             let mut text = Vec::new();
             for (name, value) in labels(k) {
                 for part in [name, &value] {
@@ -164,9 +180,16 @@ fn slots(request: &str, alerts: u64) -> Vec<Slots> {
                     text.push(0xff);
                 }
             }
-            let at = text.windows(DIGITS).position(|window| window == NUMBER.as_bytes()).unwrap_or_default();
-            let (before, after) = (fnv(OFFSET, &text[..at]), text[at + DIGITS..].to_vec());
-            Slots { fingerprint, numbers: numbers.to_vec(), before, after }
+            let find = |needle: &str| text.windows(needle.len()).position(|window| window == needle.as_bytes());
+            let (number, host) = (find(NUMBER).unwrap_or_default(), find(HOST).unwrap_or_default());
+            Slots {
+                fingerprint,
+                numbers: numbers.to_vec(),
+                hosts: hosts.to_vec(),
+                before: fnv(OFFSET, &text[..number]),
+                between: text[number + DIGITS..host].to_vec(),
+                after: text[host + HOST.len()..].to_vec(),
+            }
         })
         .collect()
 }
@@ -190,7 +213,9 @@ mod tests {
             for alert in 0..3_u64 {
                 let alert_json = &body["alerts"][alert as usize];
                 let labels: BTreeMap<String, String> = serde_json::from_value(alert_json["labels"].clone()).unwrap();
-                assert_eq!(labels["container"], container(7 + (index * 3 + alert) % 100));
+                let number = 7 + (index * 3 + alert) % 100;
+                assert_eq!(labels["container"], container(number));
+                assert_eq!(labels["instance"], instance(number as usize % INSTANCES));
                 let hash = labels.iter().fold(OFFSET, |hash, (name, value)| {
                     [name, value].iter().fold(hash, |hash, part| fnv(fnv(hash, part.as_bytes()), &[0xff]))
                 });

@@ -25,6 +25,8 @@ pub struct Call {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Daemons are told apart by it.
+    number: usize,
     calls: Mutex<Vec<Call>>,
     restarted: Mutex<HashMap<String, jiff::Timestamp>>,
 }
@@ -38,11 +40,11 @@ pub struct FakeDocker {
 }
 
 impl FakeDocker {
-    /// Serves on a socket in `folder`.
-    pub fn start(folder: &Path) -> Result<Self> {
-        let socket = folder.join("fake-docker.sock");
+    /// Serves as daemon `number` on a socket in `folder`.
+    pub fn start(folder: &Path, number: usize) -> Result<Self> {
+        let socket = folder.join(format!("docker-{number}.sock"));
         let listener = UnixListener::bind(&socket)?;
-        let state = Arc::new(State::default());
+        let state = Arc::new(State { number, ..State::default() });
         let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -114,7 +116,10 @@ impl State {
                                      "Os": "linux", "Arch": "amd64"});
                 (200, version.to_string())
             }
-            ("GET", "/info") => (200, json!({"ID": "BENC:HFAK:EDOC:KER0", "ServerVersion": "20.10.24"}).to_string()),
+            ("GET", "/info") => {
+                let info = json!({"ID": format!("BENC:HFAK:{:04}", self.number), "ServerVersion": "20.10.24"});
+                (200, info.to_string())
+            }
             // No person has stopped anything.
             ("GET", "/events") => (200, String::new()),
             ("GET", "/containers/json") => (200, list(query).to_string()),

@@ -30,18 +30,18 @@ pub enum Database<'a> {
 pub enum Rules {
     /// No rule selects them.
     Unselected,
-    /// A rule selects each of them, and records what it would do.
-    Observe,
+    /// A rule selects each of them and does not allow its container: looked up, refused and on record.
+    Refuse,
     /// A rule selects each of them and restarts its container.
     Restart,
 }
 
 impl Rules {
     fn yaml(self) -> String {
-        let (name, mode) = match self {
-            Self::Unselected => ("SomethingElse", "act"),
-            Self::Observe => (bodies::ALERTNAME, "observe"),
-            Self::Restart => (bodies::ALERTNAME, "act"),
+        let (name, allowed) = match self {
+            Self::Unselected => ("SomethingElse", bodies::CONTAINER),
+            Self::Refuse => (bodies::ALERTNAME, "something-else-"),
+            Self::Restart => (bodies::ALERTNAME, bodies::CONTAINER),
         };
         // Limits wide open: what is measured is how fast fettle is, not how careful.
         format!(
@@ -49,16 +49,14 @@ impl Rules {
 rules:
   - name: restart-unhealthy
     match: ['alertname="{name}"']
-    target: {{container: $labels.container, allow: ["{}*"]}}
-    mode: {mode}
+    target: {{container: $labels.container, host: $labels.instance, allow: ["{allowed}*"]}}
     steps:
       - restart: {{grace: 5s}}
         verify: {{settle: 1s, healthy_for: 1s, resolved_within: 2s}}
     budget: [1000000 per 1h]
     rule_budget: [1000000 per 1h]
     cooldown: 0s
-"#,
-            bodies::CONTAINER
+"#
         )
     }
 }
@@ -78,14 +76,15 @@ pub struct Fettle<'a> {
 }
 
 impl<'a> Fettle<'a> {
-    /// Starts it on an empty database, with `docker` as its only host, and returns when it is ready.
+    /// Starts it on an empty database and returns when it is ready. The instances that alerts name are spread evenly over
+    /// the sockets of `dockers`, each a host.
     pub fn start(
         binary: &Path,
         place: &Path,
         name: &str,
         database: Database<'a>,
         rules: Rules,
-        docker: &Path,
+        dockers: &[&Path],
     ) -> Result<Self> {
         let folder = place.join(name);
         fs::create_dir_all(folder.join("rules")).with_context(|| format!("create {}", folder.display()))?;
@@ -97,11 +96,15 @@ impl<'a> Fettle<'a> {
             }
             Database::Sqlite => format!("sqlite://{}", folder.join("fettle.db").display()),
         };
+        let hosts = dockers.iter().enumerate().map(|(n, socket)| {
+            let instances: Vec<String> = (n..bodies::INSTANCES).step_by(dockers.len()).map(bodies::instance).collect();
+            format!("  host-{n}: {{docker: \"unix://{}\", instances: {instances:?}}}\n", socket.display())
+        });
         let config = format!(
-            "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\nhosts:\n  local: {{docker: \"unix://{}\"}}\n\
-             limits: {{in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}}\n",
+            "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\n\
+             limits: {{in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}}\nhosts:\n{}",
             folder.join("rules").display(),
-            docker.display()
+            hosts.collect::<String>()
         );
         fs::write(folder.join("fettle.yaml"), config)?;
         fs::write(folder.join("rules/bench.yaml"), rules.yaml())?;

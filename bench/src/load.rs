@@ -104,6 +104,8 @@ struct Sender<'a> {
     idle: Vec<usize>,
     /// Refused, to be tried again.
     dead: Vec<usize>,
+    /// Answers that are out.
+    out: usize,
     start: Instant,
     next: u64,
     outcome: Outcome,
@@ -116,7 +118,8 @@ impl<'a> Sender<'a> {
         let connections: Vec<Connection> = (0..plan.connections).map(|_| Connection::new(request.clone())).collect();
         let dead = (0..connections.len()).collect();
         let start = Instant::now();
-        Ok(Self { plan, epoll, connections, idle: vec![], dead, start, next: 0, outcome: Outcome::default() })
+        let outcome = Outcome::default();
+        Ok(Self { plan, epoll, connections, idle: vec![], dead, out: 0, start, next: 0, outcome })
     }
 
     fn run(mut self, stop: Option<&AtomicBool>) -> Result<Outcome> {
@@ -124,32 +127,34 @@ impl<'a> Sender<'a> {
         self.start = Instant::now();
         let end = self.start + self.plan.duration;
         let mut revived = self.start;
+        let mut over_since = None;
         let mut events = Vec::with_capacity(256);
         loop {
             let now = Instant::now();
             let over = now >= end || self.next >= self.plan.limit || stop.is_some_and(|s| s.load(Ordering::Relaxed));
-            if over && self.outcome.seconds == 0.0 {
-                self.outcome.seconds = self.start.elapsed().as_secs_f64();
-            }
-            let out = self.connections.len() - self.idle.len() - self.dead.len();
-            if over && (out == 0 || now > end + LAST_ANSWERS) {
-                break;
-            }
-            if !self.dead.is_empty() && !over && now > revived + RETRY {
-                self.revive()?;
-                revived = now;
-            }
-            if !over {
+            if over {
+                let since = *over_since.get_or_insert(now);
+                self.outcome.seconds = since.duration_since(self.start).as_secs_f64();
+                if self.out == 0 || now.duration_since(since) > LAST_ANSWERS {
+                    break;
+                }
+            } else {
+                if !self.dead.is_empty() && now.duration_since(revived) > RETRY {
+                    self.revive()?;
+                    revived = now;
+                }
                 self.send_due()?;
             }
             let timeout = Timespec::try_from(self.until_next(over))?;
             epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout))?;
             for event in events.drain(..) {
-                self.proceed(event.data.u64() as usize)?;
+                let index = event.data.u64() as usize;
+                let progress = self.connections[index].proceed();
+                self.settle(index, progress)?;
             }
         }
         // What never came is an answer too: none.
-        for connection in self.connections.iter().filter(|connection| connection.is_waiting()) {
+        for connection in self.connections.iter().filter(|connection| connection.is_busy()) {
             self.outcome.answers.push(connection.answer(0));
         }
         Ok(self.outcome)
@@ -179,16 +184,12 @@ impl<'a> Sender<'a> {
             let Some(index) = self.idle.pop() else { break };
             let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_nanos();
             self.outcome.sent.push(Sent { index: self.next, at });
+            self.out += 1;
             let progress = self.connections[index].send(self.next, due);
             self.next += 1;
             self.settle(index, progress)?;
         }
         Ok(())
-    }
-
-    fn proceed(&mut self, index: usize) -> Result<()> {
-        let progress = self.connections[index].proceed();
-        self.settle(index, progress)
     }
 
     fn settle(&mut self, index: usize, progress: Progress) -> Result<()> {
@@ -199,19 +200,27 @@ impl<'a> Sender<'a> {
                     epoll::modify(&self.epoll, stream, epoll::EventData::new_u64(index as u64), flags)?;
                 }
             }
-            Progress::Answered(status) => {
-                self.outcome.answers.push(connection.answer(status));
-                connection.rest();
+            Progress::Connected => {
+                if let Some((stream, flags)) = connection.interest_changed() {
+                    epoll::modify(&self.epoll, stream, epoll::EventData::new_u64(index as u64), flags)?;
+                }
                 self.idle.push(index);
             }
-            Progress::AnsweredLast(status) => {
+            Progress::Answered { status, last } => {
                 self.outcome.answers.push(connection.answer(status));
-                connection.close();
-                self.dead.push(index);
+                self.out -= 1;
+                connection.rest();
+                if last {
+                    connection.close();
+                    self.dead.push(index);
+                } else {
+                    self.idle.push(index);
+                }
             }
             Progress::Broken => {
-                if connection.is_waiting() {
+                if connection.is_busy() {
                     self.outcome.answers.push(connection.answer(0));
+                    self.out -= 1;
                 } else {
                     self.idle.retain(|&idle| idle != index);
                 }
@@ -223,16 +232,14 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Connects what is not connected, as far as the server accepts.
+    /// Starts to connect what is not connected, until the server refuses.
     fn revive(&mut self) -> Result<()> {
         while let Some(index) = self.dead.pop() {
-            let connection = &mut self.connections[index];
-            let Some(stream) = connection.connect(self.plan.address) else {
+            let Some((stream, flags)) = self.connections[index].connect(self.plan.address)? else {
                 self.dead.push(index);
                 break;
             };
-            epoll::add(&self.epoll, stream, epoll::EventData::new_u64(index as u64), epoll::EventFlags::IN)?;
-            self.idle.push(index);
+            epoll::add(&self.epoll, stream, epoll::EventData::new_u64(index as u64), flags)?;
         }
         Ok(())
     }

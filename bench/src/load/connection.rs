@@ -1,41 +1,48 @@
-//! One keep-alive connection of the sender: writes a request, reads its answer. Never blocks once it is connected.
+//! One keep-alive connection of the sender: connects, writes a request, reads its answer. Never blocks.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use anyhow::Result;
 use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::Answer;
 use crate::bodies::Request;
-
-/// On loopback a connection is there at once, or the server's backlog is full.
-const CONNECT: Duration = Duration::from_millis(200);
 
 /// What a step led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The socket would block.
     Waiting,
-    /// The whole answer is there.
-    Answered(u16),
-    /// The same, and the server closes the connection.
-    AnsweredLast(u16),
+    /// Ready for its first request.
+    Connected,
+    /// The whole answer is there; after the last one the server closes the connection.
+    Answered { status: u16, last: bool },
     /// The connection is of no use any more.
     Broken,
 }
 
-/// Idle, or waiting for one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Connecting,
+    Idle,
+    Busy,
+}
+
+/// A connection and the request it sends again and again.
 #[derive(Debug)]
 pub struct Connection {
     stream: Option<TcpStream>,
+    state: State,
     request: Request,
     /// Bytes of the request that are written.
     written: usize,
     wants_out: bool,
     watched_out: bool,
     input: Vec<u8>,
-    waiting: bool,
     due: Instant,
     wrote: Instant,
 }
@@ -44,28 +51,32 @@ impl Connection {
     /// Not connected.
     pub fn new(request: Request) -> Self {
         let now = Instant::now();
-        let input = Vec::with_capacity(1024);
         Self {
             stream: None,
+            state: State::Idle,
             request,
             written: 0,
             wants_out: false,
             watched_out: false,
-            input,
-            waiting: false,
+            input: Vec::with_capacity(1024),
             due: now,
             wrote: now,
         }
     }
 
-    /// Connects; `None` when the server refuses.
-    pub fn connect(&mut self, address: SocketAddr) -> Option<&TcpStream> {
-        let stream = TcpStream::connect_timeout(&address, CONNECT).ok()?;
-        stream.set_nodelay(true).ok()?;
-        stream.set_nonblocking(true).ok()?;
-        self.watched_out = false;
-        self.stream = Some(stream);
-        self.stream.as_ref()
+    /// Starts to connect; what to watch the socket for, or `None` when the server refuses at once.
+    pub fn connect(&mut self, address: SocketAddr) -> Result<Option<(&TcpStream, EventFlags)>> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(_) => return Ok(None),
+        }
+        let stream = TcpStream::from(socket);
+        stream.set_nodelay(true)?;
+        self.state = State::Connecting;
+        (self.wants_out, self.watched_out) = (true, true);
+        Ok(Some((self.stream.insert(stream), EventFlags::IN | EventFlags::OUT)))
     }
 
     /// Starts to send body `index`.
@@ -73,38 +84,53 @@ impl Connection {
         self.written = 0;
         self.request.stamp(index);
         self.input.clear();
-        self.waiting = true;
+        self.state = State::Busy;
         self.wrote = Instant::now();
         self.due = due.unwrap_or(self.wrote);
         self.proceed()
     }
 
-    /// Writes and reads as far as it goes.
+    /// Connects, writes and reads as far as it goes.
     pub fn proceed(&mut self) -> Progress {
         // epoll may still speak of a socket that is closed here: a process being started holds a copy until its exec.
         let Some(stream) = self.stream.as_mut() else { return Progress::Waiting };
-        let bytes = self.request.bytes();
-        if self.waiting && self.written < bytes.len() {
-            while self.written < bytes.len() {
-                match stream.write(&bytes[self.written..]) {
-                    Ok(n) => self.written += n,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(_) => return Progress::Broken,
+        match self.state {
+            State::Connecting => {
+                if !matches!(stream.take_error(), Ok(None)) || stream.peer_addr().is_err() {
+                    return Progress::Broken;
                 }
+                self.state = State::Idle;
+                self.wants_out = false;
+                Progress::Connected
             }
-            self.wants_out = self.written < bytes.len();
-            // The answer cannot be there yet: epoll says when.
-            return Progress::Waiting;
+            State::Busy if self.written < self.request.bytes().len() => {
+                let bytes = self.request.bytes();
+                while self.written < bytes.len() {
+                    match stream.write(&bytes[self.written..]) {
+                        Ok(n) => self.written += n,
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                        Err(_) => return Progress::Broken,
+                    }
+                }
+                self.wants_out = self.written < bytes.len();
+                // The answer cannot be there yet: epoll says when.
+                Progress::Waiting
+            }
+            State::Busy | State::Idle => self.read(),
         }
+    }
+
+    fn read(&mut self) -> Progress {
         let mut chunk = [0; 4096];
-        match stream.read(&mut chunk) {
-            Ok(0) => Progress::Broken,
-            Ok(n) => {
+        let read = self.stream.as_mut().map_or(Ok(0), |stream| stream.read(&mut chunk));
+        match read {
+            Ok(n) if n > 0 && self.state == State::Busy => {
                 self.input.extend_from_slice(&chunk[..n]);
-                if self.waiting { self.judge() } else { Progress::Broken }
+                self.judge()
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Progress::Waiting,
-            Err(_) => Progress::Broken,
+            // The end, an error, or words that nobody asked for.
+            _ => Progress::Broken,
         }
     }
 
@@ -125,9 +151,8 @@ impl Connection {
         if self.input.len() < head + 4 + length {
             return Progress::Waiting;
         }
-        let status = status as u16;
         let last = field(b"connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
-        if last { Progress::AnsweredLast(status) } else { Progress::Answered(status) }
+        Progress::Answered { status: status as u16, last }
     }
 
     /// The answer to the request that is out, as of now.
@@ -137,20 +162,19 @@ impl Connection {
     }
 
     /// Whether an answer is out.
-    pub fn is_waiting(&self) -> bool {
-        self.waiting
+    pub fn is_busy(&self) -> bool {
+        self.state == State::Busy
     }
 
     /// Ready for the next request.
     pub fn rest(&mut self) {
-        self.waiting = false;
+        self.state = State::Idle;
     }
 
     /// Drops the socket.
     pub fn close(&mut self) {
         self.stream = None;
-        self.waiting = false;
-        self.wants_out = false;
+        self.state = State::Idle;
     }
 
     /// The socket and what to watch it for, when epoll has to be told of another interest.

@@ -12,7 +12,7 @@ mod select;
 mod start;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,17 +20,19 @@ use anyhow::{Context, Result};
 
 use crate::Options;
 use crate::bodies::Series;
-use crate::fake_docker::FakeDocker;
+use crate::fake_docker::{Call, FakeDocker};
 use crate::fettle::{Database, Fettle, Rules};
+use crate::http;
 use crate::load::{self, Plan};
 use crate::machine::{self, Watch};
 use crate::place::{self, Process};
 use crate::postgres::Postgres;
 use crate::table::{Row, Table};
-use crate::{figures, http};
 
 /// Connections of the closed loop, as many as a large Alertmanager would never open.
 pub const CONNECTIONS: usize = 64;
+/// Docker hosts, because fettle asks each of them at a measured pace, and that pace is not what is measured.
+const HOSTS: usize = 20;
 /// As good as without end.
 pub const ENDLESS: u64 = 900_000_000;
 
@@ -56,7 +58,7 @@ pub struct Bench {
     options: Options,
     folder: PathBuf,
     postgres: Postgres,
-    docker: FakeDocker,
+    dockers: Vec<FakeDocker>,
     typed: SocketAddr,
     _typed: Process,
 }
@@ -66,7 +68,7 @@ impl Bench {
     pub fn new(options: Options) -> Result<Self> {
         let folder = place::folder()?;
         let postgres = Postgres::start(&folder)?;
-        let docker = FakeDocker::start(&folder)?;
+        let dockers = (0..HOSTS).map(|n| FakeDocker::start(&folder, n)).collect::<Result<_>>()?;
         let port = place::free_port()?;
         let typed = SocketAddr::from(([127, 0, 0, 1], port));
         let mut server = Command::new(std::env::current_exe()?);
@@ -74,17 +76,25 @@ impl Bench {
         let mut process = Process::start(&server, folder.join("typed.log"), "TERM", None)?;
         let ready = || http::get(typed, "/").is_ok();
         process.until_ready(Duration::from_secs(10), ready).context("start the reference server")?;
-        Ok(Self { options, folder, postgres, docker, typed, _typed: process })
+        Ok(Self { options, folder, postgres, dockers, typed, _typed: process })
     }
 
-    /// A fettle on an empty PostgreSQL database, or on SQLite, with the fake Docker.
+    /// A fettle on an empty PostgreSQL database, or on SQLite, with fake Docker hosts.
     fn fettle(&self, name: &str, database: Database<'_>, rules: Rules) -> Result<Fettle<'_>> {
         // Both arms, because the borrow of the cluster must be the bench's own.
         let database = match database {
             Database::Postgres(_) => Database::Postgres(&self.postgres),
             Database::Sqlite => Database::Sqlite,
         };
-        Fettle::start(&self.options.fettle, &self.folder, name, database, rules, &self.docker.socket)
+        // Without a rule that selects, one host is as good as twenty.
+        let hosts = if matches!(rules, Rules::Unselected) { 1 } else { HOSTS };
+        let sockets: Vec<&Path> = self.dockers[..hosts].iter().map(|docker| docker.socket.as_path()).collect();
+        Fettle::start(&self.options.fettle, &self.folder, name, database, rules, &sockets)
+    }
+
+    /// The Docker requests since the last time, of all hosts.
+    fn docker_calls(&self) -> impl Iterator<Item = Call> {
+        self.dockers.iter().flat_map(FakeDocker::take_calls)
     }
 
     /// The longer figure, or the shorter one of a quick run.
@@ -133,7 +143,7 @@ pub fn all(bench: &Bench) -> Table {
             table.rows.push(Row::not_measured(name, &error));
         }
     }
-    let sync = latency::fdatasync(&bench.folder).map_or(f64::NAN, |times| figures::median(&times));
+    let sync = latency::fdatasync(&bench.folder).unwrap_or(f64::NAN);
     table.notes.push(format!(
         "{} cores, {}; clients, fettle and PostgreSQL share them. \"typed\" is an actix handler that only parses. One 8 kB write \
          and fdatasync here: {sync:.2} ms. {}A cell is noisy when other processes used more than {} cores.",

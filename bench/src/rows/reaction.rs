@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Bench, ENDLESS, noise, open, quiet};
+use super::{Bench, ENDLESS, HOSTS, noise, open, quiet};
 use crate::bodies::{self, Series};
 use crate::fake_docker::Call;
 use crate::fettle::{Database, Rules};
@@ -27,7 +27,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
         let mut first = 0;
         for rate in [20.0, 200.0] {
             quiet(bench);
-            bench.docker.take_calls();
+            bench.docker_calls().for_each(drop);
             let series = Series { alerts: 1, first, distinct: ENDLESS };
             let watch = Watch::start();
             let outcome = load::run(&open(fettle.address, series, bench.seconds(15, 5), rate), None)?;
@@ -37,9 +37,11 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
             first += outcome.sent.len() as u64;
 
             let mut seen: HashMap<String, u128> = HashMap::new();
+            let mut calls = 0_usize;
             let deadline = Instant::now() + STRAGGLERS;
             loop {
-                for call in bench.docker.take_calls() {
+                for call in bench.docker_calls() {
+                    calls += 1;
                     if let Some(name) = container(&call) {
                         seen.entry(name).or_insert(call.at);
                     }
@@ -55,8 +57,10 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
             let (p50, p99) = (quantile(&delays, 0.5), quantile(&delays, 0.99));
             let lost =
                 if missing > 0 { format!("; {missing} of {} never reached Docker", sent.len()) } else { String::new() };
-            let measured = format!("p50 {p50:.2} ms, p99 {p99:.1} ms{lost}{noise}");
-            let title = format!("request written → first Docker request, {rate:.0}/s, {what}");
+            let each = calls as f64 / sent.len() as f64;
+            let measured =
+                format!("p50 {p50:.2} ms, p99 {p99:.1} ms; so far {each:.1} Docker requests each{lost}{noise}");
+            let title = format!("request written → first Docker request, {rate:.0}/s over {HOSTS} hosts, {what}");
             table.rows.push(match database {
                 Database::Postgres(_) => Row::judged(
                     &title,

@@ -30,7 +30,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     let relay = Relay::start(&bench.folder, &docker.socket)?;
     let postgres = Database::Postgres(&bench.postgres);
     let name = "restart_pg";
-    let fettle = Fettle::start(&bench.options.fettle, &bench.folder, name, postgres, Rules::Restart, &relay.socket)?;
+    let fettle = Fettle::start(&bench.options.fettle, &bench.folder, name, postgres, Rules::Restart, &[&relay.socket])?;
     quiet(bench);
     let watch = Watch::start();
     let mut accounts = Vec::new();
