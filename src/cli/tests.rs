@@ -1,3 +1,5 @@
+//! The command line: what is understood, what is refused, what is printed.
+
 use clap::{CommandFactory, Parser};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Settings from file and environment, and every way in which they can be wrong.
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -26,8 +26,9 @@ use crate::engine::clock::Time;
 use crate::store::model::NewNotification;
 use crate::store::{Store, StoreError};
 
-/// Requests that may wait for the writer. At 10,000 a second this is a tenth of a second of waiting.
-const QUEUE: usize = 1024;
+/// Requests that may wait for the writer. At 10,000 a second this is a twentieth of a second of waiting; it is a quarter of
+/// the connections that the server takes, so in a flood the rest is told to come again instead of waiting unseen.
+const QUEUE: usize = 512;
 
 /// Rows in one transaction: where PostgreSQL's cost per row stops falling (facts: 256 rows, 18-24 us each).
 const BATCH: usize = 256;

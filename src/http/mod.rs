@@ -50,8 +50,9 @@ const HEAD: Duration = Duration::from_secs(5);
 /// How long a refused body is still read and thrown away, so that its sender gets the answer instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Open connections per worker: each holds at most 128 KiB of what is not a body, so 64 MiB in all.
-const CONNECTIONS: usize = 512;
+/// Open connections per worker: each holds at most 128 KiB of what is not a body, so 128 MiB a worker at the worst. More
+/// than the intake's queue holds, so that a flood is answered with 503.
+const CONNECTIONS: usize = 1024;
 
 /// How long requests may finish when the server is stopped: longer than the intake's own patience.
 const DRAIN_SECONDS: u64 = 10;

@@ -2,6 +2,10 @@
 //!
 //! Three lists, by what they need to know: nothing but what is stored; a look at the target; the ledger, read while
 //! its lock is held. Each guard is a function in a file of its own that passes (`None`) or refuses with its numbers.
+//! Two of them need only names and are asked as soon as an alert is taken in, by [`receive`](crate::core::receive): a name
+//! that Docker does not allow (`no_target`) and a name that the rule does not (`not_allowed`). So a label's text reaches
+//! Docker only where a rule permits it, and a flood of alerts that no rule permits costs no call. A name that is neither
+//! permitted nor there is therefore `not_allowed`.
 //! [`admit`] is the only code that makes an [`Admitted`], and an effect cannot begin without one.
 
 mod ambiguous_target;

@@ -14,7 +14,7 @@ use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{ActionRow, Record, TransitionRow, VerdictRow};
 use crate::core::remediation::refusal::Guard;
 use crate::core::remediation::state::{Opener, Remediation, State, StateName};
-use crate::core::rule::model::{Rule, Unnamed};
+use crate::core::rule::model::Rule;
 use crate::core::select::Selected;
 use crate::core::settings::Settings;
 use crate::core::target::Target;
@@ -130,7 +130,14 @@ impl Batch<'_> {
         }
         let waited = known.is_some_and(|it| it.standing == Standing::Waiting && it.episode == alert.episode);
         match &selected.target {
-            Err(unnamed) => self.refuse(alert, rule, unnamed, now),
+            Err(unnamed) => {
+                self.refuse(alert, rule, &unnamed.target, Guard::NoTarget, &unnamed.detail, now);
+            }
+            // The text of an alert does not even reach Docker unless the rule permits it.
+            Ok(target) if !target.name().is_some_and(|name| rule.target.permits(name)) => {
+                let why = format!("{} is not in the rule's allow list", target.name().unwrap_or("?"));
+                self.refuse(alert, rule, target, Guard::NotAllowed, &why, now);
+            }
             Ok(target) => {
                 let written = target.to_string();
                 let open = self.open.get(&written).or_else(|| self.world.open.get(&written)).cloned();
@@ -172,13 +179,14 @@ impl Batch<'_> {
         self.stand(candidate(alert, rule, target.to_string(), Standing::Waiting, open.id));
     }
 
-    fn refuse(&mut self, alert: &AlertState, rule: &Rule, unnamed: &Unnamed, now: Timestamp) {
-        let mut remediation = fresh((self.new_id)(), alert, rule, unnamed.target.clone(), now);
-        let reason = Guard::NoTarget.as_str().to_owned();
+    /// What names alone decide, no look is needed for: refused for good, in the transaction that took the alert in.
+    fn refuse(&mut self, alert: &AlertState, rule: &Rule, target: &Target, guard: Guard, why: &str, now: Timestamp) {
+        let mut remediation = fresh((self.new_id)(), alert, rule, target.clone(), now);
+        let reason = guard.as_str().to_owned();
         remediation.state = State::Closed { outcome: Outcome::Refused, reason, at: now };
-        let mut row = self.refusal_row(&remediation, rule, Guard::NoTarget, now);
-        row.detail = json!({"why": unnamed.detail});
-        self.stand(candidate(alert, rule, unnamed.target.to_string(), Standing::Spent, remediation.id));
+        let mut row = self.refusal_row(&remediation, rule, guard, now);
+        row.detail = json!({"why": why});
+        self.stand(candidate(alert, rule, target.to_string(), Standing::Spent, remediation.id));
         self.changes.opened.push(remediation);
         self.changes.records.push(Record::Action(Box::new(row)));
     }

@@ -1,3 +1,5 @@
+//! The verdict table row by row, and whole verifications as a property.
+
 use proptest::prelude::*;
 
 use super::*;

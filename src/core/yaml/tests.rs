@@ -1,3 +1,5 @@
+//! Trees with places, and documents that want to break the reader.
+
 use super::*;
 use crate::diagnostic::{Report, Source};
 

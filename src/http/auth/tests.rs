@@ -1,3 +1,5 @@
+//! Every role at every door.
+
 use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;

@@ -1,3 +1,5 @@
+//! What is logged is counted, and once.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Every name and label of the contract, and series that exist before anything happened.
+
 use super::*;
 
 fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {

@@ -1,3 +1,5 @@
+//! Every trap of repeats, stale bodies and moved times, as a table and as a property.
+
 use proptest::prelude::*;
 
 use super::*;

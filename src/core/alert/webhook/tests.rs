@@ -1,3 +1,5 @@
+//! The captured bodies, and every way in which a body can be wrong.
+
 use super::*;
 
 const BODY: &str = r#"{"version":"4","receiver":"fettle","groupKey":"{}:{}","truncatedAlerts":0,"status":"firing",

@@ -116,6 +116,16 @@ fn a_value_that_names_nothing_is_refused_for_good_once_per_episode_and_rule() {
 }
 
 #[test]
+fn a_name_the_rule_does_not_permit_is_refused_before_anything_is_looked_up() {
+    let mut shelf = shelf([rule("r").allowing(&["api-*"])]);
+    shelf.hears(10, &[hostile("db")]).hears(20, &[hostile("db")]);
+    assert_eq!(shelf.refused(), ["r not_allowed"]);
+    assert!(shelf.world.open.is_empty(), "nothing is open, so nothing will be looked up");
+    shelf.hears(30, &[hostile("api-1")]);
+    assert_eq!((shelf.refused().len(), shelf.world.open.len()), (1, 1));
+}
+
+#[test]
 fn an_absent_label_names_nothing_and_does_not_stop_its_neighbours() {
     let mut shelf = shelf([rule("r").allowing(&["*"])]);
     let unnamed = (Labels::from_iter([("alertname", "H")]), Word::Firing { starts_at: at(0) });
