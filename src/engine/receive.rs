@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,7 +20,7 @@ use crate::core::receive::{Changes, Heard, Notice, World, receive};
 use crate::core::remediation::outcome::Outcome;
 use crate::core::select::{Selected, select};
 use crate::core::time::{after, before};
-use crate::engine::intake::{Intake, Received, chain};
+use crate::engine::intake::{Received, chain};
 use crate::engine::shell::Shell;
 use crate::engine::worker::{DECISION_LEASE, Queue};
 use crate::store::StoreError;
@@ -52,8 +51,6 @@ pub struct Receiver {
     pub shell: Arc<Shell>,
     /// What intake stored just now.
     pub stored: mpsc::Receiver<Received>,
-    /// The door, for knowing whether senders wait.
-    pub intake: Intake,
     /// Set when something stored did not fit through `stored`.
     pub overflow: Arc<AtomicBool>,
     /// Alerts whose candidates waited for a remediation that is closed now.
@@ -103,13 +100,9 @@ impl Receiver {
                 alerts += next.webhook.alerts.len();
                 notices.push(self.notice(next));
             }
-            let began = Instant::now();
             if !self.write(&notices).await {
                 self.overflow.store(true, Ordering::Release);
                 tokio::time::sleep(PAUSE).await;
-            } else if self.intake.waiting() > 0 {
-                // Senders wait for the same database. What is stored can wait a little; what is not may be lost.
-                tokio::time::sleep(began.elapsed().min(PAUSE)).await;
             }
         }
     }

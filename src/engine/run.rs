@@ -54,7 +54,7 @@ pub fn build(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention)
     let overflow = Arc::new(AtomicBool::new(false));
     let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone());
     let (queue, worker) = worker(shell.clone(), again.clone());
-    let receiver = Receiver { shell: shell.clone(), stored, intake: intake.clone(), overflow, again: asked, queue };
+    let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
     (intake.clone(), Engine { intake, shell, writer, receiver, worker, upkeep })
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ledger::{Scope, ScopeKind};
+use super::ledger::ScopeKind;
 use super::{Counted, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
-use crate::core::time::{Timestamp, after};
+use crate::core::time::after;
 
 /// The finest step of a stored instant.
 const STEP: Duration = Duration::from_micros(1);
@@ -20,22 +20,16 @@ pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
     // All that are full, so that `until` is when the last of them has room.
     let full = scopes
         .iter()
-        .zip(&counted.ledger.spent)
-        .filter_map(|(scope, spent)| Some((scope, spent, free_at(scope, spent)?)));
-    let (scope, spent, until) = full.max_by_key(|(_, _, until)| *until)?;
-    let (used, max, per) = (spent.len(), scope.budget.max, scope.budget.per.as_secs());
+        .zip(&counted.ledger.full_since)
+        .filter_map(|(scope, since)| Some((scope, after((*since)?, scope.budget.per + STEP))));
+    let (scope, until) = full.max_by_key(|(_, until)| *until)?;
+    let (max, per) = (scope.budget.max, scope.budget.per.as_secs());
     Some(refusal(
         Guard::Budget,
         Some(until),
-        format!("{used} of {max} in {per} s are used, {}", over(scope.kind)),
-        json!({"scope": scope.kind.as_str(), "used": used, "max": max, "window_seconds": per, "until": until}),
+        format!("{max} of {max} in {per} s are used, {}", over(scope.kind)),
+        json!({"scope": scope.kind.as_str(), "used": max, "max": max, "window_seconds": per, "until": until}),
     ))
-}
-
-fn free_at(scope: &Scope, spent: &[Timestamp]) -> Option<Timestamp> {
-    // A budget of nothing is never free.
-    let Some(last) = (scope.budget.max as usize).checked_sub(1) else { return Some(Timestamp::MAX) };
-    spent.get(last).map(|&oldest| after(oldest, scope.budget.per + STEP))
 }
 
 fn over(kind: ScopeKind) -> &'static str {

@@ -65,9 +65,9 @@ impl ScopeKind {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
-    /// For each scope asked, in order: the intents' times inside the closed window `[now - per, ∞)`, newest first, at
-    /// most `max` of them.
-    pub spent: Vec<Vec<Timestamp>>,
+    /// For each scope asked, in order: when the `max`-th newest intent inside the closed window `[now - per, ∞)` was
+    /// stored; `None` while there are fewer, which means that there is room.
+    pub full_since: Vec<Option<Timestamp>>,
     /// When the last effect of any other remediation on this target or key was over (or was begun, when not yet over).
     pub last_effect: Option<Timestamp>,
     /// Other remediations that are running or verifying on this key.

@@ -14,6 +14,10 @@ use crate::store::error::During;
 
 /// Connections at most. Commits wait for the disk, not for the processor: more than this only queue inside the server.
 const CONNECTIONS: u32 = 10;
+/// For storing what comes in: one commits, one is ready in case that one dies.
+const INBOX_CONNECTIONS: u32 = 2;
+/// Kept open even when idle: a new one costs a process of the server, and every statement is prepared anew on it.
+const WARM: u32 = 4;
 /// Waiting for a free connection, or for a server that refuses them, ends here: a sender waits for the answer meanwhile.
 const ACQUIRE: Duration = Duration::from_secs(1);
 /// The first connection may cross a network and a start-up of the server.
@@ -49,7 +53,8 @@ impl Postgres {
         migrating.close().await;
 
         let presence = Presence::begin(connection, options.clone(), owner).await?;
-        Ok(Self { pool: pool(options), presence })
+        let (inbox, pool) = (pool(options.clone(), INBOX_CONNECTIONS), pool(options, CONNECTIONS));
+        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), presence })
     }
 }
 
@@ -59,10 +64,10 @@ pub(super) async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnec
     tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await.map_err(timed_out)?
 }
 
-fn pool(options: PgConnectOptions) -> PgPool {
+fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .min_connections(1)
+        .max_connections(connections)
+        .min_connections(connections.min(WARM))
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {

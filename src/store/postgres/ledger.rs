@@ -37,7 +37,7 @@ pub(super) async fn admit(
     Ok(Admission::Admitted(stored))
 }
 
-/// Every scope in one statement. Each branch has its index; those of other kinds are not executed. The same row found by
+/// The `max`-th newest of every scope in one statement. Each branch has its index; those of other kinds are not executed. The same row found by
 /// its target and by its key counts once. No limit inside where the target selects: it would tempt the planner to walk
 /// through everybody's rows by time until it has found that many of one target's.
 const SPENT: &str = "
@@ -61,9 +61,9 @@ const SPENT: &str = "
             WHERE s.kind IN ('target', 'rule_target') AND spends AND mode = $4 AND planned_at >= s.since
               AND target_key = $7 AND target <> $6 AND (s.kind = 'target' OR rule = $5)
         ) found
-        ORDER BY planned_at DESC LIMIT s.max
+        ORDER BY planned_at DESC OFFSET s.max - 1 LIMIT 1
     ) spent
-    ORDER BY s.ord, spent.planned_at DESC";
+    ORDER BY s.ord";
 
 const OTHERS: &str = "
     SELECT
@@ -87,7 +87,7 @@ async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
         .fetch_one(&mut *tx)
         .await?;
 
-    let mut spent = vec![Vec::new(); ask.scopes.len()];
+    let mut full_since = vec![None; ask.scopes.len()];
     if !ask.scopes.is_empty() {
         let kinds: Vec<&str> = ask.scopes.iter().map(|scope| scope.kind.as_str()).collect();
         let since: Vec<Instant> = ask.scopes.iter().map(|scope| Instant(before(ask.now, scope.budget.per))).collect();
@@ -104,13 +104,13 @@ async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
             .await?;
         for (ord, at) in rows {
             // Ordinality counts from 1.
-            if let Some(scope) = usize::try_from(ord - 1).ok().and_then(|at| spent.get_mut(at)) {
-                scope.push(at.0);
+            if let Some(scope) = usize::try_from(ord - 1).ok().and_then(|at| full_since.get_mut(at)) {
+                *scope = Some(at.0);
             }
         }
     }
     Ok(Ledger {
-        spent,
+        full_since,
         last_effect: last_effect.map(Into::into),
         rivals: rivals.into_iter().map(|id| id.0).collect(),
         in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),

@@ -21,6 +21,7 @@ mod world;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::error::During;
@@ -37,8 +38,8 @@ use crate::core::time::Timestamp;
 /// is in the middle of something, and its server may be gone without a word: it is closed, because giving it back to the
 /// pool would wait for an answer too.
 macro_rules! on_connection {
-    ($store:ident, $module:ident::$function:ident($($argument:expr),*)) => {{
-        let mut connection = $store.pool.acquire().await.during("reach the database")?;
+    ($pool:expr, $module:ident::$function:ident($($argument:expr),*)) => {{
+        let mut connection = $pool.acquire().await.during("reach the database")?;
         match tokio::time::timeout(connect::DEADLINE, $module::$function(&mut connection, $($argument),*)).await {
             Ok(done) => done,
             Err(_) => {
@@ -53,6 +54,9 @@ macro_rules! on_connection {
 #[derive(Debug)]
 pub struct Postgres {
     pool: PgPool,
+    /// Of its own, so that no amount of deciding keeps a sender waiting for a connection.
+    inbox: PgPool,
+    admitting: Mutex<()>,
     presence: presence::Presence,
 }
 
@@ -63,31 +67,31 @@ impl Store for Postgres {
     }
 
     async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
-        on_connection!(self, read::now()).map(Some)
+        on_connection!(self.pool, read::now()).map(Some)
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        on_connection!(self, read::latest())
+        on_connection!(self.pool, read::latest())
     }
 
     async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
-        on_connection!(self, inbox::append(batch))
+        on_connection!(self.inbox, inbox::append(batch))
     }
 
     async fn pending(&self, before: Timestamp, limit: u32) -> Result<Vec<StoredNotification>, StoreError> {
-        on_connection!(self, inbox::pending(before, limit))
+        on_connection!(self.pool, inbox::pending(before, limit))
     }
 
     async fn backlog(&self) -> Result<u64, StoreError> {
-        on_connection!(self, inbox::backlog())
+        on_connection!(self.pool, inbox::backlog())
     }
 
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
-        on_connection!(self, receive::receive(ask, think))
+        on_connection!(self.pool, receive::receive(ask, think))
     }
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
-        on_connection!(self, read::waiting(limit))
+        on_connection!(self.pool, read::waiting(limit))
     }
 
     async fn claim(
@@ -97,66 +101,69 @@ impl Store for Postgres {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        on_connection!(self, work::claim(owner, now, lease_until, limit))
+        on_connection!(self.pool, work::claim(owner, now, lease_until, limit))
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        on_connection!(self, work::next_due(now))
+        on_connection!(self.pool, work::next_due(now))
     }
 
     async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
-        on_connection!(self, read::attached(remediation))
+        on_connection!(self.pool, read::attached(remediation))
     }
 
     async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError> {
-        on_connection!(self, ledger::admit(claim, ask, judge))
+        // The database lets in one at a time. Whoever waits here holds no connection, which others could use meanwhile.
+        let _turn = self.admitting.lock().await;
+        on_connection!(self.pool, ledger::admit(claim, ask, judge))
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
-        on_connection!(self, work::commit(claim, commit))
+        on_connection!(self.pool, work::commit(claim, commit))
     }
 
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
-        on_connection!(self, work::release(owner))
+        on_connection!(self.pool, work::release(owner))
     }
 
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
-        on_connection!(self, presence::adopt(owner))
+        on_connection!(self.pool, presence::adopt(owner))
     }
 
     async fn spent(&self, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
-        on_connection!(self, read::spent(since))
+        on_connection!(self.pool, read::spent(since))
     }
 
     async fn open_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        on_connection!(self, read::open_by_state())
+        on_connection!(self.pool, read::open_by_state())
     }
 
     async fn remediations(&self, filter: &RemediationFilter) -> Result<Vec<RemediationView>, StoreError> {
-        on_connection!(self, read::remediations(filter))
+        on_connection!(self.pool, read::remediations(filter))
     }
 
     async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError> {
-        on_connection!(self, read::story(id))
+        on_connection!(self.pool, read::story(id))
     }
 
     async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
-        on_connection!(self, read::actions(filter))
+        on_connection!(self.pool, read::actions(filter))
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
-        on_connection!(self, read::alerts(filter))
+        on_connection!(self.pool, read::alerts(filter))
     }
 
     async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
-        on_connection!(self, read::candidates(fingerprint))
+        on_connection!(self.pool, read::candidates(fingerprint))
     }
 
     async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
-        on_connection!(self, prune::prune(notifications, audit))
+        on_connection!(self.pool, prune::prune(notifications, audit))
     }
 
     async fn close(&self) {
+        self.inbox.close().await;
         self.pool.close().await;
         self.presence.end().await;
     }

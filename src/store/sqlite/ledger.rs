@@ -36,12 +36,12 @@ pub(super) async fn admit(
 const FLEET: &str = "
     SELECT planned_at FROM actions
     WHERE spends AND mode = $1 AND planned_at >= $2
-    ORDER BY planned_at DESC LIMIT $3";
+    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
 
 const RULE: &str = "
     SELECT planned_at FROM actions
     WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4
-    ORDER BY planned_at DESC LIMIT $3";
+    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
 
 /// The same row found by its target and by its key counts once.
 const TARGET: &str = "
@@ -52,7 +52,7 @@ const TARGET: &str = "
         SELECT id, planned_at FROM actions
         WHERE spends AND mode = $1 AND planned_at >= $2 AND target_key = $6
     )
-    ORDER BY planned_at DESC LIMIT $3";
+    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
 
 const RULE_TARGET: &str = "
     SELECT planned_at FROM (
@@ -62,7 +62,7 @@ const RULE_TARGET: &str = "
         SELECT id, planned_at FROM actions
         WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4 AND target_key = $6
     )
-    ORDER BY planned_at DESC LIMIT $3";
+    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
 
 const LAST_EFFECT: &str = "
     SELECT max(at) FROM (
@@ -83,9 +83,9 @@ const IN_FLIGHT: &str = "
     WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $1";
 
 async fn read(tx: &mut SqliteConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
-    let mut spent = Vec::with_capacity(ask.scopes.len());
+    let mut full_since = Vec::with_capacity(ask.scopes.len());
     for scope in &ask.scopes {
-        spent.push(read_scope(tx, ask, scope).await?);
+        full_since.push(read_scope(tx, ask, scope).await?);
     }
     let key = clean(&ask.key);
     let last_effect: Option<Instant> = sqlx::query_scalar(LAST_EFFECT)
@@ -98,14 +98,14 @@ async fn read(tx: &mut SqliteConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger
     let rivals: Vec<Id> = sqlx::query_scalar(RIVALS).bind(&key).bind(Id(ask.remediation)).fetch_all(&mut *tx).await?;
     let in_flight: i64 = sqlx::query_scalar(IN_FLIGHT).bind(Id(ask.remediation)).fetch_one(tx).await?;
     Ok(Ledger {
-        spent,
+        full_since,
         last_effect: last_effect.map(Into::into),
         rivals: rivals.into_iter().map(|id| id.0).collect(),
         in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
     })
 }
 
-async fn read_scope(tx: &mut SqliteConnection, ask: &LedgerAsk, scope: &Scope) -> sqlx::Result<Vec<Timestamp>> {
+async fn read_scope(tx: &mut SqliteConnection, ask: &LedgerAsk, scope: &Scope) -> sqlx::Result<Option<Timestamp>> {
     let query = sqlx::query_scalar(match scope.kind {
         ScopeKind::Fleet => FLEET,
         ScopeKind::Rule => RULE,
@@ -123,6 +123,6 @@ async fn read_scope(tx: &mut SqliteConnection, ask: &LedgerAsk, scope: &Scope) -
             query.bind(clean(&ask.rule)).bind(clean(&ask.target)).bind(clean(&ask.key))
         }
     };
-    let times: Vec<Instant> = query.fetch_all(tx).await?;
-    Ok(times.into_iter().map(Into::into).collect())
+    let since: Option<Instant> = query.fetch_optional(tx).await?;
+    Ok(since.map(Into::into))
 }

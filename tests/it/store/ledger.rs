@@ -99,7 +99,7 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                     let now = at(round * 1300 + (i64::try_from(n).unwrap() * 37) % 1300);
                     let ask = ask(&claimed.remediation, now, &[scope(ScopeKind::Rule, 3), scope(ScopeKind::Fleet, 3)]);
                     let judge = |ledger: &Ledger| {
-                        if ledger.spent.iter().any(|spent| spent.len() >= MAX) {
+                        if ledger.full_since.iter().any(Option::is_some) {
                             return Err(no());
                         }
                         let row = intent(&claimed.remediation, now);
@@ -127,6 +127,19 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
     }
 }
 
+/// Everything that counts in a scope, newest first: what is full with a budget of 1, of 2, and so on.
+async fn counted(db: &Db, ask: &LedgerAsk, kind: ScopeKind) -> Vec<Timestamp> {
+    let mut times = Vec::new();
+    for max in 1.. {
+        let ledger = read(db, &LedgerAsk { scopes: vec![scope(kind, max)], ..ask.clone() }).await;
+        match ledger.full_since[0] {
+            Some(since) => times.push(since),
+            None => break,
+        }
+    }
+    times
+}
+
 async fn a_window_is_closed_at_its_beginning_and_open_towards_the_future(db: Db) {
     let now = at(10_000);
     let edge = before(now, HOUR);
@@ -134,9 +147,8 @@ async fn a_window_is_closed_at_its_beginning_and_open_towards_the_future(db: Db)
     past(&db, times.map(|time| effect("web", time)).into()).await;
     let me = held("web", at(0));
     for kind in [ScopeKind::RuleTarget, ScopeKind::Rule, ScopeKind::Target, ScopeKind::Fleet] {
-        let ledger = read(&db, &ask(&me, now, &[scope(kind, 9), scope(kind, 2)])).await;
-        assert_eq!(ledger.spent[0], [times[4], times[3], times[2], times[1]], "{kind:?}");
-        assert_eq!(ledger.spent[1], [times[4], times[3]], "{kind:?}: newest first, no more than the budget");
+        let counted = counted(&db, &ask(&me, now, &[]), kind).await;
+        assert_eq!(counted, [times[4], times[3], times[2], times[1]], "{kind:?}: newest first");
     }
 }
 
@@ -156,11 +168,21 @@ async fn each_scope_counts_its_own_and_a_row_once(db: Db) {
     ];
     rows.push(ActionRow { result: Some(ActionResult::Refused), spends: false, ..effect("web", at(8)) });
     past(&db, rows).await;
-    let scopes = [ScopeKind::RuleTarget, ScopeKind::Rule, ScopeKind::Target, ScopeKind::Fleet].map(|k| scope(k, 99));
-    let ledger = read(&db, &ask(&held("web", at(0)), now, &scopes)).await;
-    let spent: Vec<Vec<i64>> =
-        ledger.spent.iter().map(|s| s.iter().map(|t| t.as_second() - at(0).as_second()).collect()).collect();
-    assert_eq!(spent, [vec![7, 3, 2, 1], vec![7, 5, 3, 2, 1], vec![7, 4, 3, 2, 1], vec![7, 6, 5, 4, 3, 2, 1]]);
+    let ask = ask(&held("web", at(0)), now, &[]);
+    for (kind, expected) in [
+        (ScopeKind::RuleTarget, &[7, 3, 2, 1][..]),
+        (ScopeKind::Rule, &[7, 5, 3, 2, 1]),
+        (ScopeKind::Target, &[7, 4, 3, 2, 1]),
+        (ScopeKind::Fleet, &[7, 6, 5, 4, 3, 2, 1]),
+    ] {
+        let counted = counted(&db, &ask, kind).await;
+        let seconds: Vec<_> = counted.iter().map(|time| time.as_second() - at(0).as_second()).collect();
+        assert_eq!(seconds, expected, "{kind:?}");
+    }
+    // All scopes in one question give the same answers.
+    let scopes = [(ScopeKind::RuleTarget, 4), (ScopeKind::Rule, 6), (ScopeKind::Target, 5), (ScopeKind::Fleet, 7)];
+    let all = LedgerAsk { scopes: scopes.map(|(kind, max)| scope(kind, max)).into(), ..ask };
+    assert_eq!(read(&db, &all).await.full_since, [Some(at(1)), None, Some(at(1)), Some(at(1))]);
 }
 
 async fn observing_has_a_ledger_of_its_own(db: Db) {
@@ -171,12 +193,14 @@ async fn observing_has_a_ledger_of_its_own(db: Db) {
         ..effect("web", at(second))
     };
     past(&db, vec![effect("web", at(1)), observed(2), observed(3)]).await;
-    let scopes = [scope(ScopeKind::Fleet, 9), scope(ScopeKind::RuleTarget, 9)];
-    let acting = ask(&held("web", at(0)), at(100), &scopes);
-    let ledger = read(&db, &acting).await;
-    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![at(1)]; 2], Some(at(1))));
-    let ledger = read(&db, &LedgerAsk { mode: Mode::Observe, ..acting }).await;
-    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![at(3), at(2)]; 2], Some(at(3))));
+    let acting = ask(&held("web", at(0)), at(100), &[]);
+    let observing = LedgerAsk { mode: Mode::Observe, ..acting.clone() };
+    for (ask, expected) in [(acting, &[at(1)][..]), (observing, &[at(3), at(2)])] {
+        for kind in [ScopeKind::Fleet, ScopeKind::RuleTarget] {
+            assert_eq!(counted(&db, &ask, kind).await, expected, "{kind:?}");
+        }
+        assert_eq!(read(&db, &ask).await.last_effect, Some(expected[0]));
+    }
     assert_eq!(db.store.spent(at(0)).await.unwrap().len(), 1);
 }
 
@@ -189,14 +213,14 @@ async fn what_was_given_back_is_not_spent(db: Db) {
     let claim = db.store.commit(&claim, &first).await.unwrap().expect("claimed").claim;
 
     let other = held("web", at(0));
-    let ask = ask(&other, at(2), &[scope(ScopeKind::Target, 9)]);
-    let ledger = read(&db, &ask).await;
-    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![at(1)]], Some(at(1))));
+    let ask = ask(&other, at(2), &[]);
+    assert_eq!(counted(&db, &ask, ScopeKind::Target).await, [at(1)]);
+    assert_eq!(read(&db, &ask).await.last_effect, Some(at(1)));
     let mut never_sent = succeeded(row.id, at(1), at(2));
     (never_sent.result, never_sent.spends) = (ActionResult::Failed, false);
     db.store.commit(&claim, &commit(&it, vec![Record::Result(never_sent)])).await.unwrap().expect("claimed");
-    let ledger = read(&db, &ask).await;
-    assert_eq!((ledger.spent, ledger.last_effect), (vec![vec![]], None));
+    assert!(counted(&db, &ask, ScopeKind::Target).await.is_empty());
+    assert_eq!(read(&db, &ask).await.last_effect, None);
 }
 
 async fn the_last_effect_is_of_another_remediation(db: Db) {

@@ -141,11 +141,10 @@ impl Story {
             let mut inside: Vec<_> = own.iter().copied().chain(others).collect();
             inside.retain(|&it| it >= before(ask.now, scope.budget.per));
             inside.sort_by(|a, b| b.cmp(a));
-            inside.truncate(scope.budget.max as usize);
-            inside
+            inside.get(scope.budget.max as usize - 1).copied()
         };
         Ledger {
-            spent: ask.scopes.iter().map(spent).collect(),
+            full_since: ask.scopes.iter().map(spent).collect(),
             last_effect: self.others.iter().max().copied(),
             rivals: Vec::new(),
             in_flight: self.in_flight,
