@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::core::action::{Action, CALL_MARGIN};
 use crate::core::decide::{Call, CallFailure};
 use crate::core::remediation::state::Attempt;
+use crate::engine::drive::blind;
 use crate::engine::shell::Shell;
-use crate::engine::worker::blind;
 use crate::platform::PlatformError;
 
 /// Slack between the end of the call's own deadline and the end of the lease: a look and a commit, with their time-outs.

@@ -13,6 +13,8 @@ pub mod receive;
 
 pub mod worker;
 
+mod drive;
+
 pub mod execute;
 
 pub mod upkeep;

@@ -1,13 +1,9 @@
-//! The worker: claims what is due, asks the core, does what it asks, stores what it says.
+//! The worker: claims what is due and has each of it [driven](crate::engine::drive), a bounded number at a time.
 //!
-//! Always holds: a remediation is decided only under a claim, and its state, rows and next due time are stored together; a
-//! claim that was lost stores nothing. Between a stored intent and its stored result nothing else is decided about it: if
-//! this process dies there, whoever claims it next finds `running` and looks before anything else.
-//!
-//! When the store fails before an effect, the claim is let go and its lease runs out: nothing happened. When it fails after
-//! an effect, the result is kept and tried again for as long as the lease lasts; after that, looking finds the truth.
+//! Always holds: a remediation is decided only under a claim, and a claim that was lost stores nothing. If this process
+//! dies during an effect, whoever claims it next finds `running` and looks before anything else.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -17,18 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::core::alert::episode::AlertState;
-use crate::core::decide::{Ask, Blind, Decision, Event, Facts, begin, decide};
-use crate::core::guard::{Request, admit};
-use crate::core::remediation::record::Record;
-use crate::core::remediation::state::{Remediation, State};
 use crate::core::time::{after, since};
-use crate::engine::execute::{call_lease, execute};
+use crate::engine::drive::drive;
 use crate::engine::intake::chain;
 use crate::engine::shell::Shell;
-use crate::platform::PlatformError;
-use crate::store::StoreError;
-use crate::store::model::{Admission, Claim, Claimed, Closed, Commit};
-use crate::telemetry::events;
+use crate::store::model::Claimed;
 
 /// How long a claim lasts for deciding: several store and Docker time-outs of 5 s.
 pub const DECISION_LEASE: Duration = Duration::from_secs(20);
@@ -36,6 +25,10 @@ pub const DECISION_LEASE: Duration = Duration::from_secs(20);
 /// Remediations decided at the same time. Deciding waits for the database and for Docker's looks, of which more than some
 /// sixteen at once make all of them slower; effects have their own, lower limit.
 const AT_ONCE: usize = 16;
+
+/// Remediations that may wait for their admission, which goes one by one: deciding about others does not wait for them. At
+/// a few milliseconds each the last of them still has its lease.
+const WAITING: usize = 256;
 
 /// New remediations that may wait in memory for their turn.
 const QUEUE: usize = 4096;
@@ -51,9 +44,11 @@ pub const DRAIN: Duration = Duration::from_secs(25);
 pub struct Queue(mpsc::Sender<Work>);
 
 /// A claimed remediation, with its alerts where they are known already.
-struct Work {
-    claimed: Claimed,
-    alerts: Option<Vec<AlertState>>,
+pub(super) struct Work {
+    /// The claim and what it holds.
+    pub(super) claimed: Claimed,
+    /// Its alerts.
+    pub(super) alerts: Option<Vec<AlertState>>,
 }
 
 impl Queue {
@@ -77,6 +72,22 @@ pub struct Worker {
     again: mpsc::Sender<Vec<AlertState>>,
 }
 
+/// A place among those that are decided at the same time, and the way out of it.
+pub(super) struct Place {
+    deciding: OwnedSemaphorePermit,
+    anteroom: Arc<Semaphore>,
+}
+
+impl Place {
+    /// Makes room for others; the seat is for waiting.
+    pub(super) async fn leave(self) -> Option<OwnedSemaphorePermit> {
+        // Closed never: then only the bound would be missing.
+        let seat = self.anteroom.acquire_owned().await.ok();
+        drop(self.deciding);
+        seat
+    }
+}
+
 /// The worker and the queue to it. Alerts whose candidates waited go to `again`.
 #[must_use]
 pub fn worker(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> (Queue, Worker) {
@@ -88,6 +99,7 @@ impl Worker {
     /// Works until `stop`, then lets what is under way end for at most [`DRAIN`].
     pub async fn run(mut self, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
+        let anteroom = Arc::new(Semaphore::new(WAITING));
         let mut tasks = JoinSet::new();
         let mut next = Instant::now();
         while !stop.is_cancelled() {
@@ -114,6 +126,7 @@ impl Worker {
                     },
                 };
                 let (shell, again) = (self.shell.clone(), self.again.clone());
+                let place = Place { deciding: place, anteroom: anteroom.clone() };
                 tasks.spawn(async move {
                     // At info every line about a remediation carries these fields itself; with debug, what others log does too.
                     let span = tracing::debug_span!("remediation", remediation.id = %work.claimed.claim.id,
@@ -166,178 +179,4 @@ fn watch(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a remediation's task ended unasked; its lease runs out and it is claimed again");
     }
-}
-
-/// Drives one claimed remediation until it has to wait or is closed.
-async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, work: Work, place: OwnedSemaphorePermit) {
-    match decide_and_store(shell, work, place).await {
-        Ok(Some(closed)) if !closed.waiting.is_empty() => {
-            // Should the queue be full, upkeep finds them waiting.
-            let _ = again.try_send(closed.waiting);
-        }
-        Ok(Some(_)) => {}
-        Ok(None) => tracing::info!("somebody else holds this remediation now, nothing was stored"),
-        Err(error) => tracing::warn!(error = %chain(&error), "the decision could not be stored; it is made again"),
-    }
-    shell.wake.notify_one();
-}
-
-async fn decide_and_store(
-    shell: &Shell,
-    work: Work,
-    place: OwnedSemaphorePermit,
-) -> Result<Option<Closed>, StoreError> {
-    let Work { claimed: Claimed { claim, mut remediation }, alerts } = work;
-    // Read once per decision: a look in between is bounded, and what is heard meanwhile wakes it again.
-    let alerts = match alerts {
-        Some(alerts) => alerts,
-        None => shell.store.attached(remediation.id).await?,
-    };
-    let (mut records, mut event) = (Vec::new(), Event::Due);
-    loop {
-        let decision = think(shell, remediation, &alerts, event);
-        remediation = decision.remediation;
-        records.extend(decision.records);
-        event = match decision.ask {
-            Ask::Nothing => {
-                let commit = Commit { remediation, records, keep_until: None };
-                let closed = shell.store.commit(&claim, &commit).await?;
-                if closed.is_some() {
-                    events::recorded(&shell.metrics, &commit.remediation, &commit.records);
-                }
-                return Ok(closed);
-            }
-            Ask::Find => {
-                react(shell, &remediation);
-                Event::Found(shell.platform.find(&remediation.target).await.map_err(|error| blind(&error)))
-            }
-            Ask::Look { id } => Event::Looked(look(shell, &remediation, &id).await),
-            Ask::Admit(request) => match admitted(shell, &claim, &remediation, &request, &records).await? {
-                Answer::Lost => return Ok(None),
-                Answer::Refused(event) => *event,
-                Answer::Done(closed) => return Ok(Some(closed)),
-                Answer::Begun(claim, remediation) => {
-                    // From here on the truth must reach the store even if it takes a while. An effect may last as long as
-                    // its grace time: it has a limit of its own, and deciding does not wait for it.
-                    drop(place);
-                    let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
-                    let lease = call_lease(&attempt.action);
-                    let stored_at = Instant::now();
-                    let call = execute(shell, remediation.target.host(), attempt, stored_at).await;
-                    let event = Event::Returned(call);
-                    return store_result(shell, claim, *remediation, event, stored_at + lease).await;
-                }
-            },
-        };
-    }
-}
-
-/// The decision on the call's end, stored as soon as the store takes it.
-async fn store_result(
-    shell: &Shell,
-    claim: Claim,
-    remediation: Remediation,
-    event: Event,
-    until: Instant,
-) -> Result<Option<Closed>, StoreError> {
-    let mut pause = Duration::from_millis(50);
-    loop {
-        let stored = match shell.store.attached(remediation.id).await {
-            Ok(alerts) => {
-                let decision = think(shell, remediation.clone(), &alerts, event.clone());
-                let commit = Commit { remediation: decision.remediation, records: decision.records, keep_until: None };
-                let stored = shell.store.commit(&claim, &commit).await;
-                if matches!(stored, Ok(Some(_))) {
-                    events::recorded(&shell.metrics, &commit.remediation, &commit.records);
-                }
-                stored
-            }
-            Err(error) => Err(error),
-        };
-        match stored {
-            Err(error) if error.is_transient() && Instant::now() < until => {
-                tracing::warn!(error = %chain(&error), "the result of an effect could not be stored yet");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
-            }
-            stored => return stored,
-        }
-    }
-}
-
-fn think(shell: &Shell, remediation: Remediation, alerts: &[AlertState], event: Event) -> Decision {
-    let rules = shell.rules.load();
-    let facts = Facts {
-        rule: rules.get(&remediation.rule).map(|rule| &**rule),
-        settings: &shell.settings,
-        alerts,
-        now: shell.time.now(),
-        new_ids: [shell.time.new_id(), shell.time.new_id()],
-    };
-    decide(remediation, &facts, event)
-}
-
-enum Answer {
-    Lost,
-    Refused(Box<Event>),
-    Begun(Claim, Box<Remediation>),
-    Done(Closed),
-}
-
-async fn admitted(
-    shell: &Shell,
-    claim: &Claim,
-    remediation: &Remediation,
-    request: &Request,
-    records: &[Record],
-) -> Result<Answer, StoreError> {
-    // The store calls back inside its transaction; what was committed is what it was given last.
-    let given: Mutex<Option<Commit>> = Mutex::new(None);
-    let judge = |ledger: &crate::store::model::Ledger| {
-        let admitted = admit(request, ledger)?;
-        let (begun, rows) = begin(remediation.clone(), admitted);
-        let keep = matches!(begun.state, State::Running { .. });
-        let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
-        let records = records.iter().cloned().chain(rows).collect();
-        let commit = Commit { remediation: begun, records, keep_until };
-        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
-        Ok(commit)
-    };
-    match shell.store.admit(claim, &request.ask, &judge).await? {
-        Admission::Lost => Ok(Answer::Lost),
-        Admission::Refused(refusal) => Ok(Answer::Refused(Box::new(Event::Refused(refusal)))),
-        Admission::Admitted(closed) => {
-            let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let commit = commit.expect("an admission is stored from what judge gave");
-            events::recorded(&shell.metrics, &commit.remediation, &commit.records);
-            Ok(match commit.keep_until {
-                Some(_) => Answer::Begun(closed.claim, Box::new(commit.remediation)),
-                None => Answer::Done(closed),
-            })
-        }
-    }
-}
-
-/// Time from the request to the first look, once per remediation and only where no hold was asked for.
-fn react(shell: &Shell, remediation: &Remediation) {
-    if remediation.attempts == 0 && remediation.pin.is_none() && remediation.blind == 0 {
-        let due = remediation.due().unwrap_or(remediation.opened_at);
-        if due <= remediation.opened_at {
-            shell.metrics.reaction(since(shell.time.now(), remediation.opened_at));
-        }
-    }
-}
-
-async fn look(
-    shell: &Shell,
-    remediation: &Remediation,
-    id: &str,
-) -> Result<Option<Box<crate::core::sight::Sight>>, Blind> {
-    let sight = shell.platform.look(remediation.target.host(), id).await;
-    sight.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error))
-}
-
-/// A failed look, for the core.
-pub(crate) fn blind(error: &PlatformError) -> Blind {
-    Blind { reason: error.reason(), error: error.to_string() }
 }

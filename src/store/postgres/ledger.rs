@@ -37,76 +37,71 @@ pub(super) async fn admit(
     Ok(Admission::Admitted(stored))
 }
 
-/// The `max`-th newest of every scope in one statement. Each branch has its index; those of other kinds are not executed. The same row found by
-/// its target and by its key counts once. No limit inside where the target selects: it would tempt the planner to walk
-/// through everybody's rows by time until it has found that many of one target's.
-const SPENT: &str = "
-    SELECT s.ord, spent.planned_at
-    FROM UNNEST($1::text[], $2::timestamptz[], $3::bigint[]) WITH ORDINALITY AS s (kind, since, max, ord)
-    CROSS JOIN LATERAL (
-        SELECT planned_at FROM (
-            (SELECT id, planned_at FROM actions
-             WHERE s.kind = 'fleet' AND spends AND mode = $4 AND planned_at >= s.since
-             ORDER BY planned_at DESC LIMIT s.max)
-            UNION ALL
-            (SELECT id, planned_at FROM actions
-             WHERE s.kind = 'rule' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5
-             ORDER BY planned_at DESC LIMIT s.max)
-            UNION ALL
-            SELECT id, planned_at FROM actions
-            WHERE s.kind IN ('target', 'rule_target') AND spends AND mode = $4 AND planned_at >= s.since
-              AND target = $6 AND (s.kind = 'target' OR rule = $5)
-            UNION ALL
-            SELECT id, planned_at FROM actions
-            WHERE s.kind IN ('target', 'rule_target') AND spends AND mode = $4 AND planned_at >= s.since
-              AND target_key = $7 AND target <> $6 AND (s.kind = 'target' OR rule = $5)
-        ) found
-        ORDER BY planned_at DESC OFFSET s.max - 1 LIMIT 1
-    ) spent
-    ORDER BY s.ord";
-
-const OTHERS: &str = "
+/// Everything in one statement, because the lock is held meanwhile: the `max`-th newest intent of every scope, and what
+/// others do on this target.
+///
+/// Each branch has its index; those of other kinds are not executed. The same row found by its target and by its key
+/// counts once. No limit inside where the target selects: it would tempt the planner to walk through everybody's rows by
+/// time until it has found that many of one target's.
+const LEDGER: &str = "
+    WITH spent AS (
+        SELECT s.ord, newest.planned_at
+        FROM UNNEST($1::text[], $2::timestamptz[], $3::bigint[]) WITH ORDINALITY AS s (kind, since, max, ord)
+        CROSS JOIN LATERAL (
+            SELECT planned_at FROM (
+                (SELECT id, planned_at FROM actions
+                 WHERE s.kind = 'fleet' AND spends AND mode = $4 AND planned_at >= s.since
+                 ORDER BY planned_at DESC LIMIT s.max)
+                UNION ALL
+                (SELECT id, planned_at FROM actions
+                 WHERE s.kind = 'rule' AND spends AND mode = $4 AND planned_at >= s.since AND rule = $5
+                 ORDER BY planned_at DESC LIMIT s.max)
+                UNION ALL
+                SELECT id, planned_at FROM actions
+                WHERE s.kind IN ('target', 'rule_target') AND spends AND mode = $4 AND planned_at >= s.since
+                  AND target = $6 AND (s.kind = 'target' OR rule = $5)
+                UNION ALL
+                SELECT id, planned_at FROM actions
+                WHERE s.kind IN ('target', 'rule_target') AND spends AND mode = $4 AND planned_at >= s.since
+                  AND target_key = $7 AND target <> $6 AND (s.kind = 'target' OR rule = $5)
+            ) found
+            ORDER BY planned_at DESC OFFSET s.max - 1 LIMIT 1
+        ) newest
+    )
     SELECT
+        coalesce((SELECT array_agg(ord ORDER BY ord) FROM spent), '{}') AS full_scopes,
+        coalesce((SELECT array_agg(planned_at ORDER BY ord) FROM spent), '{}') AS full_since,
         greatest(
             (SELECT max(coalesce(finished_at, planned_at)) FROM actions
-             WHERE spends AND mode = $3 AND target = $1 AND remediation_id <> $4),
+             WHERE spends AND mode = $4 AND target = $6 AND remediation_id <> $8),
             (SELECT max(coalesce(finished_at, planned_at)) FROM actions
-             WHERE spends AND mode = $3 AND target_key = $2 AND remediation_id <> $4)) AS last_effect,
+             WHERE spends AND mode = $4 AND target_key = $7 AND remediation_id <> $8)) AS last_effect,
         (SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM remediations
-         WHERE target_key = $2 AND state IN ('running', 'verifying') AND id <> $4) AS rivals,
+         WHERE target_key = $7 AND state IN ('running', 'verifying') AND id <> $8) AS rivals,
         (SELECT count(*) FROM remediations
-         WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $4) AS in_flight";
+         WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $8) AS in_flight";
 
 async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
-    let (target, key, mode) = (clean(&ask.target), clean(&ask.key), ask.mode.as_str());
-    let (last_effect, rivals, in_flight): (Option<Instant>, Vec<Id>, i64) = sqlx::query_as(OTHERS)
-        .bind(&target)
-        .bind(&key)
-        .bind(mode)
+    type Row = (Vec<i64>, Vec<Instant>, Option<Instant>, Vec<Id>, i64);
+    let kinds: Vec<&str> = ask.scopes.iter().map(|scope| scope.kind.as_str()).collect();
+    let since: Vec<Instant> = ask.scopes.iter().map(|scope| Instant(before(ask.now, scope.budget.per))).collect();
+    let max: Vec<i64> = ask.scopes.iter().map(|scope| scope.budget.max.into()).collect();
+    let (full_scopes, times, last_effect, rivals, in_flight): Row = sqlx::query_as(LEDGER)
+        .bind(kinds)
+        .bind(since)
+        .bind(max)
+        .bind(ask.mode.as_str())
+        .bind(clean(&ask.rule))
+        .bind(clean(&ask.target))
+        .bind(clean(&ask.key))
         .bind(Id(ask.remediation))
-        .fetch_one(&mut *tx)
+        .fetch_one(tx)
         .await?;
-
     let mut full_since = vec![None; ask.scopes.len()];
-    if !ask.scopes.is_empty() {
-        let kinds: Vec<&str> = ask.scopes.iter().map(|scope| scope.kind.as_str()).collect();
-        let since: Vec<Instant> = ask.scopes.iter().map(|scope| Instant(before(ask.now, scope.budget.per))).collect();
-        let max: Vec<i64> = ask.scopes.iter().map(|scope| scope.budget.max.into()).collect();
-        let rows: Vec<(i64, Instant)> = sqlx::query_as(SPENT)
-            .bind(kinds)
-            .bind(since)
-            .bind(max)
-            .bind(mode)
-            .bind(clean(&ask.rule))
-            .bind(&target)
-            .bind(&key)
-            .fetch_all(tx)
-            .await?;
-        for (ord, at) in rows {
-            // Ordinality counts from 1.
-            if let Some(scope) = usize::try_from(ord - 1).ok().and_then(|at| full_since.get_mut(at)) {
-                *scope = Some(at.0);
-            }
+    for (ord, at) in full_scopes.into_iter().zip(times) {
+        // Ordinality counts from 1.
+        if let Some(scope) = usize::try_from(ord - 1).ok().and_then(|at| full_since.get_mut(at)) {
+            *scope = Some(at.0);
         }
     }
     Ok(Ledger {
