@@ -1,4 +1,4 @@
-//! The worker: claims what is due and has each of it [driven](crate::engine::drive), a bounded number at a time.
+//! The worker: claims what is due and has each of it driven (`drive.rs`), a bounded number at a time.
 //!
 //! Always holds: a remediation is decided only under a claim, and a claim that was lost stores nothing. If this process
 //! dies during an effect, whoever claims it next finds `running` and looks before anything else.

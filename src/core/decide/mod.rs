@@ -5,8 +5,8 @@
 //! as [`Ask::Admit`], which the shell answers by admitting it under the ledger's lock and storing its intent first
 //! ([`begin`]). An effect whose outcome is unknown is looked at, never asked for again.
 //!
-//! One folder member per stage: [`waiting`] decides whether to act, [`running`] what became of the effect, [`verifying`]
-//! whether it helped, [`ending`] what follows.
+//! One folder member per stage: `waiting` decides whether to act, `running` what became of the effect, `verifying`
+//! whether it helped, `ending` what follows.
 
 mod ending;
 mod running;
