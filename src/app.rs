@@ -38,6 +38,9 @@ use crate::telemetry::metrics::Metrics;
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long the start waits for Docker.
+const PING: Duration = Duration::from_secs(1);
+
 /// Answers of a Docker daemon whose series exist from the start.
 const CODES: [&str; 8] = ["200", "204", "404", "409", "500", "docker_unreachable", "docker_timeout", "docker_broken"];
 
@@ -254,9 +257,14 @@ impl Observer for Counted {
     }
 }
 
-/// Two names of one daemon would let one container be two targets, with two budgets.
+/// Two names of one daemon would let one container be two targets, with two budgets. A host that does not answer in time
+/// does not hold up the start: it is asked again by its first look, which refuses for the same reason.
 async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
-    for (host, answer) in docker.ping().await {
+    let Ok(answers) = tokio::time::timeout(PING, docker.ping()).await else {
+        tracing::warn!("a docker host does not answer; decisions that need it will fail honestly");
+        return Ok(());
+    };
+    for (host, answer) in answers {
         if let Err(error) = answer {
             if matches!(error, crate::platform::PlatformError::SameDaemon { .. }) {
                 bail!("setting `hosts`: {error}");

@@ -36,6 +36,9 @@ const QUEUE: usize = 4096;
 /// Longest pause between two looks for due work: other replicas' wakes are not heard here.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Shortest pause between two claims when many are woken at once: a claim takes all that are due.
+const GAP: Duration = Duration::from_millis(20);
+
 /// How long work under way may take to end at shutdown.
 pub const DRAIN: Duration = Duration::from_secs(25);
 
@@ -101,7 +104,7 @@ impl Worker {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let anteroom = Arc::new(Semaphore::new(WAITING));
         let mut tasks = JoinSet::new();
-        let mut next = Instant::now();
+        let (mut next, mut claimed_at) = (Instant::now(), Instant::now());
         while !stop.is_cancelled() {
             let Ok(place) = places.clone().acquire_owned().await else { break };
             // Cancel safe: recv, notified, sleep and cancelled keep what they did not give; join_next too.
@@ -113,8 +116,14 @@ impl Worker {
                     watch(ended);
                     continue;
                 }
-                () = self.shell.wake.notified() => self.claim(&places, &mut next).await,
-                () = tokio::time::sleep_until(next) => self.claim(&places, &mut next).await,
+                () = self.shell.wake.notified() => {
+                    next = next.min(claimed_at + GAP);
+                    continue;
+                }
+                () = tokio::time::sleep_until(next) => {
+                    claimed_at = Instant::now();
+                    self.claim(&places, &mut next).await
+                }
             };
             let mut place = Some(place);
             for work in due {
@@ -158,13 +167,14 @@ impl Worker {
         match self.shell.store.claim(self.shell.owner, now, lease, limit).await {
             Ok(claimed) if claimed.is_empty() => {
                 if let Ok(Some(due)) = self.shell.store.next_due(now).await {
-                    *next = Instant::now() + since(due, now).min(POLL);
+                    *next = Instant::now() + since(due, now).clamp(GAP, POLL);
                 }
                 Vec::new()
             }
             Ok(claimed) => {
-                // There may be more.
-                *next = Instant::now();
+                // There may be more than there were places.
+                let all = claimed.len() < limit as usize;
+                *next = Instant::now() + if all { GAP } else { Duration::ZERO };
                 claimed.into_iter().map(|claimed| Work { claimed, alerts: None }).collect()
             }
             Err(error) => {
