@@ -61,6 +61,10 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     };
     logs::init(format, &config.log.level)?;
     tell(&warnings);
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in config::unknown(names) {
+        tracing::warn!("the environment variable {name} is no setting of fettle's, nothing follows from it");
+    }
     let metrics = Arc::new(Metrics::new());
     let time = Arc::new(Time::new(Arc::new(SystemClock)));
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())

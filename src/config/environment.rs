@@ -11,6 +11,39 @@ pub fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Every variable of ours: the settings', and those that only the command line reads.
+const KNOWN: [&str; 22] = [
+    "FETTLE_AUTH_METRICS_OPEN",
+    "FETTLE_AUTH_TOKENS",
+    "FETTLE_CONFIG",
+    "FETTLE_DATABASE",
+    "FETTLE_DATABASE_FILE",
+    "FETTLE_FRESHNESS",
+    "FETTLE_HOSTS",
+    "FETTLE_LIMITS_BODY",
+    "FETTLE_LIMITS_BUDGET",
+    "FETTLE_LIMITS_IN_FLIGHT",
+    "FETTLE_LIMITS_SENDERS",
+    "FETTLE_LIMITS_TARGET_BUDGET",
+    "FETTLE_LISTEN",
+    "FETTLE_LOG",
+    "FETTLE_LOG_FORMAT",
+    "FETTLE_MODE",
+    "FETTLE_PROTECTED_COMPOSE_PROJECTS",
+    "FETTLE_PROTECTED_CONTAINERS",
+    "FETTLE_RETENTION_AUDIT",
+    "FETTLE_RETENTION_NOTIFICATIONS",
+    "FETTLE_RULES",
+    "FETTLE_URL",
+];
+
+/// Variables among `names` that look like ours and are not: `FETTLE_MOD=observe` must not act in silence. Tokens of the
+/// command line are left alone.
+pub fn unknown(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let ours = |name: &String| name.starts_with("FETTLE_") && !name.starts_with("FETTLE_TOKEN");
+    names.into_iter().filter(ours).filter(|name| !KNOWN.contains(&name.as_str())).collect()
+}
+
 /// How the text of a variable becomes a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -55,4 +88,20 @@ pub(super) enum Given<T> {
 
 fn scalar(text: &str) -> Node {
     Node { at: 0..text.len(), value: Value::Scalar(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod known {
+    use super::{KNOWN, unknown};
+
+    #[test]
+    fn every_setting_with_a_variable_is_known_and_a_typo_is_not() {
+        let raw = include_str!("raw.rs");
+        let documented = raw.split('`').filter(|word| word.starts_with("FETTLE_"));
+        for name in documented {
+            assert!(KNOWN.contains(&name), "{name}");
+        }
+        let names = ["FETTLE_MOD", "FETTLE_MODE", "FETTLE_TOKEN", "HOME"].map(str::to_owned);
+        assert_eq!(unknown(names), ["FETTLE_MOD"]);
+    }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
-pub use environment::{Environment, process};
+pub use environment::{Environment, process, unknown};
 pub use hosts::Host;
 pub use limits::{Limits, Retention};
 pub use load::load;

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::core::duration;
 
 /// One action with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,15 @@ impl Action {
         match self {
             Self::Restart { .. } => "restart",
             Self::Escalate { .. } => "escalate",
+        }
+    }
+
+    /// Its parameters as they are written in rules, for records.
+    #[must_use]
+    pub fn parameters(&self) -> Value {
+        match self {
+            Self::Restart { grace } => json!({"grace": duration::show(*grace)}),
+            Self::Escalate { message } => json!({"message": message}),
         }
     }
 

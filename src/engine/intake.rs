@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::core::alert::webhook::{Malformed, Webhook};
 use crate::core::time::Timestamp;
 use crate::engine::clock::Time;
+use crate::engine::readiness::{Condition, Readiness};
 use crate::store::model::NewNotification;
 use crate::store::{Store, StoreError};
 
@@ -107,6 +108,7 @@ pub struct Writer {
     store: Arc<dyn Store>,
     onward: mpsc::Sender<Received>,
     overflow: Arc<AtomicBool>,
+    readiness: Arc<Readiness>,
 }
 
 /// A door, not open yet, and the task behind it. `onward` gets what was stored; what does not fit sets `overflow` and is left to be read
@@ -117,11 +119,12 @@ pub fn intake(
     time: Arc<Time>,
     onward: mpsc::Sender<Received>,
     overflow: Arc<AtomicBool>,
+    readiness: Arc<Readiness>,
 ) -> (Intake, Writer) {
     let (queue, jobs) = mpsc::channel(QUEUE);
     let room = Arc::new(Semaphore::new(QUEUE_KIB as usize));
     let intake = Intake { queue, room, state: Arc::new(AtomicU8::new(NOT_YET)), time };
-    (intake, Writer { jobs, store, onward, overflow })
+    (intake, Writer { jobs, store, onward, overflow, readiness })
 }
 
 impl Intake {
@@ -209,6 +212,11 @@ impl Writer {
         let (rows, rest): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.row, (job.webhook, job.answer, job.room))).unzip();
         let stored = self.append(&rows).await;
+        if stored.contains(&true) {
+            self.readiness.met(Condition::Store);
+        } else {
+            self.readiness.unmet(Condition::Store, "notifications cannot be stored");
+        }
         for ((row, (webhook, answer, room)), stored) in rows.into_iter().zip(rest).zip(stored) {
             if stored {
                 let received = Received { id: row.id, received_at: row.received_at, webhook };

@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -30,6 +31,9 @@ const LOOK: Duration = Duration::from_secs(5);
 pub trait Reload: Send + Sync {
     /// Loads the rules again; how many there are, or every problem.
     async fn reload(&self) -> Result<usize, Vec<Diagnostic>>;
+
+    /// Whether what is on disk was refused, so that older rules are in force.
+    fn refused(&self) -> bool;
 }
 
 /// The rules in force, with where they come from.
@@ -39,6 +43,7 @@ pub struct RuleBook {
     rules: Arc<ArcSwap<RuleSet>>,
     metrics: Arc<Metrics>,
     time: Arc<Time>,
+    refused: AtomicBool,
     /// One reload at a time; the problems of the last one, so that they are told once and not every few seconds.
     told: Mutex<String>,
 }
@@ -56,7 +61,18 @@ impl RuleBook {
         metrics.rules_loaded(&names);
         metrics.reloaded(true, time.now());
         let rules = Arc::new(ArcSwap::from_pointee(set));
-        Ok((Self { path, context, rules, metrics, time, told: Mutex::new(String::new()) }, warnings))
+        Ok((
+            Self {
+                path,
+                context,
+                rules,
+                metrics,
+                time,
+                refused: AtomicBool::new(false),
+                told: Mutex::new(String::new()),
+            },
+            warnings,
+        ))
     }
 
     /// The set in force, swapped by every reload.
@@ -100,6 +116,7 @@ impl RuleBook {
             Ok((set, warnings)) => {
                 let count = set.len();
                 told.clear();
+                self.refused.store(false, Ordering::Relaxed);
                 self.metrics.reloaded(true, self.time.now());
                 if set.digest() != self.rules.load().digest() {
                     for warning in &warnings {
@@ -114,6 +131,7 @@ impl RuleBook {
             }
             Err(problems) => {
                 self.metrics.reloaded(false, self.time.now());
+                self.refused.store(true, Ordering::Relaxed);
                 let text = problems.iter().map(Diagnostic::line).collect::<Vec<_>>().join("; ");
                 if *told != text {
                     tracing::error!(
@@ -132,5 +150,9 @@ impl RuleBook {
 impl Reload for RuleBook {
     async fn reload(&self) -> Result<usize, Vec<Diagnostic>> {
         self.replace().await
+    }
+
+    fn refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 }

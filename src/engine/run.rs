@@ -52,7 +52,7 @@ pub fn build(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention)
     let (onward, stored) = mpsc::channel(STORED);
     let (again, asked) = mpsc::channel(AGAIN);
     let overflow = Arc::new(AtomicBool::new(false));
-    let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone());
+    let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone(), readiness.clone());
     let (queue, worker) = worker(shell.clone(), again.clone());
     let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };

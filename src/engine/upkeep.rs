@@ -75,6 +75,8 @@ impl Upkeep {
             tracing::info!(remediations = adopted, "took over from a process that is gone");
             self.shell.wake.notify_one();
         }
+        // It writes again; should it not, the next notification says so.
+        self.readiness.met(Condition::Store);
         let waiting = self.shell.store.waiting(WAITING).await?;
         if !waiting.is_empty() {
             let _ = self.again.try_send(waiting);

@@ -18,6 +18,7 @@ use crate::core::rule::set::RuleSet;
 use crate::core::time::Timestamp;
 use crate::engine::clock::Time;
 use crate::engine::readiness::Readiness;
+use crate::engine::rulebook::Reload;
 use crate::platform::{Platform, PlatformError};
 use crate::store::Store;
 
@@ -95,6 +96,7 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) platform: Arc<dyn Platform>,
     pub(super) rules: Arc<ArcSwap<RuleSet>>,
+    pub(super) reload: Arc<dyn Reload>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) time: Arc<Time>,
     pub(super) last: Mutex<Option<(Instant, Arc<Health>)>>,
@@ -117,9 +119,13 @@ impl Parts {
         let mut issues = self.readiness.ready().err().unwrap_or_default();
         let workers = if issues.is_empty() { Status::Healthy } else { Status::Degraded };
         let count = self.rules.load().len();
-        let rules = if count == 0 { Status::Degraded } else { Status::Healthy };
+        let refused = self.reload.refused();
+        let rules = if count == 0 || refused { Status::Degraded } else { Status::Healthy };
         if database.status == Status::Unhealthy {
             issues.push("the database does not answer".to_owned());
+        }
+        if refused {
+            issues.push("the rules on disk are refused, older ones are in force".to_owned());
         }
         if count == 0 {
             issues.push("there are no rules, so nothing will be done".to_owned());

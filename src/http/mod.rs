@@ -164,6 +164,7 @@ impl Routes {
             store: deps.store.clone(),
             platform: deps.platform,
             rules: deps.rules.clone(),
+            reload: deps.reload.clone(),
             readiness: deps.readiness.clone(),
             time: deps.time,
             last: tokio::sync::Mutex::default(),

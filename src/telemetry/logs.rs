@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// What the libraries may say whatever the level is: they speak only when they complain. A filter that names modules is
 /// taken as it stands.
 const LIBRARIES: &str =
-    "sqlx=warn,actix_server=warn,actix_http=off,hyper=warn,hyper_util=warn,reqwest=warn,bollard=warn";
+    "sqlx=error,actix_server=warn,actix_http=off,hyper=warn,hyper_util=warn,reqwest=warn,bollard=warn";
 
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

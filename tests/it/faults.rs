@@ -263,6 +263,50 @@ fn glob_faketime() -> String {
     found.unwrap_or_else(|| crate::support::missing("libfaketime.so.1", "faketime"))
 }
 
+/// A file system of 6 MiB, gone with the value.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .arg(folder.path())
+            .status();
+        assert!(mounted.is_ok_and(|status| status.success()), "mounting a small file system needs root");
+        Self(folder)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_503_and_not_ready_and_space_is_all_it_takes_to_go_on() {
+    let disk = Small::mount();
+    let url = format!("sqlite://{}", disk.0.path().join("fettle.db").display());
+    let fettle = Setup::new("unix:///nowhere", RULES).database(&url).start().await;
+    let filler = disk.0.path().join("filler");
+    // Filled to the last block: writing fails half-way, what was written stays.
+    let _ = std::fs::write(&filler, vec![0; 6 << 20]);
+    let padding = "x".repeat(30_000);
+    wait::until("senders are told to come again", SOON, async || {
+        match fettle.post(&firing(&[("alertname", "Other"), ("padding", &padding)])).await {
+            503 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+    assert_eq!(reqwest::get(fettle.url("/-/ready")).await.expect("an answer").status(), 503);
+    std::fs::remove_file(filler).expect("remove the filler");
+    fettle.send(&firing(&[("alertname", "Down"), ("service", "web")])).await;
+    fettle.ready().await;
+    assert_eq!(fettle.closed("container:local/web", SOON).await["outcome"], "escalated", "decisions go on too");
+}
+
 /// Starts it and waits for its end; exit code and what it said.
 fn fails(setup: Setup) -> (Option<i32>, String) {
     let mut fettle = setup.launch();

@@ -175,7 +175,7 @@ pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, 
     let mut row = audit_row(&remediation, plan.attempt.action_id, name, plan.mode, now);
     row.attempt = remediation.attempts;
     row.spends = true;
-    row.detail = json!({"container": plan.attempt.pin.id, "parameters": plan.attempt.action,
+    row.detail = json!({"container": plan.attempt.pin.id, "parameters": plan.attempt.action.parameters(),
         "started_at_before": plan.attempt.pin.started_at});
     if plan.mode == Mode::Observe {
         row.result = Some(ActionResult::Observed);

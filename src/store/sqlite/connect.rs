@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -53,9 +55,16 @@ impl Sqlite {
                 .max_lifetime(None)
                 .test_before_acquire(false)
         };
-        let writer = pool(1).connect_with(writing).await.during("open the database")?;
+        let suspect = Arc::new(AtomicBool::new(false));
+        let asked = suspect.clone();
+        let trusted = pool(1).before_acquire(move |_, _| {
+            // Closed and replaced by a new one.
+            let suspect = asked.swap(false, Ordering::AcqRel);
+            Box::pin(async move { Ok(!suspect) })
+        });
+        let writer = trusted.connect_with(writing).await.during("open the database")?;
         sqlx::migrate!("./migrations/sqlite").run(&writer).await.during("migrate the database")?;
         let readers = pool(READERS).connect_lazy_with(common.read_only(true));
-        Ok(Self { writer, readers, presence })
+        Ok(Self { writer, readers, suspect, presence })
     }
 }

@@ -17,6 +17,9 @@ mod receive;
 mod work;
 mod world;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use sqlx::SqlitePool;
 use uuid::Uuid;
@@ -36,7 +39,19 @@ pub struct Sqlite {
     /// The only connection that writes.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Whether the writing connection may be in the middle of something. After some errors (a full disk) SQLite ends the
+    /// transaction by itself, and the driver does not know: such a connection is not used again.
+    suspect: Arc<AtomicBool>,
     presence: presence::Presence,
+}
+
+impl Sqlite {
+    fn watched<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if done.as_ref().is_err_and(|error| !matches!(error, StoreError::Conflict { .. })) {
+            self.suspect.store(true, Ordering::Release);
+        }
+        done
+    }
 }
 
 #[async_trait]
@@ -54,7 +69,7 @@ impl Store for Sqlite {
     }
 
     async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
-        inbox::append(&self.writer, batch).await
+        self.watched(inbox::append(&self.writer, batch).await)
     }
 
     async fn pending(&self, before: Timestamp, limit: u32) -> Result<Vec<StoredNotification>, StoreError> {
@@ -66,7 +81,7 @@ impl Store for Sqlite {
     }
 
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
-        receive::receive(&self.writer, ask, think).await
+        self.watched(receive::receive(&self.writer, ask, think).await)
     }
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
@@ -80,7 +95,7 @@ impl Store for Sqlite {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        work::claim(&self.writer, owner, now, lease_until, limit).await
+        self.watched(work::claim(&self.writer, owner, now, lease_until, limit).await)
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
@@ -92,19 +107,19 @@ impl Store for Sqlite {
     }
 
     async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError> {
-        ledger::admit(&self.writer, claim, ask, judge).await
+        self.watched(ledger::admit(&self.writer, claim, ask, judge).await)
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
-        work::commit(&self.writer, claim, commit).await
+        self.watched(work::commit(&self.writer, claim, commit).await)
     }
 
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
-        work::release(&self.writer, owner).await
+        self.watched(work::release(&self.writer, owner).await)
     }
 
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
-        presence::adopt(&self.writer, owner).await
+        self.watched(presence::adopt(&self.writer, owner).await)
     }
 
     async fn spent(&self, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
@@ -136,7 +151,7 @@ impl Store for Sqlite {
     }
 
     async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
-        prune::prune(&self.writer, notifications, audit).await
+        self.watched(prune::prune(&self.writer, notifications, audit).await)
     }
 
     async fn close(&self) {

@@ -78,10 +78,10 @@ impl Setup {
         let late = Arc::new(Late::default());
         let time = Arc::new(Time::new(Arc::new(SystemClock)));
         let (onward, received) = tokio::sync::mpsc::channel(1);
-        let (intake, writer) = intake(late.clone(), time.clone(), onward, Arc::default());
+        let readiness = Arc::new(Readiness::default());
+        let (intake, writer) = intake(late.clone(), time.clone(), onward, Arc::default(), readiness.clone());
         let stop = CancellationToken::new();
         tokio::spawn(writer.run(stop.clone()));
-        let readiness = Arc::new(Readiness::default());
         if !self.without_database {
             let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
             late.open(store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
@@ -269,5 +269,9 @@ impl Reload for Rules {
             return Err(vec![Diagnostic::of_file(&codes::NOT_YAML, "rules/web.yaml", "this is not YAML")]);
         }
         Ok(3)
+    }
+
+    fn refused(&self) -> bool {
+        false
     }
 }
