@@ -282,6 +282,10 @@ async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
 fn settings(config: &Config) -> Settings {
     let database = database_names(&config.database);
     Settings {
+        storm: None,
+        trip: None,
+        alertmanager: false,
+        approvers: true,
         mode: config.mode,
         freshness: config.freshness,
         in_flight: config.limits.in_flight,

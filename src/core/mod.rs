@@ -5,8 +5,10 @@
 
 pub mod action;
 pub mod alert;
+pub mod announcement;
 pub mod decide;
 pub mod duration;
+pub mod effect;
 pub mod guard;
 pub mod matcher;
 pub mod receive;
@@ -15,6 +17,7 @@ pub mod rule;
 pub mod select;
 pub mod settings;
 pub mod sight;
+pub mod surroundings;
 pub mod target;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,8 +1,8 @@
-//! What a look at the platform shows of one container, and what that says about its health.
+//! What a look at the platform shows of a target, and what that says about its health.
 //!
 //! A look is a fact with no opinion in it: guards and verdicts read it, the platform only fills it in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +15,107 @@ pub enum Found {
     Nothing,
     /// More than one container answers to it; how many.
     Many(usize),
-    /// Exactly one.
+    /// Exactly what the target names.
     One(Box<Sight>),
+}
+
+impl Found {
+    /// Exactly this.
+    pub fn one(sight: impl Into<Sight>) -> Self {
+        Self::One(Box::new(sight.into()))
+    }
+}
+
+/// What is looked for besides the target itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// A Compose service is wanted as all of its containers, whatever they do.
+    pub replicas: bool,
+    /// The containers that depend on it are wanted too.
+    pub dependents: bool,
+}
+
+/// A target as it was when looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// One container.
+    Container(Box<Container>),
+    /// All containers of one Compose service.
+    Replicas(Replicas),
+    /// A Swarm service.
+    Service(Service),
+    /// A disk of a host.
+    Disk(Disk),
+}
+
+/// All containers of one Compose service, one-off ones left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replicas {
+    /// The Docker daemon's own id.
+    pub daemon: String,
+    /// The Compose project.
+    pub project: String,
+    /// The service within the project.
+    pub service: String,
+    /// Every container of it, by Compose's number. Never empty.
+    pub members: Vec<Container>,
+}
+
+/// A Swarm service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The Docker daemon's own id.
+    pub daemon: String,
+    /// The service's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The service's own labels, not those of its containers.
+    pub labels: BTreeMap<String, String>,
+    /// Docker's version of it, which every change must name.
+    pub version: u64,
+    /// How many tasks are asked for; `None` in global mode.
+    pub replicas: Option<u64>,
+    /// How many tasks run.
+    pub running: u64,
+    /// Whether an update is being rolled out, or paused on the way.
+    pub updating: bool,
+}
+
+/// A disk of a host: what clean-up of the host itself is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The Docker daemon's own id.
+    pub daemon: String,
+    /// Its name in the configuration.
+    pub name: String,
+    /// What the configuration permits on it: action names.
+    pub allow: BTreeSet<String>,
+    /// The file system's size and what of it is free, in bytes; `None` when fettle cannot see it.
+    pub space: Option<Space>,
+}
+
+/// A file system's size, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// All of it.
+    pub total: u64,
+    /// What an ordinary user may still write.
+    pub free: u64,
+}
+
+impl Space {
+    /// The share that is free, in percent, rounded down.
+    #[must_use]
+    pub fn free_percent(self) -> u8 {
+        let percent = u128::from(self.free) * 100 / u128::from(self.total.max(1));
+        u8::try_from(percent).unwrap_or(100)
+    }
 }
 
 /// One container as it was when looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
+pub struct Container {
     /// The Docker daemon's own id, so that two host names of one daemon are one.
     pub daemon: String,
     /// The full 64-digit id: the only name ever put into a call that changes something.
@@ -48,6 +142,31 @@ pub struct Sight {
     pub addresses: Vec<String>,
     /// Whether a person stopped or killed it through Docker's API lately; `None` when that was not looked up.
     pub stopped_by_hand: Option<bool>,
+    /// Compose's number of it among its service's, where it has one.
+    pub number: Option<u32>,
+    /// The limit of its memory in bytes; `None` when there is none.
+    pub memory_limit: Option<u64>,
+    /// The limit of its processors in billionths; `None` when there is none.
+    pub nano_cpus: Option<u64>,
+    /// The last lines of its health check, the newest last, cut.
+    pub health_log: Vec<String>,
+    /// The containers that depend on it, in the order in which they are to be restarted; empty unless they were asked for.
+    pub dependents: Vec<Container>,
+}
+
+/// One thing that carries labels of its own: what the second permission is asked of.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its full id.
+    pub id: &'a str,
+    /// Its labels.
+    pub labels: &'a BTreeMap<String, String>,
+    /// See [`ImageLabel`].
+    pub image_label: ImageLabel,
+    /// See [`Container::addresses`].
+    pub addresses: &'a [String],
 }
 
 /// Whether the image of a container carries the label that only the container itself may carry.
@@ -104,6 +223,9 @@ pub struct Pin {
     pub started_at: Option<Timestamp>,
     /// Restarts by policy at that time.
     pub restart_count: u64,
+    /// How many tasks a Swarm service was asked for.
+    #[serde(default)]
+    pub size: Option<u64>,
 }
 
 impl Pin {
@@ -111,21 +233,191 @@ impl Pin {
     /// `StartedAt` moved without `RestartCount` rising.
     #[must_use]
     pub fn superseded_by(&self, now: &Self) -> bool {
-        self.id != now.id || (self.started_at != now.started_at && now.restart_count <= self.restart_count)
+        self.id != now.id
+            || self.size != now.size
+            || (self.started_at != now.started_at && now.restart_count <= self.restart_count)
+    }
+}
+
+impl From<Container> for Sight {
+    fn from(it: Container) -> Self {
+        Self::Container(Box::new(it))
     }
 }
 
 impl Sight {
+    /// What it is, for messages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Container(_) => "container",
+            Self::Replicas(_) => "Compose service",
+            Self::Service(_) => "Swarm service",
+            Self::Disk(_) => "disk",
+        }
+    }
+
+    /// The container, when it is one.
+    #[must_use]
+    pub fn container(&self) -> Option<&Container> {
+        match self {
+            Self::Container(it) => Some(it),
+            _ => None,
+        }
+    }
+
+    /// What identifies it as it is now. Replicas are identified by their ids: to start or stop one is not to make it anew.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        let plain = |id: String, size| Pin { id, started_at: None, restart_count: 0, size };
+        match self {
+            Self::Container(it) => it.pin(),
+            Self::Replicas(it) => {
+                let mut ids: Vec<&str> = it.members.iter().map(|member| member.id.get(..12).unwrap_or(&member.id)).collect();
+                ids.sort_unstable();
+                plain(format!("{}/{}:{}", it.project, it.service, ids.join("+")), None)
+            }
+            Self::Service(it) => plain(it.id.clone(), it.replicas),
+            Self::Disk(it) => plain(it.name.clone(), None),
+        }
+    }
+
+    /// What budget, cooldown and exclusion are keyed by: the daemon's id and the thing's own, never a spelling.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Container(it) => it.key(),
+            Self::Replicas(it) => format!("{}/{}/{}", it.daemon, it.project, it.service),
+            Self::Service(it) => format!("{}/{}", it.daemon, it.id),
+            Self::Disk(it) => format!("{}/disk:{}", it.daemon, it.name),
+        }
+    }
+
+    /// Every key that excludes: its own, that of the service it belongs to, those of the containers it consists of.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys = vec![self.key()];
+        match self {
+            Self::Container(it) => keys.extend(it.service_key()),
+            Self::Replicas(it) => keys.extend(it.members.iter().map(Container::key)),
+            Self::Service(_) | Self::Disk(_) => {}
+        }
+        keys
+    }
+
+    /// Everything in it that carries labels of its own. A disk carries none: the configuration speaks for it.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        match self {
+            Self::Container(it) => vec![it.part()],
+            Self::Replicas(it) => it.members.iter().map(Container::part).collect(),
+            Self::Service(it) => vec![Part {
+                name: &it.name,
+                id: &it.id,
+                labels: &it.labels,
+                image_label: ImageLabel::Absent,
+                addresses: &[],
+            }],
+            Self::Disk(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it does what it is there for: a container runs and passes its health check, a service has the tasks it asks
+    /// for, every running replica is well. A disk is judged by what the action says must be free.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        match self {
+            Self::Container(it) => it.is_well(),
+            Self::Replicas(it) => {
+                let running = it.running();
+                !running.is_empty() && running.iter().all(|member| member.is_well())
+            }
+            Self::Service(it) => !it.updating && it.running > 0 && it.replicas.is_none_or(|want| it.running >= want),
+            Self::Disk(_) => true,
+        }
+    }
+
+    /// Whether it has a health check that only shows to who looks.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        match self {
+            Self::Container(it) => it.health.is_some(),
+            Self::Replicas(_) | Self::Service(_) => true,
+            Self::Disk(_) => false,
+        }
+    }
+
+    /// What is wrong, for records.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Container(it) => it.describe(),
+            Self::Replicas(it) => {
+                let running = it.running();
+                let well = running.iter().filter(|member| member.is_well()).count();
+                format!("{well} well and {} running of {} replicas", running.len(), it.members.len())
+            }
+            Self::Service(it) => {
+                let wanted = it.replicas.map_or("one per node".to_owned(), |n| n.to_string());
+                format!("{} of {wanted} tasks running{}", it.running, if it.updating { ", updating" } else { "" })
+            }
+            Self::Disk(it) => match it.space {
+                Some(space) => format!("{} % free", space.free_percent()),
+                None => "free space not to be seen".to_owned(),
+            },
+        }
+    }
+}
+
+impl Replicas {
+    /// Those that run, by number.
+    #[must_use]
+    pub fn running(&self) -> Vec<&Container> {
+        let mut running: Vec<_> = self.members.iter().filter(|it| it.status == Status::Running).collect();
+        running.sort_by_key(|it| it.number);
+        running
+    }
+
+    /// Those that are stopped and could be started, by number.
+    #[must_use]
+    pub fn stopped(&self) -> Vec<&Container> {
+        let mut stopped: Vec<_> =
+            self.members.iter().filter(|it| matches!(it.status, Status::Exited | Status::Created)).collect();
+        stopped.sort_by_key(|it| it.number);
+        stopped
+    }
+}
+
+impl Container {
     /// What identifies this run.
     #[must_use]
     pub fn pin(&self) -> Pin {
-        Pin { id: self.id.clone(), started_at: self.started_at, restart_count: self.restart_count }
+        Pin { id: self.id.clone(), started_at: self.started_at, restart_count: self.restart_count, size: None }
     }
 
-    /// What exclusion, cooldown and budget are keyed by: the daemon's id and the container's, never a spelling.
+    /// The daemon's id and its own, never a spelling.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}", self.daemon, self.id)
+    }
+
+    /// The Compose service it belongs to, as a key of its own: who scales the service and who restarts this one exclude
+    /// each other.
+    #[must_use]
+    pub fn service_key(&self) -> Option<String> {
+        let project = self.labels.get("com.docker.compose.project")?;
+        let service = self.labels.get("com.docker.compose.service")?;
+        Some(format!("{}/{project}/{service}", self.daemon))
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part {
+            name: &self.name,
+            id: &self.id,
+            labels: &self.labels,
+            image_label: self.image_label,
+            addresses: &self.addresses,
+        }
     }
 
     /// Whether it runs and, where there is a health check, passes it.
@@ -173,7 +465,7 @@ mod tests {
     use super::*;
 
     fn pin(id: &str, second: i64, restart_count: u64) -> Pin {
-        Pin { id: id.into(), started_at: Timestamp::from_second(second).ok(), restart_count }
+        Pin { id: id.into(), started_at: Timestamp::from_second(second).ok(), restart_count, size: None }
     }
 
     #[test]

@@ -30,6 +30,20 @@ pub enum Target {
         /// The service within the project.
         service: String,
     },
+    /// A Swarm service.
+    Swarm {
+        /// The host's name in the configuration.
+        host: String,
+        /// The service's name.
+        service: String,
+    },
+    /// A disk of a host.
+    Disk {
+        /// The host's name in the configuration.
+        host: String,
+        /// The disk's name in the configuration.
+        name: String,
+    },
     /// A rule asked for a target that could not be named: a label is missing or holds what no name may hold.
     Unresolvable {
         /// `container` or `compose`.
@@ -46,6 +60,10 @@ pub enum Kind {
     Container,
     /// By Compose project and service.
     Compose,
+    /// By Swarm service.
+    Swarm,
+    /// By the disk's name in the configuration.
+    Disk,
 }
 
 impl Kind {
@@ -55,6 +73,8 @@ impl Kind {
         match self {
             Self::Container => "container",
             Self::Compose => "compose",
+            Self::Swarm => "swarm",
+            Self::Disk => "disk",
         }
     }
 }
@@ -64,7 +84,11 @@ impl Target {
     #[must_use]
     pub fn host(&self) -> &str {
         match self {
-            Self::Container { host, .. } | Self::Compose { host, .. } | Self::Unresolvable { host, .. } => host,
+            Self::Container { host, .. }
+            | Self::Compose { host, .. }
+            | Self::Swarm { host, .. }
+            | Self::Disk { host, .. }
+            | Self::Unresolvable { host, .. } => host,
         }
     }
 
@@ -72,8 +96,8 @@ impl Target {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Container { name, .. } => Some(name),
-            Self::Compose { service, .. } => Some(service),
+            Self::Container { name, .. } | Self::Disk { name, .. } => Some(name),
+            Self::Compose { service, .. } | Self::Swarm { service, .. } => Some(service),
             Self::Unresolvable { .. } => None,
         }
     }
@@ -84,6 +108,8 @@ impl fmt::Display for Target {
         match self {
             Self::Container { host, name } => write!(f, "container:{host}/{name}"),
             Self::Compose { host, project, service } => write!(f, "compose:{host}/{project}/{service}"),
+            Self::Swarm { host, service } => write!(f, "swarm:{host}/{service}"),
+            Self::Disk { host, name } => write!(f, "disk:{host}/{name}"),
             Self::Unresolvable { kind, host } => write!(f, "{}:{host}/?", kind.as_str()),
         }
     }
@@ -97,7 +123,7 @@ impl From<Target> for String {
 
 /// Text that does not name a target.
 #[derive(Debug, thiserror::Error)]
-#[error("a target is written container:HOST/NAME or compose:HOST/PROJECT/SERVICE, not {0:?}")]
+#[error("a target is written container:HOST/NAME, compose:HOST/PROJECT/SERVICE, swarm:HOST/SERVICE or disk:HOST/NAME, not {0:?}")]
 pub struct NotATarget(String);
 
 impl FromStr for Target {
@@ -108,6 +134,8 @@ impl FromStr for Target {
         let kind = match kind {
             "container" => Kind::Container,
             "compose" => Kind::Compose,
+            "swarm" => Kind::Swarm,
+            "disk" => Kind::Disk,
             _ => return Err(wrong()),
         };
         let (host, rest) = rest.split_once('/').ok_or_else(wrong)?;
@@ -122,6 +150,8 @@ impl FromStr for Target {
             (Kind::Compose, Some((project, service))) if is_name(project) && is_name(service) => {
                 Ok(Self::Compose { host: host.into(), project: project.into(), service: service.into() })
             }
+            (Kind::Swarm, None) if is_name(rest) => Ok(Self::Swarm { host: host.into(), service: rest.into() }),
+            (Kind::Disk, None) if is_name(rest) => Ok(Self::Disk { host: host.into(), name: rest.into() }),
             _ => Err(wrong()),
         }
     }
@@ -131,6 +161,42 @@ impl TryFrom<String> for Target {
     type Error = NotATarget;
     fn try_from(text: String) -> Result<Self, NotATarget> {
         text.parse()
+    }
+}
+
+/// An exact name, or a glob in which `*` is any run of legal name characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(pub String);
+
+impl Pattern {
+    /// Whether `name` is permitted by this pattern.
+    #[must_use]
+    pub fn permits(&self, name: &str) -> bool {
+        // Greedy match with one point of return: linear in practice, no recursion, no regex from a rule's text.
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (mut p, mut n, mut back) = (0, 0, None);
+        while let Some(&byte) = name.get(n) {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    back = Some((p, n));
+                    p += 1;
+                }
+                Some(&want) if want == byte => {
+                    p += 1;
+                    n += 1;
+                }
+                _ => match back {
+                    Some((star, from)) => {
+                        back = Some((star, from + 1));
+                        p = star + 1;
+                        n = from + 1;
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern.iter().skip(p).all(|&b| b == b'*')
     }
 }
 
@@ -197,6 +263,25 @@ impl Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_star_is_any_run_of_characters_and_the_rest_is_exact() {
+        for (pattern, name, permitted) in [
+            ("web", "web", true),
+            ("web", "web2", false),
+            ("api-*", "api-", true),
+            ("api-*", "api-7", true),
+            ("api-*", "xapi-7", false),
+            ("*-db-*", "a-db-b-db-c", true),
+            ("*a", "ba", true),
+            ("*a", "ab", false),
+            ("*", "anything", true),
+            ("", "", true),
+        ] {
+            assert_eq!(Pattern(pattern.into()).permits(name), permitted, "{pattern} {name}");
+        }
+    }
+
 
     #[test]
     fn a_target_reads_back_as_it_is_written() {

@@ -9,9 +9,9 @@ use super::action::Action;
 use super::alert::episode::{AlertState, Word as Said};
 use super::alert::fingerprint::Fingerprint;
 use super::alert::labels::Labels;
-use super::rule::model::{Budget, Find, Mode, Pattern, Rule, Step, TargetSpec, Verify, Word};
+use super::rule::model::{Budget, Evidence, Find, Mode, Pattern, Rule, Step, TargetSpec, Verify, Word};
 use super::settings::{Protected, Settings};
-use super::sight::{Health, ImageLabel, Sight, Status};
+use super::sight::{Container, Health, ImageLabel, Status};
 use super::target::Target;
 use super::time::Timestamp;
 
@@ -61,7 +61,7 @@ impl AlertState {
 }
 
 pub(crate) fn restart() -> Step {
-    Step { action: Action::Restart { grace: secs(10) }, verify: Verify::default(), after: Duration::ZERO }
+    Step::plain(Action::Restart { grace: secs(10), dependents: None, start_stopped: false })
 }
 
 pub(crate) fn escalate(message: &str) -> Step {
@@ -75,7 +75,7 @@ impl Step {
 
     pub(crate) fn verified(self, settle: u64, healthy_for: u64, resolved_within: u64) -> Self {
         let [settle, healthy_for, resolved_within] = [settle, healthy_for, resolved_within].map(secs);
-        Self { verify: Verify { settle, healthy_for, resolved_within }, ..self }
+        Self { verify: Verify { settle, healthy_for, resolved_within, query: None }, ..self }
     }
 }
 
@@ -85,7 +85,10 @@ pub(crate) fn rule(name: &str) -> Rule {
         name: name.into(),
         owner: None,
         matchers: Vec::new(),
-        target: TargetSpec { find: Find::Container(Word::Literal("web".into())), host: None, allow: Vec::new() },
+        target: TargetSpec { find: Find::Container(Word::Literal("web".into())), host: None, allow: Vec::new(), min_healthy: 0 },
+        unless: Vec::new(),
+        evidence: Evidence::default(),
+        announce: None,
         hold: Duration::ZERO,
         steps: vec![restart()],
         budget: vec![per(3, 3600)],
@@ -139,13 +142,17 @@ pub(crate) fn settings() -> Settings {
         in_flight: 4,
         budget: vec![per(20, 600)],
         target_budget: vec![per(6, 3600)],
+        storm: None,
+        trip: None,
+        alertmanager: false,
+        approvers: true,
         protected: Protected::default(),
     }
 }
 
 /// `web`, enabled by its own label, running since -1000, without a health check.
-pub(crate) fn container() -> Sight {
-    Sight {
+pub(crate) fn container() -> Container {
+    Container {
         daemon: "DAEMON".into(),
         id: "a".repeat(64),
         name: "web".into(),
@@ -159,10 +166,15 @@ pub(crate) fn container() -> Sight {
         health: None,
         addresses: Vec::new(),
         stopped_by_hand: Some(false),
+        number: None,
+        memory_limit: None,
+        nano_cpus: None,
+        health_log: Vec::new(),
+        dependents: Vec::new(),
     }
 }
 
-impl Sight {
+impl Container {
     pub(crate) fn labelled(mut self, name: &str, value: &str) -> Self {
         self.labels.insert(name.into(), value.into());
         self

@@ -25,7 +25,11 @@ const WATCH: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// How to judge.
-    pub verify: Verify,
+    pub verify: &'a Verify,
+    /// What must be free of the target's disk, in percent.
+    pub free_above: Option<u8>,
+    /// What the metric said, where one is asked for.
+    pub metric: Option<bool>,
     /// When the effect was over.
     pub effect_at: Timestamp,
     /// The run that the effect began; `None` when it was not seen yet.
@@ -76,7 +80,7 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
     if let Some(reason) = superseded(evidence, look) {
         return given(Verdict::Superseded, reason);
     }
-    let well = matches!(look, Look::Seen(sight) if sight.is_well());
+    let well = matches!(look, Look::Seen(sight) if is_well(evidence, sight));
     let unbroken = matches!(look, Look::Seen(sight) if evidence.baseline.is_none_or(|pin| *pin == sight.pin()));
     let well_since = match evidence.well_since {
         Some(since) if well && unbroken => Some(since),
@@ -85,7 +89,7 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
     let proven_at = well_since.map(|since| after(since, verify.healthy_for));
     let proven = proven_at.is_some_and(|at| at <= now);
     // A run without a health check shows a break by itself, a health check only to who looks.
-    let checked = matches!(look, Look::Seen(sight) if sight.health.is_some());
+    let checked = matches!(look, Look::Seen(sight) if sight.is_checked() || evidence.metric.is_some());
     let prove_until = |at: Timestamp| if checked { at.min(after(now, POLL)) } else { at };
     let firing = evidence.alerts.iter().any(|alert| alert.firing);
     if proven && !firing {
@@ -116,6 +120,14 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
         }
         (Look::Gone, _) => given(Verdict::Superseded, "the container is gone".to_owned()),
     }
+}
+
+fn is_well(evidence: &Evidence<'_>, sight: &Sight) -> bool {
+    let enough = match (evidence.free_above, sight) {
+        (Some(wanted), Sight::Disk(disk)) => disk.space.is_some_and(|space| space.free_percent() >= wanted),
+        _ => true,
+    };
+    enough && evidence.metric != Some(false) && sight.is_well()
 }
 
 fn superseded(evidence: &Evidence<'_>, look: Look<'_>) -> Option<String> {

@@ -12,13 +12,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::core::alert::episode::AlertState;
-use crate::core::decide::{Ask, Blind, Decision, Event, Facts, begin, decide};
+use crate::core::decide::{Ask, Blind, Decision, Event, Facts, Looked, begin, decide};
 use crate::core::guard::{Request, admit};
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::{Remediation, State};
-use crate::core::sight::Sight;
-use crate::core::time::{after, since};
+use crate::core::sight::Pin;
+use crate::core::target::Target;
+use crate::core::time::{Timestamp, after, since};
 use crate::engine::execute::{call_lease, execute};
+use crate::engine::known::Known;
 use crate::engine::intake::chain;
 use crate::engine::shell::Shell;
 use crate::engine::worker::{Place, Work};
@@ -44,13 +46,13 @@ pub(super) async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, 
 async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Option<Closed>, StoreError> {
     let Work { claimed: Claimed { claim, mut remediation }, alerts } = work;
     // Read once per decision: a look in between is bounded, and what is heard meanwhile wakes it again.
-    let alerts = match alerts {
-        Some(alerts) => alerts,
-        None => shell.store.attached(remediation.id).await?,
-    };
+    let mut facts = Known::read(shell, &remediation).await?;
+    if let Some(alerts) = alerts {
+        facts.alerts = alerts;
+    }
     let (mut records, mut event, mut place) = (Vec::new(), Event::Due, Some(place));
     loop {
-        let decision = think(shell, remediation, &alerts, event);
+        let decision = think(shell, remediation, &facts, event);
         remediation = decision.remediation;
         records.extend(decision.records);
         event = match decision.ask {
@@ -62,11 +64,24 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
                 }
                 return Ok(closed);
             }
-            Ask::Find => {
+            Ask::Find(wanted) => {
                 react(shell, &remediation);
-                Event::Found(shell.platform.find(&remediation.target).await.map_err(|error| blind(&error)))
+                let found = shell.platform.find(&remediation.target, wanted).await;
+                Event::Found(found.map_err(|error| blind(&error)))
             }
-            Ask::Look { id } => Event::Looked(look(shell, &remediation, &id).await),
+            Ask::Look { target, pin, query } => Event::Looked(look(shell, &target, &pin, query.as_deref()).await),
+            Ask::Peek(request) => {
+                let ledgers = shell.store.peek(&request.asks()).await?;
+                Event::Peeked(admit(&request, &ledgers).map(|_| request))
+            }
+            Ask::Perform => {
+                // Reached by a look: the effect before was found to have happened.
+                let keep = call_keep(shell, &remediation);
+                let commit = Commit { remediation, records, keep_until: keep };
+                let Some(stored) = shell.store.commit(&claim, &commit).await? else { return Ok(None) };
+                events::recorded(&shell.metrics, &commit.remediation, &commit.records);
+                return carry_out(shell, stored.claim, commit.remediation).await;
+            }
             Ask::Admit(request) => {
                 // Asked once per decision: after a refusal the next decision has nothing more to ask.
                 let seat = match place.take() {
@@ -88,34 +103,60 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
     }
 }
 
-/// The intent is stored: makes the call. From here on the truth must reach the store even if that takes a while.
-async fn carry_out(shell: &Shell, claim: Claim, remediation: Remediation) -> Result<Option<Closed>, StoreError> {
-    let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
-    let lease = call_lease(&attempt.action);
-    let stored_at = Instant::now();
-    let call = execute(shell, remediation.target.host(), attempt, stored_at).await;
-    store_result(shell, claim, remediation, Event::Returned(call), stored_at + lease).await
+/// Until when the claim on a call is kept; `None` when no call is under way.
+fn call_keep(shell: &Shell, remediation: &Remediation) -> Option<Timestamp> {
+    match &remediation.state {
+        State::Running { attempt, .. } => Some(after(shell.time.now(), call_lease(&attempt.action))),
+        _ => None,
+    }
 }
 
-/// The decision on the call's end, stored as soon as the store takes it.
+/// The intent is stored: makes the call, and those of its dependents, one after the other. From here on the truth must reach
+/// the store even if that takes a while.
+async fn carry_out(
+    shell: &Shell,
+    mut claim: Claim,
+    mut remediation: Remediation,
+) -> Result<Option<Closed>, StoreError> {
+    loop {
+        let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
+        let lease = call_lease(&attempt.action);
+        let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
+        let lines = shell.rules.load().get(&remediation.rule).map_or(0, |rule| rule.evidence.log_lines);
+        let stored_at = Instant::now();
+        let call = execute(shell, &target, attempt, lines, stored_at).await;
+        match store_result(shell, &claim, remediation, Event::Returned(call), stored_at + lease).await? {
+            Some((closed, Some(next))) => {
+                claim = closed.claim;
+                remediation = next;
+            }
+            Some((closed, None)) => return Ok(Some(closed)),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// The decision on the call's end, stored as soon as the store takes it; with the remediation when another call follows.
 async fn store_result(
     shell: &Shell,
-    claim: Claim,
+    claim: &Claim,
     remediation: Remediation,
     event: Event,
     until: Instant,
-) -> Result<Option<Closed>, StoreError> {
+) -> Result<Option<(Closed, Option<Remediation>)>, StoreError> {
     let mut pause = Duration::from_millis(50);
     loop {
-        let stored = match shell.store.attached(remediation.id).await {
-            Ok(alerts) => {
-                let decision = think(shell, remediation.clone(), &alerts, event.clone());
-                let commit = Commit { remediation: decision.remediation, records: decision.records, keep_until: None };
-                let stored = shell.store.commit(&claim, &commit).await;
+        let stored = match Known::read(shell, &remediation).await {
+            Ok(facts) => {
+                let decision = think(shell, remediation.clone(), &facts, event.clone());
+                let goes_on = decision.ask == Ask::Perform;
+                let keep_until = goes_on.then(|| call_keep(shell, &decision.remediation)).flatten();
+                let commit = Commit { remediation: decision.remediation, records: decision.records, keep_until };
+                let stored = shell.store.commit(claim, &commit).await;
                 if matches!(stored, Ok(Some(_))) {
                     events::recorded(&shell.metrics, &commit.remediation, &commit.records);
                 }
-                stored
+                stored.map(|closed| closed.map(|closed| (closed, goes_on.then_some(commit.remediation))))
             }
             Err(error) => Err(error),
         };
@@ -130,14 +171,15 @@ async fn store_result(
     }
 }
 
-fn think(shell: &Shell, remediation: Remediation, alerts: &[AlertState], event: Event) -> Decision {
+fn think(shell: &Shell, remediation: Remediation, known: &Known, event: Event) -> Decision {
     let rules = shell.rules.load();
     let facts = Facts {
         rule: rules.get(&remediation.rule).map(|rule| &**rule),
         settings: &shell.settings,
-        alerts,
+        alerts: &known.alerts,
+        surroundings: &known.surroundings,
         now: shell.time.now(),
-        new_ids: [shell.time.new_id(), shell.time.new_id()],
+        new_ids: std::array::from_fn(|_| shell.time.new_id()),
     };
     decide(remediation, &facts, event)
 }
@@ -158,8 +200,8 @@ async fn admitted(
 ) -> Result<Answer, StoreError> {
     // The store calls back inside its transaction; what was committed is what it was given last.
     let given: Mutex<Option<Commit>> = Mutex::new(None);
-    let judge = |ledger: &Ledger| {
-        let admitted = admit(request, ledger)?;
+    let judge = |ledgers: &[Ledger]| {
+        let admitted = admit(request, ledgers)?;
         let (begun, rows) = begin(remediation.clone(), admitted);
         let keep = matches!(begun.state, State::Running { .. });
         let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
@@ -168,7 +210,7 @@ async fn admitted(
         *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
         Ok(commit)
     };
-    match shell.store.admit(claim, &request.ask, &judge).await? {
+    match shell.store.admit(claim, &request.asks(), &judge).await? {
         Admission::Lost => Ok(Answer::Lost),
         Admission::Refused(refusal) => Ok(Answer::Refused(Box::new(Event::Refused(refusal)))),
         Admission::Admitted(closed) => {
@@ -193,9 +235,11 @@ fn react(shell: &Shell, remediation: &Remediation) {
     }
 }
 
-async fn look(shell: &Shell, remediation: &Remediation, id: &str) -> Result<Option<Box<Sight>>, Blind> {
-    let sight = shell.platform.look(remediation.target.host(), id).await;
-    sight.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error))
+async fn look(shell: &Shell, target: &Target, pin: &Pin, query: Option<&str>) -> Looked {
+    let sight = shell.platform.look(target, pin).await;
+    let target = sight.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error));
+    let _ = query;
+    Looked { target, metric: None }
 }
 
 /// A failed look, for the core.

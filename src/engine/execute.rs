@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::core::action::{Action, CALL_MARGIN};
 use crate::core::decide::{Call, CallFailure};
 use crate::core::remediation::state::Attempt;
+use crate::core::target::Target;
 use crate::engine::drive::blind;
 use crate::engine::shell::Shell;
 use crate::platform::PlatformError;
@@ -18,38 +20,41 @@ use crate::platform::PlatformError;
 /// Slack between the end of the call's own deadline and the end of the lease: a look and a commit, with their time-outs.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
-/// How old a stored intent may be when its call is made; nothing but scheduling lies between them.
+/// How old a stored intent may be when its call is made: nothing but scheduling and the evidence lie between them.
 const INTENT_FRESH: Duration = Duration::from_secs(5);
+
+/// How long the evidence may take: it is worth less than a restart in time.
+const EVIDENCE: Duration = Duration::from_secs(2);
 
 /// How long the claim on an effect lasts: the call's deadline and the time to store its result.
 #[must_use]
 pub fn call_lease(action: &Action) -> Duration {
-    let grace = match action {
-        Action::Restart { grace } => *grace,
-        Action::Escalate { .. } => Duration::ZERO,
-    };
-    grace + CALL_MARGIN + LEASE_MARGIN
+    action.takes() + CALL_MARGIN + LEASE_MARGIN
 }
 
-/// Makes the call. Not to be dropped half-way: the daemon would go on.
-pub async fn execute(shell: &Shell, host: &str, attempt: &Attempt, intent_stored: Instant) -> Call {
+/// Makes the call, keeping `log_lines` lines of evidence before. Not to be dropped half-way: the daemon would go on.
+pub async fn execute(shell: &Shell, target: &Target, attempt: &Attempt, log_lines: u32, intent_stored: Instant) -> Call {
+    let mut detail = json!({});
+    if log_lines > 0 {
+        let evidence = shell.platform.evidence(target, &attempt.pin, log_lines);
+        detail["evidence"] = match tokio::time::timeout(EVIDENCE, evidence).await {
+            Ok(evidence) => evidence,
+            Err(_) => json!({"error": format!("not to be had within {} s", EVIDENCE.as_secs())}),
+        };
+    }
     let started_at = shell.time.now();
     if intent_stored.elapsed() > INTENT_FRESH {
         let error = "this process stood still between the intent and the call; nothing was sent".to_owned();
         let answer = Err(CallFailure { reason: "lease_lost", error, nothing_sent: true, is_answer: false });
-        return Call { started_at, answer, after: Ok(None) };
+        return Call { started_at, detail, answer, after: Ok(None) };
     }
-    let answer = match &attempt.action {
-        Action::Restart { grace } => shell.platform.restart(host, &attempt.pin.id, *grace).await,
-        Action::Escalate { .. } => Ok(()),
-    };
-    let after = shell
-        .platform
-        .look(host, &attempt.pin.id)
-        .await
-        .map(|sight| sight.map(Box::new))
-        .map_err(|error| blind(&error));
-    Call { started_at, answer: answer.map_err(|error| failure(&error)), after }
+    let done = shell.platform.perform(target, &attempt.pin, &attempt.effect).await;
+    if let (Value::Object(detail), Value::Object(touched)) = (&mut detail, done.touched) {
+        detail.extend(touched);
+    }
+    let after = shell.platform.look(target, &attempt.pin).await;
+    let after = after.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error));
+    Call { started_at, detail, answer: done.answer.map_err(|error| failure(&error)), after }
 }
 
 fn failure(error: &PlatformError) -> CallFailure {

@@ -15,6 +15,8 @@ pub mod worker;
 
 mod drive;
 
+mod known;
+
 pub mod execute;
 
 pub mod upkeep;

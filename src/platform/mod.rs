@@ -9,25 +9,42 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::core::sight::{Found, Sight};
+use serde_json::Value;
+
+use crate::core::effect::Effect;
+use crate::core::sight::{Found, Pin, Sight, Wanted};
 use crate::core::target::Target;
 
 /// Where containers live.
 #[async_trait]
 pub trait Platform: Send + Sync {
     /// Looks a target up by its exact names.
-    async fn find(&self, target: &Target) -> Result<Found, PlatformError>;
+    async fn find(&self, target: &Target, wanted: Wanted) -> Result<Found, PlatformError>;
 
-    /// Looks at one container by its full id; `None` when it is gone.
-    async fn look(&self, host: &str, id: &str) -> Result<Option<Sight>, PlatformError>;
+    /// Looks again at what was found before, by its full id; `None` when it is gone.
+    async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError>;
 
-    /// Restarts one container by its full id. Ends after `grace` and [`CALL_MARGIN`](crate::core::action::CALL_MARGIN)
-    /// at the latest. Not cancelled by dropping: the daemon goes on.
-    async fn restart(&self, host: &str, id: &str, grace: Duration) -> Result<(), PlatformError>;
+    /// Does it, to the things that `effect` and `pin` name by full id. Ends after the time the effect
+    /// [`takes`](crate::core::action::Action::takes) and [`CALL_MARGIN`](crate::core::action::CALL_MARGIN) at the latest.
+    /// Not cancelled by dropping: the daemon goes on.
+    async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed;
+
+    /// What is worth keeping before a container is touched: its last `log_lines` lines of log and its memory figures,
+    /// bounded in size and in time. What cannot be had is said in its place; nothing fails for it.
+    async fn evidence(&self, target: &Target, pin: &Pin, log_lines: u32) -> Value;
 
     /// Whether each host answers, by name, for health and readiness. Two names of one daemon are found out here: the
     /// later one is [`PlatformError::SameDaemon`].
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)>;
+}
+
+/// How an effect ended.
+#[derive(Debug)]
+pub struct Performed {
+    /// What was touched and what it gave, for the audit; also when it failed half-way.
+    pub touched: Value,
+    /// Whether it was done.
+    pub answer: Result<(), PlatformError>,
 }
 
 /// Is told of every request that a platform makes, for metrics. Called inline: it must not block.
@@ -91,6 +108,9 @@ pub enum PlatformError {
         /// The host that comes first.
         other: String,
     },
+    /// The target is of a kind that this cannot be done to, or its own limits forbid it: nothing was sent.
+    #[error("{0}")]
+    Unfit(String),
     /// What was given as a container id is not a full one: nothing was sent. A fault of ours.
     #[error("{0:?} is not a full container id")]
     NotAnId(String),
@@ -100,7 +120,7 @@ impl PlatformError {
     /// Whether it is certain that nothing was ever sent.
     #[must_use]
     pub fn nothing_sent(&self) -> bool {
-        matches!(self, Self::NoHost(_) | Self::Unreachable { .. } | Self::SameDaemon { .. } | Self::NotAnId(_))
+        matches!(self, Self::NoHost(_) | Self::Unreachable { .. } | Self::SameDaemon { .. } | Self::Unfit(_) | Self::NotAnId(_))
     }
 
     /// Whether the daemon has said its last word: it is not still at it.
@@ -121,6 +141,7 @@ impl PlatformError {
             Self::Answered { status: 409, .. } => "docker_conflict",
             Self::Answered { .. } => "docker_error",
             Self::SameDaemon { .. } => "same_daemon",
+            Self::Unfit(_) => "unfit",
             Self::NotAnId(_) => "not_an_id",
         }
     }

@@ -65,7 +65,7 @@ forward! {
     fn claim(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Claimed>;
     fn next_due(&self, now: Timestamp) -> Option<Timestamp>;
     fn attached(&self, remediation: Uuid) -> Vec<AlertState>;
-    fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Admission;
+    fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Admission;
     fn commit(&self, claim: &Claim, commit: &Commit) -> Option<Closed>;
     fn release(&self, owner: Uuid) -> u64;
     fn adopt(&self, owner: Uuid) -> u64;

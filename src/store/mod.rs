@@ -26,9 +26,12 @@ use uuid::Uuid;
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::refusal::Refusal;
 use crate::core::time::Timestamp;
+use crate::core::remediation::loan::Loan;
+use crate::core::remediation::record::Record;
+use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use model::{
-    Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, Ledger, LedgerAsk, NewNotification, ReceiveAsk,
-    Spent, StoredNotification, World,
+    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
 };
 use view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
 
@@ -36,10 +39,14 @@ use view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, 
 pub type Think<'a> = &'a (dyn Fn(&World) -> Changes + Send + Sync);
 
 /// A pure decision on an effect, made while the budgets are locked.
-pub type Judge<'a> = &'a (dyn Fn(&Ledger) -> Result<Commit, Refusal> + Send + Sync);
+pub type Judge<'a> = &'a (dyn Fn(&[Ledger]) -> Result<Commit, Refusal> + Send + Sync);
+
+/// A pure decision on the return of a loan, made while the budgets are locked.
+pub type JudgeReturn<'a> = &'a (dyn Fn(&[Ledger]) -> Result<LoanCommit, Refusal> + Send + Sync);
 
 /// What fettle remembers.
 #[async_trait]
+#[expect(unused_variables, reason = "what a store does not do yet")]
 pub trait Store: Send + Sync {
     /// `postgres` or `sqlite`.
     fn kind(&self) -> &'static str;
@@ -81,8 +88,115 @@ pub trait Store: Send + Sync {
     /// The alerts attached to a remediation, as they are now.
     async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError>;
 
-    /// Reads the ledger under the budgets' lock, lets `judge` decide and stores its commit, or nothing.
-    async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError>;
+    /// What is the case around a remediation, with the alerts attached to it: everything a decision is made from, in one
+    /// round trip.
+    async fn facts(&self, ask: &FactsAsk) -> Result<Facts, StoreError> {
+        Ok(Facts { alerts: self.attached(ask.remediation).await?, ..Facts::default() })
+    }
+
+    /// Reads the ledger for each effect of `asks` without a lock: whether it could be admitted now.
+    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Reads the ledger for each effect of `asks` under the budgets' lock, lets `judge` decide and stores its commit, or
+    /// nothing.
+    async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError>;
+
+    /// Claims loans that are due, earliest first, until `lease_until`.
+    async fn claim_loans(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedLoan>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// The alerts of the remediation that lent, and the pauses that are not over.
+    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// As [`admit`](Store::admit), for the return of a loan. `None` in it: the claim was lost.
+    async fn admit_return(
+        &self,
+        claim: &Claim,
+        ask: &LedgerAsk,
+        judge: JudgeReturn<'_>,
+    ) -> Result<LoanAdmission, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Stores a decision about a loan. `None` when the claim was lost: then nothing was stored.
+    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Stores a pause.
+    async fn pause(&self, pause: &Pause) -> Result<(), StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Ends a pause at `now`, by `by`; false when there is none of that id that is not over.
+    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Pauses that are not over at `now`, newest first.
+    async fn pauses(&self, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Stores a person's answer about a remediation, and wakes it. What it answers is compared in the same transaction.
+    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// The breakers of all rules that were ever opened, with what is unproven since `since`.
+    async fn breakers(&self, since: Timestamp) -> Result<Vec<(String, Breaker)>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Closes a rule's breaker by hand; what was unproven before counts no more. False when it was not open and nothing was
+    /// unproven.
+    async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// The storm as it was last found.
+    async fn storm(&self) -> Result<Option<Storm>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Announcements to be delivered now: new or changed ones, and standing ones that were last delivered before
+    /// `renew_before`; claimed until `lease_until`. A `FettleGaveUp` whose alerts are all resolved is taken back.
+    async fn announcements(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        renew_before: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// An announcement was delivered to every peer as it stood in `outgoing`; a change since then stays to be delivered.
+    async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// Stores one announcement that belongs to no decision, and events beside it.
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
+
+    /// When the alert of this name was last heard firing, for the heartbeat.
+    async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
+        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
+    }
 
     /// Stores a decision. `None` when the claim was lost: then nothing was stored.
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError>;

@@ -10,7 +10,11 @@ pub use crate::core::receive::{Candidate, Changes, OpenTarget, PastFix, Standing
 
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::alert::labels::Labels;
+use crate::core::announcement::Announcement;
+use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
+use crate::core::surroundings::Surroundings;
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
@@ -124,6 +128,96 @@ pub struct Closed {
     pub claim: Claim,
     /// When the remediation was closed: alerts whose candidates waited for this target and still fire.
     pub waiting: Vec<AlertState>,
+}
+
+/// What is asked about a remediation before it is decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FactsAsk {
+    /// The remediation.
+    pub remediation: Uuid,
+    /// Its rule, for its breaker.
+    pub rule: String,
+    /// Verdicts that proved nothing are counted from here on.
+    pub unproven_since: Timestamp,
+    /// Its target as written, for loans.
+    pub target: String,
+    /// What it was resolved to, once it was seen: loans are found by it too.
+    pub key: Option<String>,
+    /// For each `unless` of the rule: labels that such an alert must carry, with these values. Firing alerts with evidence
+    /// since `unless_since` are returned; the core asks the other matchers.
+    pub unless: Vec<Labels>,
+    /// See `unless`.
+    pub unless_since: Timestamp,
+    /// Now: pauses that are over are left out.
+    pub now: Timestamp,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// The alerts attached to the remediation, as they are now.
+    pub alerts: Vec<AlertState>,
+    /// What is the case around it; what Alertmanager says is not in it.
+    pub surroundings: Surroundings,
+}
+
+/// A loan that is ours for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedLoan {
+    /// The proof; `id` is the loan's.
+    pub claim: Claim,
+    /// As stored.
+    pub loan: Loan,
+}
+
+/// What one decision about a loan stores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoanCommit {
+    /// The loan's new state.
+    pub loan: Loan,
+    /// Rows beside it, in order.
+    pub records: Vec<Record>,
+    /// Keep the claim until then; `None` gives it back.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// The answer to the admission of a return.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoanAdmission {
+    /// The intent is stored.
+    Admitted(Claim),
+    /// A guard said no; nothing was stored.
+    Refused(Refusal),
+    /// The claim was lost; nothing was stored.
+    Lost,
+}
+
+/// What became of a person's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// It is stored, and the remediation woken.
+    Taken,
+    /// There is no such remediation.
+    Unknown,
+    /// It does not wait for a person, or is closed already.
+    NotWaiting,
+    /// Another plan is proposed now.
+    Changed,
+    /// It was answered already.
+    Used,
+    /// Its time is over.
+    TooLate,
+}
+
+/// An announcement on its way out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// The row.
+    pub id: Uuid,
+    /// Rises with every change; what was delivered is compared with it.
+    pub version: i64,
+    /// As it stands.
+    pub announcement: Announcement,
 }
 
 /// The answer to an admission.

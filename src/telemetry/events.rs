@@ -34,6 +34,7 @@ pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Reco
             Record::Transition(row) => transition(remediations, row),
             Record::Refusal { rule, guard } => refusal(metrics, remediations, rule, *guard),
             Record::Event(row) => event(metrics, row),
+            Record::Announce(_) | Record::Loan(_) | Record::Breaker(_) => {}
         }
     }
     for remediation in remediations {

@@ -44,6 +44,18 @@ impl Labels {
         self.0.is_empty()
     }
 
+    /// Sets `name` to `value`, whether it is there or not.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match self.0.binary_search_by(|(n, _)| (**n).cmp(name)) {
+            Ok(at) => {
+                if let Some(pair) = self.0.get_mut(at) {
+                    pair.1 = value.into();
+                }
+            }
+            Err(at) => self.0.insert(at, (name.into(), value.into())),
+        }
+    }
+
     fn from_pairs(mut pairs: Vec<(Box<str>, Box<str>)>) -> Self {
         // Alertmanager sends them sorted, so this is one pass; a repeated name keeps its last value, as in Go's JSON.
         if !pairs.is_sorted_by(|a, b| a.0 < b.0) {

@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use super::waiting::refuse;
-use super::{Decision, Turn, audit_row};
+use super::refusing::refuse;
+use super::{Decision, Turn, audit_row, telling};
 use crate::core::action::Action;
 use crate::core::guard;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use crate::core::remediation::record::{EventRow, Record, Severity, VerdictRow};
+use crate::core::remediation::record::{BreakerRow, EventRow, Record, Severity, VerdictRow};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::State;
 use crate::core::rule::model::Mode;
-use crate::core::time::after;
+use crate::core::time::{after, since};
 use uuid::Uuid;
 
 impl Turn<'_> {
@@ -30,7 +30,7 @@ impl Turn<'_> {
     /// everything else that would be done.
     pub(super) fn gave_up(&mut self, refusal: &Refusal) {
         let told = std::mem::replace(&mut self.remediation.told, true);
-        if told || self.mode() == Mode::Observe {
+        if told || self.base_mode() == Mode::Observe {
             return;
         }
         self.records.push(Record::Event(EventRow {
@@ -40,6 +40,15 @@ impl Turn<'_> {
             details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
                 "target": self.remediation.target, "guard": refusal.guard, "why": refusal.why}),
         }));
+        self.announce_gave_up(refusal.guard.as_str(), &refusal.why);
+    }
+
+    fn announce_gave_up(&mut self, reason: &str, why: &str) {
+        if self.facts.settings.alertmanager {
+            let (remediation, rule) = (&self.remediation, self.facts.rule);
+            let record = telling::gave_up(remediation, rule, reason, why, self.facts.now);
+            self.records.push(record);
+        }
     }
 
     /// The alert went away, and nobody has seen the target well: a warning.
@@ -77,11 +86,46 @@ impl Turn<'_> {
         step.map_or("escalate", |step| step.action.name())
     }
 
-    /// Appends a verdict.
+    /// Appends a verdict, which the rule's breaker takes note of.
     pub(super) fn verdict(&mut self, action_id: Uuid, action: &'static str, verdict: Verdict, reason: &str) {
         let row = VerdictRow { action_id, at: self.facts.now, verdict, reason: reason.to_owned() };
         self.records.push(Record::Verdict { rule: self.remediation.rule.clone(), action, row });
         self.tell(format!("verdict {verdict}"), json!({"action_id": action_id, "reason": reason}));
+        self.note_breaker(action_id, verdict);
+    }
+
+    /// The verdict on a dependent: its own row, and not one more strike against the rule.
+    pub(super) fn shared_verdict(&mut self, action_id: Uuid, action: &'static str, verdict: Verdict, reason: &str) {
+        let row = VerdictRow { action_id, at: self.facts.now, verdict, reason: reason.to_owned() };
+        self.records.push(Record::Verdict { rule: self.remediation.rule.clone(), action, row });
+    }
+
+    /// Opens the breaker when too many verdicts proved nothing, closes it when the act that was tried fixed it.
+    fn note_breaker(&mut self, action_id: Uuid, verdict: Verdict) {
+        let Some(limit) = self.facts.settings.trip else { return };
+        let (breaker, now) = (&self.facts.surroundings.breaker, self.facts.now);
+        let probed = breaker.probe == Some(action_id);
+        let opened_at = if verdict == Verdict::Fixed && probed {
+            None
+        } else if !verdict.proves_nothing() {
+            return;
+        } else {
+            let recent = breaker.unproven.iter().filter(|at| since(now, **at) <= limit.within).count() + 1;
+            let full = recent >= usize::try_from(limit.unproven).unwrap_or(usize::MAX);
+            if !probed && (!full || breaker.opened_at.is_some()) {
+                return;
+            }
+            Some(now)
+        };
+        let rule = self.remediation.rule.clone();
+        let (event, severity) = match opened_at {
+            Some(_) => ("breaker_opened", Severity::Warning),
+            None => ("breaker_closed", Severity::Info),
+        };
+        self.records.push(Record::Breaker(BreakerRow { rule: rule.clone(), at: now, opened_at, probe: None, by: None }));
+        let details = json!({"rule": rule, "remediation_id": self.remediation.id, "action_id": action_id,
+            "verdict": verdict, "unproven": limit.unproven, "within_seconds": limit.within.as_secs()});
+        self.records.push(Record::Event(EventRow { at: now, event, severity, details }));
     }
 
     /// The table of design §2: what follows each verdict on an effect that happened, or may have.
@@ -135,7 +179,7 @@ impl Turn<'_> {
 
     /// Tells people: an audit row, an event, the end.
     pub(super) fn escalate(mut self, message: &str) -> Decision {
-        let observed = self.mode() == Mode::Observe;
+        let observed = self.base_mode() == Mode::Observe;
         let id = self.new_id();
         let mut row = audit_row(&self.remediation, id, "escalate", self.mode(), self.facts.now);
         row.result = Some(if observed { ActionResult::Observed } else { ActionResult::Succeeded });
@@ -156,6 +200,7 @@ impl Turn<'_> {
             details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
                 "target": self.remediation.target, "action_id": action_id, "message": message}),
         }));
+        self.announce_gave_up("escalated", message);
         self.close(Outcome::Escalated, message);
         self.done()
     }

@@ -3,21 +3,29 @@
 //!
 //! Always holds: pure, so live service, rule tests, replay and simulation drive the same code. An effect is asked for only
 //! as [`Ask::Admit`], which the shell answers by admitting it under the ledger's lock and storing its intent first
-//! ([`begin`]). An effect whose outcome is unknown is looked at, never asked for again.
+//! ([`begin`]), or as [`Ask::Perform`], whose intent was stored with an earlier one. An effect whose outcome is unknown is
+//! looked at, never asked for again.
 //!
-//! One folder member per stage: `waiting` decides whether to act, `running` what became of the effect, `verifying`
-//! whether it helped, `ending` what follows.
+//! One folder member per stage: `waiting` decides whether it is time, `planning` what exactly is done and who must agree,
+//! `approving` what a person answered, `refusing` what a guard's no means, `running` what became of the effect, `verifying`
+//! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back.
 
+mod approving;
 mod ending;
+mod planning;
+mod refusing;
+mod returning;
 mod running;
+mod telling;
 mod verifying;
 mod waiting;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use planning::begin;
+pub use returning::{LoanDecision, LoanFacts, begin_return, return_loan};
 pub use running::{Call, CallFailure};
-pub use waiting::begin;
 
 use crate::core::alert::episode::AlertState;
 use crate::core::guard::{Known, Request};
@@ -26,8 +34,16 @@ use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::{Remediation, State};
 use crate::core::rule::model::{Mode, Rule};
 use crate::core::settings::Settings;
-use crate::core::sight::{Found, Sight};
+use crate::core::sight::{Found, Pin, Sight, Wanted};
+use crate::core::surroundings::Surroundings;
+use crate::core::target::Target;
 use crate::core::time::Timestamp;
+
+/// Dependents of one step at most: more are not restarted one after the other at night.
+pub const DEPENDENTS_MAX: usize = 8;
+
+/// Ids that one decision may need: an action, its dependents, and an escalation after it.
+pub const IDS: usize = DEPENDENTS_MAX + 2;
 
 /// What the shell knows when it asks for a decision.
 #[derive(Debug, Clone, Copy)]
@@ -36,12 +52,14 @@ pub struct Facts<'a> {
     pub rule: Option<&'a Rule>,
     /// The service's limits.
     pub settings: &'a Settings,
-    /// The alerts attached to the remediation.
+    /// The alerts attached to the remediation, overlaid with what Alertmanager said where it was asked.
     pub alerts: &'a [AlertState],
+    /// What is the case around it.
+    pub surroundings: &'a Surroundings,
     /// Now.
     pub now: Timestamp,
-    /// Ids for the actions this decision may begin or record: a failed look, and the escalation it leads to.
-    pub new_ids: [Uuid; 2],
+    /// Ids that nothing carries yet, for the rows this decision may begin.
+    pub new_ids: [Uuid; IDS],
 }
 
 /// What happened.
@@ -51,12 +69,29 @@ pub enum Event {
     Due,
     /// The answer to [`Ask::Find`].
     Found(Result<Found, Blind>),
-    /// The answer to [`Ask::Look`]; `None`: there is no such container.
-    Looked(Result<Option<Box<Sight>>, Blind>),
+    /// The answer to [`Ask::Look`].
+    Looked(Looked),
+    /// The answer to [`Ask::Peek`]: the request that could be admitted now, or why not.
+    Peeked(Result<Box<Request>, Refusal>),
     /// The answer to [`Ask::Admit`], when it was no.
     Refused(Refusal),
     /// The call of an admitted effect is over.
     Returned(Call),
+}
+
+/// What a second look showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The target; `None`: there is no such thing any more.
+    pub target: Result<Option<Box<Sight>>, Blind>,
+    /// The answer of the metric, when one was asked for.
+    pub metric: Option<Result<bool, Blind>>,
+}
+
+impl From<Result<Option<Box<Sight>>, Blind>> for Looked {
+    fn from(target: Result<Option<Box<Sight>>, Blind>) -> Self {
+        Self { target, metric: None }
+    }
 }
 
 /// A look that failed.
@@ -74,14 +109,22 @@ pub enum Ask {
     /// Nothing: store it.
     Nothing,
     /// Look the target up by its names.
-    Find,
-    /// Look at one container by its id.
+    Find(Wanted),
+    /// Look again at what was found before.
     Look {
-        /// The full id.
-        id: String,
+        /// Where it is.
+        target: Target,
+        /// What it is.
+        pin: Pin,
+        /// A metric to ask for as well.
+        query: Option<String>,
     },
+    /// Whether this effect could be admitted now; nothing is stored.
+    Peek(Box<Request>),
     /// Admit this effect and store its intent.
     Admit(Box<Request>),
+    /// Store it, keep the claim, and make the call of the attempt that is running: its intent is stored already.
+    Perform,
 }
 
 /// One decision.
@@ -99,12 +142,18 @@ pub struct Decision {
 #[must_use]
 pub fn decide(remediation: Remediation, facts: &Facts<'_>, event: Event) -> Decision {
     let turn = Turn { remediation, records: Vec::new(), facts: *facts, ids_used: 0 };
-    match (&turn.remediation.state, event) {
-        (State::Held { .. } | State::Blocked { .. }, event) => waiting::decide(turn, event),
+    let mut decision = match (&turn.remediation.state, event) {
+        (State::Held { .. } | State::Blocked { .. } | State::AwaitingApproval { .. }, event) => {
+            waiting::decide(turn, event)
+        }
         (State::Running { .. }, event) => running::decide(turn, event),
         (State::Verifying { .. }, event) => verifying::decide(turn, &event),
         (State::Closed { .. }, _) => turn.done(),
+    };
+    if matches!(decision.ask, Ask::Nothing | Ask::Perform) {
+        telling::follow(&mut decision.remediation, &mut decision.records, facts.rule, facts.settings, facts.now);
     }
+    decision
 }
 
 /// A decision in the making.
@@ -136,18 +185,33 @@ impl Turn<'_> {
     fn new_id(&mut self) -> Uuid {
         let id = self.facts.new_ids.get(self.ids_used).copied();
         self.ids_used += 1;
-        id.expect("one decision records at most a failed look and an escalation")
+        id.expect("one decision begins at most an action, its dependents and an escalation")
     }
 
-    /// The ceiling of rule and service; of the service alone when the rule was removed.
-    fn mode(&self) -> Mode {
+    /// The ceiling of rule and service, of the service alone when the rule was removed; storm and breaker left out.
+    fn base_mode(&self) -> Mode {
         let service = self.facts.settings.mode;
         self.facts.rule.map_or(service, |rule| rule.mode.min(service))
     }
 
+    /// How far fettle may go now.
+    fn mode(&self) -> Mode {
+        let known = self.known();
+        let lowered = [crate::core::guard::storm_ceiling(&known), crate::core::guard::trip_ceiling(&known)];
+        lowered.into_iter().flatten().fold(self.base_mode(), Mode::min)
+    }
+
     /// What the guards that need no look are asked with.
     fn known(&self) -> Known<'_> {
-        Known { alerts: self.facts.alerts, settings: self.facts.settings, now: self.facts.now }
+        Known {
+            remediation: &self.remediation,
+            rule: self.facts.rule,
+            alerts: self.facts.alerts,
+            surroundings: self.facts.surroundings,
+            settings: self.facts.settings,
+            base_mode: self.base_mode(),
+            now: self.facts.now,
+        }
     }
 }
 

@@ -1,29 +1,50 @@
 //! The effect happened: is the target well, for long enough, and is the alert gone?
 
-use super::{Ask, Decision, Event, Turn};
+use super::{Ask, Decision, Event, Looked, Turn, approving};
+use crate::core::action::Action;
+use crate::core::remediation::outcome::Verdict;
 use crate::core::remediation::state::State;
+use crate::core::surroundings::AnswerKind;
 use crate::core::time::after;
 use crate::core::verdict::{Evidence, Judgement, Look, judge};
 
 pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
-    let State::Verifying { attempt, effect_at, well_since, .. } = turn.remediation.state.clone() else {
+    let State::Verifying { attempt, also, effect_at, well_since, .. } = turn.remediation.state.clone() else {
         return turn.done();
     };
+    if let Some(answer) = approving::fresh_answer(&turn).filter(|it| it.kind == AnswerKind::Cancel).cloned() {
+        turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Unknown, "cancelled before it could be judged");
+        return approving::cancelled(turn, &answer);
+    }
     // A resolve may wake it early: nothing is judged before the target had time to settle.
     let settled_at = after(effect_at, attempt.verify.settle);
     if turn.facts.now < settled_at {
-        turn.remediation.state = State::Verifying { attempt, effect_at, well_since, until: settled_at };
+        turn.remediation.state = State::Verifying { attempt, also, effect_at, well_since, until: settled_at };
         return turn.done();
     }
-    let look = match event {
-        Event::Due => return turn.ask(Ask::Look { id: attempt.pin.id }),
-        Event::Looked(Ok(Some(sight))) => Look::Seen(sight),
-        Event::Looked(Ok(None)) => Look::Gone,
-        Event::Looked(Err(_)) => Look::Blind,
-        Event::Found(_) | Event::Refused(_) | Event::Returned(_) => return turn.done(),
+    let looked = match event {
+        Event::Due => {
+            let (target, pin, query) =
+                (turn.remediation.target.clone(), attempt.pin.clone(), attempt.verify.query.clone());
+            return turn.ask(Ask::Look { target, pin, query });
+        }
+        Event::Looked(looked) => looked,
+        Event::Found(_) | Event::Peeked(_) | Event::Refused(_) | Event::Returned(_) => return turn.done(),
+    };
+    let look = match looked {
+        Looked { metric: Some(Err(_)), .. } | Looked { target: Err(_), .. } => Look::Blind,
+        Looked { target: Ok(Some(sight)), .. } => Look::Seen(sight),
+        Looked { target: Ok(None), .. } => Look::Gone,
+    };
+    let free_above = match &attempt.action {
+        Action::CleanLogs(clean) => clean.free_above,
+        Action::Prune(prune) => prune.free_above,
+        _ => None,
     };
     let evidence = Evidence {
-        verify: attempt.verify,
+        verify: &attempt.verify,
+        free_above,
+        metric: looked.metric.as_ref().and_then(|metric| metric.clone().ok()),
         effect_at,
         baseline: turn.remediation.pin.as_ref(),
         well_since,
@@ -37,11 +58,14 @@ pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
     }
     match judgement {
         Judgement::Wait { well_since, until } => {
-            turn.remediation.state = State::Verifying { attempt, effect_at, well_since, until };
+            turn.remediation.state = State::Verifying { attempt, also, effect_at, well_since, until };
             turn.done()
         }
         Judgement::Given { verdict, reason } => {
             turn.verdict(attempt.action_id, attempt.action.name(), verdict, &reason);
+            for dependent in &also {
+                turn.shared_verdict(dependent.action_id, dependent.action.name(), verdict, &reason);
+            }
             turn.follow(verdict, &reason)
         }
     }

@@ -16,7 +16,7 @@ use crate::core::time::after;
 const STEP: Duration = Duration::from_micros(1);
 
 pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
-    let scopes = &counted.request.ask.scopes;
+    let scopes = &counted.ask.scopes;
     // All that are full, so that `until` is when the last of them has room.
     let full = scopes
         .iter()

@@ -7,7 +7,7 @@ use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::time::after;
 
 pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
-    let (now, cooldown) = (counted.request.ask.now, counted.request.cooldown);
+    let (now, cooldown) = (counted.ask.now, counted.request.cooldown);
     let last = counted.ledger.last_effect?;
     let until = after(last, cooldown);
     (now < until).then(|| {

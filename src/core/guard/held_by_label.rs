@@ -1,7 +1,8 @@
 //! `held_by_label`: the container's own label asks to be left alone. Labels only tighten.
 //!
 //! `fettle.hold=REASON` holds it. `fettle.budget=3 per 1h` is one more budget of the target; one that does not read is
-//! read as the strictest there is. `fettle.approval` asks for a person, whom this version cannot ask: it holds too.
+//! read as the strictest there is. `fettle.approval` asks for a person:
+//! see [`decide`](crate::core::decide).
 
 use serde_json::json;
 
@@ -11,26 +12,36 @@ use crate::core::rule::budget;
 use crate::core::rule::model::Budget;
 use crate::core::sight::{Found, Sight};
 
-const HOLDING: [&str; 2] = ["fettle.hold", "fettle.approval"];
+const HOLD: &str = "fettle.hold";
 /// More budgets, separated by commas.
 const BUDGET: &str = "fettle.budget";
 
 /// The budgets that the container itself asks for; `None` when they do not read.
 pub(super) fn budgets(sight: &Sight) -> Option<Vec<Budget>> {
-    let Some(written) = sight.labels.get(BUDGET) else { return Some(Vec::new()) };
-    written.split(',').map(|one| budget::parse(one).ok()).collect()
+    let written = sight.parts().into_iter().filter_map(|part| part.labels.get(BUDGET));
+    written.flat_map(|written| written.split(',')).map(|one| budget::parse(one).ok()).collect()
+}
+
+/// Which part of it asks to be left alone, by which label and value.
+#[must_use]
+pub fn is_held(sight: &Sight) -> Option<(&str, &'static str, &str)> {
+    let unreadable = budgets(sight).is_none();
+    sight.parts().into_iter().find_map(|part| {
+        let holding = part.labels.get(HOLD).map(|value| (HOLD, value));
+        let (label, value) =
+            holding.or_else(|| if unreadable { Some((BUDGET, part.labels.get(BUDGET)?)) } else { None })?;
+        Some((part.name, label, value.as_str()))
+    })
 }
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     let Found::One(sight) = seen.found else { return None };
-    let holding = HOLDING.iter().find_map(|&label| Some((label, sight.labels.get(label)?)));
-    let unreadable = || budgets(sight).is_none().then_some((BUDGET, sight.labels.get(BUDGET)?));
-    let (label, value) = holding.or_else(unreadable)?;
+    let (name, label, value) = is_held(sight)?;
     let value: String = value.chars().take(256).collect();
     Some(refusal(
         Guard::HeldByLabel,
         None,
-        format!("{} carries {label}={value}", sight.name),
+        format!("{name} carries {label}={value}"),
         json!({"label": label, "value": value}),
     ))
 }

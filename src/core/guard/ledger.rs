@@ -5,6 +5,7 @@
 use uuid::Uuid;
 
 use crate::core::rule::model::{Budget, Mode};
+use crate::core::surroundings::Breaker;
 use crate::core::time::Timestamp;
 
 /// What is asked of the ledger for one planned effect.
@@ -19,6 +20,8 @@ pub struct LedgerAsk {
     /// What was resolved: daemon and container id. Rows count when either this or `target` is theirs: two spellings
     /// of one container share a budget, and a container that was made anew does not start with a full one.
     pub key: String,
+    /// Every key that excludes, `key` among them: the service it belongs to, the containers it consists of.
+    pub keys: Vec<String>,
     /// `observe` keeps a ledger of its own.
     pub mode: Mode,
     /// Now, by the store's clock.
@@ -68,10 +71,14 @@ pub struct Ledger {
     /// For each scope asked, in order: when the `max`-th newest intent inside the closed window `[now - per, ∞)` was
     /// stored; `None` while there are fewer, which means that there is room.
     pub full_since: Vec<Option<Timestamp>>,
+    /// For each scope asked, in order: how many intents lie inside its window; no more than its `max` are counted.
+    pub used: Vec<u32>,
     /// When the last effect of any other remediation on this target or key was over (or was begun, when not yet over).
     pub last_effect: Option<Timestamp>,
-    /// Other remediations that are running or verifying on this key.
+    /// Other remediations that are running or verifying on one of these keys, and loans that are being returned.
     pub rivals: Vec<Uuid>,
     /// Remediations running an effect now, this one not counted.
     pub in_flight: u32,
+    /// The rule's breaker.
+    pub breaker: Breaker,
 }

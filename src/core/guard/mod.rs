@@ -15,12 +15,26 @@ mod expired;
 mod held_by_label;
 mod in_flight;
 pub mod ledger;
+mod min_healthy;
 mod no_target;
 mod not_allowed;
 mod not_enabled;
+mod on_loan;
+mod paused;
 mod protected;
 mod resolved;
+mod silenced;
 mod stopped;
+mod storm;
+mod together;
+mod tripped;
+mod unless;
+
+pub use held_by_label::is_held;
+pub use paused::by as paused_by;
+pub use protected::reason as is_protected;
+pub use storm::ceiling as storm_ceiling;
+pub use tripped::{BreakerState, ceiling as trip_ceiling, state as breaker_state};
 
 use serde_json::Value;
 
@@ -28,29 +42,72 @@ use self::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
 use crate::core::action::Action;
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::refusal::{Guard, Refusal};
-use crate::core::remediation::state::Plan;
-use crate::core::rule::model::Rule;
-use crate::core::settings::Settings;
+use crate::core::remediation::state::{Attempt, Plan, Remediation};
+use crate::core::rule::model::{Mode, Pattern, Rule, TargetSpec};
+use crate::core::settings::{Settings, TripLimit};
 use crate::core::sight::{Found, Pin, Sight};
+use crate::core::surroundings::Surroundings;
 use crate::core::target::Target;
 use crate::core::time::Timestamp;
 
 /// What is known without looking at the target.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
+    /// What is decided about.
+    pub remediation: &'a Remediation,
+    /// Its rule; `None` when it was removed.
+    pub rule: Option<&'a Rule>,
     /// The alerts attached to the remediation.
     pub alerts: &'a [AlertState],
+    /// What is the case around it.
+    pub surroundings: &'a Surroundings,
     /// The service's limits.
     pub settings: &'a Settings,
+    /// The ceiling of rule and service, before storm and breaker lower it.
+    pub base_mode: Mode,
     /// Now.
     pub now: Timestamp,
+}
+
+/// Who permits the name.
+#[derive(Debug, Clone, Copy)]
+pub enum Permits<'a> {
+    /// The rule's target.
+    Rule(&'a TargetSpec),
+    /// A step's own list, for dependents.
+    Patterns(&'a [Pattern]),
+}
+
+impl Permits<'_> {
+    /// Whether it permits `name`.
+    #[must_use]
+    pub fn permits(&self, name: &str) -> bool {
+        match self {
+            Self::Rule(spec) => spec.permits(name),
+            Self::Patterns(patterns) => patterns.iter().any(|pattern| pattern.permits(name)),
+        }
+    }
+
+    /// What is permitted, for records.
+    #[must_use]
+    pub fn listed(&self) -> Vec<&str> {
+        let patterns = match self {
+            Self::Rule(spec) => &spec.allow,
+            Self::Patterns(patterns) => *patterns,
+        };
+        patterns.iter().map(|pattern| pattern.0.as_str()).collect()
+    }
 }
 
 /// What is known once the target was looked up.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// The rule.
-    pub rule: &'a Rule,
+    /// What is known without it.
+    pub known: Known<'a>,
+    /// Who permits the name.
+    pub permits: Permits<'a>,
+    /// So many containers of the service must stay well.
+    pub min_healthy: u32,
     /// What would be done.
     pub action: &'a Action,
     /// The target as written.
@@ -59,26 +116,30 @@ pub struct Seen<'a> {
     pub found: &'a Found,
     /// The run on which an effect of this very remediation was tried, if any.
     pub tried: Option<&'a Pin>,
-    /// The service's limits.
-    pub settings: &'a Settings,
 }
 
 /// Asked before anything is looked up.
-const BEFORE_LOOK: [fn(&Known<'_>) -> Option<Refusal>; 2] = [expired::check, resolved::check];
+const BEFORE_LOOK: [fn(&Known<'_>) -> Option<Refusal>; 5] =
+    [paused::check, expired::check, resolved::check, silenced::check, unless::check];
 
 /// Asked once the target was looked up.
-const AFTER_LOOK: [fn(&Seen<'_>) -> Option<Refusal>; 7] = [
+const AFTER_LOOK: [fn(&Seen<'_>) -> Option<Refusal>; 11] = [
     no_target::check,
     ambiguous_target::check,
     not_allowed::check,
     not_enabled::check,
     protected::check,
     stopped::check,
+    on_loan::check,
     held_by_label::check,
+    min_healthy::check,
+    storm::check,
+    tripped::check,
 ];
 
 /// Asked while the ledger's lock is held.
-const UNDER_LOCK: [fn(&Counted<'_>) -> Option<Refusal>; 3] = [cooldown::check, in_flight::check, budget::check];
+const UNDER_LOCK: [fn(&Counted<'_>) -> Option<Refusal>; 4] =
+    [tripped::still, cooldown::check, in_flight::check, budget::check];
 
 /// The first guard that refuses without a look.
 #[must_use]
@@ -106,10 +167,24 @@ pub struct Request {
     pub plan: Plan,
     /// What the ledger is asked.
     pub ask: LedgerAsk,
+    /// Dependents that follow it, each with what the ledger is asked for it.
+    pub also: Vec<(Attempt, LedgerAsk)>,
     /// The rule's cooldown.
     pub cooldown: std::time::Duration,
     /// Effects that may be under way at the same time.
     pub in_flight: u32,
+    /// When the rule's breaker opens.
+    pub trip: Option<TripLimit>,
+    /// The plan's hash and why a person is asked, when it is only proposed.
+    pub proposing: Option<(String, String)>,
+}
+
+impl Request {
+    /// What the ledger is asked, in order: for the effect itself, then for each dependent.
+    #[must_use]
+    pub fn asks(&self) -> Vec<&LedgerAsk> {
+        std::iter::once(&self.ask).chain(self.also.iter().map(|(_, ask)| ask)).collect()
+    }
 }
 
 /// A request and what earlier effects leave for it.
@@ -117,6 +192,8 @@ pub struct Request {
 pub struct Counted<'a> {
     /// The request.
     pub request: &'a Request,
+    /// What is asked of the ledger: for the effect itself, or for one of its dependents.
+    pub ask: &'a LedgerAsk,
     /// The ledger.
     pub ledger: &'a Ledger,
 }
@@ -125,23 +202,39 @@ pub struct Counted<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
     plan: Plan,
+    also: Vec<Attempt>,
+    /// Since when the breaker is open whose probe this is.
+    probes: Option<Timestamp>,
 }
 
 impl Admitted {
-    /// What was admitted.
+    /// What was admitted: the plan, its dependents, and since when the breaker is open whose probe it is.
     #[must_use]
-    pub fn into_plan(self) -> Plan {
-        self.plan
+    pub fn into_parts(self) -> (Plan, Vec<Attempt>, Option<Timestamp>) {
+        (self.plan, self.also, self.probes)
     }
 }
 
-/// Asks the guards that count. To be called while the ledger's lock is held.
-pub fn admit(request: &Request, ledger: &Ledger) -> Result<Admitted, Refusal> {
-    let counted = Counted { request, ledger };
-    match UNDER_LOCK.iter().find_map(|guard| guard(&counted)) {
-        Some(refusal) => Err(refusal),
-        None => Ok(Admitted { plan: request.plan.clone() }),
+/// Asks the guards that count. To be called while the ledger's lock is held, with a ledger for each of the request's
+/// [`asks`](Request::asks).
+pub fn admit(request: &Request, ledgers: &[Ledger]) -> Result<Admitted, Refusal> {
+    let asks = request.asks();
+    let (Some(ledger), true) = (ledgers.first(), ledgers.len() == asks.len()) else {
+        return Err(refusal(Guard::InFlight, None, "the ledger could not be read".to_owned(), Value::Null));
+    };
+    for (ask, ledger) in asks.into_iter().zip(ledgers) {
+        let counted = Counted { request, ask, ledger };
+        if let Some(refusal) = UNDER_LOCK.iter().find_map(|guard| guard(&counted)) {
+            return Err(refusal);
+        }
     }
+    let crowded = together::check(request, ledgers);
+    if let Some(refusal) = crowded {
+        return Err(refusal);
+    }
+    let counted = Counted { request, ask: &request.ask, ledger };
+    let also = request.also.iter().map(|(attempt, _)| attempt.clone()).collect();
+    Ok(Admitted { plan: request.plan.clone(), also, probes: tripped::probes(&counted) })
 }
 
 /// Every budget that an effect of `rule` on the container must keep.

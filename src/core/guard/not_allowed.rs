@@ -7,8 +7,8 @@ use crate::core::remediation::refusal::{Guard, Refusal};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     let name = seen.target.name().unwrap_or_default();
-    (!seen.rule.target.permits(name)).then(|| {
-        let allow: Vec<_> = seen.rule.target.allow.iter().map(|pattern| &pattern.0).collect();
+    (!seen.permits.permits(name)).then(|| {
+        let allow = seen.permits.listed();
         refusal(
             Guard::NotAllowed,
             None,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
-use crate::core::sight::{Found, ImageLabel};
+use crate::core::sight::{Disk, Found, ImageLabel, Part, Sight};
 
 /// The label that gives the second permission.
 const ENABLE: &str = "fettle.enable";
@@ -17,12 +17,27 @@ const ACTIONS: &str = "fettle.actions";
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     let Found::One(sight) = seen.found else { return None };
-    let no = |why: String, detail: Value| Some(refusal(Guard::NotEnabled, None, why, detail));
-    let own = sight.labels.get(ENABLE).map(String::as_str);
-    if own != Some("true") {
-        return no(format!("the container has no label {ENABLE}=true"), json!({ENABLE: own}));
+    if let Sight::Disk(disk) = &**sight {
+        return disk_check(disk, seen.action.name());
     }
-    match sight.image_label {
+    sight.parts().into_iter().find_map(|part| part_check(&part, seen.action.name()))
+}
+
+/// A disk carries no labels: the configuration of its host gives the second permission.
+fn disk_check(disk: &Disk, action: &str) -> Option<Refusal> {
+    (!disk.allow.contains(action)).then(|| {
+        let why = format!("the configuration does not allow {action} on disk {}", disk.name);
+        refusal(Guard::NotEnabled, None, why, json!({"disk": disk.name, "allow": disk.allow}))
+    })
+}
+
+fn part_check(part: &Part<'_>, action: &str) -> Option<Refusal> {
+    let no = |why: String, detail: Value| Some(refusal(Guard::NotEnabled, None, why, detail));
+    let own = part.labels.get(ENABLE).map(String::as_str);
+    if own != Some("true") {
+        return no(format!("{} has no label {ENABLE}=true", part.name), json!({ENABLE: own}));
+    }
+    match part.image_label {
         ImageLabel::Absent => {}
         ImageLabel::Present => {
             return no(
@@ -34,8 +49,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
             return no("its image cannot be inspected".to_owned(), json!({"image": "unreadable"}));
         }
     }
-    let listed = sight.labels.get(ACTIONS)?;
-    let action = seen.action.name();
+    let listed = part.labels.get(ACTIONS)?;
     if listed.split(',').any(|word| word.trim() == action) {
         return None;
     }

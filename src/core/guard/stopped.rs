@@ -8,16 +8,22 @@ use serde_json::json;
 use super::{Seen, refusal};
 use crate::core::action::Action;
 use crate::core::remediation::refusal::{Guard, Refusal};
-use crate::core::sight::{Found, Sight, Status};
+use crate::core::sight::{Container, Found, Sight, Status};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let (Found::One(sight), Action::Restart { .. }) = (seen.found, seen.action) else { return None };
+    let Found::One(sight) = seen.found else { return None };
+    let Sight::Container(sight) = &**sight else { return None };
+    let start_stopped = match seen.action {
+        Action::Restart { start_stopped, .. } => *start_stopped,
+        // What does not run cannot be stopped, limited or looked into.
+        _ => return not_running(sight),
+    };
     // A restart of ours that was cut off in its middle leaves a stop by API behind, and nobody's decision.
     let ours = seen.tried.is_some_and(|tried| *tried == sight.pin());
     if ours && matches!(sight.status, Status::Exited | Status::Dead) {
         return None;
     }
-    let why = reason(sight)?;
+    let why = reason(sight).filter(|_| !start_stopped || !by_person(sight))?;
     Some(refusal(
         Guard::Stopped,
         None,
@@ -26,7 +32,19 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     ))
 }
 
-fn reason(sight: &Sight) -> Option<&'static str> {
+/// Whether what stands against it is only that a person stopped it, which a step may overrule.
+fn by_person(sight: &Container) -> bool {
+    matches!(sight.status, Status::Exited | Status::Dead)
+}
+
+fn not_running(sight: &Container) -> Option<Refusal> {
+    (sight.status != Status::Running).then(|| {
+        let why = format!("{} is {}", sight.name, sight.status.as_str());
+        refusal(Guard::Stopped, None, why, json!({"status": sight.status}))
+    })
+}
+
+fn reason(sight: &Container) -> Option<&'static str> {
     match sight.status {
         Status::Paused => Some("is paused"),
         Status::Created => Some("was never started"),

@@ -74,6 +74,12 @@ pub struct Matcher {
     test: Test,
 }
 
+/// Whether an alert with these labels satisfies all of them.
+#[must_use]
+pub fn all_match(matchers: &[Matcher], labels: &Labels) -> bool {
+    matchers.iter().all(|matcher| matcher.matches(labels))
+}
+
 /// What the value is held against. The operator says which, and whether the answer is turned round.
 #[derive(Debug, Clone)]
 enum Test {

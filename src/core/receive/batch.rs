@@ -277,6 +277,8 @@ fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timesta
         tried: None,
         key: None,
         told: false,
+        announced_until: None,
+        answered: None,
         last_action: None,
         state: State::Held { until: now },
     }

@@ -1,6 +1,8 @@
 //! The effort for one target, from the alert that opens it to the outcome that closes it.
 
+pub mod loan;
 pub mod outcome;
+pub mod plan;
 pub mod record;
 pub mod refusal;
 pub mod state;

@@ -69,6 +69,15 @@ words! {
     }
 }
 
+impl Verdict {
+    /// Whether it does not prove that the action helped: what a rule's breaker counts. A target that somebody else changed, or
+    /// whose alert cleared by itself, says nothing of the rule.
+    #[must_use]
+    pub fn proves_nothing(self) -> bool {
+        !matches!(self, Self::Fixed | Self::Superseded | Self::Cleared)
+    }
+}
+
 impl Outcome {
     /// Whether a later notification of the same episode may open a new remediation.
     #[must_use]

@@ -8,6 +8,8 @@ use super::refusal::Guard;
 use super::state::StateName;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
+use crate::core::announcement::Announcement;
+use crate::core::remediation::loan::Loan;
 use crate::core::rule::model::Mode;
 use crate::core::time::Timestamp;
 use crate::core::words::words;
@@ -162,4 +164,25 @@ pub enum Record {
     },
     /// An event.
     Event(EventRow),
+    /// One of fettle's own alerts, as it is to stand from now on.
+    Announce(Box<Announcement>),
+    /// A loan, as it is from now on.
+    Loan(Box<Loan>),
+    /// A rule's breaker, as it is from now on.
+    Breaker(BreakerRow),
+}
+
+/// What a decision does to a rule's breaker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerRow {
+    /// The rule.
+    pub rule: String,
+    /// When this was decided.
+    pub at: Timestamp,
+    /// Since when it is open; `None`: it is closed, and what was unproven before `at` counts no more.
+    pub opened_at: Option<Timestamp>,
+    /// The one act that is tried while half open.
+    pub probe: Option<Uuid>,
+    /// The token's name of who reset it by hand.
+    pub by: Option<String>,
 }

@@ -8,10 +8,18 @@ use crate::core::words::words;
 words! {
     /// Every guard, in the order they are asked. The words are used in the audit, in metrics and in explanations.
     Guard {
+        /// A person paused fettle, the rule or the target.
+        Paused = "paused",
         /// The alert was not heard of for too long.
         Expired = "expired",
         /// The alert is gone.
         Resolved = "resolved",
+        /// A person silenced the alert in Alertmanager: hands off.
+        Silenced = "silenced",
+        /// An alert fires that says that the cause is elsewhere.
+        Unless = "unless",
+        /// The rule acts only at other times.
+        OutsideWindow = "outside_window",
         /// Nothing has the target's name, or it has none.
         NoTarget = "no_target",
         /// More than one container answers to the name.
@@ -24,10 +32,22 @@ words! {
         Protected = "protected",
         /// A person stopped it, or it is in no state to be restarted.
         Stopped = "stopped",
+        /// Replicas of it are lent, and the loan is open.
+        OnLoan = "on_loan",
+        /// It cannot be scaled, or not any further.
+        NotScalable = "not_scalable",
         /// The container's own label `fettle.hold` asks to be left alone.
         HeldByLabel = "held_by_label",
+        /// Too few of the service would stay well meanwhile.
+        MinHealthy = "min_healthy",
+        /// So much is wrong at once that fettle holds back.
+        Storm = "storm",
+        /// The rule's circuit breaker is open.
+        Tripped = "tripped",
         /// An earlier remediation acted on this target too recently.
         Cooldown = "cooldown",
+        /// A person must agree and has not.
+        Approval = "approval",
         /// Another remediation is at work on this target, or too many are at work.
         InFlight = "in_flight",
         /// So many effects are allowed in this window, and they are used up.
@@ -47,6 +67,8 @@ impl Guard {
                 | Self::NotEnabled
                 | Self::Protected
                 | Self::Stopped
+                | Self::OnLoan
+                | Self::NotScalable
         )
     }
 }

@@ -1,12 +1,14 @@
 //! A remediation and its states, as they are stored between two decisions.
 //!
 //! ```text
-//! held ─▶ blocked ─▶ running ─▶ verifying ─▶ closed
-//!   │        │ ▲        │           │           ▲
-//!   └────────┴─┘        └───────────┴──▶ held (next rung)
+//! held ─▶ blocked ─▶ awaiting_approval ─▶ running ─▶ verifying ─▶ closed
+//!   │        │ ▲              │ ▲            │           │           ▲
+//!   └────────┴─┴──────────────┴─┘            └───────────┴──▶ held (next rung)
 //! ```
 //! Always holds: an open remediation has a [`due`](Remediation::due) instant, so nothing can be forgotten. `decide` is
 //! the only code that makes one state from another.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,6 +18,7 @@ use super::refusal::Guard;
 use crate::core::action::Action;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
+use crate::core::effect::Effect;
 use crate::core::rule::model::{Mode, Verify};
 use crate::core::sight::Pin;
 use crate::core::target::Target;
@@ -48,8 +51,14 @@ pub struct Remediation {
     pub tried: Option<Pin>,
     /// What exclusion, cooldown and budget are keyed by, once the target was seen.
     pub key: Option<String>,
-    /// Whether `budget` was already told to people.
+    /// Whether people were already told that fettle goes no further by itself.
     pub told: bool,
+    /// Until when fettle's own alert says that it is at work; `None` while no such alert stands.
+    #[serde(default)]
+    pub announced_until: Option<Timestamp>,
+    /// The last answer of a person that was taken in.
+    #[serde(default)]
+    pub answered: Option<Uuid>,
     /// The last action begun, for the verdict `regressed`.
     pub last_action: Option<Uuid>,
     /// Where it stands.
@@ -81,17 +90,33 @@ pub enum State {
         /// When to ask again.
         until: Timestamp,
     },
+    /// A person must agree to exactly this.
+    AwaitingApproval {
+        /// What is proposed.
+        proposal: Proposal,
+        /// Until when an answer counts; also when to decide next.
+        until: Timestamp,
+    },
     /// The intent is stored; the effect is under way, or nobody knows.
     Running {
         /// What is being done.
-        attempt: Attempt,
+        attempt: Box<Attempt>,
+        /// What follows once that has succeeded: dependents, whose intents are stored as well.
+        #[serde(default)]
+        queue: Vec<Attempt>,
+        /// Those of the same step that are done.
+        #[serde(default)]
+        done: Vec<Attempt>,
         /// When to look whether it happened, should no answer come.
         until: Timestamp,
     },
     /// The effect happened; is the target well, is the alert gone?
     Verifying {
         /// What was done.
-        attempt: Attempt,
+        attempt: Box<Attempt>,
+        /// What was done to dependents: they share the verdict.
+        #[serde(default)]
+        also: Vec<Attempt>,
         /// When the effect was over.
         effect_at: Timestamp,
         /// Since when the target has been seen well without a break.
@@ -117,6 +142,8 @@ words! {
         Held = "held",
         /// A waiting guard refuses.
         Blocked = "blocked",
+        /// A person must agree.
+        AwaitingApproval = "awaiting_approval",
         /// The effect is under way.
         Running = "running",
         /// The effect is being judged.
@@ -135,12 +162,35 @@ pub struct Attempt {
     pub rung: usize,
     /// What is done.
     pub action: Action,
+    /// What exactly.
+    #[serde(default = "Effect::of_old")]
+    pub effect: Effect,
+    /// Of a dependent: its target as written.
+    #[serde(default)]
+    pub dependent: Option<Target>,
     /// How it is judged; kept here so that a reload cannot change a judgement under way.
     pub verify: Verify,
     /// The run of the container that was decided about.
     pub pin: Pin,
     /// When the intent was stored.
     pub intended_at: Timestamp,
+}
+
+/// What a person is asked to agree to. The hash is what the answer must name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Of target, run, step and parameters: see [`plan`](super::plan).
+    pub hash: String,
+    /// Index into the rule's steps.
+    pub rung: usize,
+    /// What would be done.
+    pub action: Action,
+    /// The run it would be done to; Docker's own restarts do not change the proposal.
+    pub pin: Pin,
+    /// When it was first proposed.
+    pub asked_at: Timestamp,
+    /// Why a person is asked.
+    pub why: String,
 }
 
 /// Everything that was decided about one attempt, before any limit was asked.
@@ -152,6 +202,21 @@ pub struct Plan {
     pub key: String,
     /// Act or observe.
     pub mode: Mode,
+    /// The person who agreed, and to what.
+    pub approved: Option<Approved>,
+    /// Of a scaling step: when what it lends is returned.
+    pub restore: Option<Duration>,
+}
+
+/// A person's yes, used up by the intent that carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The answer's id.
+    pub id: Uuid,
+    /// The token's name.
+    pub by: String,
+    /// What was agreed to.
+    pub hash: String,
 }
 
 impl Remediation {
@@ -161,6 +226,7 @@ impl Remediation {
         match self.state {
             State::Held { .. } => StateName::Held,
             State::Blocked { .. } => StateName::Blocked,
+            State::AwaitingApproval { .. } => StateName::AwaitingApproval,
             State::Running { .. } => StateName::Running,
             State::Verifying { .. } => StateName::Verifying,
             State::Closed { .. } => StateName::Closed,
@@ -173,6 +239,7 @@ impl Remediation {
         match self.state {
             State::Held { until }
             | State::Blocked { until, .. }
+            | State::AwaitingApproval { until, .. }
             | State::Running { until, .. }
             | State::Verifying { until, .. } => Some(until),
             State::Closed { .. } => None,
@@ -184,6 +251,7 @@ impl Remediation {
     pub fn reason(&self) -> Option<&str> {
         match &self.state {
             State::Blocked { reason, .. } => Some(reason.as_str()),
+            State::AwaitingApproval { proposal, .. } => Some(&proposal.why),
             State::Closed { reason, .. } => Some(reason),
             _ => None,
         }

@@ -153,7 +153,7 @@ fn read_rule(
     let limits = defaults.with(&Given::from(raw), context, report);
     let matchers = matchers::read(raw, &node.at, patterns, report);
     let target = target::read(raw, &node.at, context, report);
-    let steps = steps::read(raw, &node.at, limits.verify, report);
+    let steps = steps::read(raw, &node.at, &limits.verify, report);
     let proceed = raw.proceed.and_then(|node| boolean(node, report)).unwrap_or(false);
     Some(Rule {
         name: name?,
@@ -162,6 +162,9 @@ fn read_rule(
         target: target?,
         hold: limits.hold,
         steps: steps?,
+        unless: Vec::new(),
+        evidence: super::model::Evidence::default(),
+        announce: None,
         budget: limits.budget,
         rule_budget: limits.rule_budget,
         cooldown: limits.cooldown,

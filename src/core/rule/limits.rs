@@ -65,9 +65,9 @@ impl Limits {
         let base = Self::default();
         let Some(raw) = RawDefaults::read(node, report) else { return base };
         let before = report.found.len();
-        let verify = steps::verify(raw.verify, base.verify, report);
+        let verify = steps::verify(raw.verify, base.verify.clone(), report);
         if report.found.len() == before {
-            steps::check_times(verify, raw.verify, node, report);
+            steps::check_times(&verify, raw.verify, node, report);
         }
         let RawDefaults { owner, mode, hold, budget, rule_budget, cooldown, regress_window, .. } = raw;
         let given = Given { owner, mode, hold, budget, rule_budget, cooldown, regress_window };
@@ -87,7 +87,7 @@ impl Limits {
             owner: owner.or_else(|| self.owner.clone()),
             mode: mode.unwrap_or(self.mode),
             hold: hold.unwrap_or(self.hold),
-            verify: self.verify,
+            verify: self.verify.clone(),
             budget: budget.unwrap_or_else(|| self.budget.clone()),
             rule_budget: rule_budget.unwrap_or_else(|| self.rule_budget.clone()),
             cooldown: cooldown.unwrap_or(self.cooldown),

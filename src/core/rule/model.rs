@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::action::Action;
 use crate::core::alert::labels::Labels;
 use crate::core::matcher::Matcher;
+pub use crate::core::target::Pattern;
 use crate::core::target::{Hosts, Kind, Target, is_name};
 
 /// One remediation rule.
@@ -27,6 +28,12 @@ pub struct Rule {
     pub hold: Duration,
     /// The ladder, lowest rung first; never empty. `escalate` is implied after the last.
     pub steps: Vec<Step>,
+    /// While such an alert has fresh evidence the cause is elsewhere, and nothing is done.
+    pub unless: Vec<Unless>,
+    /// What is kept of the target before it is touched.
+    pub evidence: Evidence,
+    /// Labels of the opening alert that fettle's own alerts about it carry; `None`: all but `alertname` and `severity`.
+    pub announce: Option<Vec<String>>,
     /// At most so many effects per rule and target.
     pub budget: Vec<Budget>,
     /// At most so many effects of this rule, all targets together.
@@ -43,8 +50,39 @@ pub struct Rule {
     pub source: String,
 }
 
+/// Alerts whose cause lies elsewhere.
+#[derive(Debug, Clone)]
+pub struct Unless {
+    /// All must match.
+    pub matchers: Vec<Matcher>,
+    /// Labels that must have the same value as in the alert that opened the remediation.
+    pub equal: Vec<String>,
+}
+
+/// What is kept of the target before it is touched, besides what every look shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// So many of its last log lines, with its memory figures; 0 for neither.
+    pub log_lines: u32,
+}
+
+/// When a person must agree to a step.
+#[derive(Debug, Clone)]
+pub struct Approval {
+    /// Only for alerts that all of these match; always when empty.
+    pub when: Vec<Matcher>,
+    /// How long is waited for an answer.
+    pub within: Duration,
+}
+
+/// How long a person is waited for unless the step says otherwise.
+pub const APPROVAL_WITHIN: Duration = Duration::from_mins(10);
+
+/// How long the alert must have stayed away before a loan of replicas is returned, unless the step says otherwise.
+pub const RESTORE_AFTER: Duration = Duration::from_mins(30);
+
 /// One rung of the ladder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Step {
     /// What is done.
     pub action: Action,
@@ -52,10 +90,23 @@ pub struct Step {
     pub verify: Verify,
     /// Pause after the verdict of the rung before.
     pub after: Duration,
+    /// When a person must agree; `None`: never, unless the mode or the container asks for it.
+    pub approval: Option<Approval>,
+    /// Of a scaling step: it is returned when the alert has stayed away for so long; `None`: never.
+    pub restore: Option<Duration>,
+}
+
+impl Step {
+    /// The action as it is written when nothing else is said.
+    #[must_use]
+    pub fn plain(action: Action) -> Self {
+        let restore = action.scales().then_some(RESTORE_AFTER);
+        Self { action, verify: Verify::default(), after: Duration::ZERO, approval: None, restore }
+    }
 }
 
 /// When a target counts as healed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verify {
     /// Nothing is judged before this much time has passed since the effect.
     pub settle: Duration,
@@ -63,6 +114,9 @@ pub struct Verify {
     pub healthy_for: Duration,
     /// The alert must be seen resolved before this much time has passed since the effect.
     pub resolved_within: Duration,
+    /// A `PromQL` expression that must hold besides: a vector that is not empty, or a number that is not 0.
+    #[serde(default)]
+    pub query: Option<String>,
 }
 
 impl Default for Verify {
@@ -71,6 +125,7 @@ impl Default for Verify {
             settle: Duration::from_secs(5),
             healthy_for: Duration::from_secs(30),
             resolved_within: Duration::from_mins(10),
+            query: None,
         }
     }
 }
@@ -90,6 +145,8 @@ pub struct Budget {
 pub enum Mode {
     /// Record what would be done.
     Observe,
+    /// Every effect waits for a person.
+    Propose,
     /// Act.
     Act,
 }
@@ -100,6 +157,7 @@ impl Mode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Observe => "observe",
+            Self::Propose => "propose",
             Self::Act => "act",
         }
     }
@@ -114,6 +172,8 @@ pub struct TargetSpec {
     pub host: Option<Word>,
     /// Which names are permitted. Never empty when a name comes from a label.
     pub allow: Vec<Pattern>,
+    /// So many containers of a service must stay well when one that is well is touched.
+    pub min_healthy: u32,
 }
 
 /// The names a target is found by.
@@ -128,6 +188,10 @@ pub enum Find {
         /// The service within the project.
         service: Word,
     },
+    /// The Swarm service of exactly this name.
+    Swarm(Word),
+    /// The disk that the configuration of the host calls so.
+    Disk(Word),
 }
 
 /// A value in a rule: literal, or exactly one label's value. Never text put together.
@@ -150,41 +214,6 @@ impl Word {
     }
 }
 
-/// An exact name, or a glob in which `*` is any run of legal name characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(pub String);
-
-impl Pattern {
-    /// Whether `name` is permitted by this pattern.
-    #[must_use]
-    pub fn permits(&self, name: &str) -> bool {
-        // Greedy match with one point of return: linear in practice, no recursion, no regex from a rule's text.
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
-        let (mut p, mut n, mut back) = (0, 0, None);
-        while let Some(&byte) = name.get(n) {
-            match pattern.get(p) {
-                Some(b'*') => {
-                    back = Some((p, n));
-                    p += 1;
-                }
-                Some(&want) if want == byte => {
-                    p += 1;
-                    n += 1;
-                }
-                _ => match back {
-                    Some((star, from)) => {
-                        back = Some((star, from + 1));
-                        p = star + 1;
-                        n = from + 1;
-                    }
-                    None => return false,
-                },
-            }
-        }
-        pattern.iter().skip(p).all(|&b| b == b'*')
-    }
-}
-
 /// Why a target could not be named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unnamed {
@@ -200,6 +229,8 @@ impl TargetSpec {
         let kind = match self.find {
             Find::Container(_) => Kind::Container,
             Find::Compose { .. } => Kind::Compose,
+            Find::Swarm(_) => Kind::Swarm,
+            Find::Disk(_) => Kind::Disk,
         };
         let host = match &self.host {
             None => hosts.only().ok_or_else(|| ("?", "no host is named and more than one is configured".to_owned())),
@@ -226,6 +257,8 @@ impl TargetSpec {
             Find::Compose { project, service } => {
                 Target::Compose { host, project: name(project)?, service: name(service)? }
             }
+            Find::Swarm(word) => Target::Swarm { host, service: name(word)? },
+            Find::Disk(word) => Target::Disk { host, name: name(word)? },
         })
     }
 
@@ -233,7 +266,7 @@ impl TargetSpec {
     #[must_use]
     pub fn permits(&self, name: &str) -> bool {
         let word = match &self.find {
-            Find::Container(word) | Find::Compose { service: word, .. } => word,
+            Find::Container(word) | Find::Compose { service: word, .. } | Find::Swarm(word) | Find::Disk(word) => word,
         };
         match word {
             Word::Literal(text) if self.allow.is_empty() => text == name,
@@ -261,29 +294,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_is_any_run_of_characters_and_the_rest_is_exact() {
-        for (pattern, name, permitted) in [
-            ("web", "web", true),
-            ("web", "web2", false),
-            ("api-*", "api-", true),
-            ("api-*", "api-7", true),
-            ("api-*", "xapi-7", false),
-            ("*-db-*", "a-db-b-db-c", true),
-            ("*a", "ba", true),
-            ("*a", "ab", false),
-            ("*", "anything", true),
-            ("", "", true),
-        ] {
-            assert_eq!(Pattern(pattern.into()).permits(name), permitted, "{pattern} {name}");
-        }
-    }
-
-    #[test]
     fn a_hostile_label_value_names_nothing_and_is_kept_escaped_and_cut() {
         let spec = TargetSpec {
             find: Find::Container(Word::Label("service".into())),
             host: None,
             allow: vec![Pattern("*".into())],
+            min_healthy: 0,
         };
         let hosts = Hosts::new([("local", &[][..])]);
         let labels = Labels::from_iter([("service", format!("../volumes\n{}", "x".repeat(1000)))]);

@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) fn read(
     raw: &RawRule<'_>,
     rule: &Range<usize>,
-    defaults: Verify,
+    defaults: &Verify,
     report: &mut Report<'_>,
 ) -> Option<Vec<Step>> {
     let node = required(raw.steps, "steps", rule, "write what to do, such as steps: [restart]", report)?;
@@ -41,17 +41,17 @@ pub(super) fn read(
     Some(steps)
 }
 
-fn step(node: &Node, first: bool, defaults: Verify, report: &mut Report<'_>) -> Option<Step> {
+fn step(node: &Node, first: bool, defaults: &Verify, report: &mut Report<'_>) -> Option<Step> {
     if let Value::Scalar(name) = &node.value {
         let action = match name.as_str() {
-            "restart" => Action::Restart { grace: GRACE },
+            "restart" => Action::Restart { grace: GRACE, dependents: None, start_stopped: false },
             "escalate" => Action::Escalate { message: None },
             _ => {
                 report.add_with_help(&codes::STEP, &node.at, "this is not an action", advice(name, &NAMES));
                 return None;
             }
         };
-        return Some(Step { action, verify: defaults, after: Duration::ZERO });
+        return Some(Step { verify: defaults.clone(), ..Step::plain(action) });
     }
     let raw = RawStep::read(node, report)?;
     let action = match (raw.restart, raw.escalate) {
@@ -71,9 +71,9 @@ fn step(node: &Node, first: bool, defaults: Verify, report: &mut Report<'_>) -> 
         }
     };
     let before = report.found.len();
-    let verify = verify(raw.verify, defaults, report);
+    let verify = verify(raw.verify, defaults.clone(), report);
     if report.found.len() == before {
-        check_times(verify, raw.verify, node, report);
+        check_times(&verify, raw.verify, node, report);
     }
     if let (Some(verify), Some(Action::Escalate { .. })) = (raw.verify, &action) {
         let help = "remove `verify`, or put it under the step before";
@@ -94,7 +94,7 @@ fn step(node: &Node, first: bool, defaults: Verify, report: &mut Report<'_>) -> 
             help,
         );
     }
-    Some(Step { action: action?, verify, after })
+    Some(Step { verify, after, ..Step::plain(action?) })
 }
 
 /// Whether every key of the map has been reported as unknown already.
@@ -105,7 +105,7 @@ fn only_unknown(node: &Node) -> bool {
 
 fn restart(node: &Node, report: &mut Report<'_>) -> Option<Action> {
     if node.value == Value::Null {
-        return Some(Action::Restart { grace: GRACE });
+        return Some(Action::Restart { grace: GRACE, dependents: None, start_stopped: false });
     }
     let raw = RawRestart::read(node, report)?;
     let grace = match raw.grace {
@@ -119,7 +119,7 @@ fn restart(node: &Node, report: &mut Report<'_>) -> Option<Action> {
         }
         None => GRACE,
     };
-    Some(Action::Restart { grace })
+    Some(Action::Restart { grace, dependents: None, start_stopped: false })
 }
 
 fn escalate(node: &Node, report: &mut Report<'_>) -> Option<Action> {
@@ -139,11 +139,12 @@ pub(super) fn verify(node: Option<&Node>, base: Verify, report: &mut Report<'_>)
         settle: given(raw.settle, base.settle),
         healthy_for: given(raw.healthy_for, base.healthy_for),
         resolved_within: given(raw.resolved_within, base.resolved_within),
+        query: base.query,
     }
 }
 
 /// Whether a target can be proven well before the time for it is over.
-pub(super) fn check_times(verify: Verify, node: Option<&Node>, step: &Node, report: &mut Report<'_>) {
+pub(super) fn check_times(verify: &Verify, node: Option<&Node>, step: &Node, report: &mut Report<'_>) {
     let needed = verify.settle.saturating_add(verify.healthy_for);
     if needed <= verify.resolved_within && !verify.resolved_within.is_zero() {
         return;
@@ -152,7 +153,7 @@ pub(super) fn check_times(verify: Verify, node: Option<&Node>, step: &Node, repo
     let message = if verify.resolved_within.is_zero() {
         "resolved_within is 0, so no alert could be seen resolved in time".to_owned()
     } else {
-        let Verify { settle, healthy_for, resolved_within } = verify;
+        let Verify { settle, healthy_for, resolved_within, .. } = *verify;
         format!(
             "settle {} and healthy_for {} end after resolved_within {}",
             show(settle),

@@ -26,7 +26,7 @@ pub(super) fn read(
     let allow = allow(raw.allow, report);
     let find = find?;
     check_allow(&find, raw.allow, &allow, node, report);
-    Some(TargetSpec { find, host, allow })
+    Some(TargetSpec { find, host, allow, min_healthy: 0 })
 }
 
 fn find(raw: &RawTarget<'_>, node: &Node, report: &mut Report<'_>) -> Option<Find> {
@@ -146,7 +146,7 @@ fn allow(node: Option<&Node>, report: &mut Report<'_>) -> Vec<Pattern> {
 /// Whether `allow` is there when it must be, and can permit anything at all.
 fn check_allow(find: &Find, node: Option<&Node>, allow: &[Pattern], target: &Node, report: &mut Report<'_>) {
     let (project, name) = match find {
-        Find::Container(name) => (None, name),
+        Find::Container(name) | Find::Swarm(name) | Find::Disk(name) => (None, name),
         Find::Compose { project, service } => (Some(project), service),
     };
     let labelled = |word: &Word| matches!(word, Word::Label(_));

@@ -5,7 +5,6 @@ use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 
 use super::super::auth::Viewer;
-use crate::core::action::Action;
 use crate::core::duration::show;
 use crate::core::rule::model::{Budget, Find, Rule, Step, Word};
 use crate::core::rule::set::RuleSet;
@@ -38,6 +37,8 @@ fn target(rule: &Rule) -> Value {
     let spec = &rule.target;
     let mut target = match &spec.find {
         Find::Container(name) => json!({"container": word(name)}),
+        Find::Swarm(name) => json!({"swarm": {"service": word(name)}}),
+        Find::Disk(name) => json!({"disk": word(name)}),
         Find::Compose { project, service } => json!({"compose": {"project": word(project), "service": word(service)}}),
     };
     target["host"] = spec.host.as_ref().map_or(Value::Null, |host| json!(word(host)));
@@ -53,13 +54,9 @@ fn word(word: &Word) -> String {
 }
 
 fn step(step: &Step) -> Value {
-    let parameters = match &step.action {
-        Action::Restart { grace } => json!({"grace": show(*grace)}),
-        Action::Escalate { message } => json!({"message": message}),
-    };
     json!({
         "action": step.action.name(),
-        "parameters": parameters,
+        "parameters": step.action.parameters(),
         "after": show(step.after),
         "verify": {
             "settle": show(step.verify.settle),

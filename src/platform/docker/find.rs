@@ -17,7 +17,7 @@ use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBu
 use super::daemon::Daemon;
 use super::host::{Host, Op};
 use super::{image, is_full_id, seen, stopped};
-use crate::core::sight::{Found, ImageLabel, Sight, Status};
+use crate::core::sight::{Container, Found, ImageLabel, Sight, Status};
 use crate::core::target::{Target, is_name};
 use crate::platform::PlatformError;
 
@@ -41,7 +41,7 @@ pub(super) async fn find(host: &Host, daemon: &Daemon, target: &Target) -> Resul
         _ => None,
     };
     match container {
-        Some(container) => Ok(Found::One(Box::new(sight(host, daemon, &container).await?))),
+        Some(container) => Ok(Found::one(sight(host, daemon, &container).await?)),
         None => Ok(Found::Nothing),
     }
 }
@@ -52,7 +52,7 @@ pub(super) async fn look(host: &Host, daemon: &Daemon, id: &str) -> Result<Optio
         return Err(PlatformError::NotAnId(id.chars().take(64).collect()));
     }
     match inspect(host, id).await?.filter(|it| it.id.as_deref() == Some(id)) {
-        Some(container) => sight(host, daemon, &container).await.map(Some),
+        Some(container) => sight(host, daemon, &container).await.map(|it| Some(it.into())),
         None => Ok(None),
     }
 }
@@ -114,7 +114,7 @@ async fn inspect(host: &Host, what: &str) -> Result<Option<ContainerInspectRespo
 }
 
 /// Completes what an inspect showed by what it does not show.
-async fn sight(host: &Host, daemon: &Daemon, container: &ContainerInspectResponse) -> Result<Sight, PlatformError> {
+async fn sight(host: &Host, daemon: &Daemon, container: &ContainerInspectResponse) -> Result<Container, PlatformError> {
     let mut sight = seen::sight(host, &daemon.id, container)?;
     // Without the label the container is not enabled, whatever its image says.
     if sight.labels.contains_key(image::ENABLE) {

@@ -28,17 +28,18 @@ mod stopped;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use serde_json::{Value, json};
 
 pub use self::endpoint::{Endpoint, NotAnEndpoint};
 use self::host::Host;
 pub use self::host::{OPS, Pace};
 pub use self::own::{is_own, own_container_id};
-use super::{Observer, Platform, PlatformError};
-use crate::core::sight::{Found, Sight};
+use super::{Observer, Performed, Platform, PlatformError};
+use crate::core::effect::Effect;
+use crate::core::sight::{Found, Pin, Sight, Wanted};
 use crate::core::target::Target;
 
 /// How one host is reached.
@@ -101,7 +102,7 @@ impl Docker {
 
 #[async_trait]
 impl Platform for Docker {
-    async fn find(&self, target: &Target) -> Result<Found, PlatformError> {
+    async fn find(&self, target: &Target, _wanted: Wanted) -> Result<Found, PlatformError> {
         if matches!(target, Target::Unresolvable { .. }) {
             return Ok(Found::Nothing);
         }
@@ -111,14 +112,23 @@ impl Platform for Docker {
         find::find(host, &daemon, target).await
     }
 
-    async fn look(&self, host: &str, id: &str) -> Result<Option<Sight>, PlatformError> {
-        let host = self.host(host)?;
+    async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
+        let host = self.host(target.host())?;
         let daemon = host.daemon().await?;
-        find::look(host, &daemon, id).await
+        find::look(host, &daemon, &pin.id).await
     }
 
-    async fn restart(&self, host: &str, id: &str, grace: Duration) -> Result<(), PlatformError> {
-        restart::restart(self.host(host)?, id, grace).await
+    async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
+        let answer = match (self.host(target.host()), effect) {
+            (Ok(host), Effect::Restart { grace }) => restart::restart(host, &pin.id, *grace).await,
+            (Ok(_), _) => Err(PlatformError::Unfit("this is not done yet".to_owned())),
+            (Err(error), _) => Err(error),
+        };
+        Performed { touched: json!({}), answer }
+    }
+
+    async fn evidence(&self, _target: &Target, _pin: &Pin, _log_lines: u32) -> Value {
+        json!({})
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

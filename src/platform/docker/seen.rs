@@ -3,19 +3,19 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, EndpointSettings, HealthStatusEnum,
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, EndpointSettings, HealthStatusEnum, HostConfig,
 };
 use jiff::Timestamp;
 
 use super::host::Host;
 use super::is_full_id;
 use super::stopped::Exit;
-use crate::core::sight::{Health, ImageLabel, Sight, Status};
+use crate::core::sight::{Container, Health, ImageLabel, Status};
 use crate::core::time::micros;
 use crate::platform::PlatformError;
 
 /// What an inspect shows, the image's label and who stopped it still unknown.
-pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) -> Result<Sight, PlatformError> {
+pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) -> Result<Container, PlatformError> {
     let Some(id) = it.id.clone().filter(|id| is_full_id(id)) else {
         return Err(senseless(host, "a container without a full id"));
     };
@@ -23,7 +23,7 @@ pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) ->
         return Err(senseless(host, "a container without a name"));
     };
     let Some(state) = &it.state else { return Err(senseless(host, "a container without a state")) };
-    Ok(Sight {
+    Ok(Container {
         daemon: daemon.to_owned(),
         id,
         name,
@@ -37,7 +37,34 @@ pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) ->
         health: state.health.as_ref().and_then(|it| it.status).and_then(health),
         addresses: addresses(it),
         stopped_by_hand: None,
+        number: labels(it).get("com.docker.compose.container-number").and_then(|text| text.parse().ok()),
+        memory_limit: limit(it, |config| config.memory),
+        nano_cpus: limit(it, |config| config.nano_cpus),
+        health_log: health_log(state),
+        dependents: Vec::new(),
     })
+}
+
+/// Docker writes 0 for no limit.
+fn limit(it: &ContainerInspectResponse, of: fn(&HostConfig) -> Option<i64>) -> Option<u64> {
+    it.host_config.as_ref().and_then(of).and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit > 0)
+}
+
+/// Lines of the health check's log that are kept, and characters of each.
+const HEALTH_LINES: usize = 3;
+const HEALTH_CHARS: usize = 256;
+
+fn health_log(state: &ContainerState) -> Vec<String> {
+    let log = state.health.as_ref().and_then(|health| health.log.as_ref());
+    let newest = log.into_iter().flatten().rev().take(HEALTH_LINES);
+    let mut lines: Vec<String> = newest
+        .map(|it| {
+            let output: String = it.output.as_deref().unwrap_or_default().trim().chars().take(HEALTH_CHARS).collect();
+            format!("exit {}: {output}", it.exit_code.unwrap_or_default())
+        })
+        .collect();
+    lines.reverse();
+    lines
 }
 
 /// How the last run ended, as far as the inspect shows.

@@ -22,13 +22,16 @@ const BEGIN_LOCKED: &str = "BEGIN; SELECT pg_advisory_xact_lock(1718908002, 1)";
 pub(super) async fn admit(
     connection: &mut PgConnection,
     claim: &Claim,
-    ask: &LedgerAsk,
+    asks: &[&LedgerAsk],
     judge: Judge<'_>,
 ) -> Result<Admission, StoreError> {
     let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
-    let ledger = read(&mut tx, ask).await.during(WHAT)?;
+    let mut ledgers = Vec::with_capacity(asks.len());
+    for ask in asks {
+        ledgers.push(read(&mut tx, ask).await.during(WHAT)?);
+    }
     // Dropping the transaction rolls back and frees the lock.
-    let commit = match judge(&ledger) {
+    let commit = match judge(&ledgers) {
         Ok(commit) => commit,
         Err(refusal) => return Ok(Admission::Refused(refusal)),
     };
@@ -105,7 +108,9 @@ async fn read(tx: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
         }
     }
     Ok(Ledger {
+        used: vec![0; full_since.len()],
         full_since,
+        breaker: crate::core::surroundings::Breaker::default(),
         last_effect: last_effect.map(Into::into),
         rivals: rivals.into_iter().map(|id| id.0).collect(),
         in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),

@@ -112,10 +112,10 @@ impl Store for Postgres {
         on_connection!(self.pool, read::attached(remediation))
     }
 
-    async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError> {
+    async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError> {
         // The database lets in one at a time. Whoever waits here holds no connection, which others could use meanwhile.
         let _turn = self.admitting.lock().await;
-        on_connection!(self.pool, ledger::admit(claim, ask, judge))
+        on_connection!(self.pool, ledger::admit(claim, asks, judge))
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {

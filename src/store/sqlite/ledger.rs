@@ -18,13 +18,16 @@ const WHAT: &str = "admit an effect";
 pub(super) async fn admit(
     pool: &SqlitePool,
     claim: &Claim,
-    ask: &LedgerAsk,
+    asks: &[&LedgerAsk],
     judge: Judge<'_>,
 ) -> Result<Admission, StoreError> {
     let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
-    let ledger = read(&mut tx, ask).await.during(WHAT)?;
+    let mut ledgers = Vec::with_capacity(asks.len());
+    for ask in asks {
+        ledgers.push(read(&mut tx, ask).await.during(WHAT)?);
+    }
     // Dropping the transaction rolls back and frees the lock.
-    let commit = match judge(&ledger) {
+    let commit = match judge(&ledgers) {
         Ok(commit) => commit,
         Err(refusal) => return Ok(Admission::Refused(refusal)),
     };
@@ -98,7 +101,9 @@ async fn read(tx: &mut SqliteConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger
     let rivals: Vec<Id> = sqlx::query_scalar(RIVALS).bind(&key).bind(Id(ask.remediation)).fetch_all(&mut *tx).await?;
     let in_flight: i64 = sqlx::query_scalar(IN_FLIGHT).bind(Id(ask.remediation)).fetch_one(tx).await?;
     Ok(Ledger {
+        used: vec![0; full_since.len()],
         full_since,
+        breaker: crate::core::surroundings::Breaker::default(),
         last_effect: last_effect.map(Into::into),
         rivals: rivals.into_iter().map(|id| id.0).collect(),
         in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),

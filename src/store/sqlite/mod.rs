@@ -106,8 +106,8 @@ impl Store for Sqlite {
         read::attached(&self.readers, remediation).await
     }
 
-    async fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Result<Admission, StoreError> {
-        self.watched(ledger::admit(&self.writer, claim, ask, judge).await)
+    async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError> {
+        self.watched(ledger::admit(&self.writer, claim, asks, judge).await)
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {

@@ -51,6 +51,8 @@ pub(super) fn story(rule: Rule) -> Story {
         tried: None,
         key: None,
         told: false,
+        announced_until: None,
+        answered: None,
         last_action: None,
         state: State::Held { until: after(at(0), rule.hold) },
     };

@@ -1,0 +1,232 @@
+//! What exactly is sent to the platform: an action, made concrete by what was seen of the target.
+//!
+//! Always holds: an effect names its things by full id and was decided about one sight of them, so whoever finds its intent
+//! after a crash can look at the same things and tell whether it happened.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::action::{Action, CleanLogs, Prune, SCALE_GRACE};
+use super::sight::{Container, Pin, Replicas, Sight, Status};
+
+/// One effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Stop and start this container again.
+    Restart {
+        /// How long its process may take to end. Whole seconds.
+        grace: Duration,
+    },
+    /// Stop this container.
+    Stop {
+        /// See [`Effect::Restart`].
+        grace: Duration,
+    },
+    /// Stop these replicas of a Compose service, in this order.
+    StopReplicas {
+        /// Which.
+        replicas: Vec<Replica>,
+        /// See [`Effect::Restart`].
+        grace: Duration,
+        /// How many ran before.
+        from: u32,
+    },
+    /// Start these replicas of a Compose service, in this order.
+    StartReplicas {
+        /// Which.
+        replicas: Vec<Replica>,
+        /// How many ran before.
+        from: u32,
+    },
+    /// Another number of replicas for a Swarm service.
+    SetReplicas {
+        /// The version of the service that this was decided about.
+        version: u64,
+        /// How many were asked for before.
+        from: u64,
+        /// How many are asked for.
+        to: u64,
+    },
+    /// Make the tasks of a Swarm service anew.
+    ForceUpdate {
+        /// The version of the service that this was decided about.
+        version: u64,
+    },
+    /// Clean logs.
+    Clean(CleanLogs),
+    /// Prune.
+    Prune(Prune),
+    /// Other limits for this container.
+    SetLimits {
+        /// Bytes of memory.
+        memory: Option<u64>,
+        /// Billionths of a processor.
+        nano_cpus: Option<u64>,
+    },
+}
+
+/// One container of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// The full id.
+    pub id: String,
+    /// Its name, for records.
+    pub name: String,
+}
+
+/// What a look says about an effect that gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// It happened, or somebody did the same.
+    Happened,
+    /// Something of it is to be seen that may also come from elsewhere: it counts as done once the daemon cannot still be
+    /// at it.
+    Perhaps,
+    /// The target is as it was.
+    Untouched,
+    /// It leaves no trace: nobody can tell.
+    Traceless,
+}
+
+/// Why an action cannot be made concrete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotScalable(pub String);
+
+impl Effect {
+    /// Of attempts that were stored before there was more than one kind.
+    pub(crate) fn of_old() -> Self {
+        Self::Restart { grace: SCALE_GRACE }
+    }
+
+    /// What `action` means for what was seen. `escalate` has no effect and `restore` is made from a loan: neither is asked.
+    pub fn of(action: &Action, sight: &Sight) -> Result<Self, NotScalable> {
+        let kind = sight.kind();
+        let cannot = |what: &str| Err(NotScalable(format!("{what} does not apply to a {kind}")));
+        match (action, sight) {
+            (Action::Restart { grace, .. }, Sight::Container(_)) => Ok(Self::Restart { grace: *grace }),
+            (Action::Restart { .. }, Sight::Service(service)) => Ok(Self::ForceUpdate { version: service.version }),
+            (Action::Stop { grace }, Sight::Container(_)) => Ok(Self::Stop { grace: *grace }),
+            (Action::ScaleDown { by, floor }, Sight::Replicas(group)) => {
+                let running = group.running();
+                let from = count(running.len());
+                let stop = (*by).min(from.saturating_sub(*floor));
+                if stop == 0 {
+                    return Err(NotScalable(format!("{from} replicas run, and the floor is {floor}")));
+                }
+                let last = running.iter().rev().take(stop as usize);
+                Ok(Self::StopReplicas { replicas: last.map(|it| Replica::of(it)).collect(), grace: SCALE_GRACE, from })
+            }
+            (Action::ScaleUp { by, ceiling }, Sight::Replicas(group)) => {
+                let (from, stopped) = (count(group.running().len()), group.stopped());
+                let start = (*by).min(ceiling.saturating_sub(from));
+                if start == 0 {
+                    return Err(NotScalable(format!("{from} replicas run, and the ceiling is {ceiling}")));
+                }
+                if stopped.is_empty() {
+                    return Err(NotScalable("no stopped replica is there, and fettle makes none".to_owned()));
+                }
+                let first = stopped.iter().take(start as usize);
+                Ok(Self::StartReplicas { replicas: first.map(|it| Replica::of(it)).collect(), from })
+            }
+            (Action::ScaleDown { by, floor }, Sight::Service(service)) => {
+                let Some(from) = service.replicas else { return global() };
+                let to = from.saturating_sub((*by).into()).max((*floor).into());
+                if to >= from {
+                    return Err(NotScalable(format!("{from} replicas are asked for, and the floor is {floor}")));
+                }
+                Ok(Self::SetReplicas { version: service.version, from, to })
+            }
+            (Action::ScaleUp { by, ceiling }, Sight::Service(service)) => {
+                let Some(from) = service.replicas else { return global() };
+                let to = from.saturating_add((*by).into()).min((*ceiling).into());
+                if to <= from {
+                    return Err(NotScalable(format!("{from} replicas are asked for, and the ceiling is {ceiling}")));
+                }
+                Ok(Self::SetReplicas { version: service.version, from, to })
+            }
+            (Action::CleanLogs(clean), Sight::Container(_) | Sight::Disk(_)) => Ok(Self::Clean(clean.clone())),
+            (Action::Prune(prune), Sight::Disk(_)) => Ok(Self::Prune(prune.clone())),
+            (Action::SetLimits { memory, nano_cpus }, Sight::Container(_)) => {
+                Ok(Self::SetLimits { memory: *memory, nano_cpus: *nano_cpus })
+            }
+            (action, _) => cannot(action.name()),
+        }
+    }
+
+    /// What a later look at the same target says about it, `before` being how it was when it was decided.
+    #[must_use]
+    pub fn proof(&self, before: &Pin, now: &Sight) -> Proof {
+        let of = |happened: bool| if happened { Proof::Happened } else { Proof::Untouched };
+        match (self, now) {
+            (Self::Restart { .. }, Sight::Container(it)) => match it.pin() {
+                pin if before.superseded_by(&pin) => Proof::Happened,
+                pin if pin.started_at != before.started_at => Proof::Perhaps,
+                _ => Proof::Untouched,
+            },
+            (Self::Stop { .. }, Sight::Container(it)) => of(it.status == Status::Exited),
+            (Self::StopReplicas { replicas, .. }, Sight::Replicas(group)) => {
+                partly(replicas.len() - group.running_of(replicas), replicas.len())
+            }
+            (Self::StartReplicas { replicas, .. }, Sight::Replicas(group)) => {
+                partly(group.running_of(replicas), replicas.len())
+            }
+            (Self::SetReplicas { to, .. }, Sight::Service(service)) => of(service.replicas == Some(*to)),
+            (Self::ForceUpdate { version }, Sight::Service(service)) => of(service.version != *version),
+            (Self::SetLimits { memory, nano_cpus }, Sight::Container(it)) => {
+                of(memory.is_none_or(|want| it.memory_limit == Some(want))
+                    && nano_cpus.is_none_or(|want| it.nano_cpus == Some(want)))
+            }
+            _ => Proof::Traceless,
+        }
+    }
+
+    /// What it touches, for the intent's audit row.
+    #[must_use]
+    pub fn describe(&self) -> Value {
+        match self {
+            Self::StopReplicas { replicas, from, .. } => {
+                json!({"replicas": replicas, "from": from, "to": from.saturating_sub(count(replicas.len()))})
+            }
+            Self::StartReplicas { replicas, from } => {
+                json!({"replicas": replicas, "from": from, "to": from + count(replicas.len())})
+            }
+            Self::SetReplicas { version, from, to } => json!({"version": version, "from": from, "to": to}),
+            Self::ForceUpdate { version } => json!({"version": version}),
+            _ => json!({}),
+        }
+    }
+}
+
+/// Some of it is to be seen: a call that was cut off in its middle.
+fn partly(done: usize, all: usize) -> Proof {
+    match done {
+        0 => Proof::Untouched,
+        done if done == all => Proof::Happened,
+        _ => Proof::Perhaps,
+    }
+}
+
+fn global() -> Result<Effect, NotScalable> {
+    Err(NotScalable("the service runs in global mode, one task per node".to_owned()))
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl Replicas {
+    /// How many of these run.
+    pub(crate) fn running_of(&self, replicas: &[Replica]) -> usize {
+        let running = |it: &&Replica| self.members.iter().any(|m| m.id == it.id && m.status == Status::Running);
+        replicas.iter().filter(running).count()
+    }
+}
+
+impl Replica {
+    fn of(container: &Container) -> Self {
+        Self { id: container.id.clone(), name: container.name.clone() }
+    }
+}

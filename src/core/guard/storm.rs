@@ -1,0 +1,38 @@
+//! `storm`: so much is wrong at once that the cause is hardly each target's own, and fettle holds back.
+//!
+//! Counted when alerts are taken in: distinct targets opened fleet-wide, refused ones left out. Latched: it ends only when it
+//! was not found again for `quiet_for`. It lowers the mode to `then`, and refuses only where that is `observe`.
+
+use serde_json::json;
+
+use super::{Known, Seen, refusal};
+use crate::core::remediation::refusal::{Guard, Refusal};
+use crate::core::rule::model::Mode;
+use crate::core::settings::StormLimit;
+use crate::core::surroundings::Storm;
+use crate::core::time::{Timestamp, after};
+
+/// The ceiling that a storm sets, while there is one.
+#[must_use]
+pub fn ceiling(known: &Known<'_>) -> Option<Mode> {
+    let limit = known.settings.storm?;
+    ends_at(known.surroundings.storm?, limit, known.now).map(|_| limit.then)
+}
+
+/// When the storm ends if nothing more comes; `None`: it is over.
+fn ends_at(storm: Storm, limit: StormLimit, now: Timestamp) -> Option<Timestamp> {
+    let end = after(storm.last_at, limit.quiet_for);
+    (now < end).then_some(end)
+}
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
+    let known = &seen.known;
+    let (limit, storm) = (known.settings.storm?, known.surroundings.storm?);
+    let until = ends_at(storm, limit, known.now)?;
+    (limit.then == Mode::Observe && known.base_mode > Mode::Observe).then(|| {
+        let why = format!("{} targets were opened within {} s", storm.targets, limit.within.as_secs());
+        let numbers = json!({"targets": storm.targets, "limit": limit.targets, "within_seconds": limit.within.as_secs(),
+            "since": storm.since, "quiet_until": until});
+        refusal(Guard::Storm, Some(until), why, numbers)
+    })
+}
