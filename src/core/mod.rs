@@ -8,6 +8,7 @@ pub mod alert;
 pub mod decide;
 pub mod duration;
 pub mod guard;
+pub mod interval;
 pub mod matcher;
 pub mod receive;
 pub mod remediation;
