@@ -10,6 +10,7 @@ pub mod decide;
 pub mod duration;
 pub mod effect;
 pub mod guard;
+pub mod interval;
 pub mod matcher;
 pub mod receive;
 pub mod remediation;

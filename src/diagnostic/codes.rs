@@ -23,7 +23,7 @@ macro_rules! codes {
     };
 }
 
-// F00x any file · F01x–F04x rules · F05x–F06x service configuration.
+// F00x any file · F01x–F04x rules · F05x–F06x service configuration · F07x time intervals.
 codes! {
     Error   F001 UNREADABLE          "A file or folder cannot be read, is too large, or is not UTF-8."
     Error   F002 NOT_YAML            "A file is not YAML, or is nested or repeated beyond all sense."
@@ -68,6 +68,12 @@ codes! {
     Error   F057 RETENTION           "Audit rows would be deleted while a budget still counts them."
     Error   F058 SECRET_FILE         "A file that holds a secret cannot be read or is empty."
     Error   F059 LOG                 "The log level or filter is not readable."
+
+    Error   F070 TIME_RANGE          "A time of the day is not `HH:MM`, or a range of them does not end after it begins."
+    Error   F071 DATE_RANGE          "A weekday, day, month or year is not possible, or a range of them ends before it begins."
+    Error   F072 LOCATION            "A location is not the IANA name of a time zone."
+    Error   F073 INTERVAL_EMPTY      "A list of time intervals, an entry or a field of one says nothing."
+    Error   F074 NEVER_OPENS         "No instant is in a time interval."
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ const TABLE: [(&str, &[&str]); 13] = [
 /// The order inside the core: a module may name those of its own line and of the lines before.
 const CORE: [&[&str]; 8] = [
     &["words", "time", "duration", "yaml"],
-    &["alert", "matcher", "target", "action"],
+    &["alert", "matcher", "target", "action", "interval"],
     &["rule", "sight"],
     &["settings", "select"],
     &["remediation", "verdict"],

@@ -9,6 +9,7 @@
 
 pub mod budget;
 pub mod compile;
+pub mod during;
 pub mod mode;
 pub mod model;
 pub mod set;
