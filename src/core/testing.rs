@@ -87,6 +87,7 @@ pub(crate) fn rule(name: &str) -> Rule {
         matchers: Vec::new(),
         target: TargetSpec { find: Find::Container(Word::Literal("web".into())), host: None, allow: Vec::new(), min_healthy: 0 },
         unless: Vec::new(),
+        during: None,
         evidence: Evidence::default(),
         announce: None,
         hold: Duration::ZERO,

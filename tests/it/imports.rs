@@ -41,11 +41,13 @@ const TABLE: [(&str, &[&str]); 13] = [
 ];
 
 /// The order inside the core: a module may name those of its own line and of the lines before.
-const CORE: [&[&str]; 8] = [
-    &["words", "time", "duration", "yaml"],
-    &["alert", "matcher", "target", "action", "interval"],
-    &["rule", "sight"],
+const CORE: [&[&str]; 10] = [
+    &["words", "time", "duration", "yaml", "interval"],
+    &["alert", "matcher", "target"],
+    &["action", "announcement"],
+    &["sight", "rule", "effect"],
     &["settings", "select"],
+    &["surroundings"],
     &["remediation", "verdict"],
     &["guard"],
     &["decide"],

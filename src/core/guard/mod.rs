@@ -20,6 +20,7 @@ mod no_target;
 mod not_allowed;
 mod not_enabled;
 mod on_loan;
+mod outside_window;
 mod paused;
 mod protected;
 mod resolved;
@@ -119,8 +120,14 @@ pub struct Seen<'a> {
 }
 
 /// Asked before anything is looked up.
-const BEFORE_LOOK: [fn(&Known<'_>) -> Option<Refusal>; 5] =
-    [paused::check, expired::check, resolved::check, silenced::check, unless::check];
+const BEFORE_LOOK: [fn(&Known<'_>) -> Option<Refusal>; 6] = [
+    paused::check,
+    expired::check,
+    resolved::check,
+    silenced::check,
+    unless::check,
+    outside_window::check,
+];
 
 /// Asked once the target was looked up.
 const AFTER_LOOK: [fn(&Seen<'_>) -> Option<Refusal>; 11] = [

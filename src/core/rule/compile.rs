@@ -163,6 +163,7 @@ fn read_rule(
         hold: limits.hold,
         steps: steps?,
         unless: Vec::new(),
+        during: None,
         evidence: super::model::Evidence::default(),
         announce: None,
         budget: limits.budget,

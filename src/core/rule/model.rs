@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::action::Action;
 use crate::core::alert::labels::Labels;
+use crate::core::interval::Intervals;
 use crate::core::matcher::Matcher;
 pub use crate::core::target::Pattern;
 use crate::core::target::{Hosts, Kind, Target, is_name};
@@ -30,6 +31,8 @@ pub struct Rule {
     pub steps: Vec<Step>,
     /// While such an alert has fresh evidence the cause is elsewhere, and nothing is done.
     pub unless: Vec<Unless>,
+    /// When it may act; `None`: always.
+    pub during: Option<Intervals>,
     /// What is kept of the target before it is touched.
     pub evidence: Evidence,
     /// Labels of the opening alert that fettle's own alerts about it carry; `None`: all but `alertname` and `severity`.
