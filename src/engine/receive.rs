@@ -209,6 +209,8 @@ impl Receiver {
             fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
             targets,
             fixed_since: regress.map(|window| before(now, window)),
+            recent_since: None,
+            recent_limit: 0,
             owner: self.shell.owner,
             lease_until: room.then(|| after(now, DECISION_LEASE)),
         }

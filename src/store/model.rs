@@ -14,9 +14,9 @@ use crate::core::alert::labels::Labels;
 use crate::core::announcement::Announcement;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
-use crate::core::surroundings::Surroundings;
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::Remediation;
+use crate::core::surroundings::Surroundings;
 use crate::core::time::Timestamp;
 
 /// A notification on its way in.
@@ -62,8 +62,12 @@ pub struct ReceiveAsk {
     pub fingerprints: HashSet<Fingerprint>,
     /// Targets they may be about, as written.
     pub targets: HashSet<String>,
-    /// How far back a `fixed` may lie to count as regressed.
+    /// How far back a `fixed`, or the return of a loan, may lie to count as regressed.
     pub fixed_since: Option<Timestamp>,
+    /// How far back a target may have been opened to be in [`World::recent`]; `None`: nobody counts storms.
+    pub recent_since: Option<Timestamp>,
+    /// So many of them at most.
+    pub recent_limit: u32,
     /// Who opens: new remediations are born claimed by this owner until `lease_until`.
     pub owner: Uuid,
     /// See `owner`.
@@ -81,6 +85,8 @@ impl ReceiveAsk {
             fingerprints: HashSet::new(),
             targets: HashSet::new(),
             fixed_since: None,
+            recent_since: None,
+            recent_limit: 0,
             owner,
             lease_until: None,
             now,
@@ -216,6 +222,8 @@ pub struct Outgoing {
     pub id: Uuid,
     /// Rises with every change; what was delivered is compared with it.
     pub version: i64,
+    /// Since when it stands.
+    pub starts_at: Timestamp,
     /// As it stands.
     pub announcement: Announcement,
 }

@@ -27,6 +27,7 @@ fn request(scopes: Vec<Scope>, cooldown: u64, now: Timestamp) -> Request {
         key: "k".into(),
         mode: Mode::Act,
         now,
+        unproven_since: now,
         scopes,
     };
     Request { plan: Plan { attempt, key: "k".into(), mode: Mode::Act }, ask, cooldown: secs(cooldown), in_flight: 2 }
