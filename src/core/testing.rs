@@ -9,11 +9,12 @@ use super::action::Action;
 use super::alert::episode::{AlertState, Word as Said};
 use super::alert::fingerprint::Fingerprint;
 use super::alert::labels::Labels;
+use super::remediation::state::{Opener, Remediation, State};
 use super::rule::model::{Budget, Evidence, Find, Mode, Pattern, Rule, Step, TargetSpec, Verify, Word};
 use super::settings::{Protected, Settings};
 use super::sight::{Container, Health, ImageLabel, Status};
 use super::target::Target;
-use super::time::Timestamp;
+use super::time::{Timestamp, after};
 
 /// `second` seconds after the beginning of the tests' time.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -99,6 +100,29 @@ pub(crate) fn rule(name: &str) -> Rule {
         mode: Mode::Act,
         proceed: false,
         source: "rules/web.yaml:1".into(),
+    }
+}
+
+/// What the rule's alert `A` opens at 0, held until the rule's hold is over.
+pub(crate) fn opened(rule: &Rule) -> Remediation {
+    let alert = firing("A");
+    Remediation {
+        id: id(1),
+        rule: rule.name.clone(),
+        target: web(),
+        alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels },
+        opened_at: at(0),
+        rung: 0,
+        attempts: 0,
+        blind: 0,
+        pin: None,
+        tried: None,
+        key: None,
+        told: false,
+        announced_until: None,
+        answered: None,
+        last_action: None,
+        state: State::Held { until: after(at(0), rule.hold) },
     }
 }
 

@@ -128,9 +128,9 @@ fn a_no_from_docker_stays_a_no_though_the_policy_restarted_the_container_meanwhi
     let mut story = story(rule("r"));
     story.docker.restarts = Restarts::Crash { done: false };
     story.wake();
-    let look = Ok(Some(Box::new(container().crashed_at(1))));
+    let look = Ok(Some(Box::new(container().crashed_at(1).into())));
     let answer = Err(super::docker::failure("docker_error", false, true));
-    story.give(Event::Returned(super::super::Call { started_at: at(0), answer, after: look }));
+    story.give(Event::Returned(super::super::Call { started_at: at(0), detail: serde_json::json!({}), answer, after: look }));
     assert_eq!(story.audit()[0], "restart failed docker_error");
 }
 
