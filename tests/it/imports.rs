@@ -44,7 +44,7 @@ const TABLE: [(&str, &[&str]); 13] = [
 const CORE: [&[&str]; 8] = [
     &["words", "time", "duration", "yaml"],
     &["alert", "matcher", "target", "action"],
-    &["rule", "sight"],
+    &["rule", "sight", "upstream"],
     &["settings", "select"],
     &["remediation", "verdict"],
     &["guard"],
