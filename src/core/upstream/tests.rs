@@ -66,7 +66,7 @@ fn only_what_is_inhibited_by_nothing_but_fettles_own_alerts_fires() {
 
 #[test]
 fn an_absent_alert_is_gone_only_if_every_peer_that_answered_is_up_for_long() {
-    let young = Some(TRUSTED_AFTER - secs(1));
+    let young = Some(secs(TRUSTED_AFTER.as_secs() - 1));
     for (ups, standing) in [
         (&[][..], Standing::Unknown),
         (&[LONG], Standing::Gone),
@@ -94,8 +94,7 @@ fn where_peers_differ_the_one_that_leads_to_less_holds() {
         there
     };
     let picture = views(listed("A"), listed("A").silenced().since(1));
-    let expected =
-        Seen { status: Status::Active, silenced: true, inhibited_by_others: false, starts_at: at(1) };
+    let expected = Seen { status: Status::Active, silenced: true, inhibited_by_others: false, starts_at: at(1) };
     assert_eq!(picture.alerts[&of("A")], expected);
     assert!(silenced(&picture, &of("A")) && !silenced(&picture, &of("Other")) && !silenced(&picture, &of("Absent")));
     let picture = views(listed("A"), listed("A").inhibited_by(&["Other"]));
