@@ -90,6 +90,7 @@ pub(super) struct Records<'a> {
     pub(super) breakers: Vec<&'a BreakerRow>,
     pub(super) loans: Vec<&'a Loan>,
     pub(super) announcements: Vec<&'a Announcement>,
+    pub(super) ended: Vec<&'a AlertState>,
 }
 
 impl<'a> From<&'a [Record]> for Records<'a> {
@@ -105,6 +106,7 @@ impl<'a> From<&'a [Record]> for Records<'a> {
                 Record::Breaker(row) => sorted.breakers.push(row),
                 Record::Loan(loan) => sorted.loans.push(loan),
                 Record::Announce(it) => sorted.announcements.push(it),
+                Record::Ended(alert) => sorted.ended.push(alert),
                 // Counted by metrics and told by a transition.
                 Record::Refusal { .. } => {}
             }

@@ -64,9 +64,9 @@ pub struct ReceiveAsk {
     pub targets: HashSet<String>,
     /// How far back a `fixed`, or the return of a loan, may lie to count as regressed.
     pub fixed_since: Option<Timestamp>,
-    /// How far back a target may have been opened to be in [`World::recent`]; `None`: nobody counts storms.
+    /// From when on targets count for the storm; `None` when storms are off.
     pub recent_since: Option<Timestamp>,
-    /// So many of them at most.
+    /// So many of them are enough to know.
     pub recent_limit: u32,
     /// Who opens: new remediations are born claimed by this owner until `lease_until`.
     pub owner: Uuid,

@@ -29,10 +29,10 @@ pub struct World {
     pub fixed: HashMap<(String, String), PastFix>,
     /// When a loan of each rule and target was last returned.
     pub returned: HashMap<(String, String), Timestamp>,
+    /// Distinct targets of remediations opened within the storm's window, refused ones left out; no more than make a storm.
+    pub recent: HashSet<String>,
     /// The storm as it was last found.
     pub storm: Option<Storm>,
-    /// Distinct targets that were opened of late, those refused left out; no more than were asked for.
-    pub recent: HashSet<String>,
 }
 
 /// What became of one alert for one rule.
@@ -102,7 +102,7 @@ pub struct Changes {
     pub woken: Vec<Uuid>,
     /// Rows beside them, in order.
     pub records: Vec<Record>,
-    /// The storm as it was found, if it was.
+    /// The storm, where this batch found one.
     pub storm: Option<Storm>,
 }
 

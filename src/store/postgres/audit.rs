@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{breakers, loans, outbox};
+use super::{breakers, ended, loans, outbox};
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::store::StoreError;
@@ -30,7 +30,8 @@ pub(super) async fn write(tx: &mut PgConnection, records: &[Record]) -> Result<(
 async fn beside(tx: &mut PgConnection, records: &Records<'_>) -> sqlx::Result<()> {
     breakers::write(tx, &records.breakers).await?;
     loans::write(tx, &records.loans).await?;
-    outbox::write(tx, &records.announcements).await
+    outbox::write(tx, &records.announcements).await?;
+    ended::write(tx, &records.ended).await
 }
 
 fn column<'a, R, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
-use super::{breakers, loans, outbox};
+use super::{breakers, ended, loans, outbox};
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::store::StoreError;
@@ -35,7 +35,8 @@ pub(super) async fn write(tx: &mut SqliteConnection, records: &[Record]) -> Resu
     }
     breakers::write(tx, &records.breakers).await.during(WHAT)?;
     loans::write(tx, &records.loans).await.during(WHAT)?;
-    outbox::write(tx, &records.announcements).await.during(WHAT)
+    outbox::write(tx, &records.announcements).await.during(WHAT)?;
+    ended::write(tx, &records.ended).await.during(WHAT)
 }
 
 const ACTION: &str = "

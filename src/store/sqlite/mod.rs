@@ -10,6 +10,7 @@ mod answers;
 mod audit;
 mod breakers;
 mod connect;
+mod ended;
 mod facts;
 mod inbox;
 mod ledger;
