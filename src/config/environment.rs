@@ -12,7 +12,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Every variable of ours: the settings', and those that only the command line reads.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 24] = [
     "FETTLE_AUTH_METRICS_OPEN",
     "FETTLE_AUTH_TOKENS",
     "FETTLE_CONFIG",
@@ -34,6 +34,8 @@ const KNOWN: [&str; 22] = [
     "FETTLE_RETENTION_AUDIT",
     "FETTLE_RETENTION_NOTIFICATIONS",
     "FETTLE_RULES",
+    "FETTLE_STORM",
+    "FETTLE_TRIP",
     "FETTLE_URL",
 ];
 

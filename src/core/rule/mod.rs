@@ -14,6 +14,10 @@ pub mod mode;
 pub mod model;
 pub mod set;
 
+mod actions;
+mod approval;
+mod clean;
+mod fits;
 mod index;
 mod limits;
 mod matchers;

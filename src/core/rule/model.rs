@@ -227,14 +227,20 @@ pub struct Unnamed {
 }
 
 impl TargetSpec {
-    /// The target these labels mean, by names alone; nothing is looked up.
-    pub fn resolve(&self, labels: &Labels, hosts: &Hosts) -> Result<Target, Unnamed> {
-        let kind = match self.find {
+    /// The way it is found.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.find {
             Find::Container(_) => Kind::Container,
             Find::Compose { .. } => Kind::Compose,
             Find::Swarm(_) => Kind::Swarm,
             Find::Disk(_) => Kind::Disk,
-        };
+        }
+    }
+
+    /// The target these labels mean, by names alone; nothing is looked up.
+    pub fn resolve(&self, labels: &Labels, hosts: &Hosts) -> Result<Target, Unnamed> {
+        let kind = self.kind();
         let host = match &self.host {
             None => hosts.only().ok_or_else(|| ("?", "no host is named and more than one is configured".to_owned())),
             Some(word) => hosts
