@@ -284,7 +284,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         storm: config.storm,
         trip: config.trip,
-        // No setting names one yet.
+        // The engine does not ask it yet; then: config.alertmanager.is_some().
         alertmanager: false,
         approvers: config.auth.has_approver(),
         mode: config.mode,

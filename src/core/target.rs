@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn what_is_not_a_name_is_not_a_target() {
         for text in
-            ["web", "container:", "container:a/", "container:a/../b", "compose:a/b", "container:a/b/c", "disk:a/b"]
+            ["web", "container:", "container:a/", "container:a/../b", "compose:a/b", "container:a/b/c", "planet:a/b"]
         {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
