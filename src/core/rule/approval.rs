@@ -22,6 +22,11 @@ pub(super) fn read(
 ) -> Option<Approval> {
     let raw = match node.value {
         Value::Null => RawApproval::default(),
+        Value::Scalar(_) => {
+            let help = "write {when: [MATCHER], within: 10m}, {} for always, or leave it out for never";
+            report.add_with_help(&codes::WRONG_SHAPE, &node.at, "text where a map belongs", help);
+            return None;
+        }
         _ => RawApproval::read(node, report)?,
     };
     if !context.approvers {
@@ -41,8 +46,8 @@ pub(super) fn read(
 }
 
 /// Reads `restore`: after how long a loan is returned; `None`: never, or it is not readable.
-pub(super) fn restore(node: &Node, action: &Action, report: &mut Report<'_>) -> Option<Duration> {
-    if !action.scales() {
+pub(super) fn restore(node: &Node, action: Option<&Action>, report: &mut Report<'_>) -> Option<Duration> {
+    if let Some(action) = action.filter(|action| !action.scales()) {
         let message = format!("`{}` scales nothing, so there is nothing to return", action.name());
         let help = "remove `restore`; it belongs to scale_down and scale_up";
         report.add_with_help(&codes::RESTORE, &node.at, message, help);

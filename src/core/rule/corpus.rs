@@ -102,6 +102,17 @@ fn a_budget_window_must_not_outlast_the_audit() {
 }
 
 #[test]
+fn a_person_is_not_waited_for_beyond_freshness_even_when_nothing_is_said() {
+    let text = "version: 1\nrules:\n  - name: a\n    match: [a=b]\n    target: {container: a}\n    steps: [{restart: , approval: {}}]\n";
+    let file = [SourceFile { path: "a.yaml".into(), text: text.into() }];
+    let context = Context { freshness: Duration::from_mins(5), ..Context::default() };
+    let found = compile(&file, &context).expect_err("10m is beyond 5m");
+    assert_eq!((found.len(), found[0].code, found[0].line, found[0].column), (1, "F092", 6, 35));
+    let asked = Context { alertmanager: true, ..context };
+    assert!(compile(&file, &asked).is_ok(), "Alertmanager knows whether it still fires");
+}
+
+#[test]
 fn a_name_used_in_two_files_is_reported_with_both_places() {
     let text = "version: 1\nrules:\n  - {name: a, match: [a=b], target: {container: a}, steps: [restart]}\n";
     let file = |path: &str| SourceFile { path: path.into(), text: text.into() };

@@ -24,11 +24,17 @@ pub(super) fn kinds(action: &Action) -> &'static [Kind] {
     }
 }
 
-/// Refuses an action that does not apply to the target, with the place of the step.
-pub(super) fn check(action: &Action, target: &TargetSpec, at: &Range<usize>, report: &mut Report<'_>) {
+/// Refuses an action that does not apply to the target, and warns of one that the configuration never permits on it.
+pub(super) fn check(
+    action: &Action,
+    target: &TargetSpec,
+    at: &Range<usize>,
+    context: &Context,
+    report: &mut Report<'_>,
+) {
     let kind = target.kind();
     if kinds(action).contains(&kind) {
-        return;
+        return check_permitted(action, target, at, context, report);
     }
     let possible: Vec<&str> = kinds(action).iter().copied().map(Kind::as_str).collect();
     let message = format!("`{}` does not apply to a {} target", action.name(), kind.as_str());
@@ -64,13 +70,14 @@ pub(super) fn check_disk(target: &TargetSpec, node: &Node, context: &Context, re
     let names: Vec<&str> = names.into_iter().collect();
     let help = match word {
         Word::Literal(name) if !names.is_empty() => advice(name, &names),
-        _ => "add it to the host's `disks` in the configuration, with what is permitted on it".to_owned(),
+        _ => "name one of the host's `disks` in the configuration, or add it there with what is permitted on it"
+            .to_owned(),
     };
     report.add_with_help(&codes::DISK, &node.at, message, help);
 }
 
 /// The configuration gives the second permission; what it never gives is told when the rule is loaded.
-pub(super) fn check_permitted(
+fn check_permitted(
     action: &Action,
     target: &TargetSpec,
     at: &Range<usize>,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! SourceFile ── raw ──▶ the keys as written ── compile ──▶ Rule ── set ──▶ RuleSet
-//!               shape      match, target, steps, limits                     select(labels)
+//!               shape      match, during, target, steps, limits             select(labels)
 //! ```
 //!
 //! Always holds: a [`set::RuleSet`] comes from files without a single error. Reading files is not done here.
@@ -27,5 +27,7 @@ mod target;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod promises;
 #[cfg(test)]
 mod properties;

@@ -70,8 +70,7 @@ fn step(node: &Node, first: bool, reading: &mut Reading<'_>, report: &mut Report
     };
     let action = name.and_then(|name| actions::read(name, parameters, reading.target, report));
     if let (Some(action), Some(target)) = (&action, reading.target) {
-        fits::check(action, target, &node.at, report);
-        fits::check_permitted(action, target, &node.at, reading.context, report);
+        fits::check(action, target, &node.at, reading.context, report);
     }
     let verify = judged(&raw, node, reading, report);
     let after = raw.after.and_then(|node| duration(node, report)).unwrap_or_default();
@@ -81,6 +80,7 @@ fn step(node: &Node, first: bool, reading: &mut Reading<'_>, report: &mut Report
         report.add_with_help(&codes::NO_EFFECT, &node.at, message, help);
     }
     let approval = raw.approval.and_then(|node| approval::read(node, reading.context, reading.patterns, report));
+    let restore = raw.restore.map(|node| approval::restore(node, action.as_ref(), report));
     let action = action?;
     if !action.has_effect() {
         for (key, node) in [("verify", raw.verify), ("approval", raw.approval)] {
@@ -94,8 +94,7 @@ fn step(node: &Node, first: bool, reading: &mut Reading<'_>, report: &mut Report
         nobody_could(parameters, "`container_log` is a last resort that a person must agree to", report);
     }
     let plain = Step::plain(action);
-    let restore = raw.restore.map_or(plain.restore, |node| approval::restore(node, &plain.action, report));
-    Some(Step { verify, after, approval, restore, ..plain })
+    Some(Step { verify, after, approval, restore: restore.unwrap_or(plain.restore), ..plain })
 }
 
 /// The action that a map names, with its parameters.
