@@ -8,6 +8,7 @@ use std::path::Path;
 use super::environment::{Environment, Form, Given};
 use super::limits::{Limits, Retention};
 use super::raw::{RawAuth, RawConfig, RawLimits, RawLog, RawProtected, RawRetention};
+use super::restraint::Said;
 use super::secret::{Secret, may_hold_one};
 use super::{Auth, Config, Database, Host, Log, Protected};
 use super::{auth, database, environment, hosts, limits, listen, log, restraint, rules};
@@ -128,8 +129,8 @@ impl Loader<'_> {
             .get(Form::Yaml, &["FETTLE_STORM"], raw.storm, |node, report| restraint::storm(node, approvers, report));
         let trip =
             self.get(Form::Yaml, &["FETTLE_TRIP"], raw.trip, |node, report| restraint::trip(node, approvers, report));
-        let storm = storm.unwrap_or_else(|| Some(restraint::default_storm(approvers)));
-        let trip = trip.unwrap_or_else(|| Some(restraint::default_trip(approvers)));
+        let storm = Said::settle(storm, restraint::default_storm(approvers));
+        let trip = Said::settle(trip, restraint::default_trip(approvers));
         let looks_back = restraint::looks_back(storm, trip).max(limits.longest_window());
         Config {
             listen: self

@@ -13,6 +13,23 @@ use crate::core::settings::{StormLimit, TripLimit};
 use crate::core::yaml::{Node, Value, number};
 use crate::diagnostic::{Report, codes};
 
+/// What is said about one of them.
+pub(super) enum Said<L> {
+    Off,
+    Limit(L),
+}
+
+impl<L> Said<L> {
+    /// What holds: `default` when nothing was said.
+    pub(super) fn settle(said: Option<Self>, default: L) -> Option<L> {
+        match said {
+            None => Some(default),
+            Some(Self::Limit(limit)) => Some(limit),
+            Some(Self::Off) => None,
+        }
+    }
+}
+
 /// The storm limit that holds when nothing is said.
 pub(super) fn default_storm(approvers: bool) -> StormLimit {
     let base = StormLimit::default();
@@ -36,9 +53,9 @@ pub(super) fn looks_back(storm: Option<StormLimit>, trip: Option<TripLimit>) -> 
 }
 
 /// Reads `storm`; `off` is none.
-pub(super) fn storm(node: &Node, approvers: bool, report: &mut Report<'_>) -> Option<Option<StormLimit>> {
+pub(super) fn storm(node: &Node, approvers: bool, report: &mut Report<'_>) -> Option<Said<StormLimit>> {
     if is_off(node, "{targets: 5, within: 2m}", report)? {
-        return Some(None);
+        return Some(Said::Off);
     }
     let raw = RawStorm::read(node, report)?;
     let base = default_storm(approvers);
@@ -47,7 +64,7 @@ pub(super) fn storm(node: &Node, approvers: bool, report: &mut Report<'_>) -> Op
     let within = raw.within.and_then(|node| positive(node, report));
     let then = raw.then_mode.and_then(|node| ceiling(node, approvers, report));
     let quiet_for = raw.quiet_for.and_then(|node| positive(node, report));
-    Some(Some(StormLimit {
+    Some(Said::Limit(StormLimit {
         targets: targets.unwrap_or(base.targets),
         within: within.unwrap_or(base.within),
         then: then.unwrap_or(base.then),
@@ -56,16 +73,16 @@ pub(super) fn storm(node: &Node, approvers: bool, report: &mut Report<'_>) -> Op
 }
 
 /// Reads `trip`; `off` is none.
-pub(super) fn trip(node: &Node, approvers: bool, report: &mut Report<'_>) -> Option<Option<TripLimit>> {
+pub(super) fn trip(node: &Node, approvers: bool, report: &mut Report<'_>) -> Option<Said<TripLimit>> {
     if is_off(node, "{unproven: 3, within: 30m}", report)? {
-        return Some(None);
+        return Some(Said::Off);
     }
     let raw = RawTrip::read(node, report)?;
     let base = default_trip(approvers);
     let unproven = raw.unproven.and_then(|node| number(node, 1..=1000, report));
     let within = raw.within.and_then(|node| positive(node, report));
     let then = raw.then_mode.and_then(|node| ceiling(node, approvers, report));
-    Some(Some(TripLimit {
+    Some(Said::Limit(TripLimit {
         unproven: unproven.unwrap_or(base.unproven),
         within: within.unwrap_or(base.within),
         then: then.unwrap_or(base.then),

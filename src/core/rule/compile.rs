@@ -170,12 +170,15 @@ fn read_rule(
     patterns: &mut Patterns,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
+    let before = report.found.len();
     let limits = defaults.with(&Given::from(raw), context, report);
     let matchers = matchers::read(raw, &node.at, patterns, report);
     let target = target::read(raw, &node.at, context, report);
     let mut reading = Reading { context, verify: &limits.verify, target: target.as_ref(), patterns };
     let steps = steps::read(raw, &node.at, &mut reading, report);
-    limits::check_cooldown(&limits, steps.as_deref().unwrap_or_default(), raw, report);
+    if !report.found[before..].iter().any(Diagnostic::is_error) {
+        limits::check_cooldown(&limits, steps.as_deref().unwrap_or_default(), raw, report);
+    }
     let unless = matchers::unless(raw.unless, patterns, report);
     let during = raw.during.and_then(|node| during::read(node, report));
     let evidence = raw.evidence.map(|node| read_evidence(node, report)).unwrap_or_default();

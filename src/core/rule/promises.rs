@@ -201,7 +201,7 @@ proptest! {
         approvers in any::<bool>(),
         alertmanager in any::<bool>(),
     ) {
-        let context = Context { approvers, alertmanager, ..context() };
+        let context = Context { alertmanager, approvers, ..context() };
         if let Some(rule) = load(&keys.concat(), target.0, &steps, &context) {
             prop_assert!(keeps_its_promises(&rule, &context), "{:#?}", rule);
             prop_assert_eq!(rule.steps.len(), steps.len());
