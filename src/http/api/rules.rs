@@ -99,3 +99,38 @@ fn matchers(matchers: &[Matcher]) -> Vec<String> {
 fn budgets(budgets: &[Budget]) -> Vec<String> {
     budgets.iter().map(|budget| format!("{} per {}", budget.max, show(budget.per))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::rule::compile::{Context, SourceFile, compile};
+
+    #[test]
+    fn a_rule_is_shown_with_every_key_it_was_understood_by() {
+        let text = r#"
+version: 1
+rules:
+  - name: web
+    match: ['alertname="ServiceDown"', 'env=~"prod|stage"']
+    unless: [{match: ['alertname="HostDown"'], equal: [instance]}]
+    during: [{weekdays: ["monday:friday"], times: [{start_time: "08:00", end_time: "20:00"}], location: Europe/Paris}]
+    target: {compose: {project: shop, service: $labels.service}, allow: [web, "api-*"], min_healthy: 1}
+    evidence: {log_lines: 200}
+    announce: [instance]
+    steps:
+      - restart: {grace: 20s, dependents: {allow: [web-sidecar]}, start_stopped: true}
+        verify: {query: up}
+        approval: {when: ['env="prod"'], within: 5m}
+      - scale_down: {by: 2}
+      - scale_up: {ceiling: 4}
+        restore: never
+      - escalate: {message: "still down"}
+  - {name: swarm, match: [a=b], target: {swarm: {service: web}}, steps: [restart]}
+"#;
+        let file = SourceFile { path: "rules/web.yaml".into(), text: text.into() };
+        let context = Context { prometheus: true, ..Context::default() };
+        let (set, _) = compile(&[file], &context).expect("good");
+        let shown: Vec<Value> = set.iter().map(|rule| view(rule)).collect();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("JSON"));
+    }
+}
