@@ -119,7 +119,8 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                         next.keep_until = Some(at(1_000_000));
                         Ok(next)
                     };
-                    match retry(|| store.admit(&claim, &[&ask], &judge)).await.unwrap() {
+                    let asks = [&ask];
+                    match retry(|| store.admit(&claim, &asks, &judge)).await.unwrap() {
                         Admission::Admitted(stored) => claim = stored.claim,
                         Admission::Refused(_) => {}
                         Admission::Lost => panic!("nobody else claims"),
@@ -288,7 +289,7 @@ async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
     let lent = Loan { keys: vec!["key:web".into(), "key:web-1".into()], ..loan(&lender, at(5)) };
     let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
     let asked = ask(&me, at(6), &[]);
-    assert_eq!(read(&db, &asked).await.rivals, [], "lent, and nobody is at work");
+    assert!(read(&db, &asked).await.rivals.is_empty(), "lent, and nobody is at work");
 
     let back = returning(&lent, at(6));
     let commit = LoanCommit { loan: back.clone(), records: vec![], keep_until: Some(at(99)) };
@@ -325,7 +326,8 @@ async fn several_asks_at_once_never_exceed_a_budget_together(db: Db) {
                     let begun = running(claimed.remediation.clone(), row.id, at(1));
                     Ok(commit(&begun, vec![record(&row), record(&second)]))
                 };
-                let answer = retry(|| store.admit(&claimed.claim, &[&main, &also], &judge)).await.unwrap();
+                let asks = [&main, &also];
+                let answer = retry(|| store.admit(&claimed.claim, &asks, &judge)).await.unwrap();
                 matches!(answer, Admission::Admitted(_))
             })
         })

@@ -226,8 +226,9 @@ async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) 
             if free(ledgers) { Ok(kept(returning(&lent, at(10)), vec![])) } else { Err(no()) }
         };
         let (asked, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
+        let asks = [&asked];
         let (acted, gave) = tokio::join!(
-            retry(|| db.store.admit(&claim, &[&asked], &act)),
+            retry(|| db.store.admit(&claim, &asks, &act)),
             retry(|| db.store.admit_return(&back, &returned, &give))
         );
         let both = (matches!(acted.unwrap(), Admission::Admitted(_)), gave.unwrap() == LoanAdmission::Refused(no()));
