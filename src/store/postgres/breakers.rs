@@ -14,7 +14,7 @@ use crate::store::text::clean;
 /// What was decided before what stands says nothing any more: else a verdict that was long on its way would forget a probe.
 const BREAKER: &str = "
     INSERT INTO breakers (rule, at, opened_at, probe, closed_at, by)
-    VALUES ($1, $2, $3, $4, CASE WHEN $3::timestamptz IS NULL THEN $2 END, $5)
+    VALUES ($1, $2::timestamptz, $3::timestamptz, $4, CASE WHEN $3::timestamptz IS NULL THEN $2::timestamptz END, $5)
     ON CONFLICT (rule) DO UPDATE
     SET at = excluded.at, opened_at = excluded.opened_at, probe = excluded.probe, by = excluded.by,
         closed_at = coalesce(excluded.closed_at, breakers.closed_at)
