@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for Instant {
         impl Visitor<'_> for Written {
             type Value = Instant;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an instant such as 2026-01-31T12:00:00Z")
+                f.write_str("a timestamp string")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Instant, E> {
                 read(text).map(Instant).map_err(E::custom)
