@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
 pub use environment::{Environment, process, unknown};
-pub use hosts::Host;
+pub use hosts::{Disk, Host, Tls};
 pub use limits::{Limits, Retention};
 pub use load::load;
 pub use log::{Log, LogFormat};
@@ -24,6 +24,7 @@ pub use secret::Secret;
 
 use crate::core::rule::compile::Context;
 use crate::core::rule::model::Mode;
+use crate::core::settings::Disks;
 use crate::core::target::Hosts;
 
 pub mod raw;
@@ -82,6 +83,12 @@ impl Config {
     /// The hosts as rules name them.
     pub fn known_hosts(&self) -> Hosts {
         Hosts::new(self.hosts.iter().map(|host| (host.name.as_str(), host.instances.as_slice())))
+    }
+
+    /// The disks of all hosts and what is permitted on them.
+    pub fn disks(&self) -> Disks {
+        let of = |host: &Host| host.disks.iter().map(|(name, disk)| (name.clone(), disk.allow.clone())).collect();
+        self.hosts.iter().map(|host| (host.name.clone(), of(host))).collect()
     }
 
     /// What rules are checked against.
