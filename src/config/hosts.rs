@@ -172,7 +172,7 @@ fn disks(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, Disk>>
     for entry in entries(node, report)? {
         if !is_name(&entry.key) {
             let help = "letters, digits, `_`, `.` and `-`, beginning with a letter or digit";
-            report.add_with_help(&codes::DISK, &entry.at, "this is not a name for a disk", help);
+            report.add_with_help(&codes::HOST_DISK, &entry.at, "this is not a name for a disk", help);
         }
         let Some(raw) = RawDisk::read(&entry.value, report) else { continue };
         let path = required(raw.path, "path", &entry.value.at, "say where it is mounted on the host", report);
@@ -194,7 +194,7 @@ fn disk_path(node: &Node, report: &mut Report<'_>) -> Option<PathBuf> {
         return Some(path.to_owned());
     }
     let help = "write an absolute path below /, without `..`";
-    report.add_with_help(&codes::DISK, &node.at, "this is not a path for a disk", help);
+    report.add_with_help(&codes::HOST_DISK, &node.at, "this is not a path for a disk", help);
     None
 }
 

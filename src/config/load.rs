@@ -8,9 +8,10 @@ use std::path::Path;
 use super::environment::{Environment, Form, Given};
 use super::limits::{Limits, Retention};
 use super::raw::{RawAuth, RawConfig, RawLimits, RawLog, RawProtected, RawRetention};
+use super::restraint::Said;
 use super::secret::{Secret, may_hold_one};
 use super::{Auth, Config, Database, Host, Log, Protected};
-use super::{auth, database, environment, hosts, limits, listen, log, rules};
+use super::{auth, database, environment, hosts, limits, listen, log, restraint, rules};
 use crate::core::rule::mode;
 use crate::core::rule::model::Mode;
 use crate::core::yaml::{Node, boolean, duration, number, parse, strings, text};
@@ -53,7 +54,13 @@ pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<(Config, Vec<Di
 
 /// The lines of values that hold secrets, or tokens written where they should not be.
 fn secret_lines(raw: &RawConfig<'_>, source: &Source<'_>) -> Vec<RangeInclusive<usize>> {
-    let parts = [raw.database, raw.auth].into_iter().flatten().map(Node::extent);
+    let servers = [raw.alertmanager, raw.prometheus].into_iter().flatten();
+    let credentials = servers.filter_map(|node| match &node.value {
+        crate::core::yaml::Value::Map(entries) => Some(entries),
+        _ => None,
+    });
+    let credentials = credentials.flatten().filter(|it| matches!(it.key.as_str(), "basic_auth" | "bearer_token"));
+    let parts = [raw.database, raw.auth].into_iter().flatten().chain(credentials.map(|it| &it.value)).map(Node::extent);
     parts.map(|bytes| source.line(bytes.start)..=source.line(bytes.end.saturating_sub(1).max(bytes.start))).collect()
 }
 
@@ -90,17 +97,17 @@ pub(super) fn small_file(path: &Path, node: &Node, report: &mut Report<'_>) -> O
     None
 }
 
-struct Loader<'l> {
-    env: Environment<'l>,
-    base: &'l Path,
-    report: Report<'l>,
+pub(super) struct Loader<'l> {
+    pub(super) env: Environment<'l>,
+    pub(super) base: &'l Path,
+    pub(super) report: Report<'l>,
     /// Problems that are not in the file.
-    elsewhere: Vec<Diagnostic>,
+    pub(super) elsewhere: Vec<Diagnostic>,
 }
 
 impl Loader<'_> {
     /// The variable's value, else the file's.
-    fn get<T>(
+    pub(super) fn get<T>(
         &mut self,
         form: Form,
         names: &[&str],
@@ -116,23 +123,38 @@ impl Loader<'_> {
     fn config(&mut self, raw: &RawConfig<'_>) -> Config {
         let auth = self.auth(raw.auth);
         let has_tokens = !auth.tokens.is_empty();
+        let approvers = auth.has_approver();
         let limits = self.limits(raw.limits);
+        let storm = self
+            .get(Form::Yaml, &["FETTLE_STORM"], raw.storm, |node, report| restraint::storm(node, approvers, report));
+        let trip =
+            self.get(Form::Yaml, &["FETTLE_TRIP"], raw.trip, |node, report| restraint::trip(node, approvers, report));
+        let storm = Said::settle(storm, restraint::default_storm(approvers));
+        let trip = Said::settle(trip, restraint::default_trip(approvers));
+        let looks_back = restraint::looks_back(storm, trip).max(limits.longest_window());
         Config {
             listen: self
                 .get(Form::Text, &["FETTLE_LISTEN"], raw.listen, |node, report| listen::read(node, has_tokens, report))
                 .unwrap_or(listen::DEFAULT),
             database: self.database(raw),
             rules: self.path("FETTLE_RULES", raw.rules).unwrap_or_else(|| self.base.join("rules")),
-            mode: self.get(Form::Text, &["FETTLE_MODE"], raw.mode, mode::read).unwrap_or(Mode::Observe),
+            mode: self
+                .get(Form::Text, &["FETTLE_MODE"], raw.mode, |node, report| mode::read(node, approvers, report))
+                .unwrap_or(Mode::Observe),
             hosts: self.hosts(raw.hosts),
             auth,
             freshness: self
                 .get(Form::Text, &["FETTLE_FRESHNESS"], raw.freshness, positive)
                 .unwrap_or(std::time::Duration::from_mins(10)),
             protected: self.protected(raw.protected),
-            retention: self.retention(raw.retention, &limits),
+            retention: self.retention(raw.retention, looks_back),
             limits,
+            storm,
+            trip,
             log: self.log(raw.log),
+            alertmanager: self.alertmanager(raw.alertmanager),
+            prometheus: self.prometheus(raw.prometheus),
+            heartbeat: self.heartbeat(raw.heartbeat),
         }
     }
 
@@ -229,15 +251,14 @@ impl Loader<'_> {
         Protected { containers: containers.unwrap_or_default(), compose_projects: projects.unwrap_or_default() }
     }
 
-    fn retention(&mut self, node: Option<&Node>, limits: &Limits) -> Retention {
+    fn retention(&mut self, node: Option<&Node>, longest: std::time::Duration) -> Retention {
         let raw = node.and_then(|node| RawRetention::read(node, &mut self.report)).unwrap_or_default();
         let base = Retention::default();
-        let longest = limits.longest_window();
         let audit = |node: &Node, report: &mut Report<'_>| {
             let kept = positive(node, report)?;
             if kept < longest {
                 let window = crate::core::duration::show(longest);
-                let message = format!("a budget under `limits` looks back {window}, and rows would be gone by then");
+                let message = format!("`limits`, `storm` or `trip` look back {window}, and rows would be gone by then");
                 report.add_with_help(&codes::RETENTION, &node.at, message, format!("write {window} or more"));
             }
             Some(kept)
@@ -247,7 +268,7 @@ impl Loader<'_> {
         let audit = self.get(Form::Text, &["FETTLE_RETENTION_AUDIT"], raw.audit, audit);
         // The default may be too short as well; there is no place in the file to point at then.
         if audit.is_none() && base.audit < longest {
-            let message = "a budget under `limits` looks back further than audit rows are kept";
+            let message = "`limits`, `storm` or `trip` look back further than audit rows are kept";
             let help = format!("set retention.audit to {} or more", crate::core::duration::show(longest));
             let file = self.report.source.file;
             self.elsewhere.push(Diagnostic::of_file(&codes::RETENTION, file, message).help(help));
@@ -266,7 +287,7 @@ impl Loader<'_> {
 }
 
 /// A length of time above zero.
-fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {
+pub(super) fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {
     let length = duration(node, report)?;
     if length.is_zero() {
         report.add_with_help(&codes::DURATION, &node.at, "this must be longer than 0", "remove it for the default");

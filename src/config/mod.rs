@@ -16,16 +16,18 @@ use std::time::Duration;
 pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
 pub use environment::{Environment, process, unknown};
+pub use heartbeat::Heartbeat;
 pub use hosts::{Disk, Host, Tls};
 pub use limits::{Limits, Retention};
 pub use load::load;
 pub use log::{Log, LogFormat};
 pub use secret::Secret;
+pub use upstream::{Access, Alertmanager, Credentials, Prometheus};
 
 use crate::core::rule::compile::Context;
 use crate::core::rule::model::Mode;
-use crate::core::settings::Disks;
-use crate::core::target::Hosts;
+use crate::core::settings::{StormLimit, TripLimit};
+use crate::core::target::{Disks, Hosts};
 
 pub mod raw;
 pub mod rules;
@@ -33,15 +35,18 @@ pub mod rules;
 mod auth;
 mod database;
 mod environment;
+mod heartbeat;
 mod hosts;
 mod interpolate;
 mod limits;
 mod listen;
 mod load;
 mod log;
+mod restraint;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 /// Everything a running fettle needs to know from outside.
 #[derive(Debug, Clone)]
@@ -60,6 +65,10 @@ pub struct Config {
     pub auth: Auth,
     /// What bounds the whole service.
     pub limits: Limits,
+    /// When so much is wrong at once that fettle holds back; `None`: never.
+    pub storm: Option<StormLimit>,
+    /// When a rule has failed to prove itself so often that it is held back; `None`: never.
+    pub trip: Option<TripLimit>,
     /// How long evidence that an alert fires is good for.
     pub freshness: Duration,
     /// What no rule may touch, besides fettle itself and its database.
@@ -68,6 +77,12 @@ pub struct Config {
     pub retention: Retention,
     /// How to log.
     pub log: Log,
+    /// Whom to ask what fires, and to tell what fettle does.
+    pub alertmanager: Option<Alertmanager>,
+    /// Whom to ask for metrics.
+    pub prometheus: Option<Prometheus>,
+    /// The alert that must not go missing.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// What no rule may touch.
@@ -93,6 +108,14 @@ impl Config {
 
     /// What rules are checked against.
     pub fn rule_context(&self) -> Context {
-        Context { hosts: self.known_hosts(), freshness: self.freshness, audit_kept: self.retention.audit }
+        Context {
+            hosts: self.known_hosts(),
+            freshness: self.freshness,
+            audit_kept: self.retention.audit,
+            approvers: self.auth.has_approver(),
+            alertmanager: self.alertmanager.is_some(),
+            prometheus: self.prometheus.is_some(),
+            disks: self.disks(),
+        }
     }
 }

@@ -15,7 +15,7 @@ shape! {
         database_file = "database_file",
         /// `FETTLE_RULES`; a file or a folder, rules/.
         rules = "rules",
-        /// `FETTLE_MODE`; observe or act, observe.
+        /// `FETTLE_MODE`; observe, propose or act, observe.
         mode = "mode",
         /// `FETTLE_HOSTS` (as YAML); one host `local` at `DOCKER_HOST` or the default socket.
         hosts = "hosts",
@@ -23,6 +23,10 @@ shape! {
         auth = "auth",
         /// What bounds the whole service.
         limits = "limits",
+        /// `FETTLE_STORM` (as YAML); when so much is wrong at once that fettle holds back, or `off`.
+        storm = "storm",
+        /// `FETTLE_TRIP` (as YAML); when a rule has failed to prove itself so often that it is held back, or `off`.
+        trip = "trip",
         /// `FETTLE_FRESHNESS`; 10m.
         freshness = "freshness",
         /// What no rule may touch.
@@ -31,6 +35,12 @@ shape! {
         retention = "retention",
         /// How to log.
         log = "log",
+        /// Whom to ask what fires, and to tell what fettle does.
+        alertmanager = "alertmanager",
+        /// Whom to ask for metrics.
+        prometheus = "prometheus",
+        /// The alert that always fires; none is expected.
+        heartbeat = "heartbeat",
     }
 }
 
@@ -115,6 +125,32 @@ shape! {
 }
 
 shape! {
+    /// When so much is wrong at once that fettle holds back.
+    RawStorm {
+        /// So many distinct targets opened; 5.
+        targets = "targets",
+        /// Within this time; 2m.
+        within = "within",
+        /// The ceiling while it lasts, observe or propose; propose, or observe when nobody could approve.
+        then_mode = "then",
+        /// It ends when it was not found for this long; 10m.
+        quiet_for = "quiet_for",
+    }
+}
+
+shape! {
+    /// When a rule has failed to prove itself so often that it is held back.
+    RawTrip {
+        /// So many verdicts that do not prove that it helped; 3.
+        unproven = "unproven",
+        /// Within this time, which is also how long it is held back before one act is tried; 30m.
+        within = "within",
+        /// The ceiling of the rule meanwhile, observe or propose; propose, or observe when nobody could approve.
+        then_mode = "then",
+    }
+}
+
+shape! {
     /// What no rule may touch.
     RawProtected {
         /// `FETTLE_PROTECTED_CONTAINERS` (with commas); exact names.
@@ -141,5 +177,60 @@ shape! {
         format = "format",
         /// `FETTLE_LOG`; a level or a filter such as `info,fettle=debug`, info.
         level = "level",
+    }
+}
+
+shape! {
+    /// Whom to ask what fires. `bearer_token`, the secret itself, is known only to be refused with advice.
+    RawAlertmanager {
+        /// `FETTLE_ALERTMANAGER_URLS` (with commas); every peer, `http://host:port` with a route prefix if there is one.
+        urls = "urls",
+        /// `FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE`; a file that holds a token, read for every request.
+        bearer_token_file = "bearer_token_file",
+        /// Instead: a user with a password.
+        basic_auth = "basic_auth",
+        /// `FETTLE_ALERTMANAGER_CA_FILE`; certificates to trust, instead of the machine's.
+        ca_file = "ca_file",
+        /// Refused.
+        bearer_token = "bearer_token",
+    }
+}
+
+shape! {
+    /// Whom to ask for metrics. `bearer_token`, the secret itself, is known only to be refused with advice.
+    RawPrometheus {
+        /// `FETTLE_PROMETHEUS_URL`; `http://host:port` with a route prefix if there is one.
+        url = "url",
+        /// `FETTLE_PROMETHEUS_BEARER_TOKEN_FILE`; a file that holds a token, read for every request.
+        bearer_token_file = "bearer_token_file",
+        /// Instead: a user with a password.
+        basic_auth = "basic_auth",
+        /// `FETTLE_PROMETHEUS_CA_FILE`; certificates to trust, instead of the machine's.
+        ca_file = "ca_file",
+        /// Refused.
+        bearer_token = "bearer_token",
+    }
+}
+
+shape! {
+    /// A user with a password. `password`, the secret itself, is known only to be refused with advice.
+    RawBasicAuth {
+        /// `FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME`, `FETTLE_PROMETHEUS_BASIC_AUTH_USERNAME`; the user.
+        username = "username",
+        /// `FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE`, `FETTLE_PROMETHEUS_BASIC_AUTH_PASSWORD_FILE`; a file that
+        /// holds the password, read for every request.
+        password_file = "password_file",
+        /// Refused.
+        password = "password",
+    }
+}
+
+shape! {
+    /// The alert that always fires.
+    RawHeartbeat {
+        /// `FETTLE_HEARTBEAT_ALERTNAME`; Watchdog.
+        alertname = "alertname",
+        /// `FETTLE_HEARTBEAT_MAX_SILENCE`; the longest time without it, 5m.
+        max_silence = "max_silence",
     }
 }

@@ -4,7 +4,7 @@
 //! never be a path, an option or a pattern. A target that a rule asked for and that could not be named is
 //! [`Target::Unresolvable`], written with `?`, and nothing can be looked up by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -123,7 +123,9 @@ impl From<Target> for String {
 
 /// Text that does not name a target.
 #[derive(Debug, thiserror::Error)]
-#[error("a target is written container:HOST/NAME, compose:HOST/PROJECT/SERVICE, swarm:HOST/SERVICE or disk:HOST/NAME, not {0:?}")]
+#[error(
+    "a target is written container:HOST/NAME, compose:HOST/PROJECT/SERVICE, swarm:HOST/SERVICE or disk:HOST/NAME, not {0:?}"
+)]
 pub struct NotATarget(String);
 
 impl FromStr for Target {
@@ -211,6 +213,9 @@ pub fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
+/// The disks of all hosts and what the configuration permits on them: host, disk, action names.
+pub type Disks = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
 /// The configured hosts, as rules name them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts {
@@ -282,7 +287,6 @@ mod tests {
         }
     }
 
-
     #[test]
     fn a_target_reads_back_as_it_is_written() {
         for text in ["container:node-a/web-1", "compose:node-a/shop/web", "container:local/?"] {
@@ -293,7 +297,7 @@ mod tests {
     #[test]
     fn what_is_not_a_name_is_not_a_target() {
         for text in
-            ["web", "container:", "container:a/", "container:a/../b", "compose:a/b", "container:a/b/c", "disk:a/b"]
+            ["web", "container:", "container:a/", "container:a/../b", "compose:a/b", "container:a/b/c", "planet:a/b"]
         {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }

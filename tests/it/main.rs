@@ -22,6 +22,8 @@ mod imports;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod safety;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;
@@ -29,3 +31,5 @@ mod story;
 mod support;
 #[cfg(test)]
 mod support_holds;
+#[cfg(test)]
+mod upstream;

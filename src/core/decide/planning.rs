@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::refusing::refuse;
 use super::waiting::LADDER_ENDED;
-use super::{Blind, DEPENDENTS_MAX, Decision, Turn, approving, audit_row, transition};
+use super::{Blind, DEPENDENTS_MAX, Decision, Turn, approving, audit_row, telling, transition};
 use crate::core::action::Action;
 use crate::core::effect::Effect;
 use crate::core::guard::ledger::LedgerAsk;
@@ -17,6 +17,7 @@ use crate::core::remediation::record::{BreakerRow, Record};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Attempt, Plan, Remediation, State};
 use crate::core::rule::model::{Mode, Rule, Step};
+use crate::core::settings::Settings;
 use crate::core::sight::{Container, Found, Pin, Sight};
 use crate::core::target::Target;
 use crate::core::time::after;
@@ -98,7 +99,8 @@ fn dependents<'s>(turn: &Turn<'_>, step: &Step, sight: &'s Sight) -> Result<Vec<
         return Ok(Vec::new());
     };
     if container.dependents.len() > DEPENDENTS_MAX {
-        let why = format!("{} containers depend on it, at most {DEPENDENTS_MAX} are restarted", container.dependents.len());
+        let why =
+            format!("{} containers depend on it, at most {DEPENDENTS_MAX} are restarted", container.dependents.len());
         return Err(Refusal { guard: Guard::AmbiguousTarget, until: None, why, detail: json!({}) });
     }
     let host = turn.remediation.target.host();
@@ -117,7 +119,11 @@ fn dependents<'s>(turn: &Turn<'_>, step: &Step, sight: &'s Sight) -> Result<Vec<
         };
         if let Err(refusal) = guard::after_look(&seen) {
             let why = format!("dependent {}: {}", dependent.name, refusal.why);
-            return Err(Refusal { why, detail: json!({"dependent": dependent.name, "numbers": refusal.detail}), ..refusal });
+            return Err(Refusal {
+                why,
+                detail: json!({"dependent": dependent.name, "numbers": refusal.detail}),
+                ..refusal
+            });
         }
         passed.push((target, dependent));
     }
@@ -185,7 +191,12 @@ fn ask(turn: &Turn<'_>, rule: &Rule, target: &Target, sight: &Sight, mode: Mode)
 
 /// The effect is admitted: the state and the rows that must be stored, in the admission's own transaction, before the call.
 #[must_use]
-pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, Vec<Record>) {
+pub fn begin(
+    mut remediation: Remediation,
+    admitted: Admitted,
+    rule: Option<&Rule>,
+    settings: &Settings,
+) -> (Remediation, Vec<Record>) {
     let (plan, also, breaker) = admitted.into_parts();
     let now = plan.attempt.intended_at;
     remediation.attempts += 1;
@@ -222,9 +233,9 @@ pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, 
         "approved_by": plan.approved.as_ref().map(|it| &it.by)});
     remediation.tried = Some(plan.attempt.pin.clone());
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
-    remediation.state =
-        State::Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now };
+    remediation.state = State::Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now };
     records.push(transition(&remediation, now, format!("{name} intended"), told_detail));
+    telling::follow(&mut remediation, &mut records, rule, settings, now);
     (remediation, records)
 }
 

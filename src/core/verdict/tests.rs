@@ -221,9 +221,8 @@ proptest! {
             settle: secs(settle), healthy_for: secs(healthy_for), resolved_within: secs(resolved_within),
             query: None,
         };
-        let mut sight = started();
-        sight.health = checked.then_some(Health::Healthy);
-        let mut case = Case { verify, baseline: Some(sight.pin()), well_since: None, alerts: vec![firing("A")] };
+        let mut sight: Sight = Container { health: checked.then_some(Health::Healthy), ..ran() }.into();
+        let mut case = Case { verify: verify.clone(), baseline: Some(sight.pin()), well_since: None, alerts: vec![firing("A")] };
         // Later than the run began: a restart by hand at that very instant would look like the effect's own.
         let mut now = i64::try_from(settle).expect("small") + 1;
         let mut really_well_since = None;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fettle::core::action::Action;
-use fettle::core::effect::Effect;
 use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
+use fettle::core::effect::Effect;
 use fettle::core::remediation::outcome::{ActionResult, Outcome};
 use fettle::core::remediation::record::{ActionRow, Record, ResultRow};
 use fettle::core::remediation::state::{Attempt, Opener, Remediation, State};

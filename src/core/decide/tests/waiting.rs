@@ -6,7 +6,7 @@ use crate::core::remediation::outcome::{Outcome, Verdict};
 use crate::core::remediation::refusal::Guard;
 use crate::core::remediation::state::StateName;
 use crate::core::rule::model::{Mode, Rule};
-use crate::core::sight::{ImageLabel, Container, Status};
+use crate::core::sight::{Container, ImageLabel, Status};
 use crate::core::testing::{at, container, escalate, firing, per, rule};
 
 #[test]

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::core::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
 use crate::core::effect::Effect;
+use crate::core::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
 use crate::core::guard::{Admitted, Request, scopes};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Attempt, Plan};
@@ -118,7 +118,8 @@ fn every_configured_budget_is_asked_with_its_own_scope() {
 #[test]
 fn a_containers_own_budget_is_one_more_budget_of_the_target() {
     let own = container().labelled("fettle.budget", "1 per 5m");
-    let kinds: Vec<_> = scopes(&rule("r"), &settings(), &own.into()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
+    let kinds: Vec<_> =
+        scopes(&rule("r"), &settings(), &own.into()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
     assert!(kinds.contains(&(ScopeKind::Target, 1)), "{kinds:?}");
 }
 
@@ -154,8 +155,13 @@ fn in_flight_refuses_a_rival_on_the_same_container_and_the_one_above_the_limit()
 #[test]
 fn under_the_lock_cooldown_comes_first_then_in_flight_and_the_budget_last() {
     let request = request(vec![scope(ScopeKind::Rule, per(1, 100))], 300, at(0));
-    let mut ledger =
-        Ledger { full_since: vec![Some(at(0))], last_effect: Some(at(0)), rivals: vec![id(7)], in_flight: 9, ..Ledger::default() };
+    let mut ledger = Ledger {
+        full_since: vec![Some(at(0))],
+        last_effect: Some(at(0)),
+        rivals: vec![id(7)],
+        in_flight: 9,
+        ..Ledger::default()
+    };
     let guard = |ledger: &Ledger| admit(&request, ledger).expect_err("refused").guard;
     assert_eq!(guard(&ledger), Guard::Cooldown);
     ledger.last_effect = None;

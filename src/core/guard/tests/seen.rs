@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use crate::core::alert::episode::AlertState;
 use crate::core::action::Action;
+use crate::core::alert::episode::AlertState;
 use crate::core::guard::{Known, Permits, Seen, after_look, before_look};
+use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::Remediation;
 use crate::core::rule::model::Mode;
-use crate::core::settings::Settings;
-use crate::core::surroundings::Surroundings;
-use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::rule::model::{Find, Rule, Word};
+use crate::core::settings::Settings;
 use crate::core::sight::{Container, Found, ImageLabel, Pin, Status};
+use crate::core::surroundings::Surroundings;
 use crate::core::testing::{at, container, firing, opened, rule, settings, web};
 use crate::core::time::after;
 
@@ -160,8 +160,7 @@ fn each_guard_of_the_look_refuses_what_it_is_for_and_passes_its_neighbour() {
         (one(by_hand(container(), Some(true))), None),
         (one(container().labelled("fettle.hold", "deploying")), Some(Guard::HeldByLabel)),
         (one(container().labelled("fettle.hold", "")), Some(Guard::HeldByLabel)),
-        (one(container().labelled("fettle.approval", "always")), Some(Guard::HeldByLabel)),
-        (one(container().labelled("fettle.approval", "\u{1}?")), Some(Guard::HeldByLabel)),
+        (one(container().labelled("fettle.approval", "always")), None),
         (one(container().labelled("fettle.budget", "99 per 1s")), None),
         (one(container().labelled("fettle.budget", "3 per 1h, 5 per 24h")), None),
         (one(container().labelled("fettle.budget", "none")), Some(Guard::HeldByLabel)),
