@@ -260,6 +260,9 @@ impl Loader<'_> {
                 let window = crate::core::duration::show(longest);
                 let message = format!("`limits`, `storm` or `trip` look back {window}, and rows would be gone by then");
                 report.add_with_help(&codes::RETENTION, &node.at, message, format!("write {window} or more"));
+            } else if kept < AUDIT_FLOOR {
+                let message = "the database keeps the last day of the audit, whatever it is told";
+                report.add_with_help(&codes::RETENTION, &node.at, message, "write 1d or more");
             }
             Some(kept)
         };
@@ -285,6 +288,9 @@ impl Loader<'_> {
         }
     }
 }
+
+/// The least that audit rows are kept: the schema refuses to delete younger ones.
+const AUDIT_FLOOR: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// A length of time above zero.
 pub(super) fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {

@@ -204,6 +204,13 @@ trip: on
 }
 
 #[test]
+fn an_audit_is_kept_for_a_day_at_least() {
+    let told = bad("retention: {audit: 23h}\nlimits: {budget: [9 per 1h], target_budget: [9 per 1h]}\n", &[]);
+    assert!(told.contains("fettle.yaml:1:20: error[F057]") && told.contains("write 1d or more"), "{told}");
+    good("retention: {audit: 1d}\nlimits: {budget: [9 per 1h], target_budget: [9 per 1h]}\n", &[]);
+}
+
+#[test]
 fn problems_of_variables_name_the_variable_and_show_no_secret() {
     let env = [
         ("FETTLE_LISTEN", "example.org"),

@@ -18,6 +18,7 @@ mod read;
 mod receive;
 mod work;
 mod world;
+mod writes;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
