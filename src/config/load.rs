@@ -204,9 +204,11 @@ impl Loader<'_> {
     fn hosts(&mut self, node: Option<&Node>) -> Vec<Host> {
         let socket =
             self.get(Form::Text, &["DOCKER_HOST"], None, hosts::endpoint).unwrap_or_else(|| hosts::SOCKET.to_owned());
-        self.get(Form::Yaml, &["FETTLE_HOSTS"], node, |node, report| hosts::read(node, &socket, report)).unwrap_or_else(
-            || vec![Host { name: "local".to_owned(), docker: socket.clone(), read: None, instances: Vec::new() }],
-        )
+        let base = self.base;
+        let hosts = self.get(Form::Yaml, &["FETTLE_HOSTS"], node, |node, report| {
+            hosts::read(node, &socket, base, report)
+        });
+        hosts.unwrap_or_else(|| vec![Host::only(socket.clone())])
     }
 
     fn auth(&mut self, node: Option<&Node>) -> Auth {
