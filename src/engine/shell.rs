@@ -35,3 +35,15 @@ pub struct Shell {
     /// Tells the worker that something may be due earlier than it thinks.
     pub wake: Notify,
 }
+
+/// Whoever makes something due earlier than the worker thinks says so here.
+pub trait Wake: Send + Sync {
+    /// Has the worker look at once for what is due.
+    fn wake(&self);
+}
+
+impl Wake for Shell {
+    fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
