@@ -106,11 +106,14 @@ impl World {
             metrics: Arc::new(Metrics::new()),
             owner,
             wake: tokio::sync::Notify::new(),
+            announce: tokio::sync::Notify::new(),
+            upstream: None,
+            query: None,
         });
         let readiness = Arc::new(Readiness::default());
         recover(&shell, &readiness).await.expect("recovery");
         let day = Duration::from_hours(24);
-        let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day });
+        let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day }, None);
         Life { intake, _running: engine.start(), store }
     }
 }

@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use super::{breakers, ended, loans, outbox};
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::store::StoreError;
@@ -21,7 +22,16 @@ pub(super) async fn write(tx: &mut PgConnection, records: &[Record]) -> Result<(
     }
     verdicts(tx, &records.verdicts).await.during(WHAT)?;
     transitions(tx, &records.transitions).await.during(WHAT)?;
-    events(tx, &records.events).await.during(WHAT)
+    events(tx, &records.events).await.during(WHAT)?;
+    beside(tx, &records).await.during(WHAT)
+}
+
+/// What has rows of its own that later decisions change: mostly nothing.
+async fn beside(tx: &mut PgConnection, records: &Records<'_>) -> sqlx::Result<()> {
+    breakers::write(tx, &records.breakers).await?;
+    loans::write(tx, &records.loans).await?;
+    outbox::write(tx, &records.announcements).await?;
+    ended::write(tx, &records.ended).await
 }
 
 fn column<'a, R, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, PgConnection};
 
-use super::{audit, world};
+use super::{audit, storm, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::store::columns::{Named, RemediationColumns, new_and_changed};
@@ -36,6 +36,9 @@ async fn write(tx: &mut PgConnection, ask: &ReceiveAsk, world: &World, changes: 
     open(tx, ask, &changes.opened).await.during(WHAT)?;
     wake(tx, &changes.woken, ask).await.during(WHAT)?;
     upsert_candidates(tx, &changes.candidates).await.during(WHAT)?;
+    if let Some(storm) = &changes.storm {
+        storm::write(tx, storm).await.during(WHAT)?;
+    }
     audit::write(tx, &changes.records).await
 }
 

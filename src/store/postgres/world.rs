@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
+use super::storm;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
@@ -75,5 +76,6 @@ pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<Worl
             world.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect::<HashMap<_, _>>();
         }
     }
+    storm::load(tx, ask, &mut world).await?;
     Ok(world)
 }

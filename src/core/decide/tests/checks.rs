@@ -77,6 +77,7 @@ impl Checks {
                 | Record::Event(_)
                 | Record::Announce(_)
                 | Record::Loan(_)
+                | Record::Ended(_)
                 | Record::Breaker(_) => {}
             }
         }
