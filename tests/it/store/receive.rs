@@ -66,7 +66,7 @@ async fn world(db: &Db, services: &[&str]) -> World {
     see(db, &ask).await
 }
 
-async fn see(db: &Db, ask: &ReceiveAsk) -> World {
+pub async fn see(db: &Db, ask: &ReceiveAsk) -> World {
     let seen = std::sync::Mutex::new(World::default());
     let think = |world: &World| {
         *seen.lock().unwrap() = world.clone();
