@@ -41,7 +41,8 @@ impl Pager {
                     let text = String::from_utf8_lossy(&request).into_owned();
                     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned());
                     if let Some(Ok(body)) = body.map(|body| serde_json::from_str::<Value>(&body)) {
-                        let firing = body["alerts"].as_array().into_iter().flatten().filter(|it| it["status"] == "firing");
+                        let firing =
+                            body["alerts"].as_array().into_iter().flatten().filter(|it| it["status"] == "firing");
                         let names = firing.filter_map(|it| it["labels"]["alertname"].as_str().map(str::to_owned));
                         pages.lock().expect("not poisoned").extend(names);
                         break;

@@ -130,7 +130,8 @@ async fn a_cancel_takes_no_effect_out_of_anybodys_hands(db: Db) {
     let claim = db.store.commit(&claim, &begun).await.unwrap().expect("claimed").claim;
     let cancel = answer(AnswerKind::Cancel, None, 5);
     assert_eq!(db.store.answer(it.id, &cancel).await.unwrap(), Answered::Taken);
-    let result = vec![fettle::core::remediation::record::Record::Result(super::fixture::succeeded(row.id, at(2), at(6)))];
+    let result =
+        vec![fettle::core::remediation::record::Record::Result(super::fixture::succeeded(row.id, at(2), at(6)))];
     assert!(db.store.commit(&claim, &commit(&busy, result)).await.unwrap().is_some(), "its result is stored");
     assert_eq!(db.store.next_due(at(6)).await.unwrap(), Some(at(5)), "and it is woken");
 }

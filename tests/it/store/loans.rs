@@ -101,10 +101,7 @@ async fn a_void_loan_keeps_the_keys_it_was_opened_with_and_one_never_opened_is_n
     let held_by_another = db.store.claim_loans(Uuid::now_v7(), at(5), at(99), 9).await.unwrap().remove(0).claim;
     db.store.record(&[void(&opened)]).await.unwrap();
     let doc = if db.is_sqlite() { "doc ->> '$.keys'" } else { "replace(doc ->> 'keys', ' ', '')" };
-    assert_eq!(
-        db.texts(&format!("SELECT state || {doc} FROM loans")).await,
-        [r#"void["key:web","key:a","key:b"]"#]
-    );
+    assert_eq!(db.texts(&format!("SELECT state || {doc} FROM loans")).await, [r#"void["key:web","key:a","key:b"]"#]);
     let late = db.store.commit_loan(&held_by_another, &given_back(lent_until(&opened, 99))).await.unwrap();
     assert_eq!(late, None, "nothing was lent");
 
@@ -243,7 +240,11 @@ async fn the_alerts_of_a_loan_are_those_of_its_remediation_and_of_the_next(db: D
     db.store.pause(&given).await.unwrap();
     open_all(&*db.store, &[held("api", at(0))]).await;
     let (alerts, pauses) = db.store.loan_facts(&lent, at(6)).await.unwrap();
-    assert_eq!((alerts, pauses.len()), (vec![firing("web", at(0))], 1), "attached to nothing any more, and still its own");
+    assert_eq!(
+        (alerts, pauses.len()),
+        (vec![firing("web", at(0))], 1),
+        "attached to nothing any more, and still its own"
+    );
 
     // It came back: the next remediation has taken the alert over, and was closed as well.
     let mut again = firing("web", at(0));

@@ -63,13 +63,9 @@ async fn a_storm_found_twice_lasts_from_the_first_to_the_last(db: Db) {
 async fn targets_of_late_are_known_each_once_and_those_refused_are_not(db: Db) {
     let opened = |service, second| Remediation { opened_at: at(second), ..held(service, at(500)) };
     open_all(&*db.store, &[opened("early", 9), opened("a", 10), opened("b", 11)]).await;
-    let over = vec![
-        closed(opened("a", 12), Outcome::Fixed, at(13)),
-        closed(opened("refused", 14), Outcome::Refused, at(14)),
-    ];
-    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), Changes { opened: over, ..Changes::default() })
-        .await
-        .unwrap();
+    let over =
+        vec![closed(opened("a", 12), Outcome::Fixed, at(13)), closed(opened("refused", 14), Outcome::Refused, at(14))];
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), Changes { opened: over, ..Changes::default() }).await.unwrap();
     assert_eq!(world(&db, 10, 9).await.recent, [target("a"), target("b")].into());
     assert_eq!(world(&db, 10, 1).await.recent.len(), 1, "no more than asked for");
     assert_eq!(world(&db, 13, 9).await.recent, [].into());
@@ -93,7 +89,8 @@ async fn it_is_known_when_a_loan_was_last_returned(db: Db) {
     assert_eq!(see(&db, &ask).await.returned, HashMap::new());
     for (since, expected) in [(20, Some(at(20))), (21, None)] {
         ask.fixed_since = Some(at(since));
-        let expected: HashMap<_, _> = expected.map(|when| (("web".to_owned(), target("web")), when)).into_iter().collect();
+        let expected: HashMap<_, _> =
+            expected.map(|when| (("web".to_owned(), target("web")), when)).into_iter().collect();
         assert_eq!(see(&db, &ask).await.returned, expected, "since {since}");
     }
 }
