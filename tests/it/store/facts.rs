@@ -140,7 +140,8 @@ async fn alerts_that_an_unless_could_mean_fire_have_fresh_evidence_and_carry_its
         alerts.sort_by_key(|alert| alert.fingerprint);
         alerts.into_iter().cloned().collect()
     };
-    let table: [(&[&[(&str, &str)]], Vec<&AlertState>); 8] = [
+    type Meant<'a> = &'a [&'a [(&'a str, &'a str)]];
+    let table: [(Meant<'_>, Vec<&AlertState>); 8] = [
         (&[], vec![]),
         (&[&[("alertname", "HostDown"), ("instance", "a")]], vec![&down]),
         (&[&[("alertname", "HostDown")]], vec![&down, &other]),

@@ -222,8 +222,8 @@ async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) 
         let give = |ledgers: &[fettle::store::model::Ledger]| {
             if free(ledgers) { Ok(kept(returning(&lent, at(10)), vec![])) } else { Err(no()) }
         };
-        let (asked, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
-        let asks = [&asked];
+        let (effect, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
+        let asks = [&effect];
         let (acted, gave) = tokio::join!(
             retry(|| db.store.admit(&claim, &asks, &act)),
             retry(|| db.store.admit_return(&back, &returned, &give))
