@@ -54,7 +54,8 @@ fn is_service_id(id: &str) -> bool {
 }
 
 async fn sight(host: &Host, daemon: &Daemon, it: &Inspected) -> Result<Service, PlatformError> {
-    let (Some(id), Some(version), Some(spec)) = (it.id.clone().filter(|id| is_service_id(id)), version(it), &it.spec) else {
+    let (Some(id), Some(version), Some(spec)) = (it.id.clone().filter(|id| is_service_id(id)), version(it), &it.spec)
+    else {
         return Err(seen::senseless(host, "a service without an id or a version"));
     };
     let filters = HashMap::from([("service", vec![id.as_str()]), ("desired-state", vec!["running"])]);

@@ -123,7 +123,9 @@ fn change(listed: &Entry, now: Option<&Entry>, deed: Deed) -> Option<&'static st
         None => Some("gone"),
         Some(now) if now.inode != listed.inode || now.links != 1 => Some("replaced"),
         // A rotated file that is written is none.
-        Some(now) if deed == Deed::Delete && (now.size, now.modified) != (listed.size, listed.modified) => Some("growing"),
+        Some(now) if deed == Deed::Delete && (now.size, now.modified) != (listed.size, listed.modified) => {
+            Some("growing")
+        }
         Some(now) if deed == Deed::Empty && now.size < listed.size => Some("shrunk"),
         Some(_) => None,
     }

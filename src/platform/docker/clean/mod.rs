@@ -228,7 +228,8 @@ async fn enough(place: &dyn Place, clean: &CleanLogs) -> Result<(), PlatformErro
         match place.free(&root).await.map(Space::free_percent) {
             Some(free) if free >= wanted => {}
             Some(free) => {
-                let why = format!("{free} % of the file system of {root} are free after it, and {wanted} % were asked for");
+                let why =
+                    format!("{free} % of the file system of {root} are free after it, and {wanted} % were asked for");
                 return Err(PlatformError::Incomplete(why));
             }
             None => {
