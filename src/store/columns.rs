@@ -122,7 +122,8 @@ pub(super) fn event_id(at: Timestamp) -> Id {
     Id(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
 }
 
-/// The alerts whose whole row is new, and those of which something changed. A stale word often changes nothing.
+/// The alerts whose whole row is new, and those of which something changed. A stale word often changes nothing. What is
+/// known comes without labels, which never change: they are what the fingerprint is made of.
 pub(super) fn new_and_changed<'a>(
     alerts: &'a [AlertState],
     known: &HashMap<Fingerprint, AlertState>,
@@ -131,11 +132,31 @@ pub(super) fn new_and_changed<'a>(
     for alert in alerts {
         match known.get(&alert.fingerprint) {
             None => new.push(alert),
-            Some(known) if known != alert => changed.push(alert),
+            Some(known) if !is_same(known, alert) => changed.push(alert),
             Some(_) => {}
         }
     }
     // Two replicas that insert the same alerts must meet at the first, not each in the middle of the other's.
     new.sort_by_key(|alert| alert.fingerprint);
     (new, changed)
+}
+
+/// Whether two states of one alert are the same, labels aside.
+fn is_same(one: &AlertState, other: &AlertState) -> bool {
+    let state = |alert: &AlertState| {
+        let AlertState {
+            fingerprint: _,
+            labels: _,
+            episode,
+            firing,
+            starts_at,
+            first_at,
+            evidence_at,
+            heard_at,
+            ended_at,
+            end_heard_at,
+        } = *alert;
+        (episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at)
+    };
+    state(one) == state(other)
 }

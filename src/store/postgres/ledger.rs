@@ -18,8 +18,12 @@ use crate::store::{Judge, JudgeReturn, StoreError};
 
 const WHAT: &str = "admit an effect";
 
-/// Two statements in one round trip. The key is "fttb" and 1, apart from every other advisory lock in the database.
-const BEGIN_LOCKED: &str = "BEGIN; SELECT pg_advisory_xact_lock(1718908002, 1)";
+/// One round trip, with the settings of [`super::connect::BEGIN`]. The key is "fttb" and 1, apart from every other advisory lock in the database.
+const BEGIN_LOCKED: &str = "
+    BEGIN;
+    SET LOCAL plan_cache_mode = force_generic_plan;
+    SET LOCAL enable_seqscan = off;
+    SELECT pg_advisory_xact_lock(1718908002, 1)";
 
 /// Reads the ledger under the lock, lets `judge` decide, stores its commit or nothing.
 pub(super) async fn admit(

@@ -26,6 +26,7 @@ mod receive;
 mod storm;
 mod work;
 mod world;
+mod writes;
 
 use async_trait::async_trait;
 use sqlx::PgPool;

@@ -2,12 +2,14 @@
 //! ours is a dead process's.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use super::connect::PRIVATE;
 use crate::store::StoreError;
 use crate::store::error::During;
 use crate::store::instant::Id;
@@ -27,6 +29,7 @@ impl Presence {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(PRIVATE)
             .open(&path)
             .map_err(|e| StoreError::Unusable(format!("open {}: {e}", path.display())))?;
         match file.try_lock() {

@@ -35,8 +35,8 @@ async fn prune_notifications(pool: &SqlitePool, before: Timestamp) -> sqlx::Resu
     Ok(sqlx::query(NOTIFICATIONS).bind(Instant(before)).bind(STEP).execute(pool).await?.rows_affected())
 }
 
-/// What the triggers ask: in this transaction, rows from before this instant may go.
-const PERMIT: &str = "INSERT INTO retention (cutoff) VALUES ($1)";
+/// What the triggers ask: in this transaction, rows from before this instant may go. The last day of the audit never does.
+const PERMIT: &str = "INSERT INTO retention (cutoff) SELECT min($1, cutoff) FROM retention_bound RETURNING cutoff";
 const FORBID: &str = "DELETE FROM retention";
 
 /// What was lent belongs to the story until long after it was brought back.
@@ -77,8 +77,8 @@ const ALERTS: &str = "
     ) AND heard_at < $1";
 
 async fn prune_audit(tx: &mut SqliteConnection, before: Timestamp) -> sqlx::Result<u64> {
-    sqlx::query(PERMIT).bind(Instant(before)).execute(&mut *tx).await?;
-    let ids: Vec<Id> = sqlx::query_scalar(FINISHED).bind(Instant(before)).bind(STEP).fetch_all(&mut *tx).await?;
+    let permitted: Instant = sqlx::query_scalar(PERMIT).bind(Instant(before)).fetch_one(&mut *tx).await?;
+    let ids: Vec<Id> = sqlx::query_scalar(FINISHED).bind(permitted).bind(STEP).fetch_all(&mut *tx).await?;
     let mut gone = 0;
     if !ids.is_empty() {
         let ids = json(&ids.into_iter().map(|id| id.0).collect::<Vec<_>>());
@@ -86,8 +86,9 @@ async fn prune_audit(tx: &mut SqliteConnection, before: Timestamp) -> sqlx::Resu
             gone += sqlx::query(statement).bind(&ids).execute(&mut *tx).await?.rows_affected();
         }
     }
-    for statement in [EVENTS, PAUSES, SAID, ALERTS] {
-        gone += sqlx::query(statement).bind(Instant(before)).bind(STEP).execute(&mut *tx).await?.rows_affected();
+    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, Instant(before))]
+    {
+        gone += sqlx::query(statement).bind(before).bind(STEP).execute(&mut *tx).await?.rows_affected();
     }
     sqlx::query(FORBID).execute(tx).await?;
     Ok(gone)

@@ -8,7 +8,6 @@ use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
 use fettle::core::effect::Effect;
-use fettle::core::effect::Effect;
 use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle::core::remediation::outcome::{ActionResult, Outcome};
 use fettle::core::remediation::record::{ActionRow, Record, ResultRow};
