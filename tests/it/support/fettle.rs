@@ -216,6 +216,12 @@ impl Fettle {
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
+    /// Deletes what is there.
+    pub async fn delete(&self, path: &str) {
+        let answer = self.client.delete(self.url(path)).json(&json!({})).send().await.expect("an answer");
+        assert_eq!(answer.status(), 204, "{path}");
+    }
+
     /// What a GET answers, as JSON.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.client.get(self.url(path)).send().await.expect("an answer");
