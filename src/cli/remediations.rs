@@ -16,7 +16,8 @@ Examples:
   fettle remediations --target container:local/arcanum --limit 5
   fettle remediations --output json | jq '.[].outcome'")]
 pub(super) struct Args {
-    /// Only those in this state: held, blocked, awaiting_approval, running, verifying, closed, or open (any but closed)
+    /// Only those in this state: held, blocked, awaiting_approval, running, verifying, closed, or open
+    /// (any but closed)
     #[arg(long, value_parser = words(states()), hide_possible_values = true)]
     state: Option<String>,
     /// Only those of this rule
