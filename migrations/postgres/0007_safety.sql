@@ -108,17 +108,19 @@ CREATE INDEX remediations_recent ON remediations (opened_at) WHERE outcome IS DI
 -- Alerts by name: the heartbeat, and those that say that the cause is elsewhere. A name never changes.
 CREATE INDEX alerts_alertname ON alerts (alertname);
 -- What a breaker counts, newest first.
-CREATE INDEX verdicts_unproven ON verdicts (at) WHERE verdict NOT IN ('fixed', 'superseded', 'cleared');
+CREATE INDEX verdicts_unproven ON verdicts (at) WHERE verdict NOT IN ('fixed', 'cleared', 'superseded');
 
 -- Verdicts that proved nothing of a rule since its breaker was last closed. What was only observed says nothing, and a
--- dependent shares the verdict of the target it depends on: only the target's own counts.
+-- dependent shares the verdict of the target it depends on: only the target's own counts. What is judged is looked up for
+-- each of the few verdicts of late, never the other way round.
 CREATE VIEW unproven AS
-SELECT a.rule, v.at
+SELECT v.at, (
+        SELECT a.rule FROM actions a JOIN remediations r ON r.id = a.remediation_id
+        WHERE a.id = v.action_id AND a.mode <> 'observe' AND a.target = r.target
+          AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.rule = a.rule AND b.closed_at >= v.at)
+    ) AS rule
 FROM verdicts v
-JOIN actions a ON a.id = v.action_id
-JOIN remediations r ON r.id = a.remediation_id
-WHERE v.verdict NOT IN ('fixed', 'superseded', 'cleared') AND a.mode <> 'observe' AND a.target = r.target
-  AND NOT EXISTS (SELECT 1 FROM breakers b WHERE b.rule = a.rule AND b.closed_at >= v.at);
+WHERE v.verdict NOT IN ('fixed', 'cleared', 'superseded');
 
 -- The one change that a pause sees: its end, once.
 CREATE FUNCTION fettle_keep_pauses() RETURNS trigger LANGUAGE plpgsql AS $$

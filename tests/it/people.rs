@@ -176,7 +176,7 @@ async fn a_pause_outlives_the_process_and_holds_until_it_is_ended() {
     assert_eq!(container.started_at().await, before);
     assert!(fettle.metrics().await.contains("fettle_paused 1\n"));
 
-    fettle.delete(&format!("/api/v1/pause/{}", id(&pause))).await;
+    assert_eq!(fettle.delete(&format!("/api/v1/pause/{}", id(&pause))).await, 204);
     let closed = fettle.closed(&target(&container), SOON).await;
     assert_eq!(closed["actions"].as_i64(), Some(1), "{closed:#}");
     assert_ne!(container.started_at().await, before);

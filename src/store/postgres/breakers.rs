@@ -2,7 +2,9 @@
 
 use sqlx::{Connection, PgConnection};
 
+use super::work;
 use crate::core::remediation::record::BreakerRow;
+use crate::core::remediation::refusal::Guard;
 use crate::core::surroundings::Breaker;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -14,7 +16,7 @@ use crate::store::text::clean;
 /// What was decided before what stands says nothing any more: else a verdict that was long on its way would forget a probe.
 const BREAKER: &str = "
     INSERT INTO breakers (rule, at, opened_at, probe, closed_at, by)
-    VALUES ($1, $2, $3, $4, CASE WHEN $3::timestamptz IS NULL THEN $2 END, $5)
+    VALUES ($1, $2::timestamptz, $3::timestamptz, $4, CASE WHEN $3::timestamptz IS NULL THEN $2::timestamptz END, $5)
     ON CONFLICT (rule) DO UPDATE
     SET at = excluded.at, opened_at = excluded.opened_at, probe = excluded.probe, by = excluded.by,
         closed_at = coalesce(excluded.closed_at, breakers.closed_at)
@@ -74,6 +76,7 @@ pub(super) async fn reset(
     if is_to_reset {
         let row = BreakerRow { rule: rule.to_owned(), at: now, opened_at: None, probe: None, by: Some(by.to_owned()) };
         write(&mut tx, &[&row]).await.during(WHAT)?;
+        work::wake_blocked(&mut tx, Guard::Tripped, Some(rule), now).await.during(WHAT)?;
     }
     tx.commit().await.during(WHAT)?;
     Ok(is_to_reset)

@@ -17,7 +17,8 @@ use crate::store::rows::Garbled;
 use crate::store::text::{clean, clean_opt, json};
 
 /// Each branch has its index, and most find nothing. The limits inside keep the branches apart: alerts without a name are
-/// looked for among all of them only where an `unless` names none.
+/// looked for among all of them only where an `unless` names none. Verdicts have an end as well, infinity: a range
+/// tells the planner that few are meant whatever the parameters, so that it need not plan anew for each call.
 const FACTS: &str = "
     SELECT
         (SELECT array_agg(ROW(ROW(a.fingerprint, a.episode, a.firing, a.starts_at, a.first_at, a.evidence_at, a.heard_at,
@@ -27,7 +28,7 @@ const FACTS: &str = "
         (SELECT array_agg(ROW(id, scope, about, reason, by, at, until) ORDER BY at DESC, id DESC) FROM pauses
          WHERE ended_at IS NULL AND (until IS NULL OR until > $2)),
         (SELECT ROW(opened_at, probe) FROM breakers WHERE rule = $3),
-        array(SELECT at FROM unproven WHERE rule = $3 AND at >= $4 ORDER BY at DESC LIMIT $5),
+        array(SELECT at FROM unproven WHERE rule = $3 AND at >= $4 AND at < 'infinity' ORDER BY at DESC LIMIT $5),
         (SELECT ROW(since, last_at, targets) FROM storm),
         (SELECT array_agg(ROW(id, remediation_id, target, doc -> 'effect', due_at) ORDER BY opened_at, id) FROM loans
          WHERE closed_at IS NULL AND (target = $6 OR $7 = ANY(keys))),

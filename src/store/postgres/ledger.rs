@@ -122,7 +122,8 @@ const LEDGER: &str = "
          WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $8)
             + (SELECT count(*) FROM loans WHERE state = 'returning') AS in_flight,
         (SELECT ROW(opened_at, probe) FROM breakers WHERE rule = $5) AS breaker,
-        array(SELECT at FROM unproven WHERE rule = $5 AND at >= $10 ORDER BY at DESC LIMIT $11) AS unproven";
+        array(SELECT at FROM unproven WHERE rule = $5 AND at >= $10 AND at < 'infinity'
+              ORDER BY at DESC LIMIT $11) AS unproven";
 
 async fn read(connection: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
     type Row = (Vec<Option<Instant>>, Vec<i64>, Option<Instant>, Vec<Id>, i64, Option<BreakerColumns>, Vec<Instant>);

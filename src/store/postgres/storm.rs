@@ -26,7 +26,7 @@ const AROUND: &str = "
     SELECT
         (SELECT ROW(since, last_at, targets) FROM storm WHERE $1::timestamptz IS NOT NULL),
         array(SELECT DISTINCT target FROM remediations
-              WHERE opened_at >= $1 AND outcome IS DISTINCT FROM 'refused' LIMIT $2),
+              WHERE opened_at >= $1 AND opened_at < 'infinity' AND outcome IS DISTINCT FROM 'refused' LIMIT $2),
         (SELECT array_agg(ROW(rule, target, at)) FROM (
             SELECT rule, target, max(closed_at) AS at FROM loans
             WHERE state = 'returned' AND target = ANY($3) AND closed_at >= $4

@@ -2,10 +2,19 @@
 
 mod call;
 mod canned;
+mod clean_disk;
+mod clean_inside;
+mod dependents;
+mod evidence;
 mod faults;
 mod find;
 mod hosts;
+mod limits;
+mod prune;
+mod scale;
 mod stopped;
+mod swarm;
+mod tls;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

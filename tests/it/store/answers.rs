@@ -142,7 +142,10 @@ async fn of_many_answers_at_once_one_is_taken(db: Db) {
         .map(|n| {
             let (store, id) = (db.store.clone(), it.id);
             let kind = if n % 2 == 0 { AnswerKind::Approve } else { AnswerKind::Reject };
-            tokio::spawn(async move { retry(|| store.answer(id, &answer(kind, Some("plan-a"), 5))).await })
+            tokio::spawn(async move {
+                let given = answer(kind, Some("plan-a"), 5);
+                retry(|| store.answer(id, &given)).await
+            })
         })
         .collect();
     let mut taken = 0;

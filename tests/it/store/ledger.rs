@@ -119,7 +119,8 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                         next.keep_until = Some(at(1_000_000));
                         Ok(next)
                     };
-                    match retry(|| store.admit(&claim, &[&ask], &judge)).await.unwrap() {
+                    let asks = [&ask];
+                    match retry(|| store.admit(&claim, &asks, &judge)).await.unwrap() {
                         Admission::Admitted(stored) => claim = stored.claim,
                         Admission::Refused(_) => {}
                         Admission::Lost => panic!("nobody else claims"),
@@ -280,7 +281,9 @@ async fn rivals_share_the_key_and_only_running_ones_are_in_flight(db: Db) {
     // By any of its keys: the service it belongs to, the containers it consists of.
     let keys = vec!["key:other".into(), "key:api".into(), "key:web".into()];
     let ledger = read(&db, &LedgerAsk { keys, ..ask(&all[3], at(2), &[]) }).await;
-    assert_eq!(ledger.rivals, [all[0].id, all[2].id]);
+    let mut at_work = [all[0].id, all[1].id, all[2].id];
+    at_work.sort_unstable();
+    assert_eq!(ledger.rivals, at_work);
 }
 
 async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
@@ -288,7 +291,7 @@ async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
     let lent = Loan { keys: vec!["key:web".into(), "key:web-1".into()], ..loan(&lender, at(5)) };
     let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
     let asked = ask(&me, at(6), &[]);
-    assert_eq!(read(&db, &asked).await.rivals, [], "lent, and nobody is at work");
+    assert!(read(&db, &asked).await.rivals.is_empty(), "lent, and nobody is at work");
 
     let back = returning(&lent, at(6));
     let commit = LoanCommit { loan: back.clone(), records: vec![], keep_until: Some(at(99)) };
@@ -325,7 +328,8 @@ async fn several_asks_at_once_never_exceed_a_budget_together(db: Db) {
                     let begun = running(claimed.remediation.clone(), row.id, at(1));
                     Ok(commit(&begun, vec![record(&row), record(&second)]))
                 };
-                let answer = retry(|| store.admit(&claimed.claim, &[&main, &also], &judge)).await.unwrap();
+                let asks = [&main, &also];
+                let answer = retry(|| store.admit(&claimed.claim, &asks, &judge)).await.unwrap();
                 matches!(answer, Admission::Admitted(_))
             })
         })

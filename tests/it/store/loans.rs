@@ -100,7 +100,7 @@ async fn a_void_loan_keeps_the_keys_it_was_opened_with_and_one_never_opened_is_n
     db.store.record(&[Record::Loan(Box::new(opened.clone()))]).await.unwrap();
     let held_by_another = db.store.claim_loans(Uuid::now_v7(), at(5), at(99), 9).await.unwrap().remove(0).claim;
     db.store.record(&[void(&opened)]).await.unwrap();
-    let doc = if db.is_sqlite() { "doc ->> '$.keys'" } else { "replace(doc ->> 'keys', ' ', '')" };
+    let doc = if db.is_sqlite() { "(doc ->> '$.keys')" } else { "replace(doc ->> 'keys', ' ', '')" };
     assert_eq!(db.texts(&format!("SELECT state || {doc} FROM loans")).await, [r#"void["key:web","key:a","key:b"]"#]);
     let late = db.store.commit_loan(&held_by_another, &given_back(lent_until(&opened, 99))).await.unwrap();
     assert_eq!(late, None, "nothing was lent");
@@ -211,7 +211,7 @@ async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) 
         let lender = held(&name, at(0));
         let lent = loan(&lender, at(5));
         let back = lend(&db, &lender, &lent, Outcome::Fixed).await;
-        let next = held(&name, at(0));
+        let next = Remediation { target: lender.target.clone(), ..held(&format!("next-{name}"), at(0)) };
         let claim = open_claimed(&*db.store, db.owner, &next).await;
         let row = intent(&next, at(10));
         let free = |ledgers: &[fettle::store::model::Ledger]| ledgers[0].rivals.is_empty();
@@ -223,8 +223,9 @@ async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) 
             if free(ledgers) { Ok(kept(returning(&lent, at(10)), vec![])) } else { Err(no()) }
         };
         let (asked, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
+        let asks = [&asked];
         let (acted, gave) = tokio::join!(
-            retry(|| db.store.admit(&claim, &[&asked], &act)),
+            retry(|| db.store.admit(&claim, &asks, &act)),
             retry(|| db.store.admit_return(&back, &returned, &give))
         );
         let both = (matches!(acted.unwrap(), Admission::Admitted(_)), gave.unwrap() == LoanAdmission::Refused(no()));

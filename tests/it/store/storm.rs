@@ -74,7 +74,8 @@ async fn targets_of_late_are_known_each_once_and_those_refused_are_not(db: Db) {
 
 async fn it_is_known_when_a_loan_was_last_returned(db: Db) {
     let returned_at = async |service: &str, end, second| {
-        let lender = held(service, at(0));
+        let lender =
+            Remediation { target: target(service).parse().unwrap(), ..held(&format!("{service}-{second}"), at(0)) };
         let lent = loan(&lender, at(5));
         let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
         let over = LoanCommit { loan: ended(lent, end, at(second)), records: vec![], keep_until: None };
