@@ -62,7 +62,11 @@ impl Swarm {
             task_template: Some(TaskSpec {
                 container_spec: Some(TaskSpecContainerSpec {
                     image: Some(image::PLAIN.into()),
-                    command: Some(["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"].map(Into::into).into()),
+                    command: Some(
+                        ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
+                            .map(Into::into)
+                            .into(),
+                    ),
                     labels: Some(HashMap::from([("of".into(), "the container".into())])),
                     ..TaskSpecContainerSpec::default()
                 }),
@@ -166,10 +170,11 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
     let two = swarm.settled("shop_web").await;
 
     // Somebody else changed something else since: that stays, and ours comes on top.
-    swarm.elsewhere("shop_web", |spec| {
-        spec.labels.get_or_insert_default().insert("team".into(), "shop".into());
-    })
-    .await;
+    swarm
+        .elsewhere("shop_web", |spec| {
+            spec.labels.get_or_insert_default().insert("team".into(), "shop".into());
+        })
+        .await;
     swarm.perform(&two, scale(&two, 3)).await.expect("scaled up");
     let three = swarm.settled("shop_web").await;
     assert_eq!((three.replicas, three.labels.get("team").map(String::as_str)), (Some(3), Some("shop")));
