@@ -120,6 +120,8 @@ async fn run(
         auth: config.auth.clone(),
         limits: config.limits.clone(),
         time: shell.time.clone(),
+        hosts: shell.hosts.clone(),
+        wake: shell.clone(),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, mode = config.mode.as_str(),
         rules = rules.rules().load().len(), "fettle starts");

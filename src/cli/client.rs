@@ -126,6 +126,11 @@ impl Client {
         self.json(self.request(Method::POST, path).json(body)).await
     }
 
+    /// Deletes what is there.
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.answer(self.request(Method::DELETE, path).json(&serde_json::json!({}))).await.map(drop)
+    }
+
     /// Whether a GET is answered with 2xx; else why not.
     pub(super) async fn is_well(&self, path: &str) -> anyhow::Result<()> {
         self.answer(self.request(Method::GET, path)).await.map(drop)

@@ -16,13 +16,15 @@ Examples:
   fettle remediations --target container:local/arcanum --limit 5
   fettle remediations --output json | jq '.[].outcome'")]
 pub(super) struct Args {
-    /// Only those in this state: held, blocked, running, verifying, closed, or open (any but closed)
+    /// Only those in this state: held, blocked, awaiting_approval, running, verifying, closed, or open
+    /// (any but closed)
     #[arg(long, value_parser = words(states()), hide_possible_values = true)]
     state: Option<String>,
     /// Only those of this rule
     #[arg(long)]
     rule: Option<String>,
-    /// Only those of this target, as written: container:HOST/NAME or compose:HOST/PROJECT/SERVICE
+    /// Only those of this target, as written: container:HOST/NAME, compose:HOST/PROJECT/SERVICE, swarm:HOST/SERVICE or
+    /// disk:HOST/NAME
     #[arg(long)]
     target: Option<String>,
     /// At most so many, up to 1000

@@ -10,8 +10,10 @@ use super::text::{clean, clean_opt, json};
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
+use crate::core::announcement::Announcement;
+use crate::core::remediation::loan::Loan;
 use crate::core::remediation::outcome::Outcome;
-use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
+use crate::core::remediation::record::{ActionRow, BreakerRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
 
@@ -85,6 +87,10 @@ pub(super) struct Records<'a> {
     pub(super) verdicts: Vec<&'a VerdictRow>,
     pub(super) transitions: Vec<&'a TransitionRow>,
     pub(super) events: Vec<&'a EventRow>,
+    pub(super) breakers: Vec<&'a BreakerRow>,
+    pub(super) loans: Vec<&'a Loan>,
+    pub(super) announcements: Vec<&'a Announcement>,
+    pub(super) ended: Vec<&'a AlertState>,
 }
 
 impl<'a> From<&'a [Record]> for Records<'a> {
@@ -97,12 +103,12 @@ impl<'a> From<&'a [Record]> for Records<'a> {
                 Record::Verdict { row, .. } => sorted.verdicts.push(row),
                 Record::Transition(row) => sorted.transitions.push(row),
                 Record::Event(row) => sorted.events.push(row),
+                Record::Breaker(row) => sorted.breakers.push(row),
+                Record::Loan(loan) => sorted.loans.push(loan),
+                Record::Announce(it) => sorted.announcements.push(it),
+                Record::Ended(alert) => sorted.ended.push(alert),
                 // Counted by metrics and told by a transition.
-                Record::Refusal { .. }
-                | Record::Announce(_)
-                | Record::Loan(_)
-                | Record::Breaker(_)
-                | Record::Ended(_) => {}
+                Record::Refusal { .. } => {}
             }
         }
         sorted

@@ -15,7 +15,7 @@ use crate::core::alert::labels::Labels;
 use crate::core::remediation::state::{Remediation, StateName};
 
 /// Which value does not read back.
-pub(super) struct Garbled(&'static str);
+pub(super) struct Garbled(pub(super) &'static str);
 
 impl Garbled {
     pub(super) fn during(&self, operation: &'static str) -> StoreError {

@@ -1,9 +1,14 @@
 //! Records: audit rows, their results, verdicts, the story, events. Written only together with what they are about.
 
+use sqlx::PgConnection;
+
 use super::writes::Writes;
+use super::{breakers, ended, loans, outbox};
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
+use crate::store::StoreError;
 use crate::store::columns::{Named, Records, event_id};
+use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::text::{clean, clean_opt, json};
 
@@ -18,6 +23,29 @@ pub(super) fn add(writes: &mut Writes, later: &mut Writes, records: &[Record]) {
     verdicts(writes, &records.verdicts);
     transitions(writes, &records.transitions);
     events(writes, &records.events);
+}
+
+/// Writes records that belong to no remediation's own statement.
+pub(super) async fn write(tx: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+    const WHAT: &str = "write the audit";
+    let (mut writes, mut later) = (Writes::default(), Writes::default());
+    add(&mut writes, &mut later, records);
+    for writes in [writes, later] {
+        if writes.run(&mut *tx).await.during(WHAT)?.is_some() {
+            return Err(sqlx::Error::RowNotFound).during(WHAT);
+        }
+    }
+    beside(tx, records).await
+}
+
+/// What has rows of its own that later decisions change: mostly nothing.
+pub(super) async fn beside(tx: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+    const WHAT: &str = "write the audit";
+    let records = Records::from(records);
+    breakers::write(tx, &records.breakers).await.during(WHAT)?;
+    loans::write(tx, &records.loans).await.during(WHAT)?;
+    outbox::write(tx, &records.announcements).await.during(WHAT)?;
+    ended::write(tx, &records.ended).await.during(WHAT)
 }
 
 fn column<'a, R, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::connect::BEGIN;
 use super::writes::Writes;
-use super::{audit, world};
+use super::{audit, storm, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::store::columns::{Named, RemediationColumns, new_and_changed};
@@ -52,7 +52,10 @@ async fn write(tx: &mut PgConnection, ask: &ReceiveAsk, world: &World, changes: 
             return Err(sqlx::Error::RowNotFound).during(WHAT);
         }
     }
-    Ok(())
+    if let Some(storm) = &changes.storm {
+        storm::write(tx, storm).await.during(WHAT)?;
+    }
+    audit::beside(tx, &changes.records).await
 }
 
 fn column<'a, R: ?Sized, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {

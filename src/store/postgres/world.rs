@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use super::storm;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
@@ -81,19 +82,21 @@ pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<Worl
 
     // An alert that is not known has no candidates.
     if world.alerts.is_empty() && (targets.is_empty() || ask.fixed_since.is_none()) {
+        storm::load(tx, ask, &mut world).await?;
         return Ok(world);
     }
     let (standing, fixed): (Rows<CandidateColumns>, Rows<FixColumns>) = sqlx::query_as(PROTECTED)
         .bind(&fingerprints)
         .bind(&targets)
         .bind(ask.fixed_since.map(Instant))
-        .fetch_one(tx)
+        .fetch_one(&mut *tx)
         .await
         .during(WHAT)?;
     for candidate in values::<CandidateRow, _, Candidate>(standing)? {
         world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
     }
     world.fixed = fixed.into_iter().flatten().map(FixRow::from).filter_map(FixRow::into_pair).collect();
+    storm::load(tx, ask, &mut world).await?;
     Ok(world)
 }
 

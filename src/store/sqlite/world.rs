@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::storm;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
@@ -66,5 +67,6 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
             world.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect();
         }
     }
+    storm::load(tx, ask, &mut world).await?;
     Ok(world)
 }

@@ -170,8 +170,7 @@ rules:
     );
     let config = "limits: {budget: [1000 per 1h], target_budget: [1000 per 1h]}\n";
     let disks = format!("logs: {{path: \"{}\", allow: [clean_logs]}}", root.display());
-    let fettle =
-        Setup::new(&daemon.url(), &rules).database(&database.url()).disks(&disks).config(config).start().await;
+    let fettle = Setup::new(&daemon.url(), &rules).database(&database.url()).disks(&disks).config(config).start().await;
     let folder = tempfile::tempdir().expect("a folder");
     let (_alertmanager, port) = alertmanager(folder.path(), &fettle);
     let (metrics, seen) = (Metrics::default(), volume.clone());

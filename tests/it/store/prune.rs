@@ -1,14 +1,20 @@
 //! Retention: what is old goes with its whole story, what is not stays, and nothing else opens that door.
 
+use fettle::core::announcement::{Announcement, AnnouncementName};
+use fettle::core::remediation::loan::LoanEnd;
 use fettle::core::remediation::outcome::{Outcome, Verdict};
 use fettle::core::remediation::record::{EventRow, Record, Severity, TransitionRow, VerdictRow};
 use fettle::core::remediation::state::{Remediation, StateName};
+use fettle::core::surroundings::{Answer, AnswerKind, PauseScope};
 use fettle::core::time::Timestamp;
-use fettle::store::model::{Changes, ReceiveAsk, Standing};
+use fettle::store::model::{Changes, LoanCommit, ReceiveAsk, Standing};
 use serde_json::json;
+use uuid::Uuid;
 
-use super::fixture::{at, attached, closed, firing, held, intent, notification, open_all, record, write};
-use super::{Db, on_both};
+use super::fixture::{
+    at, attached, closed, ended, firing, held, intent, lend, loan, notification, open_all, open_claimed, record, write,
+};
+use super::{Db, fixture, on_both};
 
 on_both!(
     old_notifications_go_except_those_still_to_be_taken_in,
@@ -17,6 +23,9 @@ on_both!(
     pruning_leaves_no_door_open,
     the_last_day_of_the_audit_stays_whoever_asks,
     alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode,
+    a_remediation_stays_while_what_it_lent_is_not_long_back,
+    what_people_said_and_were_told_goes_with_the_remediation,
+    pauses_that_were_over_long_ago_go,
 );
 
 async fn old_notifications_go_except_those_still_to_be_taken_in(db: Db) {
@@ -150,4 +159,64 @@ async fn the_last_day_of_the_audit_stays_whoever_asks(db: Db) {
         db.sql(&sql).await.expect_err(&sql);
     }
     assert_eq!(db.count("retention").await, 0);
+}
+
+/// Something that happened today: retention counts back from what is there.
+async fn today(db: &Db, day: i64) {
+    let row = EventRow { at: at(day * DAY), event: "noon", severity: Severity::Info, details: json!(null) };
+    db.store.record(&[Record::Event(row)]).await.unwrap();
+}
+
+async fn a_remediation_stays_while_what_it_lent_is_not_long_back(db: Db) {
+    let lender = held("web", at(0));
+    let lent = loan(&lender, at(50));
+    let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
+    today(&db, 20).await;
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    assert_eq!((db.count("remediations").await, db.count("loans").await), (1, 1), "it is not back yet");
+
+    let over = LoanCommit { loan: ended(lent, LoanEnd::Returned, at(11 * DAY)), records: vec![], keep_until: None };
+    db.store.commit_loan(&claim, &over).await.unwrap().expect("claimed");
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    assert_eq!((db.count("remediations").await, db.count("loans").await), (1, 1), "it is back since the day before");
+    db.store.prune(at(0), at(12 * DAY)).await.unwrap();
+    assert_eq!((db.count("remediations").await, db.count("loans").await), (0, 0));
+}
+
+async fn what_people_said_and_were_told_goes_with_the_remediation(db: Db) {
+    for (service, day) in [("old", 1), ("young", 15)] {
+        let it = held(service, at(0));
+        let claim = open_claimed(&*db.store, db.owner, &it).await;
+        let cancel = Answer { id: Uuid::now_v7(), kind: AnswerKind::Cancel, plan: None, by: "me".into(), at: at(1) };
+        db.store.answer(it.id, &cancel).await.unwrap();
+        let said = Announcement {
+            name: AnnouncementName::Working,
+            remediation: it.id,
+            labels: it.alert.labels.clone(),
+            annotations: std::collections::BTreeMap::new(),
+            at: at(1),
+            until: at(99 * DAY),
+        };
+        let over = closed(it, Outcome::Cancelled, at(day * DAY));
+        let done = fixture::commit(&over, vec![Record::Announce(Box::new(said))]);
+        db.store.commit(&claim, &done).await.unwrap().expect("claimed");
+    }
+    today(&db, 20).await;
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    for table in ["remediations", "answers", "announcements"] {
+        assert_eq!(db.count(table).await, 1, "{table}");
+    }
+}
+
+async fn pauses_that_were_over_long_ago_go(db: Db) {
+    let pause = |until: Option<i64>| super::pauses::pause(PauseScope::All, 1, until.map(|day| at(day * DAY)));
+    let (ended, timed, late, open) = (pause(None), pause(Some(2)), pause(Some(15)), pause(None));
+    for pause in [&ended, &timed, &late, &open] {
+        db.store.pause(pause).await.unwrap();
+    }
+    db.store.resume(ended.id, "me", at(DAY)).await.unwrap();
+    today(&db, 20).await;
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    let left: Vec<_> = db.texts("SELECT CAST(id AS text) FROM pauses ORDER BY id").await;
+    assert_eq!(left, [late.id.to_string(), open.id.to_string()]);
 }

@@ -82,7 +82,7 @@ async fn shown(db: &Db) -> AlertView {
     db.store.alerts(&filter).await.unwrap().remove(0)
 }
 
-async fn see(db: &Db, ask: &ReceiveAsk) -> World {
+pub async fn see(db: &Db, ask: &ReceiveAsk) -> World {
     let seen = std::sync::Mutex::new(World::default());
     let think = |world: &World| {
         *seen.lock().unwrap() = world.clone();
