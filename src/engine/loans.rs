@@ -90,7 +90,7 @@ async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
                 Answer::Begun(kept, begun) => {
                     claim = kept;
                     event = carry_out(shell, &begun).await;
-                    loan = begun;
+                    loan = *begun;
                 }
             },
             // Never asked about a loan: it proposes nothing and has no dependents.
@@ -118,7 +118,7 @@ async fn store(shell: &Shell, claim: &Claim, commit: LoanCommit) -> Result<Optio
 enum Answer {
     Lost,
     Refused(Box<Event>),
-    Begun(Claim, Loan),
+    Begun(Claim, Box<Loan>),
 }
 
 async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) -> Result<Answer, StoreError> {
@@ -138,7 +138,7 @@ async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) 
             let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
             let commit = commit.expect("an admission is stored from what judge gave");
             events::loan(&shell.metrics, &commit.loan, &commit.records);
-            Answer::Begun(kept, commit.loan)
+            Answer::Begun(kept, Box::new(commit.loan))
         }
     })
 }

@@ -92,11 +92,9 @@ pub(super) fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
         };
         return turn.escalate_unless_gone(&message);
     }
-    match guard::before_look(&turn.known()) {
-        Some(refusal) => refuse(turn, refusal),
-        None => {
-            let wanted = wanted(&turn);
-            turn.ask(Ask::Find(wanted))
-        }
+    if let Some(refusal) = guard::before_look(&turn.known()) {
+        return refuse(turn, refusal);
     }
+    let wanted = wanted(&turn);
+    turn.ask(Ask::Find(wanted))
 }

@@ -217,7 +217,7 @@ pub fn awaiting(mut it: Remediation, hash: &str, until: Timestamp) -> Remediatio
         asked_at: at(1),
         why: "the rule asks for it".into(),
     };
-    it.state = State::AwaitingApproval { proposal, until };
+    it.state = State::AwaitingApproval { proposal: Box::new(proposal), until };
     it
 }
 
