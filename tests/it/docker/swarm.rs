@@ -141,7 +141,9 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
     let swarm = Swarm::start().await;
     swarm.create("shop_web", replicated(2)).await;
     swarm.create("shop_web2", replicated(1)).await;
-    swarm.create("shop_agent", ServiceSpecMode { global: Some(HashMap::new()), ..ServiceSpecMode::default() }).await;
+    swarm
+        .create("shop_agent", ServiceSpecMode { global: Some(HashMap::default()), ..ServiceSpecMode::default() })
+        .await;
 
     // Found by its exact name, seen with its own labels, looked at again by its id.
     let service = swarm.settled("shop_web").await;
@@ -225,10 +227,8 @@ async fn a_change_that_came_too_late_is_made_once_more_from_what_is_there_now() 
             if path.contains("/update") {
                 seen.lock().unwrap().push(path.to_owned());
                 let too_late = updates.fetch_add(1, Ordering::SeqCst) < times;
-                return match too_late {
-                    true => reply(500, r#"{"message":"rpc error: code = Unknown desc = update out of sequence"}"#),
-                    false => reply(200, r#"{"Warnings":null}"#),
-                };
+                let late = r#"{"message":"rpc error: code = Unknown desc = update out of sequence"}"#;
+                return if too_late { reply(500, late) } else { reply(200, r#"{"Warnings":null}"#) };
             }
             let look = looks.fetch_add(1, Ordering::SeqCst) as u64;
             let (version, replicas) = if look == 0 { (10, 2) } else { (11, replicas_then) };
