@@ -141,9 +141,7 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
     let swarm = Swarm::start().await;
     swarm.create("shop_web", replicated(2)).await;
     swarm.create("shop_web2", replicated(1)).await;
-    swarm
-        .create("shop_agent", ServiceSpecMode { global: Some(HashMap::default()), ..ServiceSpecMode::default() })
-        .await;
+    swarm.create("shop_agent", global()).await;
 
     // Found by its exact name, seen with its own labels, looked at again by its id.
     let service = swarm.settled("shop_web").await;
@@ -261,4 +259,9 @@ async fn a_daemon_without_a_swarm_says_so() {
     let (_daemon, docker) = real().await;
     let error = docker.find(&target("shop_web"), Wanted::default()).await.expect_err("no swarm");
     assert!(matches!(error, PlatformError::Answered { status: 503, .. }), "{error:?}");
+}
+
+#[expect(clippy::zero_sized_map_values, reason = "the client library's type for an empty object")]
+fn global() -> ServiceSpecMode {
+    ServiceSpecMode { global: Some(HashMap::default()), ..ServiceSpecMode::default() }
 }
