@@ -140,7 +140,7 @@ async fn a_configuration_that_does_not_load_exits_with_1_and_every_problem() {
     assert!(said.err.contains("fettle.yaml:2:1") && said.err.contains("mood"), "{}", said.err);
 }
 
-const SOON: Duration = Duration::from_secs(600);
+const SOON: Duration = Duration::from_mins(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_can_be_asked_approve_says_what_to_type_and_sends_nothing() {
