@@ -102,6 +102,7 @@ pub(super) fn is_updating(it: &Inspected) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ServiceUpdateStatusStateEnum as State;
 
     #[test]
     fn only_ids_of_services_are_sent() {
@@ -117,7 +118,6 @@ mod tests {
             update_status: Some(bollard::models::ServiceUpdateStatus { state: Some(state), ..Default::default() }),
             ..Default::default()
         };
-        use ServiceUpdateStatusStateEnum as State;
         assert!(is_updating(&with(State::PAUSED)) && is_updating(&with(State::UPDATING)));
         assert!(!is_updating(&with(State::COMPLETED)) && !is_updating(&Inspected::default()));
     }

@@ -72,7 +72,7 @@ async fn what_grows_is_emptied_and_what_is_rotated_and_old_is_deleted_with_both_
                  && echo small > small.log && echo precious > data.db && echo 1 > app.log.1 && echo 2 > app.log.2 && echo z > old.gz \
                  && touch -t 202001010000 app.log.2 old.gz data.db && echo ok")
             .await;
-        assert!(said.ends_with("ok\n"), "{said}");
+        assert!(said.contains("ok\n"), "{said}");
         let (answer, touched) = done(&docker, &container, &clean("/logs")).await;
         answer.unwrap_or_else(|error| panic!("{error}: {touched:#}"));
         let mut cleaned = files(&touched);
@@ -102,7 +102,7 @@ async fn hostile_names_links_and_mounts_lead_nowhere_with_both_kinds_of_programs
                  ln -s /outside/a.log link.log; ln -s /outside outlink; ln /logs/-rf.log hard.log; \
                  dd if=/dev/zero of=/dev/shm/mounted.log bs=1024 count=8; ln -s /dev/shm shm; echo ok")
             .await;
-        assert!(said.ends_with("ok\n"), "{said}");
+        assert!(said.contains("ok\n"), "{said}");
         let (answer, touched) = done(&docker, &container, &clean("/logs")).await;
         answer.unwrap_or_else(|error| panic!("{error}: {touched:#}"));
         let mut cleaned = files(&touched);

@@ -1,6 +1,8 @@
 //! Swarm services on a one-node swarm of a daemon of the test's own.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker as Client;
@@ -15,6 +17,7 @@ use fettle::core::target::Target;
 use fettle::platform::docker::Docker;
 use fettle::platform::{Platform, PlatformError};
 
+use super::canned::{Canned, reply};
 use super::{local, real, sight};
 use crate::support::docker::PrivateDocker;
 use crate::support::{image, wait};
@@ -209,6 +212,48 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
     swarm.client().delete_service("shop_web").await.expect("delete");
     assert_eq!(swarm.docker.look(&target("shop_web"), &pin).await.unwrap(), None);
     assert!(swarm.perform(&after, scale(&after, 2)).await.expect_err("gone").nothing_sent());
+}
+
+#[tokio::test]
+async fn a_change_that_came_too_late_is_made_once_more_from_what_is_there_now() {
+    let id = "0a1b2c3d4e5f6g7h8i9j0k1l2";
+    let late = |times: usize, replicas_then: u64| {
+        let (updates, looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let canned = Canned::start(move |path| {
+            if path.contains("/update") {
+                seen.lock().unwrap().push(path.to_owned());
+                let too_late = updates.fetch_add(1, Ordering::SeqCst) < times;
+                return match too_late {
+                    true => reply(500, r#"{"message":"rpc error: code = Unknown desc = update out of sequence"}"#),
+                    false => reply(200, r#"{"Warnings":null}"#),
+                };
+            }
+            let look = looks.fetch_add(1, Ordering::SeqCst) as u64;
+            let (version, replicas) = if look == 0 { (10, 2) } else { (11, replicas_then) };
+            let spec =
+                format!(r#"{{"Name":"web","TaskTemplate":{{}},"Mode":{{"Replicated":{{"Replicas":{replicas}}}}}}}"#);
+            reply(200, &format!(r#"{{"ID":"{id}","Version":{{"Index":{version}}},"Spec":{spec}}}"#))
+        });
+        (canned, asked)
+    };
+    let effect = Effect::SetReplicas { version: 10, from: 2, to: 3 };
+    for (times, replicas_then, updates, result) in
+        [(0, 2, 1, "done"), (1, 2, 2, "done"), (2, 2, 2, "docker_error"), (1, 5, 1, "unfit")]
+    {
+        let (canned, asked) = late(times, replicas_then);
+        let pin = fettle::core::sight::Pin { size: Some(2), ..super::pin(id) };
+        let done = local(&canned.url()).0.perform(&target("web"), &pin, &effect).await;
+        let said = done.answer.as_ref().map_or_else(PlatformError::reason, |()| "done");
+        assert_eq!(said, result, "{times} {replicas_then}: {:?}", done.answer);
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.len(), updates, "{asked:?}");
+        assert!(
+            asked[0].contains("version=10") && asked.iter().skip(1).all(|it| it.contains("version=11")),
+            "{asked:?}"
+        );
+    }
 }
 
 #[tokio::test]

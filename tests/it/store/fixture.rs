@@ -234,7 +234,7 @@ pub fn loan(remediation: &Remediation, until: Timestamp) -> Loan {
         alert: remediation.alert.clone(),
         step: 1,
         effect: Effect::SetReplicas { version: 7, from: 3, to: 2 },
-        after: Duration::from_secs(600),
+        after: Duration::from_mins(10),
         opened_at: at(1),
         attempts: 0,
         blind: 0,
