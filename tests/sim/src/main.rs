@@ -1,0 +1,2 @@
+//! x
+fn main() { let _ = fettle::core::target::is_name("x"); }
