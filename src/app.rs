@@ -23,6 +23,7 @@ use crate::core::settings::{Protected, Settings};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::human;
 use crate::engine::clock::{SystemClock, Time};
+use crate::engine::heartbeat::Expected;
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::rulebook::{Reload, RuleBook};
 use crate::engine::run::{Engine, Running, build, recover};
@@ -34,6 +35,7 @@ use crate::platform::{Observer, Platform};
 use crate::store::{self, late::Late};
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
+use crate::upstream::{Alertmanager, Prometheus, Query, Upstream};
 
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
@@ -98,9 +100,14 @@ async fn run(
         metrics: metrics.clone(),
         owner: Uuid::now_v7(),
         wake: tokio::sync::Notify::new(),
+        announce: tokio::sync::Notify::new(),
+        upstream: upstream(&config)?,
+        query: query(&config)?,
     });
     let retention = Retention { notifications: config.retention.notifications, audit: config.retention.audit };
-    let (intake, engine) = build(shell.clone(), readiness.clone(), retention);
+    let heartbeat =
+        config.heartbeat.clone().map(|it| Expected { alertname: it.alertname, max_silence: it.max_silence });
+    let (intake, engine) = build(shell.clone(), readiness.clone(), retention, heartbeat);
     let deps = Deps {
         intake,
         store: late.clone(),
@@ -244,6 +251,16 @@ enum Told {
     Reload,
 }
 
+fn upstream(config: &Config) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
+    let Some(it) = &config.alertmanager else { return Ok(None) };
+    Ok(Some(Arc::new(Alertmanager::new(it).context("setting `alertmanager`")?)))
+}
+
+fn query(config: &Config) -> anyhow::Result<Option<Arc<dyn Query>>> {
+    let Some(it) = &config.prometheus else { return Ok(None) };
+    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?)))
+}
+
 fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
     let hosts = config.hosts.iter().map(|host| {
         let docker = HostConfig { endpoint: host.docker.clone(), read: host.read.clone() };
@@ -284,7 +301,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         storm: None,
         trip: None,
-        alertmanager: false,
+        alertmanager: config.alertmanager.is_some(),
         approvers: true,
         mode: config.mode,
         freshness: config.freshness,

@@ -33,7 +33,7 @@
 //! | layer | modules | may import |
 //! |---|---|---|
 //! | core | [`core`] | itself and [`diagnostic`]'s plain types |
-//! | seams | [`store`], [`platform`], [`telemetry`], [`config`], [`diagnostic`] | core; not each other, but for config, diagnostic and telemetry |
+//! | seams | [`store`], [`platform`], [`upstream`], [`telemetry`], [`config`], [`diagnostic`] | core; not each other, but for config, diagnostic and telemetry |
 //! | flow | [`engine`] | core and the seams |
 //! | edge | [`http`], then [`app`], then [`cli`], then main | what is below, and the edge before it |
 //!
@@ -57,3 +57,4 @@ pub mod http;
 pub mod platform;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;

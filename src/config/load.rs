@@ -53,7 +53,13 @@ pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<(Config, Vec<Di
 
 /// The lines of values that hold secrets, or tokens written where they should not be.
 fn secret_lines(raw: &RawConfig<'_>, source: &Source<'_>) -> Vec<RangeInclusive<usize>> {
-    let parts = [raw.database, raw.auth].into_iter().flatten().map(Node::extent);
+    let servers = [raw.alertmanager, raw.prometheus].into_iter().flatten();
+    let credentials = servers.filter_map(|node| match &node.value {
+        crate::core::yaml::Value::Map(entries) => Some(entries),
+        _ => None,
+    });
+    let credentials = credentials.flatten().filter(|it| matches!(it.key.as_str(), "basic_auth" | "bearer_token"));
+    let parts = [raw.database, raw.auth].into_iter().flatten().chain(credentials.map(|it| &it.value)).map(Node::extent);
     parts.map(|bytes| source.line(bytes.start)..=source.line(bytes.end.saturating_sub(1).max(bytes.start))).collect()
 }
 
@@ -90,17 +96,17 @@ pub(super) fn small_file(path: &Path, node: &Node, report: &mut Report<'_>) -> O
     None
 }
 
-struct Loader<'l> {
-    env: Environment<'l>,
-    base: &'l Path,
-    report: Report<'l>,
+pub(super) struct Loader<'l> {
+    pub(super) env: Environment<'l>,
+    pub(super) base: &'l Path,
+    pub(super) report: Report<'l>,
     /// Problems that are not in the file.
-    elsewhere: Vec<Diagnostic>,
+    pub(super) elsewhere: Vec<Diagnostic>,
 }
 
 impl Loader<'_> {
     /// The variable's value, else the file's.
-    fn get<T>(
+    pub(super) fn get<T>(
         &mut self,
         form: Form,
         names: &[&str],
@@ -133,6 +139,9 @@ impl Loader<'_> {
             retention: self.retention(raw.retention, &limits),
             limits,
             log: self.log(raw.log),
+            alertmanager: self.alertmanager(raw.alertmanager),
+            prometheus: self.prometheus(raw.prometheus),
+            heartbeat: self.heartbeat(raw.heartbeat),
         }
     }
 
@@ -264,7 +273,7 @@ impl Loader<'_> {
 }
 
 /// A length of time above zero.
-fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {
+pub(super) fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {
     let length = duration(node, report)?;
     if length.is_zero() {
         report.add_with_help(&codes::DURATION, &node.at, "this must be longer than 0", "remove it for the default");

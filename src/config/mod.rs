@@ -16,11 +16,13 @@ use std::time::Duration;
 pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
 pub use environment::{Environment, process, unknown};
+pub use heartbeat::Heartbeat;
 pub use hosts::Host;
 pub use limits::{Limits, Retention};
 pub use load::load;
 pub use log::{Log, LogFormat};
 pub use secret::Secret;
+pub use upstream::{Access, Alertmanager, Credentials, Prometheus};
 
 use crate::core::rule::compile::Context;
 use crate::core::rule::model::Mode;
@@ -32,6 +34,7 @@ pub mod rules;
 mod auth;
 mod database;
 mod environment;
+mod heartbeat;
 mod hosts;
 mod interpolate;
 mod limits;
@@ -41,6 +44,7 @@ mod log;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 /// Everything a running fettle needs to know from outside.
 #[derive(Debug, Clone)]
@@ -67,6 +71,12 @@ pub struct Config {
     pub retention: Retention,
     /// How to log.
     pub log: Log,
+    /// Whom to ask what fires, and to tell what fettle does.
+    pub alertmanager: Option<Alertmanager>,
+    /// Whom to ask for metrics.
+    pub prometheus: Option<Prometheus>,
+    /// The alert that must not go missing.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// What no rule may touch.

@@ -31,6 +31,12 @@ shape! {
         retention = "retention",
         /// How to log.
         log = "log",
+        /// Whom to ask what fires, and to tell what fettle does.
+        alertmanager = "alertmanager",
+        /// Whom to ask for metrics.
+        prometheus = "prometheus",
+        /// The alert that always fires; none is expected.
+        heartbeat = "heartbeat",
     }
 }
 
@@ -115,5 +121,60 @@ shape! {
         format = "format",
         /// `FETTLE_LOG`; a level or a filter such as `info,fettle=debug`, info.
         level = "level",
+    }
+}
+
+shape! {
+    /// Whom to ask what fires. `bearer_token`, the secret itself, is known only to be refused with advice.
+    RawAlertmanager {
+        /// `FETTLE_ALERTMANAGER_URLS` (with commas); every peer, `http://host:port` with a route prefix if there is one.
+        urls = "urls",
+        /// `FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE`; a file that holds a token, read for every request.
+        bearer_token_file = "bearer_token_file",
+        /// Instead: a user with a password.
+        basic_auth = "basic_auth",
+        /// `FETTLE_ALERTMANAGER_CA_FILE`; certificates to trust, instead of the machine's.
+        ca_file = "ca_file",
+        /// Refused.
+        bearer_token = "bearer_token",
+    }
+}
+
+shape! {
+    /// Whom to ask for metrics. `bearer_token`, the secret itself, is known only to be refused with advice.
+    RawPrometheus {
+        /// `FETTLE_PROMETHEUS_URL`; `http://host:port` with a route prefix if there is one.
+        url = "url",
+        /// `FETTLE_PROMETHEUS_BEARER_TOKEN_FILE`; a file that holds a token, read for every request.
+        bearer_token_file = "bearer_token_file",
+        /// Instead: a user with a password.
+        basic_auth = "basic_auth",
+        /// `FETTLE_PROMETHEUS_CA_FILE`; certificates to trust, instead of the machine's.
+        ca_file = "ca_file",
+        /// Refused.
+        bearer_token = "bearer_token",
+    }
+}
+
+shape! {
+    /// A user with a password. `password`, the secret itself, is known only to be refused with advice.
+    RawBasicAuth {
+        /// `FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME`, `FETTLE_PROMETHEUS_BASIC_AUTH_USERNAME`; the user.
+        username = "username",
+        /// `FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE`, `FETTLE_PROMETHEUS_BASIC_AUTH_PASSWORD_FILE`; a file that
+        /// holds the password, read for every request.
+        password_file = "password_file",
+        /// Refused.
+        password = "password",
+    }
+}
+
+shape! {
+    /// The alert that always fires.
+    RawHeartbeat {
+        /// `FETTLE_HEARTBEAT_ALERTNAME`; Watchdog.
+        alertname = "alertname",
+        /// `FETTLE_HEARTBEAT_MAX_SILENCE`; the longest time without it, 5m.
+        max_silence = "max_silence",
     }
 }

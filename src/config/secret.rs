@@ -31,5 +31,7 @@ impl fmt::Debug for Secret {
 pub(super) fn may_hold_one(line: &str) -> bool {
     let line = line.to_lowercase();
     ["token", "secret", "passw", "sha256", "database", "bearer"].iter().any(|word| line.contains(word))
-        || (line.contains("://") && line.contains('@'))
+        // A URL may have its password even where it is so wrong that it has no `://`.
+        || line.contains('@')
+        || (line.contains("://") && line.contains('?'))
 }

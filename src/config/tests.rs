@@ -8,11 +8,13 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::rules::{load_rules, read_rules};
-use super::{Config, DatabaseKind, Host, LogFormat, Role, Secret, load};
+use super::{Config, Credentials, DatabaseKind, Host, LogFormat, Role, Secret, load};
 use crate::core::rule::compile::Context;
 use crate::core::rule::model::Mode;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::human;
+
+mod upstream;
 
 type Loaded = Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>>;
 
@@ -75,6 +77,9 @@ auth:
   metrics_open: true
 limits: {in_flight: 2, budget: [1 per 1m], target_budget: [2 per 1h, 3 per 1d], body: 1MiB, senders: 50 per 1s}
 freshness: 5m
+alertmanager: {urls: ["http://am-a:9093", "https://mon.example/am/"], bearer_token_file: oncall}
+prometheus: {url: "http://prometheus:9090", basic_auth: {username: fettle, password_file: oncall}}
+heartbeat: {max_silence: 2m}
 protected: {containers: [a, b], compose_projects: [c]}
 retention: {notifications: 1d, audit: 2d}
 log: {format: json, level: "info,fettle=debug"}
@@ -96,6 +101,19 @@ log: {format: json, level: "info,fettle=debug"}
     assert_eq!(config.limits.longest_window().as_secs(), 86_400);
     assert_eq!((config.log.format, config.auth.metrics_open), (LogFormat::Json, true));
     assert_eq!(config.rule_context().freshness.as_secs(), 300);
+    let (alertmanager, prometheus) =
+        (config.alertmanager.as_ref().expect("one"), config.prometheus.as_ref().expect("one"));
+    let urls: Vec<_> = alertmanager.urls.iter().map(reqwest::Url::as_str).collect();
+    assert_eq!(
+        (urls, prometheus.url.as_str()),
+        (vec!["http://am-a:9093/", "https://mon.example/am"], "http://prometheus:9090/")
+    );
+    let file = folder.path().join("oncall");
+    assert_eq!(alertmanager.access.credentials, Some(Credentials::Bearer { token_file: file.clone() }));
+    let basic = Credentials::Basic { username: "fettle".into(), password_file: file };
+    assert_eq!(prometheus.access.credentials, Some(basic));
+    let heartbeat = config.heartbeat.as_ref().expect("one");
+    assert_eq!((heartbeat.alertname.as_str(), heartbeat.max_silence.as_secs()), ("Watchdog", 120));
     let shown = format!("{config:?}");
     assert!(!shown.contains("p@ss") && shown.contains("[redacted]"), "{shown}");
 }
@@ -144,7 +162,7 @@ databse: x
 database: mysql://root:hunter2@db/x
 database_file: /run/x
 mode: propose
-alertmanager: {urls: [http://a]}
+alertmanager: {urls: ["http://root:hunter2@a"]}
 hosts:
   "a b": {docker: tcp://nowhere}
   c: {docker: https://x:1, instances: [x, d]}

@@ -175,10 +175,9 @@ impl Effect {
             }
             (Self::SetReplicas { to, .. }, Sight::Service(service)) => of(service.replicas == Some(*to)),
             (Self::ForceUpdate { version }, Sight::Service(service)) => of(service.version != *version),
-            (Self::SetLimits { memory, nano_cpus }, Sight::Container(it)) => {
-                of(memory.is_none_or(|want| it.memory_limit == Some(want))
-                    && nano_cpus.is_none_or(|want| it.nano_cpus == Some(want)))
-            }
+            (Self::SetLimits { memory, nano_cpus }, Sight::Container(it)) => of(memory
+                .is_none_or(|want| it.memory_limit == Some(want))
+                && nano_cpus.is_none_or(|want| it.nano_cpus == Some(want))),
             _ => Proof::Traceless,
         }
     }

@@ -23,6 +23,7 @@ pub mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;
+pub mod upstream;
 pub mod verdict;
 mod words;
 pub mod yaml;

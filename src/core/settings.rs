@@ -56,12 +56,7 @@ pub struct TripLimit {
 
 impl Default for StormLimit {
     fn default() -> Self {
-        Self {
-            targets: 5,
-            within: Duration::from_mins(2),
-            then: Mode::Propose,
-            quiet_for: Duration::from_mins(10),
-        }
+        Self { targets: 5, within: Duration::from_mins(2), then: Mode::Propose, quiet_for: Duration::from_mins(10) }
     }
 }
 

@@ -273,7 +273,8 @@ impl Sight {
         match self {
             Self::Container(it) => it.pin(),
             Self::Replicas(it) => {
-                let mut ids: Vec<&str> = it.members.iter().map(|member| member.id.get(..12).unwrap_or(&member.id)).collect();
+                let mut ids: Vec<&str> =
+                    it.members.iter().map(|member| member.id.get(..12).unwrap_or(&member.id)).collect();
                 ids.sort_unstable();
                 plain(format!("{}/{}:{}", it.project, it.service, ids.join("+")), None)
             }

@@ -1,13 +1,16 @@
 //! What is the case around a remediation when it is decided: pauses, the storm, the rule's breaker, open loans, other alerts,
 //! what people answered. Read by the shell in one round trip; the guards judge it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::alert::episode::AlertState;
 use super::target::Target;
-use super::time::Timestamp;
+use super::time::{Timestamp, since};
+use super::upstream::{Picture, Standing, overlay, silenced};
 use super::words::words;
 
 /// Everything around one remediation.
@@ -140,4 +143,30 @@ pub struct OpenLoan {
     pub detail: Value,
     /// When it is to be returned.
     pub due_at: Timestamp,
+}
+
+/// What is known of attached alerts once Alertmanager was asked, and what it said altogether.
+///
+/// While fettle's own alert stands (`working`) it inhibits the notifications, so nothing but this look can say whether the
+/// original still fires. The same holds when the last evidence is older than `freshness`. Else what was heard counts, and
+/// the look only tells of silences: an alert that was posted by hand to fettle alone is in no Alertmanager.
+#[must_use]
+pub fn look_upstream(
+    alerts: &[AlertState],
+    picture: &Picture,
+    working: bool,
+    freshness: Duration,
+    now: Timestamp,
+) -> (Vec<AlertState>, Upstream) {
+    let stale = |alert: &AlertState| since(now, alert.evidence_at) > freshness;
+    let seen: Vec<AlertState> = alerts
+        .iter()
+        .map(|alert| {
+            let listed = picture.standing(&alert.fingerprint) == Standing::Firing;
+            if working || stale(alert) || listed { overlay(alert, picture) } else { alert.clone() }
+        })
+        .collect();
+    let mut firing = seen.iter().filter(|alert| alert.firing).peekable();
+    let silenced = firing.peek().is_some() && firing.all(|alert| silenced(picture, &alert.fingerprint));
+    (seen, Upstream::Answered { at: picture.at, silenced })
 }

@@ -9,11 +9,12 @@ use super::action::Action;
 use super::alert::episode::{AlertState, Word as Said};
 use super::alert::fingerprint::Fingerprint;
 use super::alert::labels::Labels;
+use super::remediation::state::{Opener, Remediation, State};
 use super::rule::model::{Budget, Evidence, Find, Mode, Pattern, Rule, Step, TargetSpec, Verify, Word};
 use super::settings::{Protected, Settings};
-use super::sight::{Container, Health, ImageLabel, Status};
+use super::sight::{Container, Health, ImageLabel, Sight, Status};
 use super::target::Target;
-use super::time::Timestamp;
+use super::time::{Timestamp, after};
 
 /// `second` seconds after the beginning of the tests' time.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -85,7 +86,12 @@ pub(crate) fn rule(name: &str) -> Rule {
         name: name.into(),
         owner: None,
         matchers: Vec::new(),
-        target: TargetSpec { find: Find::Container(Word::Literal("web".into())), host: None, allow: Vec::new(), min_healthy: 0 },
+        target: TargetSpec {
+            find: Find::Container(Word::Literal("web".into())),
+            host: None,
+            allow: Vec::new(),
+            min_healthy: 0,
+        },
         unless: Vec::new(),
         during: None,
         evidence: Evidence::default(),
@@ -99,6 +105,29 @@ pub(crate) fn rule(name: &str) -> Rule {
         mode: Mode::Act,
         proceed: false,
         source: "rules/web.yaml:1".into(),
+    }
+}
+
+/// What the rule's alert `A` opens at 0, held until the rule's hold is over.
+pub(crate) fn opened(rule: &Rule) -> Remediation {
+    let alert = firing("A");
+    Remediation {
+        id: id(1),
+        rule: rule.name.clone(),
+        target: web(),
+        alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels },
+        opened_at: at(0),
+        rung: 0,
+        attempts: 0,
+        blind: 0,
+        pin: None,
+        tried: None,
+        key: None,
+        told: false,
+        announced_until: None,
+        answered: None,
+        last_action: None,
+        state: State::Held { until: after(at(0), rule.hold) },
     }
 }
 
@@ -212,5 +241,39 @@ impl Container {
     /// Removed and made anew under the same name.
     pub(crate) fn remade(self, digit: &str) -> Self {
         Self { id: digit.repeat(64), ..self }
+    }
+}
+
+/// The same adjectives for what a look shows.
+impl Sight {
+    fn changed(self, how: impl FnOnce(Container) -> Container) -> Self {
+        match self {
+            Self::Container(it) => how(*it).into(),
+            other => other,
+        }
+    }
+
+    pub(crate) fn being(self, status: Status) -> Self {
+        self.changed(|it| it.being(status))
+    }
+
+    pub(crate) fn exited(self, exit_code: i64) -> Self {
+        self.changed(|it| it.exited(exit_code))
+    }
+
+    pub(crate) fn checked(self, health: Health) -> Self {
+        self.changed(|it| it.checked(health))
+    }
+
+    pub(crate) fn restarted_at(self, second: i64) -> Self {
+        self.changed(|it| it.restarted_at(second))
+    }
+
+    pub(crate) fn crashed_at(self, second: i64) -> Self {
+        self.changed(|it| it.crashed_at(second))
+    }
+
+    pub(crate) fn remade(self, digit: &str) -> Self {
+        self.changed(|it| it.remade(digit))
     }
 }

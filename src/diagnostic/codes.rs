@@ -69,6 +69,12 @@ codes! {
     Error   F058 SECRET_FILE         "A file that holds a secret cannot be read or is empty."
     Error   F059 LOG                 "The log level or filter is not readable."
 
+    Error   F060 UPSTREAM_URL        "A URL of Alertmanager or Prometheus is missing, unusable or there twice."
+    Error   F061 URL_SECRET          "A URL holds credentials."
+    Error   F062 UPSTREAM_ACCESS     "Credentials for Alertmanager or Prometheus are incomplete, of two kinds, or written out."
+    Error   F063 CA_FILE             "A file of certificates cannot be read or holds none."
+    Error   F064 HEARTBEAT           "The heartbeat names no alert."
+
     Error   F070 TIME_RANGE          "A time of the day is not `HH:MM`, or a range of them does not end after it begins."
     Error   F071 DATE_RANGE          "A weekday, day, month or year is not possible, or a range of them ends before it begins."
     Error   F072 LOCATION            "A location is not the IANA name of a time zone."

@@ -20,14 +20,15 @@ use crate::core::sight::Pin;
 use crate::core::target::Target;
 use crate::core::time::{Timestamp, after, since};
 use crate::engine::execute::{call_lease, execute};
-use crate::engine::known::Known;
 use crate::engine::intake::chain;
+use crate::engine::known::Known;
 use crate::engine::shell::Shell;
 use crate::engine::worker::{Place, Work};
 use crate::platform::PlatformError;
 use crate::store::StoreError;
 use crate::store::model::{Admission, Claim, Claimed, Closed, Commit, Ledger};
 use crate::telemetry::events;
+use crate::upstream::prometheus::judge;
 
 /// Drives it.
 pub(super) async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, work: Work, place: Place) {
@@ -47,10 +48,10 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
     let Work { claimed: Claimed { claim, mut remediation }, alerts } = work;
     // Read once per decision: a look in between is bounded, and what is heard meanwhile wakes it again.
     let mut facts = Known::read(shell, &remediation).await?;
-    if let Some(alerts) = alerts {
+    if let Some(alerts) = alerts.filter(|_| shell.upstream.is_none()) {
         facts.alerts = alerts;
     }
-    let (mut records, mut event, mut place) = (Vec::new(), Event::Due, Some(place));
+    let (mut records, mut event, mut place) = (std::mem::take(&mut facts.ended), Event::Due, Some(place));
     loop {
         let decision = think(shell, remediation, &facts, event);
         remediation = decision.remediation;
@@ -60,7 +61,7 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
                 let commit = Commit { remediation, records, keep_until: None };
                 let closed = shell.store.commit(&claim, &commit).await?;
                 if closed.is_some() {
-                    events::recorded(&shell.metrics, &commit.remediation, &commit.records);
+                    stored(shell, &commit.remediation, &commit.records);
                 }
                 return Ok(closed);
             }
@@ -78,9 +79,9 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
                 // Reached by a look: the effect before was found to have happened.
                 let keep = call_keep(shell, &remediation);
                 let commit = Commit { remediation, records, keep_until: keep };
-                let Some(stored) = shell.store.commit(&claim, &commit).await? else { return Ok(None) };
-                events::recorded(&shell.metrics, &commit.remediation, &commit.records);
-                return carry_out(shell, stored.claim, commit.remediation).await;
+                let Some(kept) = shell.store.commit(&claim, &commit).await? else { return Ok(None) };
+                stored(shell, &commit.remediation, &commit.records);
+                return carry_out(shell, kept.claim, commit.remediation).await;
             }
             Ask::Admit(request) => {
                 // Asked once per decision: after a refusal the next decision has nothing more to ask.
@@ -146,28 +147,37 @@ async fn store_result(
 ) -> Result<Option<(Closed, Option<Remediation>)>, StoreError> {
     let mut pause = Duration::from_millis(50);
     loop {
-        let stored = match Known::read(shell, &remediation).await {
+        let done = match Known::read(shell, &remediation).await {
             Ok(facts) => {
                 let decision = think(shell, remediation.clone(), &facts, event.clone());
                 let goes_on = decision.ask == Ask::Perform;
                 let keep_until = goes_on.then(|| call_keep(shell, &decision.remediation)).flatten();
-                let commit = Commit { remediation: decision.remediation, records: decision.records, keep_until };
-                let stored = shell.store.commit(claim, &commit).await;
-                if matches!(stored, Ok(Some(_))) {
-                    events::recorded(&shell.metrics, &commit.remediation, &commit.records);
+                let records = facts.ended.into_iter().chain(decision.records).collect();
+                let commit = Commit { remediation: decision.remediation, records, keep_until };
+                let done = shell.store.commit(claim, &commit).await;
+                if matches!(done, Ok(Some(_))) {
+                    stored(shell, &commit.remediation, &commit.records);
                 }
-                stored.map(|closed| closed.map(|closed| (closed, goes_on.then_some(commit.remediation))))
+                done.map(|closed| closed.map(|closed| (closed, goes_on.then_some(commit.remediation))))
             }
             Err(error) => Err(error),
         };
-        match stored {
+        match done {
             Err(error) if error.is_transient() && Instant::now() < until => {
                 tracing::warn!(error = %chain(&error), "the result of an effect could not be stored yet");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(2));
             }
-            stored => return stored,
+            done => return done,
         }
+    }
+}
+
+/// A decision is stored: it is logged and counted, and told where it is to be told.
+fn stored(shell: &Shell, remediation: &Remediation, records: &[Record]) {
+    events::recorded(&shell.metrics, remediation, records);
+    if records.iter().any(|record| matches!(record, Record::Announce(_))) {
+        shell.announce.notify_one();
     }
 }
 
@@ -216,7 +226,7 @@ async fn admitted(
         Admission::Admitted(closed) => {
             let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
             let commit = commit.expect("an admission is stored from what judge gave");
-            events::recorded(&shell.metrics, &commit.remediation, &commit.records);
+            stored(shell, &commit.remediation, &commit.records);
             Ok(match commit.keep_until {
                 Some(_) => Answer::Begun(closed.claim, Box::new(commit.remediation)),
                 None => Answer::Done(closed),
@@ -235,11 +245,24 @@ fn react(shell: &Shell, remediation: &Remediation) {
     }
 }
 
-async fn look(shell: &Shell, target: &Target, pin: &Pin, query: Option<&str>) -> Looked {
+pub(super) async fn look(shell: &Shell, target: &Target, pin: &Pin, query: Option<&str>) -> Looked {
     let sight = shell.platform.look(target, pin).await;
     let target = sight.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error));
-    let _ = query;
-    Looked { target, metric: None }
+    let metric = match query {
+        None => None,
+        Some(query) => Some(metric(shell, query).await),
+    };
+    Looked { target, metric }
+}
+
+/// What the metric says now, by Prometheus' own clock; an answer that proves nothing is blindness.
+async fn metric(shell: &Shell, query: &str) -> Result<bool, Blind> {
+    let blind = |reason, error: String| Blind { reason, error };
+    let Some(prometheus) = &shell.query else {
+        return Err(blind("no_prometheus", "no Prometheus is configured".to_owned()));
+    };
+    let answer = prometheus.query(query, None).await.map_err(|error| blind(error.reason(), error.to_string()))?;
+    judge(&answer).ok_or_else(|| blind("metric_unproven", "the answer proves nothing".to_owned()))
 }
 
 /// A failed look, for the core.

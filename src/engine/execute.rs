@@ -33,7 +33,13 @@ pub fn call_lease(action: &Action) -> Duration {
 }
 
 /// Makes the call, keeping `log_lines` lines of evidence before. Not to be dropped half-way: the daemon would go on.
-pub async fn execute(shell: &Shell, target: &Target, attempt: &Attempt, log_lines: u32, intent_stored: Instant) -> Call {
+pub async fn execute(
+    shell: &Shell,
+    target: &Target,
+    attempt: &Attempt,
+    log_lines: u32,
+    intent_stored: Instant,
+) -> Call {
     let mut detail = json!({});
     if log_lines > 0 {
         let evidence = shell.platform.evidence(target, &attempt.pin, log_lines);

@@ -1,14 +1,20 @@
 //! Everything one decision is made from, read from the store and asked of Alertmanager.
 
+use std::time::Duration;
+
 use crate::core::alert::episode::AlertState;
 use crate::core::matcher::Op;
+use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
 use crate::core::rule::model::Unless;
-use crate::core::surroundings::Surroundings;
-use crate::core::time::before;
+use crate::core::surroundings::{Surroundings, Upstream, look_upstream};
+use crate::core::time::{Timestamp, before};
 use crate::engine::shell::Shell;
 use crate::store::StoreError;
 use crate::store::model::FactsAsk;
+
+/// How old a look at Alertmanager may be: a burst of decisions shares one.
+const PICTURE_AGE: Duration = Duration::from_secs(2);
 
 /// What is known around one remediation.
 pub(super) struct Known {
@@ -16,6 +22,8 @@ pub(super) struct Known {
     pub(super) alerts: Vec<AlertState>,
     /// What is the case around it.
     pub(super) surroundings: Surroundings,
+    /// Alerts whose end only Alertmanager told: to be stored with the decision.
+    pub(super) ended: Vec<Record>,
 }
 
 impl Known {
@@ -36,7 +44,25 @@ impl Known {
             now,
         };
         let facts = shell.store.facts(&ask).await?;
-        Ok(Self { alerts: facts.alerts, surroundings: facts.surroundings })
+        let known = Self { alerts: facts.alerts, surroundings: facts.surroundings, ended: Vec::new() };
+        Ok(known.asked_upstream(shell, remediation, now).await)
+    }
+
+    /// Asks Alertmanager where one is configured; one that does not answer is a fact like any other.
+    async fn asked_upstream(mut self, shell: &Shell, remediation: &Remediation, now: Timestamp) -> Self {
+        let Some(upstream) = &shell.upstream else { return self };
+        match upstream.picture(now, PICTURE_AGE).await {
+            Ok(picture) => {
+                let working = remediation.announced_until.is_some();
+                let (alerts, said) = look_upstream(&self.alerts, &picture, working, shell.settings.freshness, now);
+                let told = alerts.iter().zip(&self.alerts).filter(|(seen, heard)| heard.firing && !seen.firing);
+                self.ended = told.map(|(seen, _)| Record::Ended(Box::new(seen.clone()))).collect();
+                self.alerts = alerts;
+                self.surroundings.upstream = said;
+            }
+            Err(error) => self.surroundings.upstream = Upstream::Silent { error: error.to_string() },
+        }
+        self
     }
 }
 

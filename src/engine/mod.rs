@@ -19,6 +19,12 @@ mod known;
 
 pub mod execute;
 
+pub mod loans;
+
+pub mod announce;
+
+pub mod heartbeat;
+
 pub mod upkeep;
 
 pub mod run;

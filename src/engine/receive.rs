@@ -209,6 +209,8 @@ impl Receiver {
             fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
             targets,
             fixed_since: regress.map(|window| before(now, window)),
+            recent_since: self.shell.settings.storm.map(|storm| before(now, storm.within)),
+            recent_limit: self.shell.settings.storm.map_or(0, |storm| storm.targets),
             owner: self.shell.owner,
             lease_until: room.then(|| after(now, DECISION_LEASE)),
         }

@@ -5,7 +5,8 @@
 //! everything at once, as a crash would; nothing acknowledged is lost by that.
 //!
 //! Order of stopping: the door first, so that nothing new comes in; then the writer, which stores what waits; the receiver,
-//! which takes in what is in memory; the worker, which lets effects under way end; last the claims, which are given back.
+//! which takes in what is in memory; the worker and the loans, which let effects under way end; the announcer, which tells
+//! what they decided; last the claims, which are given back.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,12 +15,16 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::announce::Announcer;
+use crate::engine::heartbeat::{Expected, Heartbeat};
 use crate::engine::intake::{Intake, Writer, chain, intake};
+use crate::engine::loans::Loans;
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::receive::Receiver;
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::{Retention, Upkeep};
 use crate::engine::worker::{Worker, worker};
+use crate::telemetry::seldom::Seldom;
 
 /// Notifications that wait in memory to be taken in; more are read back from the store.
 const STORED: usize = 1024;
@@ -34,6 +39,9 @@ pub struct Engine {
     writer: Writer,
     receiver: Receiver,
     worker: Worker,
+    loans: Loans,
+    announcer: Announcer,
+    heartbeat: Heartbeat,
     upkeep: Upkeep,
 }
 
@@ -43,12 +51,17 @@ pub struct Running {
     shell: Arc<Shell>,
     tasks: JoinSet<()>,
     names: Vec<(Id, &'static str)>,
-    /// Of writer, receiver, worker, upkeep: in the order of stopping.
-    stops: [CancellationToken; 4],
+    /// Of writer, receiver, worker, loans, announcer, heartbeat, upkeep: in the order of stopping.
+    stops: [CancellationToken; 7],
 }
 
 /// Builds the engine. Its door refuses until it is started.
-pub fn build(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention) -> (Intake, Engine) {
+pub fn build(
+    shell: Arc<Shell>,
+    readiness: Arc<Readiness>,
+    retention: Retention,
+    expected: Option<Expected>,
+) -> (Intake, Engine) {
     let (onward, stored) = mpsc::channel(STORED);
     let (again, asked) = mpsc::channel(AGAIN);
     let overflow = Arc::new(AtomicBool::new(false));
@@ -56,19 +69,25 @@ pub fn build(shell: Arc<Shell>, readiness: Arc<Readiness>, retention: Retention)
     let (queue, worker) = worker(shell.clone(), again.clone());
     let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
-    (intake.clone(), Engine { intake, shell, writer, receiver, worker, upkeep })
+    let loans = Loans { shell: shell.clone() };
+    let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
+    let heartbeat = Heartbeat { shell: shell.clone(), expected };
+    (intake.clone(), Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep })
 }
 
 impl Engine {
     /// Starts all tasks and opens the door. The store must be open and [`recover`] done.
     #[must_use]
     pub fn start(self) -> Running {
-        let stops = [(); 4].map(|()| CancellationToken::new());
+        let stops = [(); 7].map(|()| CancellationToken::new());
         let (mut tasks, mut names) = (JoinSet::new(), Vec::new());
         names.push((tasks.spawn(self.writer.run(stops[0].clone())).id(), "writer"));
         names.push((tasks.spawn(self.receiver.run(stops[1].clone())).id(), "receiver"));
         names.push((tasks.spawn(self.worker.run(stops[2].clone())).id(), "worker"));
-        names.push((tasks.spawn(self.upkeep.run(stops[3].clone())).id(), "upkeep"));
+        names.push((tasks.spawn(self.loans.run(stops[3].clone())).id(), "loans"));
+        names.push((tasks.spawn(self.announcer.run(stops[4].clone())).id(), "announcer"));
+        names.push((tasks.spawn(self.heartbeat.run(stops[5].clone())).id(), "heartbeat"));
+        names.push((tasks.spawn(self.upkeep.run(stops[6].clone())).id(), "upkeep"));
         self.intake.open();
         Running { intake: self.intake, shell: self.shell, tasks, names, stops }
     }

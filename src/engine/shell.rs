@@ -13,6 +13,7 @@ use crate::engine::clock::Time;
 use crate::platform::Platform;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::upstream::{Query, Upstream};
 
 /// The engine's parts.
 pub struct Shell {
@@ -28,10 +29,16 @@ pub struct Shell {
     pub hosts: Hosts,
     /// The service's limits.
     pub settings: Settings,
+    /// Alertmanager, where one is configured.
+    pub upstream: Option<Arc<dyn Upstream>>,
+    /// Prometheus, where one is configured.
+    pub query: Option<Arc<dyn Query>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who this process is, among all that share the database; another one after every start.
     pub owner: Uuid,
     /// Tells the worker that something may be due earlier than it thinks.
     pub wake: Notify,
+    /// Tells the announcer that something is to be told.
+    pub announce: Notify,
 }

@@ -153,6 +153,10 @@ mod tests {
                 Budget { max: 5, per: Duration::from_secs(10) },
             ],
             target_budget: vec![Budget { max: 6, per: Duration::from_hours(1) }],
+            storm: None,
+            trip: None,
+            alertmanager: false,
+            approvers: true,
             protected: crate::core::settings::Protected::default(),
         };
         let rows = [spent("r", "a", 0), spent("q", "a", 11)];

@@ -120,7 +120,10 @@ impl PlatformError {
     /// Whether it is certain that nothing was ever sent.
     #[must_use]
     pub fn nothing_sent(&self) -> bool {
-        matches!(self, Self::NoHost(_) | Self::Unreachable { .. } | Self::SameDaemon { .. } | Self::Unfit(_) | Self::NotAnId(_))
+        matches!(
+            self,
+            Self::NoHost(_) | Self::Unreachable { .. } | Self::SameDaemon { .. } | Self::Unfit(_) | Self::NotAnId(_)
+        )
     }
 
     /// Whether the daemon has said its last word: it is not still at it.

@@ -98,7 +98,11 @@ impl<'a> From<&'a [Record]> for Records<'a> {
                 Record::Transition(row) => sorted.transitions.push(row),
                 Record::Event(row) => sorted.events.push(row),
                 // Counted by metrics and told by a transition.
-                Record::Refusal { .. } | Record::Announce(_) | Record::Loan(_) | Record::Breaker(_) => {}
+                Record::Refusal { .. }
+                | Record::Announce(_)
+                | Record::Loan(_)
+                | Record::Breaker(_)
+                | Record::Ended(_) => {}
             }
         }
         sorted

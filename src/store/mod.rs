@@ -24,11 +24,11 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
-use crate::core::remediation::refusal::Refusal;
-use crate::core::time::Timestamp;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
+use crate::core::remediation::refusal::Refusal;
 use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
+use crate::core::time::Timestamp;
 use model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
     LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,

@@ -14,9 +14,9 @@ use crate::core::alert::labels::Labels;
 use crate::core::announcement::Announcement;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
-use crate::core::surroundings::Surroundings;
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::Remediation;
+use crate::core::surroundings::Surroundings;
 use crate::core::time::Timestamp;
 
 /// A notification on its way in.
@@ -64,6 +64,10 @@ pub struct ReceiveAsk {
     pub targets: HashSet<String>,
     /// How far back a `fixed` may lie to count as regressed.
     pub fixed_since: Option<Timestamp>,
+    /// From when on targets count for the storm; `None` when storms are off.
+    pub recent_since: Option<Timestamp>,
+    /// So many of them are enough to know.
+    pub recent_limit: u32,
     /// Who opens: new remediations are born claimed by this owner until `lease_until`.
     pub owner: Uuid,
     /// See `owner`.
@@ -81,6 +85,8 @@ impl ReceiveAsk {
             fingerprints: HashSet::new(),
             targets: HashSet::new(),
             fixed_since: None,
+            recent_since: None,
+            recent_limit: 0,
             owner,
             lease_until: None,
             now,

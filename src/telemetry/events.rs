@@ -9,6 +9,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::metrics::Metrics;
+use crate::core::remediation::loan::Loan;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
 use crate::core::remediation::refusal::Guard;
@@ -34,11 +35,30 @@ pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Reco
             Record::Transition(row) => transition(remediations, row),
             Record::Refusal { rule, guard } => refusal(metrics, remediations, rule, *guard),
             Record::Event(row) => event(metrics, row),
-            Record::Announce(_) | Record::Loan(_) | Record::Breaker(_) => {}
+            Record::Announce(_) | Record::Loan(_) | Record::Breaker(_) | Record::Ended(_) => {}
         }
     }
     for remediation in remediations {
         closed(metrics, remediation);
+    }
+}
+
+/// Says and counts what one decision about a loan stored. `loan` is as it was stored, after the decision.
+pub fn loan(metrics: &Metrics, loan: &Loan, records: &[Record]) {
+    let (id, rule, target) = (loan.remediation, &loan.rule, &loan.target);
+    for record in records {
+        match record {
+            Record::Action(row) => action(metrics, row, false),
+            Record::Result(row) => {
+                let took = row.started_at.map(|started| since(row.finished_at, started));
+                metrics.action(rule, "restore", row.result, took);
+                let (reason, error) = (row.reason.as_deref(), row.error.as_deref());
+                tracing::info!(remediation.id = %id, rule, %target, action = "restore", attempt = loan.attempts, reason,
+                    error, "restore of {target} {}", row.result);
+            }
+            Record::Event(row) => event(metrics, row),
+            _ => {}
+        }
     }
 }
 
@@ -54,11 +74,14 @@ fn acted<'a>(
     records: &'a [Record],
     action_id: Uuid,
 ) -> Option<(&'a Remediation, &'static str)> {
-    let attempt = remediations.iter().find_map(|it| match &it.state {
-        State::Running { attempt, .. } | State::Verifying { attempt, .. } if attempt.action_id == action_id => {
-            Some((it, attempt.action.name()))
-        }
-        _ => None,
+    let attempt = remediations.iter().find_map(|it| {
+        let (first, rest) = match &it.state {
+            State::Running { attempt, done, .. } => (attempt, done),
+            State::Verifying { attempt, also, .. } => (attempt, also),
+            _ => return None,
+        };
+        let mut attempts = std::iter::once(&**first).chain(rest);
+        attempts.find(|attempt| attempt.action_id == action_id).map(|attempt| (it, attempt.action.name()))
     });
     let beside = || {
         let name = records.iter().find_map(|record| match record {

@@ -97,16 +97,23 @@ impl World {
                 in_flight: 4,
                 budget: Vec::new(),
                 target_budget: Vec::new(),
+                storm: None,
+                trip: None,
+                alertmanager: false,
+                approvers: true,
                 protected: Protected::default(),
             },
             metrics: Arc::new(Metrics::new()),
             owner,
             wake: tokio::sync::Notify::new(),
+            announce: tokio::sync::Notify::new(),
+            upstream: None,
+            query: None,
         });
         let readiness = Arc::new(Readiness::default());
         recover(&shell, &readiness).await.expect("recovery");
         let day = Duration::from_hours(24);
-        let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day });
+        let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day }, None);
         Life { intake, _running: engine.start(), store }
     }
 }

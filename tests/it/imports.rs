@@ -44,7 +44,7 @@ const TABLE: [(&str, &[&str]); 13] = [
 const CORE: [&[&str]; 10] = [
     &["words", "time", "duration", "yaml", "interval"],
     &["alert", "matcher", "target"],
-    &["action", "announcement"],
+    &["action", "announcement", "upstream"],
     &["sight", "rule", "effect"],
     &["settings", "select"],
     &["surroundings"],

@@ -29,3 +29,5 @@ mod story;
 mod support;
 #[cfg(test)]
 mod support_holds;
+#[cfg(test)]
+mod upstream;

@@ -72,12 +72,8 @@ pub(super) fn unanswered(mut turn: Turn<'_>, due: bool) -> Decision {
     }
     let State::AwaitingApproval { proposal, until } = turn.remediation.state.clone() else { return turn.done() };
     let detail = json!({"plan": proposal.hash, "asked_at": proposal.asked_at, "until": until});
-    let refusal = Refusal {
-        guard: Guard::Approval,
-        until: None,
-        why: format!("nobody answered until {until}"),
-        detail,
-    };
+    let refusal =
+        Refusal { guard: Guard::Approval, until: None, why: format!("nobody answered until {until}"), detail };
     unused(&mut turn, ActionResult::Expired, "fettle");
     turn.gave_up(&refusal);
     turn.close(Outcome::Expired, &refusal.why);
@@ -163,8 +159,7 @@ pub(super) fn peeked(mut turn: Turn<'_>, rule: &Rule, answer: Result<Box<Request
     let within = step.and_then(|step| step.approval.as_ref()).map_or(APPROVAL_WITHIN, |approval| approval.within);
     let now = turn.facts.now;
     let attempt = request.plan.attempt;
-    let proposal =
-        Proposal { hash, rung: attempt.rung, action: attempt.action, pin: attempt.pin, asked_at: now, why };
+    let proposal = Proposal { hash, rung: attempt.rung, action: attempt.action, pin: attempt.pin, asked_at: now, why };
     let detail = json!({"plan": proposal.hash, "action": proposal.action.name(), "why": proposal.why,
         "parameters": proposal.action.parameters(), "effect": attempt.effect.describe(), "until": after(now, within)});
     turn.remediation.state = State::AwaitingApproval { proposal, until: after(now, within) };

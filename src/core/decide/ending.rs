@@ -122,7 +122,13 @@ impl Turn<'_> {
             Some(_) => ("breaker_opened", Severity::Warning),
             None => ("breaker_closed", Severity::Info),
         };
-        self.records.push(Record::Breaker(BreakerRow { rule: rule.clone(), at: now, opened_at, probe: None, by: None }));
+        self.records.push(Record::Breaker(BreakerRow {
+            rule: rule.clone(),
+            at: now,
+            opened_at,
+            probe: None,
+            by: None,
+        }));
         let details = json!({"rule": rule, "remediation_id": self.remediation.id, "action_id": action_id,
             "verdict": verdict, "unproven": limit.unproven, "within_seconds": limit.within.as_secs()});
         self.records.push(Record::Event(EventRow { at: now, event, severity, details }));

@@ -98,7 +98,8 @@ fn dependents<'s>(turn: &Turn<'_>, step: &Step, sight: &'s Sight) -> Result<Vec<
         return Ok(Vec::new());
     };
     if container.dependents.len() > DEPENDENTS_MAX {
-        let why = format!("{} containers depend on it, at most {DEPENDENTS_MAX} are restarted", container.dependents.len());
+        let why =
+            format!("{} containers depend on it, at most {DEPENDENTS_MAX} are restarted", container.dependents.len());
         return Err(Refusal { guard: Guard::AmbiguousTarget, until: None, why, detail: json!({}) });
     }
     let host = turn.remediation.target.host();
@@ -117,7 +118,11 @@ fn dependents<'s>(turn: &Turn<'_>, step: &Step, sight: &'s Sight) -> Result<Vec<
         };
         if let Err(refusal) = guard::after_look(&seen) {
             let why = format!("dependent {}: {}", dependent.name, refusal.why);
-            return Err(Refusal { why, detail: json!({"dependent": dependent.name, "numbers": refusal.detail}), ..refusal });
+            return Err(Refusal {
+                why,
+                detail: json!({"dependent": dependent.name, "numbers": refusal.detail}),
+                ..refusal
+            });
         }
         passed.push((target, dependent));
     }
@@ -222,8 +227,7 @@ pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, 
         "approved_by": plan.approved.as_ref().map(|it| &it.by)});
     remediation.tried = Some(plan.attempt.pin.clone());
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
-    remediation.state =
-        State::Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now };
+    remediation.state = State::Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now };
     records.push(transition(&remediation, now, format!("{name} intended"), told_detail));
     (remediation, records)
 }

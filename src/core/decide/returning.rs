@@ -167,7 +167,9 @@ fn way(loan: &Loan, sight: &Sight) -> Way {
             replicas_back(loan, group, replicas, true, "somebody else stopped what was started")
         }
         (Effect::SetReplicas { from, to, .. }, Sight::Service(service)) => match service.replicas {
-            Some(now) if now == *to => Way::Back(Effect::SetReplicas { version: service.version, from: *to, to: *from }),
+            Some(now) if now == *to => {
+                Way::Back(Effect::SetReplicas { version: service.version, from: *to, to: *from })
+            }
             Some(now) if now == *from && loan.attempts > 0 => Way::BackAlready,
             _ => Way::Changed("somebody else scaled the service"),
         },
@@ -186,7 +188,11 @@ fn replicas_back(loan: &Loan, group: &Replicas, lent: &[Replica], lent_running: 
         return Way::Changed(changed);
     }
     if rest.is_empty() {
-        return if states.iter().all(|(_, running)| running.is_some()) { Way::BackAlready } else { Way::Changed(changed) };
+        return if states.iter().all(|(_, running)| running.is_some()) {
+            Way::BackAlready
+        } else {
+            Way::Changed(changed)
+        };
     }
     let from = u32::try_from(group.running().len()).unwrap_or(u32::MAX);
     rest.reverse();
@@ -296,11 +302,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> LoanDecision {
     }
 }
 
-fn reconcile(
-    mut turn: Turn<'_>,
-    attempt: &Attempt,
-    look: Result<Option<Box<Sight>>, super::Blind>,
-) -> LoanDecision {
+fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: Result<Option<Box<Sight>>, super::Blind>) -> LoanDecision {
     let conclusive_at = after(attempt.intended_at, attempt.action.conclusive_after());
     let conclusive = turn.facts.now >= conclusive_at;
     match look {
@@ -334,7 +336,13 @@ fn result(turn: &mut Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>,
     }));
 }
 
-fn row(attempt: &Attempt, result: ActionResult, reason: Option<&str>, error: Option<String>, detail: &Value) -> ResultRow {
+fn row(
+    attempt: &Attempt,
+    result: ActionResult,
+    reason: Option<&str>,
+    error: Option<String>,
+    detail: &Value,
+) -> ResultRow {
     ResultRow {
         action_id: attempt.action_id,
         result,

@@ -71,9 +71,18 @@ fn working(remediation: &Remediation, rule: Option<&Rule>, at: Timestamp, until:
 }
 
 /// People are called: fettle goes no further.
-pub(super) fn gave_up(remediation: &Remediation, rule: Option<&Rule>, reason: &str, why: &str, at: Timestamp) -> Record {
+pub(super) fn gave_up(
+    remediation: &Remediation,
+    rule: Option<&Rule>,
+    reason: &str,
+    why: &str,
+    at: Timestamp,
+) -> Record {
     let annotations = BTreeMap::from([
-        ("summary".to_owned(), format!("fettle gave up on {} (rule {}): {reason}", remediation.target, remediation.rule)),
+        (
+            "summary".to_owned(),
+            format!("fettle gave up on {} (rule {}): {reason}", remediation.target, remediation.rule),
+        ),
         ("description".to_owned(), why.to_owned()),
         ("remediation_id".to_owned(), remediation.id.to_string()),
     ]);

@@ -120,14 +120,8 @@ pub struct Seen<'a> {
 }
 
 /// Asked before anything is looked up.
-const BEFORE_LOOK: [fn(&Known<'_>) -> Option<Refusal>; 6] = [
-    paused::check,
-    expired::check,
-    resolved::check,
-    silenced::check,
-    unless::check,
-    outside_window::check,
-];
+const BEFORE_LOOK: [fn(&Known<'_>) -> Option<Refusal>; 6] =
+    [paused::check, expired::check, resolved::check, silenced::check, unless::check, outside_window::check];
 
 /// Asked once the target was looked up.
 const AFTER_LOOK: [fn(&Seen<'_>) -> Option<Refusal>; 11] = [

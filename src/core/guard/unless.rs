@@ -23,7 +23,8 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
             && unless.equal.iter().all(|label| own.get(label) == alert.labels.get(label))
     };
     let rules = &known.rule?.unless;
-    let alert = known.surroundings.related.iter().filter(fresh).find(|alert| rules.iter().any(|it| meant(it, alert)))?;
+    let alert =
+        known.surroundings.related.iter().filter(fresh).find(|alert| rules.iter().any(|it| meant(it, alert)))?;
     Some(refusal(
         Guard::Unless,
         None,

@@ -11,12 +11,13 @@ use crate::core::alert::episode::{self, AlertState};
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::decide::audit_row;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use crate::core::remediation::record::{ActionRow, Record, TransitionRow, VerdictRow};
+use crate::core::remediation::record::{ActionRow, EventRow, Record, Severity, TransitionRow, VerdictRow};
 use crate::core::remediation::refusal::Guard;
 use crate::core::remediation::state::{Opener, Remediation, State, StateName};
 use crate::core::rule::model::Rule;
 use crate::core::select::Selected;
 use crate::core::settings::Settings;
+use crate::core::surroundings::Storm;
 use crate::core::target::Target;
 use crate::core::time::{Timestamp, after, since};
 
@@ -40,7 +41,7 @@ pub fn receive(world: &World, notices: &[Notice], settings: &Settings, new_id: &
             batch.hear(heard, notice.received_at);
         }
     }
-    batch.finish()
+    batch.finish(notices.iter().map(|notice| notice.received_at).max())
 }
 
 /// What a batch knows and has changed so far; what it changed hides what is stored.
@@ -208,7 +209,12 @@ impl Batch<'_> {
         let hold_until = after(alert.first_at, rule.hold);
         remediation.state = State::Held { until: hold_until.max(now) };
         let mut detail = json!({"fingerprint": alert.fingerprint, "episode": alert.episode, "until": hold_until});
-        if let Some(past) = self.regressed(rule, &written, now) {
+        if let Some(at) = self.returned(rule, &written, now) {
+            // Lending again would only swing to and fro: what is there is too little, and people must know.
+            remediation.rung = rule.steps.len();
+            detail["returned_at"] = json!(at);
+        }
+        if let Some(past) = self.regressed(rule, &written, now).filter(|_| remediation.rung == 0) {
             let next = past.rung + 1;
             let has_effect = rule.steps.get(next).is_some_and(|step| step.action.has_effect());
             remediation.rung = if has_effect { next } else { 0 };
@@ -242,7 +248,41 @@ impl Batch<'_> {
         (since(now, past.closed_at) <= rule.regress_window).then(|| past.clone())
     }
 
-    fn finish(mut self) -> Changes {
+    fn returned(&self, rule: &Rule, target: &str, now: Timestamp) -> Option<Timestamp> {
+        let at = *self.world.returned.get(&(rule.name.clone(), target.to_owned()))?;
+        (since(now, at) <= rule.regress_window).then_some(at)
+    }
+
+    /// How many distinct targets were opened lately, this batch among them, and whether that is a storm.
+    fn weigh(&mut self, now: Timestamp) {
+        let Some(limit) = self.settings.storm else { return };
+        let open = |it: &&Remediation| it.outcome().is_none();
+        let mut targets = self.world.recent.clone();
+        let before = targets.len();
+        targets.extend(self.changes.opened.iter().filter(open).map(|it| it.target.to_string()));
+        if targets.len() == before || targets.len() < usize::try_from(limit.targets).unwrap_or(usize::MAX) {
+            return;
+        }
+        let targets = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let standing = self.world.storm.filter(|storm| now < after(storm.last_at, limit.quiet_for));
+        if standing.is_none() {
+            let details = json!({"targets": targets, "limit": limit.targets,
+                "within_seconds": limit.within.as_secs(), "then": limit.then});
+            self.changes.records.push(Record::Event(EventRow {
+                at: now,
+                event: "storm_began",
+                severity: Severity::Critical,
+                details,
+            }));
+        }
+        let since = standing.map_or(now, |storm| storm.since);
+        self.changes.storm = Some(Storm { since, last_at: now, targets });
+    }
+
+    fn finish(mut self, now: Option<Timestamp>) -> Changes {
+        if let Some(now) = now {
+            self.weigh(now);
+        }
         self.changes.alerts = self.alerts.into_values().collect();
         // A fixed order of writing, so that two processes cannot wait for each other.
         self.changes.alerts.sort_by_key(|alert| alert.fingerprint);

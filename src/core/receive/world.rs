@@ -10,6 +10,7 @@ use crate::core::alert::labels::Labels;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::{Remediation, StateName};
 use crate::core::select::Selected;
+use crate::core::surroundings::Storm;
 use crate::core::time::Timestamp;
 use crate::core::words::words;
 
@@ -26,6 +27,12 @@ pub struct World {
     pub open: HashMap<String, OpenTarget>,
     /// The last `fixed` remediation of each rule and target.
     pub fixed: HashMap<(String, String), PastFix>,
+    /// When a loan of each rule and target was last returned.
+    pub returned: HashMap<(String, String), Timestamp>,
+    /// Distinct targets of remediations opened within the storm's window, refused ones left out; no more than make a storm.
+    pub recent: HashSet<String>,
+    /// The storm as it was last found.
+    pub storm: Option<Storm>,
 }
 
 /// What became of one alert for one rule.
@@ -95,6 +102,8 @@ pub struct Changes {
     pub woken: Vec<Uuid>,
     /// Rows beside them, in order.
     pub records: Vec<Record>,
+    /// The storm, where this batch found one.
+    pub storm: Option<Storm>,
 }
 
 /// One alert that was heard, or must be looked at again, with the rules that select it.

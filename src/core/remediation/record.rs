@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::outcome::{ActionResult, Verdict};
 use super::refusal::Guard;
 use super::state::StateName;
+use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::announcement::Announcement;
@@ -170,6 +171,8 @@ pub enum Record {
     Loan(Box<Loan>),
     /// A rule's breaker, as it is from now on.
     Breaker(BreakerRow),
+    /// An alert whose end nobody posted: a look at Alertmanager showed it. Written only over what was heard before.
+    Ended(Box<AlertState>),
 }
 
 /// What a decision does to a rule's breaker.

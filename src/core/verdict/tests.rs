@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::sight::{Health, Status};
+use crate::core::sight::{Container, Health, Status};
 use crate::core::testing::{at, container, firing, secs};
 use crate::core::time::since;
 
@@ -20,12 +20,16 @@ fn case() -> Case {
 }
 
 /// The run that the effect began.
-fn started() -> Sight {
+fn ran() -> Container {
     container().restarted_at(0)
 }
 
+fn started() -> Sight {
+    ran().into()
+}
+
 fn unwell() -> Sight {
-    started().exited(1)
+    ran().exited(1).into()
 }
 
 impl Case {
@@ -42,9 +46,19 @@ impl Case {
     }
 
     fn judge(&self, now: i64, look: Look<'_>) -> Judgement {
-        let Self { verify, ref baseline, well_since, ref alerts } = *self;
-        let baseline = baseline.as_ref();
-        judge(&Evidence { verify, effect_at: at(0), baseline, well_since, alerts, now: at(now) }, look)
+        let Self { verify, baseline, well_since, alerts } = self;
+        let (baseline, well_since) = (baseline.as_ref(), *well_since);
+        let evidence = Evidence {
+            verify,
+            free_above: None,
+            metric: None,
+            effect_at: at(0),
+            baseline,
+            well_since,
+            alerts,
+            now: at(now),
+        };
+        judge(&evidence, look)
     }
 
     fn verdict(&self, now: i64, look: Look<'_>) -> Option<Verdict> {
@@ -205,10 +219,10 @@ proptest! {
     ) {
         let verify = Verify {
             settle: secs(settle), healthy_for: secs(healthy_for), resolved_within: secs(resolved_within),
+            query: None,
         };
-        let mut sight = started();
-        sight.health = checked.then_some(Health::Healthy);
-        let mut case = Case { verify, baseline: Some(sight.pin()), well_since: None, alerts: vec![firing("A")] };
+        let mut sight: Sight = Container { health: checked.then_some(Health::Healthy), ..ran() }.into();
+        let mut case = Case { verify: verify.clone(), baseline: Some(sight.pin()), well_since: None, alerts: vec![firing("A")] };
         // Later than the run began: a restart by hand at that very instant would look like the effect's own.
         let mut now = i64::try_from(settle).expect("small") + 1;
         let mut really_well_since = None;

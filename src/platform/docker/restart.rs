@@ -51,7 +51,10 @@ mod tests {
     #[test]
     fn a_call_may_take_as_long_as_what_makes_its_outcome_conclusive() {
         for grace in [0, 10, 600].map(Duration::from_secs) {
-            assert_eq!(limit(seconds(grace)), Action::Restart { grace, dependents: None, start_stopped: false }.conclusive_after());
+            assert_eq!(
+                limit(seconds(grace)),
+                Action::Restart { grace, dependents: None, start_stopped: false }.conclusive_after()
+            );
         }
     }
 }

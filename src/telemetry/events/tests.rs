@@ -6,6 +6,7 @@ use super::*;
 use crate::core::action::Action;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
+use crate::core::effect::Effect;
 use crate::core::remediation::state::{Attempt, Opener, StateName};
 use crate::core::rule::model::{Mode, Verify};
 use crate::core::sight::Pin;
@@ -30,6 +31,8 @@ fn remediation(state: State) -> Remediation {
         tried: None,
         key: None,
         told: false,
+        announced_until: None,
+        answered: None,
         last_action: Some(Uuid::from_u128(7)),
         state,
     }
@@ -122,16 +125,24 @@ fn a_failed_action_that_is_judged_in_the_same_breath_is_counted_with_its_duratio
 
 #[test]
 fn a_result_is_counted_while_its_effect_is_being_judged() {
-    let pin = Pin { id: "c".into(), started_at: Some(at(-9)), restart_count: 0 };
+    let pin = Pin { id: "c".into(), started_at: Some(at(-9)), restart_count: 0, size: None };
     let attempt = Attempt {
         action_id: Uuid::from_u128(7),
         rung: 0,
-        action: Action::Restart { grace: Duration::from_secs(10) },
+        action: Action::Restart { grace: Duration::from_secs(10), dependents: None, start_stopped: false },
+        effect: Effect::Restart { grace: Duration::from_secs(10) },
+        dependent: None,
         verify: Verify::default(),
         pin,
         intended_at: at(1),
     };
-    let state = State::Verifying { attempt, effect_at: at(4), well_since: None, until: at(9) };
+    let state = State::Verifying {
+        attempt: Box::new(attempt),
+        also: Vec::new(),
+        effect_at: at(4),
+        well_since: None,
+        until: at(9),
+    };
     assert_eq!(
         counted(&remediation(state), &[done(ActionResult::Succeeded)]),
         [r#"fettle_actions_total{action="restart",result="succeeded",rule="web"} 1"#]

@@ -7,6 +7,7 @@ use fettle::core::action::Action;
 use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
+use fettle::core::effect::Effect;
 use fettle::core::remediation::outcome::{ActionResult, Outcome};
 use fettle::core::remediation::record::{ActionRow, Record, ResultRow};
 use fettle::core::remediation::state::{Attempt, Opener, Remediation, State};
@@ -70,6 +71,8 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         tried: None,
         key: None,
         told: false,
+        announced_until: None,
+        answered: None,
         last_action: None,
         state: State::Held { until },
     }
@@ -77,7 +80,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
 
 /// What tells one run of `service`'s container from another.
 pub fn pin(service: &str) -> Pin {
-    Pin { id: format!("id-of-{service}"), started_at: Some(at(-3600)), restart_count: 0 }
+    Pin { id: format!("id-of-{service}"), started_at: Some(at(-3600)), restart_count: 0, size: None }
 }
 
 /// The same remediation with its effect under way; its key is `key:SERVICE`.
@@ -87,14 +90,18 @@ pub fn running(mut it: Remediation, action_id: Uuid, intended_at: Timestamp) -> 
     it.attempts += 1;
     it.last_action = Some(action_id);
     it.state = State::Running {
-        attempt: Attempt {
+        attempt: Box::new(Attempt {
             action_id,
             rung: 0,
-            action: Action::Restart { grace: Duration::from_secs(10) },
+            action: Action::Restart { grace: Duration::from_secs(10), dependents: None, start_stopped: false },
+            effect: Effect::Restart { grace: Duration::from_secs(10) },
+            dependent: None,
             verify: Verify::default(),
             pin: pin(&name),
             intended_at,
-        },
+        }),
+        queue: Vec::new(),
+        done: Vec::new(),
         until: fettle::core::time::after(intended_at, Duration::from_secs(40)),
     };
     it

@@ -9,10 +9,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use fettle::config::{Auth, Limits, Role, Token};
+use fettle::core::effect::Effect;
 use fettle::core::rule::model::Mode;
 use fettle::core::rule::set::RuleSet;
 use fettle::core::settings::{Protected, Settings};
-use fettle::core::sight::{Found, Sight};
+use fettle::core::sight::{Found, Pin, Sight, Wanted};
 use fettle::core::target::Target;
 use fettle::diagnostic::{Diagnostic, codes};
 use fettle::engine::clock::{SystemClock, Time};
@@ -20,9 +21,10 @@ use fettle::engine::intake::{Received, intake};
 use fettle::engine::readiness::{Condition, Readiness};
 use fettle::engine::rulebook::Reload;
 use fettle::http::{self, Deps};
-use fettle::platform::{Platform, PlatformError};
+use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::{self, Store, late::Late};
 use fettle::telemetry::metrics::Metrics;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -136,6 +138,10 @@ fn settings() -> Settings {
         in_flight: 4,
         budget: Limits::default().budget,
         target_budget: Limits::default().target_budget,
+        storm: None,
+        trip: None,
+        alertmanager: false,
+        approvers: true,
         protected: Protected::default(),
     }
 }
@@ -237,16 +243,20 @@ fn unreachable() -> PlatformError {
 
 #[async_trait]
 impl Platform for Docker {
-    async fn find(&self, _: &Target) -> Result<Found, PlatformError> {
+    async fn find(&self, _: &Target, _: Wanted) -> Result<Found, PlatformError> {
         Err(unreachable())
     }
 
-    async fn look(&self, _: &str, _: &str) -> Result<Option<Sight>, PlatformError> {
+    async fn look(&self, _: &Target, _: &Pin) -> Result<Option<Sight>, PlatformError> {
         Err(unreachable())
     }
 
-    async fn restart(&self, _: &str, _: &str, _: Duration) -> Result<(), PlatformError> {
-        Err(unreachable())
+    async fn perform(&self, _: &Target, _: &Pin, _: &Effect) -> Performed {
+        Performed { touched: json!({}), answer: Err(unreachable()) }
+    }
+
+    async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
+        json!({})
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

@@ -5,22 +5,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use fettle::core::alert::episode::AlertState;
-use fettle::core::sight::{Found, Sight};
+use fettle::core::effect::Effect;
+use fettle::core::remediation::loan::Loan;
+use fettle::core::remediation::record::Record;
+use fettle::core::sight::{Found, Pin, Sight, Wanted};
+use fettle::core::surroundings::{Answer, Breaker, Pause, Storm};
 use fettle::core::target::Target;
 use fettle::core::time::Timestamp;
-use fettle::platform::{Platform, PlatformError};
+use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::model::{
-    Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, LedgerAsk, NewNotification, ReceiveAsk, Spent,
-    StoredNotification,
+    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
 };
 use fettle::store::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story,
 };
-use fettle::store::{Judge, Store, StoreError, Think};
+use fettle::store::{Judge, JudgeReturn, Store, StoreError, Think};
+use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -70,25 +74,29 @@ pub struct FusedPlatform {
 
 #[async_trait]
 impl Platform for FusedPlatform {
-    async fn find(&self, target: &Target) -> Result<Found, PlatformError> {
+    async fn find(&self, target: &Target, wanted: Wanted) -> Result<Found, PlatformError> {
         self.fuse.touch().await;
-        let found = self.inner.find(target).await;
+        let found = self.inner.find(target, wanted).await;
         self.fuse.touch().await;
         found
     }
 
-    async fn look(&self, host: &str, id: &str) -> Result<Option<Sight>, PlatformError> {
+    async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         self.fuse.touch().await;
-        let seen = self.inner.look(host, id).await;
+        let seen = self.inner.look(target, pin).await;
         self.fuse.touch().await;
         seen
     }
 
-    async fn restart(&self, host: &str, id: &str, grace: Duration) -> Result<(), PlatformError> {
+    async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
         self.fuse.touch().await;
-        let done = self.inner.restart(host, id, grace).await;
+        let done = self.inner.perform(target, pin, effect).await;
         self.fuse.touch().await;
         done
+    }
+
+    async fn evidence(&self, target: &Target, pin: &Pin, log_lines: u32) -> Value {
+        self.inner.evidence(target, pin, log_lines).await
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
@@ -132,9 +140,13 @@ fused! {
     touched {
         fn append(&self, batch: &[NewNotification]) -> ();
         fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Changes;
-        fn attached(&self, remediation: Uuid) -> Vec<AlertState>;
-        fn admit(&self, claim: &Claim, ask: &LedgerAsk, judge: Judge<'_>) -> Admission;
+        fn facts(&self, ask: &FactsAsk) -> Facts;
+        fn peek(&self, asks: &[&LedgerAsk]) -> Vec<Ledger>;
+        fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Admission;
         fn commit(&self, claim: &Claim, commit: &Commit) -> Option<Closed>;
+        fn admit_return(&self, claim: &Claim, ask: &LedgerAsk, judge: JudgeReturn<'_>) -> LoanAdmission;
+        fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Option<Claim>;
+        fn record(&self, records: &[Record]) -> ();
     }
     quiet {
         fn now(&self) -> Option<Timestamp>;
@@ -144,6 +156,19 @@ fused! {
         fn waiting(&self, limit: u32) -> Vec<AlertState>;
         fn claim(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Claimed>;
         fn next_due(&self, now: Timestamp) -> Option<Timestamp>;
+        fn attached(&self, remediation: Uuid) -> Vec<AlertState>;
+        fn claim_loans(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<ClaimedLoan>;
+        fn loan_facts(&self, loan: &Loan, now: Timestamp) -> (Vec<AlertState>, Vec<Pause>);
+        fn pause(&self, pause: &Pause) -> ();
+        fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> bool;
+        fn pauses(&self, now: Timestamp) -> Vec<Pause>;
+        fn answer(&self, remediation: Uuid, answer: &Answer) -> Answered;
+        fn breakers(&self, since: Timestamp) -> Vec<(String, Breaker)>;
+        fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> bool;
+        fn storm(&self) -> Option<Storm>;
+        fn announcements(&self, owner: Uuid, now: Timestamp, renew_before: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Outgoing>;
+        fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> ();
+        fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
         fn release(&self, owner: Uuid) -> u64;
         fn adopt(&self, owner: Uuid) -> u64;
         fn spent(&self, since: Timestamp) -> Vec<Spent>;

@@ -3,13 +3,14 @@
 //! One container, which restarts when it is told to. Effects are counted where they happen.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use fettle::core::sight::{Found, ImageLabel, Sight, Status};
+use fettle::core::effect::Effect;
+use fettle::core::sight::{Container, Found, ImageLabel, Pin, Sight, Status, Wanted};
 use fettle::core::target::Target;
 use fettle::core::time::Timestamp;
-use fettle::platform::{Platform, PlatformError};
+use fettle::platform::{Performed, Platform, PlatformError};
+use serde_json::{Value, json};
 
 /// One container, `web`, that permits fettle.
 #[derive(Debug)]
@@ -17,14 +18,14 @@ pub struct Model(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    sight: Sight,
+    sight: Container,
     restarts: Vec<String>,
 }
 
 impl Model {
     /// A running container, never restarted yet.
     pub fn running() -> Self {
-        let sight = Sight {
+        let sight = Container {
             daemon: "model".into(),
             id: "c0ffee".repeat(10) + "c0ff",
             name: "web".into(),
@@ -38,6 +39,11 @@ impl Model {
             health: None,
             addresses: Vec::new(),
             stopped_by_hand: None,
+            number: None,
+            memory_limit: None,
+            nano_cpus: None,
+            health_log: Vec::new(),
+            dependents: Vec::new(),
         };
         Self(Mutex::new(Inner { sight, restarts: Vec::new() }))
     }
@@ -47,28 +53,33 @@ impl Model {
         self.0.lock().expect("one test").restarts.len()
     }
 
-    fn sight(&self) -> Sight {
+    fn sight(&self) -> Container {
         self.0.lock().expect("one test").sight.clone()
     }
 }
 
 #[async_trait]
 impl Platform for Model {
-    async fn find(&self, target: &Target) -> Result<Found, PlatformError> {
+    async fn find(&self, target: &Target, _: Wanted) -> Result<Found, PlatformError> {
         let sight = self.sight();
-        Ok(if target.name() == Some("web") { Found::One(Box::new(sight)) } else { Found::Nothing })
+        Ok(if target.name() == Some("web") { Found::one(sight) } else { Found::Nothing })
     }
 
-    async fn look(&self, _: &str, id: &str) -> Result<Option<Sight>, PlatformError> {
-        Ok(Some(self.sight()).filter(|sight| sight.id == id))
+    async fn look(&self, _: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
+        Ok(Some(self.sight()).filter(|sight| sight.id == pin.id).map(Into::into))
     }
 
-    async fn restart(&self, _: &str, id: &str, _: Duration) -> Result<(), PlatformError> {
+    async fn perform(&self, _: &Target, pin: &Pin, effect: &Effect) -> Performed {
+        assert!(matches!(effect, Effect::Restart { .. }), "nothing else is asked of this model: {effect:?}");
         let mut inner = self.0.lock().expect("one test");
-        inner.restarts.push(id.to_owned());
+        inner.restarts.push(pin.id.clone());
         let second = 1_000_000 + i64::try_from(inner.restarts.len()).expect("few");
         inner.sight.started_at = Timestamp::from_second(second).ok();
-        Ok(())
+        Performed { touched: json!({}), answer: Ok(()) }
+    }
+
+    async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
+        json!({})
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

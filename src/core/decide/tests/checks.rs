@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use crate::core::action::Action;
 use crate::core::decide::{Ask, Decision};
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::{Remediation, State, StateName};
@@ -23,14 +22,14 @@ pub(super) struct Checks {
 impl Checks {
     /// A decision was made.
     pub(super) fn ask(&mut self, decision: &Decision, now: Timestamp) {
-        if decision.ask != Ask::Nothing {
+        if !matches!(decision.ask, Ask::Nothing | Ask::Perform) {
             assert!(decision.records.is_empty(), "what is still asked is not on record: {:?}", decision.records);
             assert!(decision.remediation.outcome().is_none(), "nothing is asked of what is closed");
         }
         if let Ask::Admit(request) = &decision.ask {
             assert!(self.open.is_empty(), "an effect is asked while the outcome of another is not known");
             assert_eq!(request.plan.attempt.intended_at, now);
-            assert!(matches!(request.plan.attempt.action, Action::Restart { .. }), "only effects are admitted");
+            assert!(request.plan.attempt.action.has_effect(), "only effects are admitted");
             assert!(!self.ids.contains(&request.plan.attempt.action_id), "an action's id is new");
         }
     }
@@ -74,11 +73,19 @@ impl Checks {
                     assert!(!self.open.contains(&row.action_id), "a verdict comes after the result");
                 }
                 Record::Transition(row) => assert_eq!(row.remediation_id, after.id),
-                Record::Refusal { .. } | Record::Event(_) => {}
+                Record::Refusal { .. }
+                | Record::Event(_)
+                | Record::Announce(_)
+                | Record::Loan(_)
+                | Record::Ended(_)
+                | Record::Breaker(_) => {}
             }
         }
-        let running = matches!(after.state, State::Running { .. });
-        assert_eq!(self.open.len(), usize::from(running), "an intent is open exactly while it runs ({begun} before)");
+        let running = match &after.state {
+            State::Running { queue, .. } => 1 + queue.len(),
+            _ => 0,
+        };
+        assert_eq!(self.open.len(), running, "an intent is open exactly while it runs ({begun} before)");
         if after.outcome().is_some() && before.outcome().is_none() {
             let last =
                 records.iter().rev().find_map(|it| if let Record::Transition(row) = it { Some(row) } else { None });

@@ -1,7 +1,11 @@
 //! A daemon with at most one container of interest. It may be down, refuse, hang, forget to answer, or lie.
 
+use serde_json::json;
+
 use crate::core::decide::{Blind, Call, CallFailure};
-use crate::core::sight::{Found, Pin, Sight, Status};
+use crate::core::effect::Effect;
+use crate::core::remediation::state::Attempt;
+use crate::core::sight::{Container, Found, Pin, Replicas, Sight, Status, Wanted};
 use crate::core::testing::container;
 use crate::core::time::Timestamp;
 
@@ -33,7 +37,9 @@ pub(super) enum Restarts {
 
 #[derive(Debug, Clone)]
 pub(super) struct Docker {
-    pub(super) container: Option<Sight>,
+    pub(super) container: Option<Container>,
+    /// The containers of a Compose service; with any, the target is that service.
+    pub(super) replicas: Vec<Container>,
     pub(super) namesakes: usize,
     pub(super) reachable: bool,
     pub(super) restarts: Restarts,
@@ -50,6 +56,7 @@ impl Docker {
     pub(super) fn with_crashed_container() -> Self {
         Self {
             container: Some(container().exited(1)),
+            replicas: Vec::new(),
             namesakes: 0,
             reachable: true,
             restarts: Restarts::Work,
@@ -60,7 +67,7 @@ impl Docker {
         }
     }
 
-    pub(super) fn change(&mut self, how: impl FnOnce(Sight) -> Sight) {
+    pub(super) fn change(&mut self, how: impl FnOnce(Container) -> Container) {
         self.container = self.container.take().map(how);
     }
 
@@ -69,19 +76,69 @@ impl Docker {
         if self.reachable { Ok(()) } else { Err(Blind { reason: "docker_unreachable", error }) }
     }
 
-    pub(super) fn find(&mut self) -> Result<Found, Blind> {
+    fn group(&self) -> Sight {
+        Sight::Replicas(Replicas {
+            daemon: "DAEMON".into(),
+            project: "shop".into(),
+            service: "web".into(),
+            members: self.replicas.clone(),
+        })
+    }
+
+    pub(super) fn find(&mut self, wanted: Wanted) -> Result<Found, Blind> {
         self.finds += 1;
         self.see()?;
+        if !self.replicas.is_empty() {
+            return Ok(if wanted.replicas { Found::one(self.group()) } else { Found::Many(self.replicas.len()) });
+        }
         Ok(match (&self.container, self.namesakes) {
             (_, more @ 1..) => Found::Many(more + 1),
-            (Some(sight), 0) => Found::One(Box::new(sight.clone())),
+            (Some(sight), 0) => Found::one(sight.clone()),
             (None, 0) => Found::Nothing,
         })
     }
 
-    pub(super) fn look(&self, id: &str) -> Result<Option<Box<Sight>>, Blind> {
+    pub(super) fn look(&self, pin: &Pin) -> Result<Option<Box<Sight>>, Blind> {
         self.see()?;
-        Ok(self.container.as_ref().filter(|sight| sight.id == id).map(|sight| Box::new(sight.clone())))
+        if !self.replicas.is_empty() {
+            return Ok(Some(Box::new(self.group())));
+        }
+        let dependents = self.container.iter().flat_map(|it| &it.dependents);
+        let found = self.container.iter().chain(dependents).find(|it| it.id == pin.id);
+        Ok(found.map(|it| Box::new(it.clone().into())))
+    }
+
+    /// What becomes of any effect. `None`: the process died.
+    pub(super) fn perform(&mut self, attempt: &Attempt, now: Timestamp) -> Option<Call> {
+        match &attempt.effect {
+            Effect::Restart { .. } if attempt.dependent.is_some() => {
+                let mut effects = 0;
+                for it in self.container.iter_mut().flat_map(|it| &mut it.dependents) {
+                    if it.id == attempt.pin.id {
+                        it.started_at = Some(now);
+                        effects += 1;
+                    }
+                }
+                self.effects += effects;
+            }
+            Effect::StopReplicas { replicas, .. } => {
+                self.turn(replicas.iter().map(|it| it.id.as_str()), Status::Exited);
+            }
+            Effect::StartReplicas { replicas, .. } => {
+                self.turn(replicas.iter().map(|it| it.id.as_str()), Status::Running);
+            }
+            _ => return self.restart(&attempt.pin, now),
+        }
+        Some(Call { started_at: now, detail: json!({}), answer: Ok(()), after: self.look(&attempt.pin) })
+    }
+
+    fn turn<'a>(&mut self, ids: impl Iterator<Item = &'a str>, status: Status) {
+        for id in ids {
+            for it in self.replicas.iter_mut().filter(|it| it.id == id) {
+                it.status = status;
+                self.effects += 1;
+            }
+        }
     }
 
     /// `None`: the process died.
@@ -115,7 +172,7 @@ impl Docker {
         if done {
             self.do_restart(now);
         }
-        Some(Call { started_at: now, answer, after: self.look(&pin.id) })
+        Some(Call { started_at: now, detail: json!({}), answer, after: self.look(pin) })
     }
 
     /// The daemon gets round to it.

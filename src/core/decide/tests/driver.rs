@@ -5,16 +5,17 @@ use uuid::Uuid;
 use super::checks::Checks;
 use super::docker::Docker;
 use crate::core::alert::episode::AlertState;
-use crate::core::decide::{Ask, Decision, Event, Facts, begin, decide};
+use crate::core::decide::{Ask, Blind, Decision, Event, Facts, IDS, Looked, begin, decide};
 use crate::core::guard::ledger::{Ledger, LedgerAsk, ScopeKind};
 use crate::core::guard::{Request, admit};
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow};
 use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::{Opener, Remediation, State, StateName};
+use crate::core::remediation::state::{Remediation, State, StateName};
 use crate::core::rule::model::{Mode, Rule};
 use crate::core::settings::Settings;
-use crate::core::testing::{at, firing, id, secs, settings, web};
+use crate::core::surroundings::Surroundings;
+use crate::core::testing::{at, firing, id, opened, secs, settings};
 use crate::core::time::{Timestamp, after, before};
 
 /// One remediation, everything around it, and a clock.
@@ -23,6 +24,7 @@ pub(super) struct Story {
     pub(super) now: Timestamp,
     pub(super) rule: Option<Rule>,
     pub(super) settings: Settings,
+    pub(super) surroundings: Surroundings,
     pub(super) alerts: Vec<AlertState>,
     pub(super) docker: Docker,
     pub(super) remediation: Remediation,
@@ -32,41 +34,26 @@ pub(super) struct Story {
     /// How many other effects are under way.
     pub(super) in_flight: u32,
     pub(super) checks: Checks,
+    /// What the metric answers.
+    pub(super) metric: Result<bool, Blind>,
     pub(super) ids: u128,
 }
 
 /// The rule's alert fires at 0 and opens a remediation at 0.
 pub(super) fn story(rule: Rule) -> Story {
-    let alert = firing("A");
-    let remediation = Remediation {
-        id: id(1),
-        rule: rule.name.clone(),
-        target: web(),
-        alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() },
-        opened_at: at(0),
-        rung: 0,
-        attempts: 0,
-        blind: 0,
-        pin: None,
-        tried: None,
-        key: None,
-        told: false,
-        announced_until: None,
-        answered: None,
-        last_action: None,
-        state: State::Held { until: after(at(0), rule.hold) },
-    };
     Story {
         now: at(0),
+        remediation: opened(&rule),
         rule: Some(rule),
+        surroundings: Surroundings::default(),
         settings: settings(),
-        alerts: vec![alert],
+        alerts: vec![firing("A")],
         docker: Docker::with_crashed_container(),
-        remediation,
         records: Vec::new(),
         others: Vec::new(),
         in_flight: 0,
         checks: Checks::default(),
+        metric: Ok(true),
         ids: 100,
     }
 }
@@ -86,13 +73,25 @@ impl Story {
             self.checks.ask(&decision, self.now);
             match decision.ask.clone() {
                 Ask::Nothing => break,
-                Ask::Find => {
-                    let found = self.docker.find();
+                Ask::Find(wanted) => {
+                    let found = self.docker.find(wanted);
                     decision = self.decide(decision.remediation, Event::Found(found));
                 }
-                Ask::Look { id } => {
-                    let looked = self.docker.look(&id);
+                Ask::Look { pin, query, .. } => {
+                    let metric = query.map(|_| self.metric.clone());
+                    let looked = Looked { target: self.docker.look(&pin), metric };
                     decision = self.decide(decision.remediation, Event::Looked(looked));
+                }
+                Ask::Peek(request) => {
+                    let peeked = admit(&request, &self.ledgers(&request)).map(|_| request);
+                    decision = self.decide(decision.remediation, Event::Peeked(peeked));
+                }
+                Ask::Perform => {
+                    self.store(decision.remediation, decision.records);
+                    match self.perform() {
+                        Some(next) => decision = next,
+                        None => return self,
+                    }
                 }
                 Ask::Admit(request) => match self.admit(&decision, &request) {
                     Some(next) => decision = next,
@@ -108,23 +107,35 @@ impl Story {
     }
 
     fn decide(&mut self, remediation: Remediation, event: Event) -> Decision {
-        let new_ids = [id(self.ids), id(self.ids + 1)];
-        self.ids += 2;
-        let facts =
-            Facts { rule: self.rule.as_ref(), settings: &self.settings, alerts: &self.alerts, now: self.now, new_ids };
+        let first = self.ids;
+        let new_ids = std::array::from_fn(|n| id(first + n as u128));
+        self.ids += IDS as u128;
+        let facts = Facts {
+            rule: self.rule.as_ref(),
+            settings: &self.settings,
+            alerts: &self.alerts,
+            surroundings: &self.surroundings,
+            now: self.now,
+            new_ids,
+        };
         decide(remediation, &facts, event)
     }
 
     /// `None`: nothing more happens in this turn.
     fn admit(&mut self, decision: &Decision, request: &Request) -> Option<Decision> {
-        let admitted = match admit(request, &self.ledger(&request.ask)) {
+        let admitted = match admit(request, &self.ledgers(request)) {
             Ok(admitted) => admitted,
             Err(refusal) => return Some(self.decide(decision.remediation.clone(), Event::Refused(refusal))),
         };
         let (remediation, records) = begin(decision.remediation.clone(), admitted);
         self.store(remediation, records);
+        self.perform()
+    }
+
+    /// The call of the running attempt. `None`: nothing is running, or the process died.
+    fn perform(&mut self) -> Option<Decision> {
         let State::Running { attempt, .. } = self.remediation.state.clone() else { return None };
-        let call = self.docker.restart(&attempt.pin, self.now)?;
+        let call = self.docker.perform(&attempt, self.now)?;
         let running = self.remediation.clone();
         self.now = after(self.now, secs(1));
         Some(self.decide(running, Event::Returned(call)))
@@ -134,6 +145,10 @@ impl Story {
         self.checks.stored(&self.remediation, &remediation, &records);
         self.remediation = remediation;
         self.records.extend(records);
+    }
+
+    fn ledgers(&self, request: &Request) -> Vec<Ledger> {
+        request.asks().into_iter().map(|ask| self.ledger(ask)).collect()
     }
 
     fn ledger(&self, ask: &LedgerAsk) -> Ledger {
@@ -146,7 +161,9 @@ impl Story {
             inside.get(scope.budget.max as usize - 1).copied()
         };
         Ledger {
+            used: vec![0; ask.scopes.len()],
             full_since: ask.scopes.iter().map(spent).collect(),
+            breaker: self.surroundings.breaker.clone(),
             last_effect: self.others.iter().max().copied(),
             rivals: Vec::new(),
             in_flight: self.in_flight,

@@ -6,7 +6,7 @@ use crate::core::decide::Event;
 use crate::core::remediation::outcome::{Outcome, Verdict};
 use crate::core::remediation::refusal::Guard;
 use crate::core::remediation::state::StateName;
-use crate::core::sight::{Health, Sight, Status};
+use crate::core::sight::{Container, Health, Status};
 use crate::core::testing::{at, container, restart, rule};
 
 /// The restart of `web` ends this way; two rungs, so that what follows is seen.
@@ -128,9 +128,14 @@ fn a_no_from_docker_stays_a_no_though_the_policy_restarted_the_container_meanwhi
     let mut story = story(rule("r"));
     story.docker.restarts = Restarts::Crash { done: false };
     story.wake();
-    let look = Ok(Some(Box::new(container().crashed_at(1))));
+    let look = Ok(Some(Box::new(container().crashed_at(1).into())));
     let answer = Err(super::docker::failure("docker_error", false, true));
-    story.give(Event::Returned(super::super::Call { started_at: at(0), answer, after: look }));
+    story.give(Event::Returned(super::super::Call {
+        started_at: at(0),
+        detail: serde_json::json!({}),
+        answer,
+        after: look,
+    }));
     assert_eq!(story.audit()[0], "restart failed docker_error");
 }
 
@@ -190,13 +195,13 @@ fn a_container_gone_while_its_restart_is_unknown_is_superseded() {
     let mut story = restarting(Restarts::Crash { done: false });
     story.docker.container = None;
     story.run_to(40);
-    assert_eq!(story.audit(), ["restart unknown container_gone"]);
+    assert_eq!(story.audit(), ["restart unknown target_gone"]);
     assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::Superseded], Some(Outcome::Superseded)));
 }
 
 #[test]
 fn a_person_who_acts_after_the_effect_supersedes_it() {
-    for act in [|it: Sight| it.restarted_at(20), |it: Sight| it.remade("b")] {
+    for act in [|it: Container| it.restarted_at(20), |it: Container| it.remade("b")] {
         let mut story = story(rule("r"));
         story.run_to(10).docker.change(act);
         story.resolve().run_to(40);

@@ -4,7 +4,7 @@ use super::docker::Restarts;
 use super::driver::{Story, story};
 use crate::core::remediation::outcome::{Outcome, Verdict};
 use crate::core::remediation::state::StateName;
-use crate::core::sight::{Sight, Status};
+use crate::core::sight::{Container, Status};
 use crate::core::testing::{at, escalate, restart, rule};
 
 /// Well after the restart, and heard firing at 300.
@@ -124,7 +124,7 @@ fn a_container_that_a_person_stops_after_our_restart_failed_stays_stopped() {
         let mut story = story(rule("r").climbing([restart(), restart().paused(60)]));
         story.docker.change(|it| it.being(Status::Running));
         story.docker.restarts = restarts;
-        story.run_to(50).docker.change(|it| Sight { stopped_by_hand: Some(true), ..it.exited(143) });
+        story.run_to(50).docker.change(|it| Container { stopped_by_hand: Some(true), ..it.exited(143) });
         story.docker.restarts = Restarts::Work;
         story.run_to(200);
         assert_eq!(
@@ -140,7 +140,7 @@ fn a_container_that_a_person_stops_after_our_restart_failed_stays_stopped() {
 fn a_container_that_our_own_restart_left_stopped_is_started_by_the_next_rung() {
     let mut story = story(rule("r").climbing([restart(), restart().paused(60)]));
     story.docker.restarts = Restarts::CutInHalf;
-    story.docker.change(|it| Sight { stopped_by_hand: Some(true), ..it.being(Status::Running) });
+    story.docker.change(|it| Container { stopped_by_hand: Some(true), ..it.being(Status::Running) });
     story.run_to(50);
     story.docker.restarts = Restarts::Work;
     story.run_to(70);

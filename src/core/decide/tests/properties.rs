@@ -113,7 +113,7 @@ impl Story {
             Happening::Person(deed) => self.person(deed),
             Happening::Policy => {
                 let now = self.now;
-                self.docker.change(|it| crate::core::sight::Sight {
+                self.docker.change(|it| crate::core::sight::Container {
                     started_at: Some(now),
                     restart_count: it.restart_count + 1,
                     status: Status::Running,
@@ -139,7 +139,9 @@ impl Story {
         match deed {
             0 => self.docker.container = None,
             1 => self.docker.container = Some(container().remade("c")),
-            2 => self.docker.change(|it| crate::core::sight::Sight { started_at: Some(now), restart_count: 0, ..it }),
+            2 => {
+                self.docker.change(|it| crate::core::sight::Container { started_at: Some(now), restart_count: 0, ..it })
+            }
             3 => self.docker.change(|it| it.exited(0)),
             4 => self.docker.change(|it| it.labelled("fettle.hold", "wait")),
             5 => self.docker.change(|it| it.unlabelled("fettle.hold")),
@@ -164,19 +166,20 @@ impl Story {
     /// An answer nobody asked for, or the same answer twice.
     fn stray(&mut self, event: u8) {
         let blind = || Blind { reason: "docker_unreachable", error: "x".into() };
-        let sight = || self.docker.container.clone().map(Box::new);
+        let sight = || self.docker.container.clone().map(|it| Box::new(it.into()));
         let event = match event {
             0 => Event::Found(Ok(Found::Nothing)),
             1 => Event::Found(Err(blind())),
             2 => Event::Found(sight().map_or(Ok(Found::Many(2)), |it| Ok(Found::One(it)))),
-            3 => Event::Looked(Err(blind())),
-            4 => Event::Looked(Ok(sight())),
+            3 => Event::Looked(Err(blind()).into()),
+            4 => Event::Looked(Ok(sight()).into()),
             5 => Event::Returned(Call {
                 started_at: self.now,
+                detail: serde_json::json!({}),
                 answer: Err(failure("docker_timeout", false, false)),
                 after: Err(blind()),
             }),
-            _ => Event::Looked(Ok(None)),
+            _ => Event::Looked(Ok(None).into()),
         };
         self.give(event);
     }

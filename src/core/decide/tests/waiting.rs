@@ -6,7 +6,7 @@ use crate::core::remediation::outcome::{Outcome, Verdict};
 use crate::core::remediation::refusal::Guard;
 use crate::core::remediation::state::StateName;
 use crate::core::rule::model::{Mode, Rule};
-use crate::core::sight::{ImageLabel, Sight, Status};
+use crate::core::sight::{Container, ImageLabel, Status};
 use crate::core::testing::{at, container, escalate, firing, per, rule};
 
 #[test]
@@ -40,7 +40,7 @@ fn one_alert_that_still_fires_keeps_the_effort_alive() {
 
 #[test]
 fn a_person_who_restarts_or_replaces_or_removes_the_container_during_the_hold_supersedes() {
-    let acts: [fn(Sight) -> Option<Sight>; 3] =
+    let acts: [fn(Container) -> Option<Container>; 3] =
         [|it| Some(it.restarted_at(12)), |it| Some(it.remade("b").unlabelled("fettle.enable")), |_| None];
     for act in acts {
         let mut story = story(rule("r").holding(30));
@@ -77,7 +77,7 @@ fn every_final_guard_closes_refused_with_exactly_one_row() {
         (Guard::NoTarget, |story| story.docker.container = None),
         (Guard::AmbiguousTarget, |story| story.docker.namesakes = 1),
         (Guard::NotAllowed, |story| story.rule = story.rule.take().map(|it| it.allowing(&["api"]))),
-        (Guard::NotEnabled, |story| story.docker.change(|it| Sight { image_label: ImageLabel::Present, ..it })),
+        (Guard::NotEnabled, |story| story.docker.change(|it| Container { image_label: ImageLabel::Present, ..it })),
         (Guard::Protected, |story| story.settings.protected.containers.extend(["web".into()])),
         (Guard::Stopped, |story| story.docker.change(|it| it.being(Status::Created))),
     ];
@@ -250,7 +250,7 @@ fn a_rule_that_only_escalates_does_so_after_its_hold_if_the_alert_is_fresh_and_t
 
 #[test]
 fn an_answer_that_comes_after_the_hold_ended_is_judged_as_on_time() {
-    let found = || Event::Found(Ok(crate::core::sight::Found::One(Box::new(container()))));
+    let found = || Event::Found(Ok(crate::core::sight::Found::one(container())));
     let mut only = story(rule("r").holding(30).climbing([escalate("x")]));
     only.now = at(31);
     only.give(found());
@@ -265,6 +265,6 @@ fn an_answer_that_comes_after_the_hold_ended_is_judged_as_on_time() {
 fn events_that_belong_to_another_state_change_nothing() {
     let mut story = story(rule("r").holding(30));
     let before = story.remediation.clone();
-    story.give(Event::Looked(Ok(None)));
+    story.give(Event::Looked(Ok(None).into()));
     assert_eq!((&story.remediation, story.records.len()), (&before, 0));
 }

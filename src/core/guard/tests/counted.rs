@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::core::effect::Effect;
 use crate::core::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
-use crate::core::guard::{Request, admit, scopes};
+use crate::core::guard::{Admitted, Request, scopes};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Attempt, Plan};
 use crate::core::rule::model::{Budget, Mode, Verify};
@@ -16,6 +17,8 @@ fn request(scopes: Vec<Scope>, cooldown: u64, now: Timestamp) -> Request {
         action_id: id(1),
         rung: 0,
         action: restart().action,
+        effect: Effect::Restart { grace: secs(10) },
+        dependent: None,
         verify: Verify::default(),
         pin: container().pin(),
         intended_at: now,
@@ -25,11 +28,25 @@ fn request(scopes: Vec<Scope>, cooldown: u64, now: Timestamp) -> Request {
         rule: "r".into(),
         target: "container:local/web".into(),
         key: "k".into(),
+        keys: vec!["k".into()],
         mode: Mode::Act,
         now,
         scopes,
     };
-    Request { plan: Plan { attempt, key: "k".into(), mode: Mode::Act }, ask, cooldown: secs(cooldown), in_flight: 2 }
+    Request {
+        plan: Plan { attempt, key: "k".into(), mode: Mode::Act, approved: None, restore: None },
+        ask,
+        also: Vec::new(),
+        cooldown: secs(cooldown),
+        in_flight: 2,
+        trip: None,
+        proposing: None,
+    }
+}
+
+/// One effect, one ledger.
+fn admit(request: &Request, ledger: &Ledger) -> Result<Admitted, Refusal> {
+    crate::core::guard::admit(request, std::slice::from_ref(ledger))
 }
 
 fn scope(kind: ScopeKind, budget: Budget) -> Scope {
@@ -87,7 +104,7 @@ fn every_configured_budget_is_asked_with_its_own_scope() {
     let mut rule = rule("r").limited_to(per(1, 10));
     rule.rule_budget = vec![per(2, 20), per(3, 30)];
     let kinds: Vec<_> =
-        scopes(&rule, &settings(), &container()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
+        scopes(&rule, &settings(), &container().into()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
     let expected = [
         (ScopeKind::RuleTarget, 1),
         (ScopeKind::Rule, 2),
@@ -101,7 +118,8 @@ fn every_configured_budget_is_asked_with_its_own_scope() {
 #[test]
 fn a_containers_own_budget_is_one_more_budget_of_the_target() {
     let own = container().labelled("fettle.budget", "1 per 5m");
-    let kinds: Vec<_> = scopes(&rule("r"), &settings(), &own).into_iter().map(|it| (it.kind, it.budget.max)).collect();
+    let kinds: Vec<_> =
+        scopes(&rule("r"), &settings(), &own.into()).into_iter().map(|it| (it.kind, it.budget.max)).collect();
     assert!(kinds.contains(&(ScopeKind::Target, 1)), "{kinds:?}");
 }
 
@@ -137,8 +155,13 @@ fn in_flight_refuses_a_rival_on_the_same_container_and_the_one_above_the_limit()
 #[test]
 fn under_the_lock_cooldown_comes_first_then_in_flight_and_the_budget_last() {
     let request = request(vec![scope(ScopeKind::Rule, per(1, 100))], 300, at(0));
-    let mut ledger =
-        Ledger { full_since: vec![Some(at(0))], last_effect: Some(at(0)), rivals: vec![id(7)], in_flight: 9 };
+    let mut ledger = Ledger {
+        full_since: vec![Some(at(0))],
+        last_effect: Some(at(0)),
+        rivals: vec![id(7)],
+        in_flight: 9,
+        ..Ledger::default()
+    };
     let guard = |ledger: &Ledger| admit(&request, ledger).expect_err("refused").guard;
     assert_eq!(guard(&ledger), Guard::Cooldown);
     ledger.last_effect = None;

@@ -2,16 +2,70 @@
 
 use serde_json::json;
 
+use crate::core::action::Action;
 use crate::core::alert::episode::AlertState;
-use crate::core::guard::{Known, Seen, after_look, before_look};
+use crate::core::guard::{Known, Permits, Seen, after_look, before_look};
 use crate::core::remediation::refusal::{Guard, Refusal};
+use crate::core::remediation::state::Remediation;
+use crate::core::rule::model::Mode;
 use crate::core::rule::model::{Find, Rule, Word};
-use crate::core::sight::{Found, ImageLabel, Pin, Sight, Status};
-use crate::core::testing::{at, container, escalate, firing, rule, settings, web};
+use crate::core::settings::Settings;
+use crate::core::sight::{Container, Found, ImageLabel, Pin, Status};
+use crate::core::surroundings::Surroundings;
+use crate::core::testing::{at, container, firing, opened, rule, settings, web};
 use crate::core::time::after;
 
+/// Everything that a guard may be asked with.
+struct World {
+    rule: Rule,
+    alerts: Vec<AlertState>,
+    surroundings: Surroundings,
+    settings: Settings,
+    remediation: Remediation,
+    now: crate::core::time::Timestamp,
+}
+
+fn world(rule: Rule) -> World {
+    World {
+        remediation: opened(&rule),
+        rule,
+        alerts: vec![firing("A")],
+        surroundings: Surroundings::default(),
+        settings: settings(),
+        now: at(0),
+    }
+}
+
+impl World {
+    fn known(&self) -> Known<'_> {
+        Known {
+            remediation: &self.remediation,
+            rule: Some(&self.rule),
+            alerts: &self.alerts,
+            surroundings: &self.surroundings,
+            settings: &self.settings,
+            base_mode: Mode::Act,
+            now: self.now,
+        }
+    }
+
+    fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
+        let seen = Seen {
+            known: self.known(),
+            permits: Permits::Rule(&self.rule.target),
+            min_healthy: self.rule.target.min_healthy,
+            action,
+            target: &web(),
+            found,
+            tried,
+        };
+        after_look(&seen).map(|sight| sight.pin().id)
+    }
+}
+
 fn without_look(alerts: &[AlertState], now: i64) -> Option<Refusal> {
-    before_look(&Known { alerts, settings: &settings(), now: at(now) })
+    let world = World { alerts: alerts.to_vec(), now: at(now), ..world(rule("r")) };
+    before_look(&world.known())
 }
 
 fn seen_by(rule: &Rule, found: &Found) -> Result<(), Refusal> {
@@ -20,25 +74,25 @@ fn seen_by(rule: &Rule, found: &Found) -> Result<(), Refusal> {
     settings.protected.compose_projects.insert("monitoring".into());
     settings.protected.own_container = Some("f".repeat(12));
     settings.protected.database.extend(["10.0.0.9".to_owned(), "db".to_owned()]);
-    let seen = Seen { rule, action: &rule.steps[0].action, target: &web(), found, tried: None, settings: &settings };
-    after_look(&seen).map(|_| ())
+    let world = World { settings, ..world(rule.clone()) };
+    world.look(&rule.steps[0].action, found, None).map(drop)
 }
 
 fn refused(found: &Found) -> Option<Guard> {
     seen_by(&rule("r"), found).err().map(|refusal| refusal.guard)
 }
 
-fn one(sight: Sight) -> Found {
-    Found::One(Box::new(sight))
+fn one(container: Container) -> Found {
+    Found::one(container)
 }
 
 #[test]
 fn evidence_as_old_as_freshness_is_still_fresh_and_a_microsecond_more_is_not() {
     let alerts = [firing("A")];
     assert_eq!(without_look(&alerts, 600), None);
-    let known =
-        Known { alerts: &alerts, settings: &settings(), now: after(at(600), std::time::Duration::from_micros(1)) };
-    let refusal = before_look(&known).expect("stale");
+    let now = after(at(600), std::time::Duration::from_micros(1));
+    let world = World { alerts: alerts.to_vec(), now, ..world(rule("r")) };
+    let refusal = before_look(&world.known()).expect("stale");
     assert_eq!(refusal.guard, Guard::Expired);
     assert_eq!(refusal.detail["freshness_seconds"], 600);
     assert_eq!(refusal.detail["age_seconds"], 600);
@@ -65,9 +119,9 @@ fn each_guard_of_the_look_refuses_what_it_is_for_and_passes_its_neighbour() {
     let project = "com.docker.compose.project";
     let mut oom = container().exited(137);
     oom.oom_killed = true;
-    let by_hand = |it: Sight, by_hand| Sight { stopped_by_hand: by_hand, ..it };
-    let named = |name: &str| Sight { name: name.into(), ..container() };
-    let known_as = |address: &str| Sight { addresses: vec![address.into()], ..container() };
+    let by_hand = |it: Container, by_hand| Container { stopped_by_hand: by_hand, ..it };
+    let named = |name: &str| Container { name: name.into(), ..container() };
+    let known_as = |address: &str| Container { addresses: vec![address.into()], ..container() };
     for (found, expected) in [
         (one(container()), None),
         (Found::Nothing, Some(Guard::NoTarget)),
@@ -76,8 +130,8 @@ fn each_guard_of_the_look_refuses_what_it_is_for_and_passes_its_neighbour() {
         (one(container().labelled("fettle.enable", "True")), Some(Guard::NotEnabled)),
         (one(container().labelled("fettle.enable", "true ")), Some(Guard::NotEnabled)),
         (one(container().labelled("fettle.enable", "false")), Some(Guard::NotEnabled)),
-        (one(Sight { image_label: ImageLabel::Present, ..container() }), Some(Guard::NotEnabled)),
-        (one(Sight { image_label: ImageLabel::Unreadable, ..container() }), Some(Guard::NotEnabled)),
+        (one(Container { image_label: ImageLabel::Present, ..container() }), Some(Guard::NotEnabled)),
+        (one(Container { image_label: ImageLabel::Unreadable, ..container() }), Some(Guard::NotEnabled)),
         (one(container().labelled("fettle.actions", "restart")), None),
         (one(container().labelled("fettle.actions", "stop, restart")), None),
         (one(container().labelled("fettle.actions", "stop")), Some(Guard::NotEnabled)),
@@ -106,8 +160,7 @@ fn each_guard_of_the_look_refuses_what_it_is_for_and_passes_its_neighbour() {
         (one(by_hand(container(), Some(true))), None),
         (one(container().labelled("fettle.hold", "deploying")), Some(Guard::HeldByLabel)),
         (one(container().labelled("fettle.hold", "")), Some(Guard::HeldByLabel)),
-        (one(container().labelled("fettle.approval", "always")), Some(Guard::HeldByLabel)),
-        (one(container().labelled("fettle.approval", "\u{1}?")), Some(Guard::HeldByLabel)),
+        (one(container().labelled("fettle.approval", "always")), None),
         (one(container().labelled("fettle.budget", "99 per 1s")), None),
         (one(container().labelled("fettle.budget", "3 per 1h, 5 per 24h")), None),
         (one(container().labelled("fettle.budget", "none")), Some(Guard::HeldByLabel)),
@@ -142,22 +195,42 @@ fn the_names_stand_in_the_order_they_are_asked_and_only_these_are_final() {
     assert_eq!(
         words,
         [
+            "paused",
             "expired",
             "resolved",
+            "silenced",
+            "unless",
+            "outside_window",
             "no_target",
             "ambiguous_target",
             "not_allowed",
             "not_enabled",
             "protected",
             "stopped",
+            "on_loan",
+            "not_scalable",
             "held_by_label",
+            "min_healthy",
+            "storm",
+            "tripped",
             "cooldown",
+            "approval",
             "in_flight",
             "budget"
         ]
     );
     let last: Vec<_> = Guard::ALL.iter().filter(|guard| guard.is_final()).map(|guard| guard.as_str()).collect();
-    assert_eq!(last, ["no_target", "ambiguous_target", "not_allowed", "not_enabled", "protected", "stopped"]);
+    let expected = [
+        "no_target",
+        "ambiguous_target",
+        "not_allowed",
+        "not_enabled",
+        "protected",
+        "stopped",
+        "on_loan",
+        "not_scalable",
+    ];
+    assert_eq!(last, expected);
 }
 
 #[test]
@@ -177,28 +250,23 @@ fn a_label_of_any_length_is_cut_in_the_record() {
 }
 
 #[test]
-fn a_stop_refuses_a_restart_only() {
-    let step = escalate("x");
-    let (rule, found) = (rule("r"), one(container().exited(0)));
-    let seen =
-        Seen { rule: &rule, action: &step.action, target: &web(), found: &found, tried: None, settings: &settings() };
-    assert!(after_look(&seen).is_ok());
+fn what_does_not_run_cannot_be_stopped_or_limited() {
+    let found = one(container().exited(1));
+    let limits = Action::SetLimits { memory: Some(1 << 30), nano_cpus: None };
+    for action in [Action::Stop { grace: std::time::Duration::ZERO }, limits] {
+        let refusal = world(rule("r")).look(&action, &found, None).expect_err("it does not run");
+        assert_eq!(refusal.guard, Guard::Stopped);
+        assert!(world(rule("r")).look(&action, &one(container()), None).is_ok());
+    }
 }
 
 #[test]
 fn a_restart_of_ours_that_was_cut_in_half_is_nobodys_decision_to_stop_it() {
-    let cut = Sight { stopped_by_hand: Some(true), ..container().exited(143) };
-    let (found, target, rule, settings) = (one(cut.clone()), web(), rule("r"), settings());
+    let cut = Container { stopped_by_hand: Some(true), ..container().exited(143) };
+    let found = one(cut.clone());
+    let rule = rule("r");
     let asked = |tried: Option<&Pin>| {
-        let seen = Seen {
-            rule: &rule,
-            action: &rule.steps[0].action,
-            target: &target,
-            found: &found,
-            tried,
-            settings: &settings,
-        };
-        after_look(&seen).map(|sight| sight.id.clone()).map_err(|refusal| refusal.guard)
+        world(rule.clone()).look(&rule.steps[0].action, &found, tried).map_err(|refusal| refusal.guard)
     };
     assert_eq!(asked(None), Err(Guard::Stopped));
     assert_eq!(asked(Some(&cut.pin())), Ok(cut.id.clone()));

@@ -10,7 +10,7 @@
 //! pasted into `^(?:…)$` it may pair up and silently lose the anchors; an unclosed `\Q` is refused for the same reason
 //! (Go refuses it too, by way of the missing parenthesis); and `\p{…}` takes exact names only (see `class`).
 
-use regex_syntax::hir::{Class, Dot, Hir, Look, Repetition};
+use regex_syntax::hir::{Capture, Class, Dot, Hir, HirKind, Look, Repetition};
 
 use super::class;
 use super::cursor::{Cursor, SyntaxError};
@@ -257,7 +257,12 @@ impl Parser<'_> {
             return Err(SyntaxError::new("nested counts multiply to more than Go's limit of 1000", here));
         }
         piece.height += 1;
-        piece.hir = Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(piece.hir) });
+        // Printed, a repetition of a bare repetition would read as a lazy one: `(a{2})?` as `a{2}?`.
+        let sub = match piece.hir.kind() {
+            HirKind::Repetition(_) => Hir::capture(Capture { index: 1, name: None, sub: Box::new(piece.hir) }),
+            _ => piece.hir,
+        };
+        piece.hir = Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(sub) });
         self.nest(piece, at)
     }
 

@@ -1,0 +1,149 @@
+//! Loans: those that are due are claimed and brought back, or seen to be somebody else's by now.
+//!
+//! Always holds: as for remediations, a loan is decided only under a claim, and its intent is stored before the call. There
+//! are few of them and none is in a hurry, so one is driven after the other.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::decide::{Ask, Event, LoanDecision, LoanFacts, begin_return, return_loan};
+use crate::core::guard::{Request, admit};
+use crate::core::remediation::loan::{Loan, LoanState};
+use crate::core::time::after;
+use crate::engine::drive::{blind, look};
+use crate::engine::execute::{call_lease, execute};
+use crate::engine::intake::chain;
+use crate::engine::shell::Shell;
+use crate::engine::worker::DECISION_LEASE;
+use crate::store::StoreError;
+use crate::store::model::{Claim, ClaimedLoan, Ledger, LoanAdmission, LoanCommit};
+use crate::telemetry::events;
+
+/// How often due loans are looked for. They wait for minutes at least, and a call under way is looked at every 2 s.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Loans claimed at once.
+const AT_ONCE: u32 = 8;
+
+/// The task that brings loans back.
+pub struct Loans {
+    /// The engine's parts.
+    pub shell: Arc<Shell>,
+}
+
+impl Loans {
+    /// Works until `stop`; a call under way is let end.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            // Cancel safe: both keep nothing.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = every.tick() => {}
+            }
+            let now = self.shell.time.now();
+            let lease = after(now, DECISION_LEASE);
+            match self.shell.store.claim_loans(self.shell.owner, now, lease, AT_ONCE).await {
+                Ok(due) => {
+                    for loan in due {
+                        let id = loan.loan.id;
+                        if let Err(error) = drive(&self.shell, loan).await {
+                            tracing::warn!(loan.id = %id, error = %chain(&error), "a decision about a loan could not be stored");
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(error = %chain(&error), "due loans could not be claimed"),
+            }
+        }
+    }
+}
+
+async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
+    let ClaimedLoan { mut claim, mut loan } = claimed;
+    let mut event = Event::Due;
+    loop {
+        let decision = think(shell, loan, event).await?;
+        match decision.ask {
+            Ask::Nothing => {
+                store(shell, &claim, LoanCommit { loan: decision.loan, records: decision.records, keep_until: None })
+                    .await?;
+                return Ok(());
+            }
+            Ask::Find(wanted) => {
+                loan = decision.loan;
+                event = Event::Found(shell.platform.find(&loan.target, wanted).await.map_err(|error| blind(&error)));
+            }
+            Ask::Look { target, pin, .. } => {
+                loan = decision.loan;
+                event = Event::Looked(look(shell, &target, &pin, None).await);
+            }
+            Ask::Admit(request) => match admitted(shell, &claim, &decision.loan, &request).await? {
+                Answer::Lost => return Ok(()),
+                Answer::Refused(refused) => {
+                    loan = decision.loan;
+                    event = *refused;
+                }
+                Answer::Begun(kept, begun) => {
+                    claim = kept;
+                    event = carry_out(shell, &begun).await;
+                    loan = begun;
+                }
+            },
+            // Never asked about a loan: it proposes nothing and has no dependents.
+            Ask::Peek(_) | Ask::Perform => return Ok(()),
+        }
+    }
+}
+
+async fn think(shell: &Shell, loan: Loan, event: Event) -> Result<LoanDecision, StoreError> {
+    let now = shell.time.now();
+    let (alerts, pauses) = shell.store.loan_facts(&loan, now).await?;
+    let facts =
+        LoanFacts { alerts: &alerts, pauses: &pauses, settings: &shell.settings, now, new_id: shell.time.new_id() };
+    Ok(return_loan(loan, &facts, event))
+}
+
+async fn store(shell: &Shell, claim: &Claim, commit: LoanCommit) -> Result<Option<Claim>, StoreError> {
+    let kept = shell.store.commit_loan(claim, &commit).await?;
+    if kept.is_some() {
+        events::loan(&shell.metrics, &commit.loan, &commit.records);
+    }
+    Ok(kept)
+}
+
+enum Answer {
+    Lost,
+    Refused(Box<Event>),
+    Begun(Claim, Loan),
+}
+
+async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) -> Result<Answer, StoreError> {
+    // The store calls back inside its transaction; what was committed is what it was given last.
+    let given: Mutex<Option<LoanCommit>> = Mutex::new(None);
+    let judge = |ledgers: &[Ledger]| {
+        let (begun, records) = begin_return(loan.clone(), admit(request, ledgers)?);
+        let keep_until = Some(after(request.ask.now, call_lease(&request.plan.attempt.action)));
+        let commit = LoanCommit { loan: begun, records, keep_until };
+        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
+        Ok(commit)
+    };
+    Ok(match shell.store.admit_return(claim, &request.ask, &judge).await? {
+        LoanAdmission::Lost => Answer::Lost,
+        LoanAdmission::Refused(refusal) => Answer::Refused(Box::new(Event::Refused(refusal))),
+        LoanAdmission::Admitted(kept) => {
+            let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let commit = commit.expect("an admission is stored from what judge gave");
+            events::loan(&shell.metrics, &commit.loan, &commit.records);
+            Answer::Begun(kept, commit.loan)
+        }
+    })
+}
+
+async fn carry_out(shell: &Shell, loan: &Loan) -> Event {
+    let LoanState::Returning { attempt, .. } = &loan.state else { return Event::Due };
+    Event::Returned(execute(shell, &loan.target, attempt, 0, Instant::now()).await)
+}

@@ -1,0 +1,153 @@
+//! Alertmanager's API v2: what its peers list, and what is posted to them.
+//!
+//! All peers are asked at the same time, each within [`ASK`]; those that answer make the [`Picture`]. Callers at the same
+//! time share one look, and a caller who accepts an older picture gets it at once. A peer that failed is not asked
+//! again for [`REMEMBERED`], so that one that hangs costs its deadline once and not once per caller.
+//!
+//! A peer says how long it has been up in the same conversation, after its alerts and by its own clock. What was heard
+//! of that before is not kept: the peer may have been started again since, and would be believed to list everything.
+
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::peer::{self, Peer};
+use super::{Upstream, UpstreamError};
+use crate::config;
+use crate::core::time::{Timestamp, after, since};
+use crate::core::upstream::{Announcement, PeerView, Picture};
+
+/// For all that is asked of one peer for a picture. Its answer comes in milliseconds; decisions wait for it.
+pub const ASK: Duration = Duration::from_secs(2);
+
+/// For a post to one peer. Nothing waits for it.
+pub const POST: Duration = Duration::from_secs(5);
+
+/// For how long a peer that failed is not asked again.
+pub const REMEMBERED: Duration = Duration::from_secs(2);
+
+/// Largest list of alerts, in bytes: some 50,000 alerts.
+pub const LIST_MAX: usize = 32 << 20;
+
+/// Largest status, in bytes. It holds the peer's whole configuration.
+const STATUS_MAX: usize = 4 << 20;
+
+/// Alertmanager lists what is resolved in none of these.
+const EVERYTHING: [(&str, &str); 4] =
+    [("active", "true"), ("silenced", "true"), ("inhibited", "true"), ("unprocessed", "true")];
+
+/// All configured peers.
+#[derive(Debug)]
+pub struct Alertmanager {
+    peers: Vec<Peer>,
+    memory: Mutex<Memory>,
+}
+
+/// What the last looks brought. Locked while a look is taken: that makes it one look for all who wait.
+#[derive(Debug, Default)]
+struct Memory {
+    picture: Option<Arc<Picture>>,
+    /// By peer, in their order: the last failure, and when it was known.
+    failures: Vec<Option<(Instant, UpstreamError)>>,
+}
+
+impl Alertmanager {
+    /// Knows the peers and connects to none.
+    ///
+    /// # Panics
+    ///
+    /// When the process has no TLS provider; `main` installs it.
+    pub fn new(config: &config::Alertmanager) -> Result<Self, UpstreamError> {
+        let client = peer::client(&config.urls, &config.access)?;
+        let peers: Vec<_> = config.urls.iter().map(|url| Peer::new(url, client.clone(), &config.access)).collect();
+        let memory = Memory { picture: None, failures: peers.iter().map(|_| None).collect() };
+        Ok(Self { peers, memory: Mutex::new(memory) })
+    }
+
+    /// Asks every peer that did not just fail.
+    async fn look(
+        &self,
+        at: Timestamp,
+        failures: &mut [Option<(Instant, UpstreamError)>],
+    ) -> Result<Picture, UpstreamError> {
+        let ask = |(peer, failure): (&'_ Peer, &Option<(Instant, UpstreamError)>)| {
+            let (peer, failure) = (peer.clone(), failure.clone());
+            async move {
+                match failure {
+                    Some((when, error)) if when.elapsed() < REMEMBERED => Err((when, error)),
+                    _ => view(&peer, at).await.map_err(|error| (Instant::now(), error)),
+                }
+            }
+        };
+        let answers = join_all(self.peers.iter().zip(&*failures).map(ask)).await;
+        let mut views = Vec::new();
+        for (answer, failure) in answers.into_iter().zip(&mut *failures) {
+            *failure = answer.map(|view| views.push(view)).err();
+        }
+        if views.is_empty() {
+            return Err(none(failures.iter().flatten().map(|(_, error)| error.clone()).collect()));
+        }
+        Ok(Picture::merge(at, self.peers.len(), &views))
+    }
+}
+
+/// That nobody answered: one peer's reason is the whole reason.
+fn none(mut causes: Vec<UpstreamError>) -> UpstreamError {
+    if causes.len() == 1 { causes.remove(0) } else { UpstreamError::NoAnswer { causes } }
+}
+
+/// What one peer says, within [`ASK`]. Its alerts count without its age, not the other way round; and the age is asked
+/// for last, so that a peer that was started again in between is seen to be young.
+async fn view(peer: &Peer, at: Timestamp) -> Result<PeerView, UpstreamError> {
+    let end = Instant::now() + ASK;
+    let list = peer.get("/api/v2/alerts", &EVERYTHING, ASK, LIST_MAX).await?;
+    let alerts = peer.read(list.bytes, wire::alerts).await?;
+    let left = end.saturating_duration_since(Instant::now());
+    let up_for = match peer.get("/api/v2/status", &[], left, STATUS_MAX).await {
+        Ok(status) => {
+            // Its own clock, if it says: another clock may be minutes away from the one that it was started by.
+            let now = wire::date(&status.headers).unwrap_or(at);
+            peer.read(status.bytes, wire::up_since).await.ok().map(|started| since(now, started))
+        }
+        Err(_) => None,
+    };
+    Ok(PeerView { up_for, alerts })
+}
+
+#[async_trait]
+impl Upstream for Alertmanager {
+    fn peers(&self) -> Vec<String> {
+        self.peers.iter().map(|peer| peer.name.clone()).collect()
+    }
+
+    async fn picture(&self, now: Timestamp, max_age: Duration) -> Result<Arc<Picture>, UpstreamError> {
+        let called = Instant::now();
+        let mut memory = self.memory.lock().await;
+        if let Some(picture) = memory.picture.as_ref().filter(|picture| since(now, picture.at) <= max_age) {
+            return Ok(picture.clone());
+        }
+        // The peers are asked now, not when the wait for the lock began: all who waited with this caller can use it.
+        let at = after(now, called.elapsed());
+        let picture = Arc::new(self.look(at, &mut memory.failures).await?);
+        memory.picture = Some(picture.clone());
+        Ok(picture)
+    }
+
+    async fn post(&self, announcements: &[Announcement]) -> Vec<(String, Result<(), UpstreamError>)> {
+        let body = wire::announcements(announcements);
+        let post = |peer: &Peer| {
+            let (peer, body) = (peer.clone(), body.clone());
+            async move {
+                let posted = peer.post("/api/v2/alerts", body, POST).await;
+                (peer.name, posted)
+            }
+        };
+        join_all(self.peers.iter().map(post)).await
+    }
+}
