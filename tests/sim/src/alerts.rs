@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fettle::core::alert::episode::Word;
+use fettle::core::announcement::{Announcement, AnnouncementName};
+use fettle::core::time::Timestamp;
+use fettle::core::upstream::{Picture, Seen, Status};
 
 use crate::checks::Deed;
 use crate::plan::Plan;
@@ -126,6 +129,9 @@ impl World {
             self.tell(|| format!("alert {at}: its resolve is lost"));
             return;
         }
+        if self.is_inhibited(at) {
+            return;
+        }
         let mut words = vec![(at, self.word(&one))];
         if self.chance(200) {
             for other in others {
@@ -140,6 +146,35 @@ impl World {
         if self.chance(40) {
             self.send(words, 480);
         }
+    }
+
+    /// While `FettleWorking` stands it holds back the notifications, where the configuration says so.
+    fn is_inhibited(&self, at: usize) -> bool {
+        if !self.plan.inhibits || self.calm.get() {
+            return false;
+        }
+        let store = self.store.borrow();
+        let stands = |it: &Announcement| it.name == AnnouncementName::Working && it.until > instant(self.now());
+        let about = self.plan.alerts[at].labels.get("instance");
+        store.outbox.values().any(|it| stands(it) && it.labels.get("instance") == about)
+    }
+
+    /// What the API lists, unless nobody answers.
+    pub fn picture(&self, at: Timestamp) -> Option<Picture> {
+        let people = self.people.borrow();
+        if people.upstream_down {
+            return None;
+        }
+        let alerts = self.alerts.borrow();
+        let firing = self.plan.alerts.iter().zip(&alerts.all).filter(|(_, one)| one.firing);
+        let seen = |one: &One| Seen {
+            status: Status::Active,
+            silenced: people.silences,
+            inhibited_by_others: false,
+            starts_at: instant(one.starts_at),
+        };
+        let alerts = firing.map(|(plan, one)| (plan.fingerprint, seen(one))).collect();
+        Some(Picture { at, alerts, answered: 1, asked: 1, believes_absence: true })
     }
 
     fn word(&self, one: &One) -> Word {

@@ -272,7 +272,7 @@ impl Docker {
         let soon = now + SECOND / 10 + Micros::try_from(rng.below(2_000_000)).unwrap_or(0);
         // The daemon may be at it for as long as the grace time and then some, but not beyond the margin: that is what
         // "conclusive" rests on.
-        let longest = u64::try_from(takes + 20 * SECOND).unwrap_or(0);
+        let longest = u64::try_from(takes + 12 * SECOND).unwrap_or(0);
         let late = now + Micros::try_from(rng.below(longest)).unwrap_or(0);
         let (lands_at, answers_at) = match fate {
             Fate::Done | Fate::RefusedAndDone | Fate::Half | Fate::Gone => (Some(soon), Some(soon)),

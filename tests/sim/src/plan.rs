@@ -35,6 +35,8 @@ pub struct Weather {
     pub people: u64,
     /// The machines' clocks are set in a thousand steps.
     pub clocks: u64,
+    /// The clock of a single process is set by minutes. Then a look may be taken for conclusive too early.
+    pub wild_clock: bool,
     /// Mean seconds between two troubles of a container.
     pub trouble: u64,
     /// A process may be stopped between the last look at its lease and the write of the request: design §1 documents that
@@ -64,6 +66,8 @@ pub struct Plan {
     pub rules: Vec<Arc<Rule>>,
     /// The alerts.
     pub alerts: Vec<AlertPlan>,
+    /// Whether `FettleWorking` holds back the original's notifications.
+    pub inhibits: bool,
     /// How long the random part lasts, in seconds.
     pub seconds: u64,
 }
@@ -90,10 +94,12 @@ pub fn draw(rng: &mut Rng) -> Plan {
         docker: if rng.chance(300) { 0 } else { rng.between(50, 400) },
         people: *rng.pick(&[20, 60, 200, 1_000_000]),
         clocks: per_mille(rng, 6),
+        wild_clock: rng.chance(150),
         trouble: *rng.pick(&[40, 100, 300]),
         zombies: rng.chance(150),
     };
-    Plan { weather, settings, rules, alerts, seconds: *rng.pick(&[300, 900, 1800, 3600]) }
+    let inhibits = settings.alertmanager && rng.chance(500);
+    Plan { weather, inhibits, settings, rules, alerts, seconds: *rng.pick(&[300, 900, 1800, 3600]) }
 }
 
 fn budget(rng: &mut Rng, at_most: u64, periods: &[u64]) -> Budget {
@@ -238,7 +244,7 @@ fn rule(rng: &mut Rng, at: u64, settings: &Settings) -> Rule {
         2 => Find::Compose { project: literal("shop"), service: literal("db") },
         3 => Find::Swarm(literal("api")),
         4 => Find::Disk(literal("srv")),
-        5 => Find::Container(literal(rng.pick(&SERVICES))),
+        5 => Find::Container(literal(rng.pick::<&str>(&SERVICES))),
         _ => Find::Container(Word::Label("service".to_owned())),
     };
     let labelled = matches!(find, Find::Container(Word::Label(_)));

@@ -99,7 +99,8 @@ impl Replica {
 
     /// The machine's clock is set: by as much as leaves the process ready, where the store's clock leads.
     fn set_clock(&self, world: &World) {
-        let most = if world.replicas.len() > 1 { 4 * SECOND } else { 120 * SECOND };
+        let wild = world.replicas.len() == 1 && world.plan.weather.wild_clock;
+        let most = if wild { 120 * SECOND } else { 3 * SECOND };
         self.off.set(world.below(2 * most) - most);
         world.tell(|| format!("replica {}: its clock is set, off by {} s", self.number, self.off.get() / SECOND));
     }

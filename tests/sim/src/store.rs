@@ -11,7 +11,7 @@ use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::announcement::{Announcement, AnnouncementName};
 use fettle::core::guard::ledger::{Ledger, LedgerAsk, ScopeKind};
 use fettle::core::receive::{Candidate, Changes, OpenTarget, PastFix, Standing, World};
-use fettle::core::remediation::loan::{Loan, LoanState};
+use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle::core::remediation::outcome::Outcome;
 use fettle::core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
 use fettle::core::remediation::refusal::Refusal;
@@ -129,6 +129,10 @@ pub struct ReceiveAsk {
     pub owner: Uuid,
     /// New ones are born claimed until then.
     pub lease_until: Option<Timestamp>,
+    /// From when on targets count for the storm.
+    pub recent_since: Option<Timestamp>,
+    /// So many of them are enough to know.
+    pub recent_limit: u32,
     /// Now.
     pub now: Timestamp,
 }
@@ -216,6 +220,18 @@ impl Store {
             }
             self.past_fixes(target, ask.fixed_since, &mut world);
         }
+        for row in self.loans.values() {
+            if let LoanState::Closed { end: LoanEnd::Returned, at, .. } = row.doc.state {
+                let known = world.returned.entry((row.doc.rule.clone(), row.doc.target.to_string())).or_insert(at);
+                *known = at.max(*known);
+            }
+        }
+        if let Some(since) = ask.recent_since {
+            let recent = self.remediations.values().filter(|row| row.doc.opened_at >= since);
+            let counted = recent.filter(|row| row.doc.outcome() != Some(Outcome::Refused));
+            world.recent = counted.map(|row| row.doc.target.to_string()).collect();
+        }
+        world.storm = self.storm;
         let changes = think(&world);
         self.write_changes(ask, &changes);
         changes
@@ -258,6 +274,9 @@ impl Store {
                 let key = (candidate.fingerprint, candidate.rule.clone());
                 self.candidates.insert(key, candidate.clone());
             }
+        }
+        if !self.is(Mutant::StormNotLatched) {
+            self.storm = changes.storm.or(self.storm);
         }
         self.write_records(&changes.records);
     }
@@ -478,6 +497,12 @@ impl Store {
         }
     }
 
+    /// The row as it is, and whether this claim holds it: for the checks.
+    pub fn held(&self, claim: &Claim) -> (Option<Remediation>, bool) {
+        let row = self.remediations.get(&claim.id);
+        (row.map(|row| row.doc.clone()), row.is_some_and(|row| row.is_held_by(claim)))
+    }
+
     /// Stores a decision, or nothing when the claim was lost.
     pub fn commit(&mut self, claim: &Claim, commit: &Commit<Remediation>) -> Option<Stored> {
         let unfenced = self.is(Mutant::LeaseNotFenced);
@@ -562,6 +587,13 @@ impl Store {
                 }
                 Record::Loan(loan) => self.write_loan(loan),
                 Record::Breaker(row) => self.write_breaker(row),
+                Record::Ended(seen) => {
+                    if let Some(alert) = self.alerts.get_mut(&seen.fingerprint)
+                        && alert.heard_at <= seen.heard_at
+                    {
+                        *alert = (**seen).clone();
+                    }
+                }
             }
         }
     }

@@ -312,6 +312,7 @@ impl World {
             let Some(Reverse(Entry(at, _, wake))) = self.queue.borrow_mut().pop() else { break };
             self.clock.set(at.max(self.now()));
             self.happen(wake);
+            self.deed(&Deed::Settle);
             steps += 1;
             if self.checks.borrow().violation.is_some() || self.over(steps) {
                 break;

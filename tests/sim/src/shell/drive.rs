@@ -12,7 +12,7 @@ use fettle::core::guard::{Request, admit};
 use fettle::core::remediation::record::Record;
 use fettle::core::remediation::state::{Attempt, Remediation, State};
 use fettle::core::sight::Sight;
-use fettle::core::surroundings::{Surroundings, Upstream};
+use fettle::core::surroundings::{Surroundings, Upstream, look_upstream};
 use fettle::core::target::Target;
 use fettle::core::time::{after, before};
 use serde_json::json;
@@ -36,6 +36,8 @@ const INTENT_FRESH: Micros = 5 * SECOND;
 struct Known {
     alerts: Vec<AlertState>,
     surroundings: Surroundings,
+    /// Alerts whose end only Alertmanager told.
+    ended: Vec<Record>,
     /// When it was read.
     read: Read,
 }
@@ -83,33 +85,36 @@ async fn read(
             store.facts(&ask)
         })
         .await?;
-    if let Some(given) = given {
+    if let Some(given) = given.filter(|_| !world.plan.settings.alertmanager) {
         alerts = given;
     }
-    if world.plan.settings.alertmanager && world.rng.borrow_mut().chance(600) {
+    let mut ended = Vec::new();
+    if world.plan.settings.alertmanager {
         me.step(world, 300_000).await;
-        surroundings.upstream = ask_upstream(world, me, &mut alerts);
+        (alerts, ended) = ask_upstream(world, me, remediation, alerts, &mut surroundings);
     }
-    Ok(Known { alerts, surroundings, read: Read { at } })
+    Ok(Known { alerts, surroundings, ended, read: Read { at } })
 }
 
-/// What Alertmanager says of the attached alerts takes the place of what was heard.
-fn ask_upstream(world: &World, me: &Replica, alerts: &mut [AlertState]) -> Upstream {
-    let people = world.people.borrow();
-    if people.upstream_down {
-        return Upstream::Silent { error: "no peer answered".to_owned() };
-    }
+/// What Alertmanager says is laid over what was heard, as `engine/known.rs` does it.
+fn ask_upstream(
+    world: &World,
+    me: &Replica,
+    remediation: &Remediation,
+    heard: Vec<AlertState>,
+    surroundings: &mut Surroundings,
+) -> (Vec<AlertState>, Vec<Record>) {
     let now = me.now(world);
-    for alert in alerts.iter_mut().filter(|alert| alert.firing) {
-        let at = world.plan.alerts.iter().position(|it| it.fingerprint == alert.fingerprint);
-        let fires = at.is_some_and(|at| world.alerts.borrow().all[at].firing);
-        if fires {
-            alert.evidence_at = now;
-        } else {
-            (alert.firing, alert.ended_at, alert.end_heard_at) = (false, Some(now), Some(now));
-        }
-    }
-    Upstream::Answered { at: now, silenced: people.silences }
+    let Some(picture) = world.picture(now) else {
+        surroundings.upstream = Upstream::Silent { error: "no peer answered".to_owned() };
+        return (heard, Vec::new());
+    };
+    let working = remediation.announced_until.is_some();
+    let (seen, said) = look_upstream(&heard, &picture, working, world.plan.settings.freshness, now);
+    let gone = seen.iter().zip(&heard).filter(|(seen, heard)| heard.firing && !seen.firing);
+    let ended = gone.map(|(seen, _)| Record::Ended(Box::new(seen.clone()))).collect();
+    surroundings.upstream = said;
+    (seen, ended)
 }
 
 fn think(world: &World, me: &Replica, mut remediation: Remediation, known: &Known, event: Event) -> Decision {
@@ -170,16 +175,14 @@ async fn commit(
     let (w, done) = (world.clone(), commit.clone());
     let stored = me
         .ask(world, move |store| {
-            let before = store.remediations.get(&claim.id).map(|row| row.doc.clone());
+            let (before, fenced) = store.held(claim);
             let stored = store.commit(claim, &commit);
             if stored.is_some() {
-                w.checks.borrow_mut().push_stored(before, &commit.doc, &commit.records);
+                w.checks.borrow_mut().push_stored(before, &commit.doc, &commit.records, fenced);
             }
             stored
         })
-        .await;
-    world.deed(&Deed::Settle);
-    let stored = stored?;
+        .await?;
     if stored.is_some() {
         told(world, me, &done.doc, &done.records);
     } else {
@@ -196,7 +199,7 @@ async fn drive(
     alerts: Option<Vec<AlertState>>,
 ) -> Result<Vec<AlertState>, Unavailable> {
     let known = read(world, me, &remediation, alerts).await?;
-    let (mut records, mut event) = (Vec::new(), Event::Due);
+    let (mut records, mut event) = (known.ended.clone(), Event::Due);
     loop {
         let decision = think(world, me, remediation, &known, event);
         remediation = decision.remediation;
@@ -269,9 +272,8 @@ async fn admitted(
 ) -> Result<Admission<Remediation>, Unavailable> {
     let trip = world.plan.settings.trip.map(|it| it.within).unwrap_or_default();
     let w = world.clone();
-    let admission = me
-        .ask(world, |store| {
-            let before = store.remediations.get(&claim.id).map(|row| row.doc.clone());
+    me.ask(world, |store| {
+            let (before, fenced) = store.held(claim);
             let admission = store.admit(claim, &request.asks(), trip, |ledgers| {
                 let admitted = admit(request, ledgers)?;
                 let (doc, rows) = begin(remediation.clone(), admitted);
@@ -281,14 +283,12 @@ async fn admitted(
             });
             if let Admission::Admitted(_, commit) = &admission {
                 let mut checks = w.checks.borrow_mut();
-                checks.push_stored(before, &commit.doc, &commit.records);
+                checks.push_stored(before, &commit.doc, &commit.records, fenced);
                 checks.push_intent(request, &commit.doc, known.read, w.now());
             }
             admission
         })
-        .await;
-    world.deed(&Deed::Settle);
-    admission
+        .await
 }
 
 /// The intent is stored: makes the call, and those of its dependents, one after the other.
@@ -330,7 +330,8 @@ async fn store_result(
                 let goes_on = decision.ask == Ask::Perform;
                 let keep_until = goes_on.then(|| call_keep(world, me, &decision.remediation)).flatten();
                 let next = goes_on.then(|| decision.remediation.clone());
-                let done = Commit { doc: decision.remediation, records: decision.records, keep_until };
+                let records = known.ended.into_iter().chain(decision.records).collect();
+                let done = Commit { doc: decision.remediation, records, keep_until };
                 let stored = commit(world, me, claim, done).await;
                 stored.map(|it| it.map(|(claim, waiting)| (claim, waiting, next)))
             }

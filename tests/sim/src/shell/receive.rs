@@ -16,7 +16,6 @@ use uuid::Uuid;
 
 use super::{DECISION_LEASE, Replica, drive};
 use crate::alerts::Body;
-use crate::checks::Deed;
 use crate::plan::HOST;
 use crate::store::{Claim, ReceiveAsk};
 use crate::world::World;
@@ -113,6 +112,8 @@ async fn write(world: &Rc<World>, me: &Rc<Replica>, notices: Vec<Notice>) {
         targets: selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect(),
         fixed_since: regress.map(|window| before(now, window)),
         owner: me.owner.get(),
+        recent_since: world.plan.settings.storm.map(|storm| before(now, storm.within)),
+        recent_limit: world.plan.settings.storm.map_or(0, |storm| storm.targets),
         lease_until: world.rng.borrow_mut().chance(800).then(|| after(now, DECISION_LEASE)),
         now,
     };
@@ -120,12 +121,11 @@ async fn write(world: &Rc<World>, me: &Rc<Replica>, notices: Vec<Notice>) {
     let ids = world.clone();
     let done = me.ask(world, |store| {
         let changes = store.receive(&ask, |known| receive(known, &notices, &settings, &mut || ids.new_id()));
-        (changes, ask.take.clone())
+        ids.checks.borrow_mut().push_received(&changes);
+        changes
     });
-    // The transaction is over even when its answer is lost, and what it wrote must hold.
-    let done = done.await;
-    world.deed(&Deed::Received);
-    let Ok((changes, _)) = done else { return };
+    // What is not taken in now is found pending, or waiting, by upkeep.
+    let Ok(changes) = done.await else { return };
     for remediation in &changes.opened {
         world.tell(|| {
             let it = remediation;

@@ -9,7 +9,6 @@ use fettle::core::time::after;
 
 use super::drive::{call_lease, execute};
 use super::{Replica, Unavailable};
-use crate::checks::Deed;
 use crate::history::short;
 use crate::store::{Admission, Claim, Commit};
 use crate::time::{Micros, SECOND, length};
@@ -28,7 +27,6 @@ pub fn spawn(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, loan: Loan) {
 async fn think(world: &Rc<World>, me: &Rc<Replica>, loan: Loan, event: Event) -> Result<LoanDecision, Unavailable> {
     let now = me.now(world);
     let (alerts, pauses) = me.ask(world, |store| store.loan_facts(&loan, now)).await?;
-    let now = me.now(world);
     let settings = &world.plan.settings;
     let facts = LoanFacts { alerts: &alerts, pauses: &pauses, settings, now, new_id: world.new_id() };
     Ok(return_loan(loan, &facts, event))
@@ -43,17 +41,14 @@ async fn commit(
     let done = Commit { doc: decision.loan, records: decision.records, keep_until: None };
     let w = world.clone();
     world.tell(|| format!("r{} loan {}: {:?}", me.number, short(claim.id), done.doc.state));
-    let stored = me
-        .ask(world, move |store| {
+    me.ask(world, move |store| {
             let stored = store.commit_loan(claim, &done);
             if stored.is_some() {
                 w.checks.borrow_mut().push_loan(&done.doc, &done.records);
             }
             stored
         })
-        .await;
-    world.deed(&Deed::Settle);
-    stored
+        .await
 }
 
 async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan) -> Result<(), Unavailable> {
@@ -89,13 +84,12 @@ async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan
                         if let Admission::Admitted(_, commit) = &admission {
                             let mut checks = w.checks.borrow_mut();
                             checks.push_loan(&commit.doc, &commit.records);
-                            checks.push_return(&request, w.now());
+                            checks.push_return(&request, &loan, w.now());
                         }
                         admission
                     })
                     .await;
-                world.deed(&Deed::Settle);
-                match admission? {
+                            match admission? {
                     Admission::Lost => return Ok(()),
                     Admission::Refused(refusal) => Event::Refused(refusal),
                     Admission::Admitted(stored, commit) => return carry_out(world, me, stored.claim, commit.doc).await,
