@@ -299,10 +299,10 @@ async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
 fn settings(config: &Config) -> Settings {
     let database = database_names(&config.database);
     Settings {
-        storm: None,
-        trip: None,
+        storm: config.storm,
+        trip: config.trip,
         alertmanager: config.alertmanager.is_some(),
-        approvers: true,
+        approvers: config.auth.has_approver(),
         mode: config.mode,
         freshness: config.freshness,
         in_flight: config.limits.in_flight,

@@ -19,6 +19,14 @@ pub struct Auth {
     pub metrics_open: bool,
 }
 
+impl Auth {
+    /// Whether anybody could approve: whoever is on this machine when there are no tokens, else an admin.
+    #[must_use]
+    pub fn has_approver(&self) -> bool {
+        self.tokens.is_empty() || self.tokens.iter().any(|token| token.role.covers(Role::Admin))
+    }
+}
+
 /// One bearer token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {

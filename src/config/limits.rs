@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::core::rule::budget;
 use crate::core::rule::model::Budget;
-use crate::core::yaml::{Node, text};
+use crate::core::yaml::{Node, bytes, text};
 use crate::diagnostic::{Report, codes};
 
 /// What bounds the whole service.
@@ -77,33 +77,9 @@ pub(super) fn read_pace(node: &Node, report: &mut Report<'_>) -> Option<Budget> 
 }
 
 /// Smallest and largest body: below the first no notification fits, above the second memory is at risk.
-const BODY: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 30;
+const BODY: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 
 /// Reads a size such as `10MiB`.
 pub(super) fn read_bytes(node: &Node, report: &mut Report<'_>) -> Option<usize> {
-    let written = text(node, report)?;
-    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = written.split_at(digits);
-    let each = match unit.trim_start() {
-        "" | "B" => Some(1),
-        "kB" | "KB" => Some(1_000),
-        "MB" => Some(1_000_000),
-        "GB" => Some(1_000_000_000),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        "GiB" => Some(1 << 30),
-        _ => None,
-    };
-    let size = number.parse::<usize>().ok().zip(each).and_then(|(number, each)| number.checked_mul(each));
-    let size = size.filter(|size| BODY.contains(size));
-    if size.is_none() {
-        let help = "write a number and a unit, such as 10MiB (B, KiB, MiB, GiB), from 1KiB to 1GiB";
-        report.add_with_help(
-            &codes::NUMBER,
-            &node.at,
-            format!("\"{written}\" is not a size that is possible here"),
-            help,
-        );
-    }
-    size
+    bytes(node, BODY, "from 1KiB to 1GiB", report).and_then(|size| usize::try_from(size).ok())
 }

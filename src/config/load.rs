@@ -8,9 +8,10 @@ use std::path::Path;
 use super::environment::{Environment, Form, Given};
 use super::limits::{Limits, Retention};
 use super::raw::{RawAuth, RawConfig, RawLimits, RawLog, RawProtected, RawRetention};
+use super::restraint::Said;
 use super::secret::{Secret, may_hold_one};
 use super::{Auth, Config, Database, Host, Log, Protected};
-use super::{auth, database, environment, hosts, limits, listen, log, rules};
+use super::{auth, database, environment, hosts, limits, listen, log, restraint, rules};
 use crate::core::rule::mode;
 use crate::core::rule::model::Mode;
 use crate::core::yaml::{Node, boolean, duration, number, parse, strings, text};
@@ -122,22 +123,34 @@ impl Loader<'_> {
     fn config(&mut self, raw: &RawConfig<'_>) -> Config {
         let auth = self.auth(raw.auth);
         let has_tokens = !auth.tokens.is_empty();
+        let approvers = auth.has_approver();
         let limits = self.limits(raw.limits);
+        let storm = self
+            .get(Form::Yaml, &["FETTLE_STORM"], raw.storm, |node, report| restraint::storm(node, approvers, report));
+        let trip =
+            self.get(Form::Yaml, &["FETTLE_TRIP"], raw.trip, |node, report| restraint::trip(node, approvers, report));
+        let storm = Said::settle(storm, restraint::default_storm(approvers));
+        let trip = Said::settle(trip, restraint::default_trip(approvers));
+        let looks_back = restraint::looks_back(storm, trip).max(limits.longest_window());
         Config {
             listen: self
                 .get(Form::Text, &["FETTLE_LISTEN"], raw.listen, |node, report| listen::read(node, has_tokens, report))
                 .unwrap_or(listen::DEFAULT),
             database: self.database(raw),
             rules: self.path("FETTLE_RULES", raw.rules).unwrap_or_else(|| self.base.join("rules")),
-            mode: self.get(Form::Text, &["FETTLE_MODE"], raw.mode, mode::read).unwrap_or(Mode::Observe),
+            mode: self
+                .get(Form::Text, &["FETTLE_MODE"], raw.mode, |node, report| mode::read(node, approvers, report))
+                .unwrap_or(Mode::Observe),
             hosts: self.hosts(raw.hosts),
             auth,
             freshness: self
                 .get(Form::Text, &["FETTLE_FRESHNESS"], raw.freshness, positive)
                 .unwrap_or(std::time::Duration::from_mins(10)),
             protected: self.protected(raw.protected),
-            retention: self.retention(raw.retention, &limits),
+            retention: self.retention(raw.retention, looks_back),
             limits,
+            storm,
+            trip,
             log: self.log(raw.log),
             alertmanager: self.alertmanager(raw.alertmanager),
             prometheus: self.prometheus(raw.prometheus),
@@ -236,15 +249,14 @@ impl Loader<'_> {
         Protected { containers: containers.unwrap_or_default(), compose_projects: projects.unwrap_or_default() }
     }
 
-    fn retention(&mut self, node: Option<&Node>, limits: &Limits) -> Retention {
+    fn retention(&mut self, node: Option<&Node>, longest: std::time::Duration) -> Retention {
         let raw = node.and_then(|node| RawRetention::read(node, &mut self.report)).unwrap_or_default();
         let base = Retention::default();
-        let longest = limits.longest_window();
         let audit = |node: &Node, report: &mut Report<'_>| {
             let kept = positive(node, report)?;
             if kept < longest {
                 let window = crate::core::duration::show(longest);
-                let message = format!("a budget under `limits` looks back {window}, and rows would be gone by then");
+                let message = format!("`limits`, `storm` or `trip` look back {window}, and rows would be gone by then");
                 report.add_with_help(&codes::RETENTION, &node.at, message, format!("write {window} or more"));
             }
             Some(kept)
@@ -254,7 +266,7 @@ impl Loader<'_> {
         let audit = self.get(Form::Text, &["FETTLE_RETENTION_AUDIT"], raw.audit, audit);
         // The default may be too short as well; there is no place in the file to point at then.
         if audit.is_none() && base.audit < longest {
-            let message = "a budget under `limits` looks back further than audit rows are kept";
+            let message = "`limits`, `storm` or `trip` look back further than audit rows are kept";
             let help = format!("set retention.audit to {} or more", crate::core::duration::show(longest));
             let file = self.report.source.file;
             self.elsewhere.push(Diagnostic::of_file(&codes::RETENTION, file, message).help(help));

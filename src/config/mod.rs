@@ -26,7 +26,8 @@ pub use upstream::{Access, Alertmanager, Credentials, Prometheus};
 
 use crate::core::rule::compile::Context;
 use crate::core::rule::model::Mode;
-use crate::core::target::Hosts;
+use crate::core::settings::{StormLimit, TripLimit};
+use crate::core::target::{Disks, Hosts};
 
 pub mod raw;
 pub mod rules;
@@ -41,6 +42,7 @@ mod limits;
 mod listen;
 mod load;
 mod log;
+mod restraint;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -63,6 +65,10 @@ pub struct Config {
     pub auth: Auth,
     /// What bounds the whole service.
     pub limits: Limits,
+    /// When so much is wrong at once that fettle holds back; `None`: never.
+    pub storm: Option<StormLimit>,
+    /// When a rule has failed to prove itself so often that it is held back; `None`: never.
+    pub trip: Option<TripLimit>,
     /// How long evidence that an alert fires is good for.
     pub freshness: Duration,
     /// What no rule may touch, besides fettle itself and its database.
@@ -96,6 +102,15 @@ impl Config {
 
     /// What rules are checked against.
     pub fn rule_context(&self) -> Context {
-        Context { hosts: self.known_hosts(), freshness: self.freshness, audit_kept: self.retention.audit }
+        Context {
+            hosts: self.known_hosts(),
+            freshness: self.freshness,
+            audit_kept: self.retention.audit,
+            approvers: self.auth.has_approver(),
+            alertmanager: self.alertmanager.is_some(),
+            prometheus: self.prometheus.is_some(),
+            // No host names any yet: a rule with a disk target does not load.
+            disks: Disks::new(),
+        }
     }
 }

@@ -15,7 +15,7 @@ shape! {
         database_file = "database_file",
         /// `FETTLE_RULES`; a file or a folder, rules/.
         rules = "rules",
-        /// `FETTLE_MODE`; observe or act, observe.
+        /// `FETTLE_MODE`; observe, propose or act, observe.
         mode = "mode",
         /// `FETTLE_HOSTS` (as YAML); one host `local` at `DOCKER_HOST` or the default socket.
         hosts = "hosts",
@@ -23,6 +23,10 @@ shape! {
         auth = "auth",
         /// What bounds the whole service.
         limits = "limits",
+        /// `FETTLE_STORM` (as YAML); when so much is wrong at once that fettle holds back, or `off`.
+        storm = "storm",
+        /// `FETTLE_TRIP` (as YAML); when a rule has failed to prove itself so often that it is held back, or `off`.
+        trip = "trip",
         /// `FETTLE_FRESHNESS`; 10m.
         freshness = "freshness",
         /// What no rule may touch.
@@ -91,6 +95,32 @@ shape! {
         body = "body",
         /// `FETTLE_LIMITS_SENDERS`; notifications of one sender, `N per DURATION`, unlimited.
         senders = "senders",
+    }
+}
+
+shape! {
+    /// When so much is wrong at once that fettle holds back.
+    RawStorm {
+        /// So many distinct targets opened; 5.
+        targets = "targets",
+        /// Within this time; 2m.
+        within = "within",
+        /// The ceiling while it lasts, observe or propose; propose, or observe when nobody could approve.
+        then_mode = "then",
+        /// It ends when it was not found for this long; 10m.
+        quiet_for = "quiet_for",
+    }
+}
+
+shape! {
+    /// When a rule has failed to prove itself so often that it is held back.
+    RawTrip {
+        /// So many verdicts that do not prove that it helped; 3.
+        unproven = "unproven",
+        /// Within this time, which is also how long it is held back before one act is tried; 30m.
+        within = "within",
+        /// The ceiling of the rule meanwhile, observe or propose; propose, or observe when nobody could approve.
+        then_mode = "then",
     }
 }
 

@@ -11,6 +11,7 @@ use super::rules::{load_rules, read_rules};
 use super::{Config, Credentials, DatabaseKind, Host, LogFormat, Role, Secret, load};
 use crate::core::rule::compile::Context;
 use crate::core::rule::model::Mode;
+use crate::core::settings::{StormLimit, TripLimit};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::human;
 
@@ -76,6 +77,8 @@ auth:
     - {name: oncall, role: admin, token_file: oncall}
   metrics_open: true
 limits: {in_flight: 2, budget: [1 per 1m], target_budget: [2 per 1h, 3 per 1d], body: 1MiB, senders: 50 per 1s}
+storm: {targets: 9, within: 1m, then: observe, quiet_for: 5m}
+trip: {unproven: 2}
 freshness: 5m
 alertmanager: {urls: ["http://am-a:9093", "https://mon.example/am/"], bearer_token_file: oncall}
 prometheus: {url: "http://prometheus:9090", basic_auth: {username: fettle, password_file: oncall}}
@@ -100,7 +103,15 @@ log: {format: json, level: "info,fettle=debug"}
     assert_eq!((config.limits.in_flight, config.limits.body_bytes, config.limits.budget.len()), (2, 1 << 20, 1));
     assert_eq!(config.limits.longest_window().as_secs(), 86_400);
     assert_eq!((config.log.format, config.auth.metrics_open), (LogFormat::Json, true));
-    assert_eq!(config.rule_context().freshness.as_secs(), 300);
+    let context = config.rule_context();
+    assert_eq!((context.freshness.as_secs(), context.audit_kept.as_secs()), (300, 172_800));
+    assert!(context.alertmanager && context.prometheus && context.approvers);
+    let storm = config.storm.expect("on");
+    assert_eq!(
+        (storm.targets, storm.within.as_secs(), storm.then, storm.quiet_for.as_secs()),
+        (9, 60, Mode::Observe, 300)
+    );
+    assert_eq!(config.trip, Some(TripLimit { unproven: 2, ..TripLimit::default() }));
     let (alertmanager, prometheus) =
         (config.alertmanager.as_ref().expect("one"), config.prometheus.as_ref().expect("one"));
     let urls: Vec<_> = alertmanager.urls.iter().map(reqwest::Url::as_str).collect();
@@ -136,6 +147,8 @@ fn a_variable_goes_before_the_file() {
         ("FETTLE_LIMITS_BUDGET", "1 per 1m, 9 per 1h"),
         ("FETTLE_PROTECTED_CONTAINERS", "a,b"),
         ("FETTLE_LOG", "warn"),
+        ("FETTLE_STORM", "off"),
+        ("FETTLE_TRIP", "{then: observe}"),
         ("DOCKER_HOST", "tcp://unused:1"),
     ];
     let (config, _) = read(&folder, text, &env).unwrap_or_else(|found| panic!("{}", human(&found)));
@@ -143,6 +156,7 @@ fn a_variable_goes_before_the_file() {
     assert_eq!(config.database.url.expose(), "sqlite://elsewhere.db");
     assert_eq!((config.mode, config.hosts[0].docker.as_str()), (Mode::Observe, "tcp://a:1"));
     assert_eq!((config.limits.budget.len(), config.limits.body_bytes), (2, 1 << 20));
+    assert_eq!((config.storm, config.trip.map(|it| it.then)), (None, Some(Mode::Observe)));
     assert_eq!(
         (config.protected.containers, config.log.level),
         (vec!["a".to_owned(), "b".to_owned()], "warn".to_owned())
@@ -181,7 +195,8 @@ freshness: 0s
 protected: {containers: a}
 retention: {notifications: 30, audit: 1d}
 log: {format: xml, level: debgu}
-storm: {}
+storm: {targets: 1, within: 0s, then: act, quiet: 1m}
+trip: on
 "#;
     let found = bad(text, &[("FETTLE_FRESHNESS", "")]);
     insta::assert_snapshot!(found);
@@ -234,6 +249,43 @@ fn without_tokens_only_loopback_is_served() {
     }
     let by_variable = with("", &[("FETTLE_LISTEN", "0.0.0.0:1")]).expect_err("open");
     assert_eq!((by_variable[0].code, by_variable[0].file.as_str()), ("F052", "environment FETTLE_LISTEN"));
+}
+
+#[test]
+fn what_waits_for_a_person_needs_somebody_who_could_approve() {
+    let token = |role: &str| format!("auth: {{tokens: [{{name: a, role: {role}, sha256: {}}}]}}\n", "1".repeat(64));
+    for (tokens, approvers) in
+        [(String::new(), true), (token("admin"), true), (token("sender"), false), (token("analyst"), false)]
+    {
+        let config = good(&tokens, &[]);
+        let then = if approvers { Mode::Propose } else { Mode::Observe };
+        assert_eq!(config.storm, Some(StormLimit { then, ..StormLimit::default() }), "{tokens}");
+        assert_eq!(config.trip, Some(TripLimit { then, ..TripLimit::default() }), "{tokens}");
+        assert_eq!(config.rule_context().approvers, approvers, "{tokens}");
+        for asks in ["mode: propose\n", "storm: {then: propose}\n", "trip: {then: propose}\n"] {
+            let loaded = with(&format!("{tokens}{asks}"), &[]);
+            assert_eq!(loaded.is_ok(), approvers, "{tokens}{asks}");
+            if let Err(found) = loaded {
+                assert_eq!((found.len(), found[0].code, found[0].line), (1, "F091", 2), "{asks}");
+            }
+        }
+    }
+    assert_eq!(good("mode: propose\n", &[]).mode, Mode::Propose);
+}
+
+#[test]
+fn storm_and_trip_are_on_unless_they_are_switched_off() {
+    let config = good("storm: off\ntrip: \"off\"\n", &[]);
+    assert_eq!((config.storm, config.trip), (None, None));
+    let config = good("storm: {}\ntrip: {unproven: 1}\n", &[]);
+    assert_eq!(config.storm, Some(StormLimit::default()));
+    assert_eq!(config.trip, Some(TripLimit { unproven: 1, ..TripLimit::default() }));
+    for text in ["storm:\n", "trip: never\n", "trip: [1]\n", "storm: {targets: 1}\n", "trip: {unproven: 0}\n"] {
+        let found = with(text, &[]).expect_err(text);
+        assert_eq!((found.len(), found[0].line, found[0].help.is_some()), (1, 1, true), "{text}");
+    }
+    let found = with("trip: {within: 500d}\n", &[]).expect_err("rows are gone by then");
+    assert_eq!((found.len(), found[0].code), (1, "F057"));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The service's own limits, as the core sees them: ceilings that no rule can lift.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::rule::model::{Budget, Mode};
+pub use super::target::Disks;
 
 /// Limits and permissions of the whole service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +66,6 @@ impl Default for TripLimit {
         Self { unproven: 3, within: Duration::from_mins(30), then: Mode::Propose }
     }
 }
-
-/// The disks of all hosts and what the configuration permits on them: host, disk, action names.
-pub type Disks = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// What is never touched, whatever a rule or a label says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! never be a path, an option or a pattern. A target that a rule asked for and that could not be named is
 //! [`Target::Unresolvable`], written with `?`, and nothing can be looked up by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -212,6 +212,9 @@ pub fn is_name(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
+
+/// The disks of all hosts and what the configuration permits on them: host, disk, action names.
+pub type Disks = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// The configured hosts, as rules name them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

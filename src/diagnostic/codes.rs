@@ -23,7 +23,8 @@ macro_rules! codes {
     };
 }
 
-// F00x any file · F01x–F04x rules · F05x–F06x service configuration · F07x time intervals.
+// F00x any file · F01x–F04x rules · F05x–F06x service configuration · F07x time intervals · F08x–F09x what steps do and
+// who agrees · F11x when fettle holds back by itself.
 codes! {
     Error   F001 UNREADABLE          "A file or folder cannot be read, is too large, or is not UTF-8."
     Error   F002 NOT_YAML            "A file is not YAML, or is nested or repeated beyond all sense."
@@ -38,7 +39,7 @@ codes! {
     Error   F011 NUMBER              "A number or size is not readable or out of range."
 
     Error   F012 MATCHER             "A matcher is not in Alertmanager's syntax."
-    Error   F013 MATCHES_EVERYTHING  "The matchers of a rule could all match an alert without labels."
+    Error   F013 MATCHES_EVERYTHING  "Matchers that should select could all match an alert without labels."
     Error   F014 RULE_NAME           "A rule's name is empty, too long or not printable."
     Error   F015 DUPLICATE_RULE      "Two rules have the same name."
     Error   F016 TARGET_KIND         "A target is not exactly one of the known kinds."
@@ -53,7 +54,7 @@ codes! {
     Error   F025 AFTER_ESCALATE      "A step stands after `escalate`."
     Error   F026 STEP                "A step is not a name or a map with exactly one action."
     Error   F027 VERIFY_TIMES        "A target cannot be proven well before `resolved_within` ends."
-    Error   F028 HOLD_STALE          "`hold` is above `freshness`: the alert would always be stale when it ends."
+    Error   F028 HOLD_STALE          "`hold` is above `freshness` without Alertmanager: the alert would always be stale when it ends."
     Error   F029 WINDOW_FORGOTTEN    "A budget's window is longer than audit rows are kept."
     Warning F030 NO_EFFECT           "A setting has no effect where it stands."
     Warning F031 NO_RULES            "There is no rule to load."
@@ -80,6 +81,26 @@ codes! {
     Error   F072 LOCATION            "A location is not the IANA name of a time zone."
     Error   F073 INTERVAL_EMPTY      "A list of time intervals, an entry or a field of one says nothing."
     Error   F074 NEVER_OPENS         "No instant is in a time interval."
+
+    Error   F080 ACTION_TARGET       "An action or a parameter does not apply to this kind of target."
+    Error   F081 DISK                "A disk is not configured for its host."
+    Warning F082 NOT_PERMITTED       "The configuration does not permit the action on the disk, so it would be refused."
+    Error   F083 FLOOR_ABOVE_CEILING "A step keeps more replicas than another step of the ladder may bring at most."
+    Error   F084 NOTHING_TO_DO       "The parameters of a step leave it nothing to do."
+    Error   F085 ROOT                "A root of `clean_logs` is not one folder, or lies in another root."
+    Error   F086 FILE_PATTERN        "A pattern is not one of file names."
+    Warning F087 ANY_FILE            "A pattern permits every file."
+    Error   F088 FREE_SHARES         "A clean-up ends before what it must free can be free."
+    Error   F089 USER                "A user inside a container is not a name or a number."
+    Warning F090 UNUSED_IMAGES       "Images that have a name are removed when no container uses them."
+    Error   F091 NO_APPROVER         "A person must agree, and there is nobody who could."
+    Error   F092 APPROVAL_STALE      "An answer is waited for until the alert is stale, without Alertmanager."
+    Error   F093 RESTORE             "`restore` is not readable, or stands where nothing is scaled."
+    Error   F094 LABEL_NAME          "A text is not the name of a label."
+    Error   F095 QUERY               "A query says nothing, is put together from labels, or there is no Prometheus to ask."
+    Warning F096 COOLDOWN_SHORT      "`cooldown` is over before a verification can be."
+
+    Error   F110 HOLDS_NOTHING       "`storm` or `trip` would let fettle act as before."
 }
 
 #[cfg(test)]

@@ -212,7 +212,9 @@ async fn admitted(
     let given: Mutex<Option<Commit>> = Mutex::new(None);
     let judge = |ledgers: &[Ledger]| {
         let admitted = admit(request, ledgers)?;
-        let (begun, rows) = begin(remediation.clone(), admitted);
+        let rules = shell.rules.load();
+        let rule = rules.get(&remediation.rule).map(|rule| &**rule);
+        let (begun, rows) = begin(remediation.clone(), admitted, rule, &shell.settings);
         let keep = matches!(begun.state, State::Running { .. });
         let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
         let records = records.iter().cloned().chain(rows).collect();

@@ -22,6 +22,8 @@ mod imports;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod safety;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::refusing::refuse;
 use super::waiting::LADDER_ENDED;
-use super::{Blind, DEPENDENTS_MAX, Decision, Turn, approving, audit_row, transition};
+use super::{Blind, DEPENDENTS_MAX, Decision, Turn, approving, audit_row, telling, transition};
 use crate::core::action::Action;
 use crate::core::effect::Effect;
 use crate::core::guard::ledger::LedgerAsk;
@@ -17,6 +17,7 @@ use crate::core::remediation::record::{BreakerRow, Record};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Attempt, Plan, Remediation, State};
 use crate::core::rule::model::{Mode, Rule, Step};
+use crate::core::settings::Settings;
 use crate::core::sight::{Container, Found, Pin, Sight};
 use crate::core::target::Target;
 use crate::core::time::after;
@@ -190,7 +191,12 @@ fn ask(turn: &Turn<'_>, rule: &Rule, target: &Target, sight: &Sight, mode: Mode)
 
 /// The effect is admitted: the state and the rows that must be stored, in the admission's own transaction, before the call.
 #[must_use]
-pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, Vec<Record>) {
+pub fn begin(
+    mut remediation: Remediation,
+    admitted: Admitted,
+    rule: Option<&Rule>,
+    settings: &Settings,
+) -> (Remediation, Vec<Record>) {
     let (plan, also, breaker) = admitted.into_parts();
     let now = plan.attempt.intended_at;
     remediation.attempts += 1;
@@ -229,6 +235,7 @@ pub fn begin(mut remediation: Remediation, admitted: Admitted) -> (Remediation, 
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
     remediation.state = State::Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now };
     records.push(transition(&remediation, now, format!("{name} intended"), told_detail));
+    telling::follow(&mut remediation, &mut records, rule, settings, now);
     (remediation, records)
 }
 

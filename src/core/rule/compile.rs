@@ -7,14 +7,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::limits::{Given, Limits};
-use super::model::Rule;
-use super::raw::{RawFile, RawRule};
+use super::limits::{self, Given, Limits};
+use super::model::{Evidence, Rule};
+use super::raw::{RawEvidence, RawFile, RawRule};
 use super::set::RuleSet;
-use super::{matchers, steps, target};
+use super::steps::Reading;
+use super::{during, matchers, steps, target};
 use crate::core::matcher::Patterns;
-use crate::core::target::Hosts;
-use crate::core::yaml::{Node, Value, boolean, items, parse, required, text};
+use crate::core::target::{Disks, Hosts};
+use crate::core::yaml::{Node, Value, boolean, items, number, parse, required, text};
 use crate::diagnostic::{Diagnostic, Report, Source, codes, sort};
 
 /// A rules file.
@@ -35,6 +36,21 @@ pub struct Context {
     pub freshness: Duration,
     /// How long audit rows are kept.
     pub audit_kept: Duration,
+    /// Whether Alertmanager can be asked what fires, so that evidence can be had anew.
+    pub alertmanager: bool,
+    /// Whether Prometheus can be asked.
+    pub prometheus: bool,
+    /// Whether there is anybody who could approve.
+    pub approvers: bool,
+    /// The disks that may be cleaned.
+    pub disks: Disks,
+}
+
+impl Context {
+    /// Whether an alert would be stale after such a wait, with nobody to ask whether it still fires.
+    pub(super) fn stale_after(&self, wait: Duration) -> bool {
+        !self.alertmanager && wait > self.freshness
+    }
 }
 
 impl Default for Context {
@@ -44,6 +60,10 @@ impl Default for Context {
             hosts: Hosts::new([("local", &[][..])]),
             freshness: Duration::from_mins(10),
             audit_kept: Duration::from_hours(400 * 24),
+            alertmanager: false,
+            prometheus: false,
+            approvers: true,
+            disks: Disks::new(),
         }
     }
 }
@@ -150,10 +170,19 @@ fn read_rule(
     patterns: &mut Patterns,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
+    let before = report.found.len();
     let limits = defaults.with(&Given::from(raw), context, report);
     let matchers = matchers::read(raw, &node.at, patterns, report);
     let target = target::read(raw, &node.at, context, report);
-    let steps = steps::read(raw, &node.at, &limits.verify, report);
+    let mut reading = Reading { context, verify: &limits.verify, target: target.as_ref(), patterns };
+    let steps = steps::read(raw, &node.at, &mut reading, report);
+    if !report.found[before..].iter().any(Diagnostic::is_error) {
+        limits::check_cooldown(&limits, steps.as_deref().unwrap_or_default(), raw, report);
+    }
+    let unless = matchers::unless(raw.unless, patterns, report);
+    let during = raw.during.and_then(|node| during::read(node, report));
+    let evidence = raw.evidence.map(|node| read_evidence(node, report)).unwrap_or_default();
+    let announce = raw.announce.and_then(|node| matchers::labels(node, report));
     let proceed = raw.proceed.and_then(|node| boolean(node, report)).unwrap_or(false);
     Some(Rule {
         name: name?,
@@ -162,10 +191,10 @@ fn read_rule(
         target: target?,
         hold: limits.hold,
         steps: steps?,
-        unless: Vec::new(),
-        during: None,
-        evidence: super::model::Evidence::default(),
-        announce: None,
+        unless,
+        during,
+        evidence,
+        announce,
         budget: limits.budget,
         rule_budget: limits.rule_budget,
         cooldown: limits.cooldown,
@@ -174,4 +203,13 @@ fn read_rule(
         proceed,
         source: format!("{}:{}", report.source.file, report.source.line(node.at.start)),
     })
+}
+
+/// Most lines of log that are kept with an action; each is cut as well, so that a row stays small.
+const LOG_LINES_MAX: u32 = 1000;
+
+fn read_evidence(node: &Node, report: &mut Report<'_>) -> Evidence {
+    let Some(raw) = RawEvidence::read(node, report) else { return Evidence::default() };
+    let log_lines = raw.log_lines.and_then(|node| number(node, 0..=LOG_LINES_MAX, report));
+    Evidence { log_lines: log_lines.unwrap_or_default() }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::budget;
 use super::compile::Context;
 use super::mode;
-use super::model::{Budget, Mode, Verify};
+use super::model::{Budget, Mode, Step, Verify};
 use super::raw::{RawDefaults, RawRule};
 use super::steps;
 use crate::core::duration::show;
@@ -65,7 +65,7 @@ impl Limits {
         let base = Self::default();
         let Some(raw) = RawDefaults::read(node, report) else { return base };
         let before = report.found.len();
-        let verify = steps::verify(raw.verify, base.verify.clone(), report);
+        let verify = steps::verify(raw.verify, base.verify.clone(), context, report);
         if report.found.len() == before {
             steps::check_times(&verify, raw.verify, node, report);
         }
@@ -77,7 +77,7 @@ impl Limits {
     /// These limits with whatever is given instead.
     pub(super) fn with(&self, given: &Given<'_>, context: &Context, report: &mut Report<'_>) -> Self {
         let owner = given.owner.and_then(|node| text(node, report)).map(str::to_owned);
-        let mode = given.mode.and_then(|node| mode::read(node, report));
+        let mode = given.mode.and_then(|node| mode::read(node, context.approvers, report));
         let hold = given.hold.and_then(|node| read_hold(node, context, report));
         let budget = given.budget.and_then(|node| read_budget(node, true, context, report));
         let rule_budget = given.rule_budget.and_then(|node| read_budget(node, false, context, report));
@@ -96,17 +96,31 @@ impl Limits {
     }
 }
 
+/// A cooldown counts from the effect, and a remediation that is still judged is open: a shorter one is never waited for.
+pub(super) fn check_cooldown(limits: &Limits, steps: &[Step], raw: &RawRule<'_>, report: &mut Report<'_>) {
+    let judged = |step: &Step| step.verify.settle.saturating_add(step.verify.healthy_for);
+    let longest = steps.iter().filter(|step| step.action.has_effect()).map(judged).max().unwrap_or_default();
+    if let Some(node) = raw.cooldown.or(raw.steps)
+        && !limits.cooldown.is_zero()
+        && limits.cooldown < longest
+    {
+        let message = format!(
+            "cooldown {} is over before a step can be judged, after settle and healthy_for of {}",
+            show(limits.cooldown),
+            show(longest)
+        );
+        let help = format!("write more than {}, or 0s for none", show(longest));
+        report.add_with_help(&codes::COOLDOWN_SHORT, &node.at, message, help);
+    }
+}
+
 fn read_hold(node: &Node, context: &Context, report: &mut Report<'_>) -> Option<Duration> {
     let hold = duration(node, report)?;
-    if hold > context.freshness {
+    if context.stale_after(hold) {
         let freshness = show(context.freshness);
         let message = format!("after a hold of {} the alert is stale: freshness is {freshness}", show(hold));
-        report.add_with_help(
-            &codes::HOLD_STALE,
-            &node.at,
-            message,
-            format!("write {freshness} or less, or raise freshness"),
-        );
+        let help = format!("write {freshness} or less, raise freshness, or configure alertmanager");
+        report.add_with_help(&codes::HOLD_STALE, &node.at, message, help);
     }
     Some(hold)
 }

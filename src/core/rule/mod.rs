@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! SourceFile ── raw ──▶ the keys as written ── compile ──▶ Rule ── set ──▶ RuleSet
-//!               shape      match, target, steps, limits                     select(labels)
+//!               shape      match, during, target, steps, limits             select(labels)
 //! ```
 //!
 //! Always holds: a [`set::RuleSet`] comes from files without a single error. Reading files is not done here.
@@ -14,6 +14,10 @@ pub mod mode;
 pub mod model;
 pub mod set;
 
+mod actions;
+mod approval;
+mod clean;
+mod fits;
 mod index;
 mod limits;
 mod matchers;
@@ -23,5 +27,7 @@ mod target;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod promises;
 #[cfg(test)]
 mod properties;

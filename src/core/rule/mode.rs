@@ -4,17 +4,28 @@ use super::model::Mode;
 use crate::core::yaml::{Node, text};
 use crate::diagnostic::{Report, codes};
 
-/// Reads `observe` or `act`.
-pub fn read(node: &Node, report: &mut Report<'_>) -> Option<Mode> {
-    let (message, help) = match text(node, report)? {
-        "observe" => return Some(Mode::Observe),
-        "act" => return Some(Mode::Act),
-        "propose" => (
-            "`propose` needs approvals, which do not exist yet".to_owned(),
-            "write observe to record what would be done, or act",
-        ),
-        other => (format!("\"{}\" is not a mode", other.chars().take(40).collect::<String>()), "write observe or act"),
-    };
-    report.add_with_help(&codes::UNKNOWN_WORD, &node.at, message, help);
-    None
+/// Reads `observe`, `propose` or `act`. `propose` needs somebody who could approve.
+pub fn read(node: &Node, approvers: bool, report: &mut Report<'_>) -> Option<Mode> {
+    match text(node, report)? {
+        "observe" => Some(Mode::Observe),
+        "propose" => {
+            if !approvers {
+                nobody_could(node, "with `propose` every effect waits for a person", report);
+            }
+            Some(Mode::Propose)
+        }
+        "act" => Some(Mode::Act),
+        other => {
+            let message = format!("\"{}\" is not a mode", other.chars().take(40).collect::<String>());
+            report.add_with_help(&codes::UNKNOWN_WORD, &node.at, message, "write observe, propose or act");
+            None
+        }
+    }
+}
+
+/// A person must agree, and there is none who may.
+pub fn nobody_could(node: &Node, what: &str, report: &mut Report<'_>) {
+    let message = format!("{what}, and no token may approve");
+    let help = "add a token with the role admin to auth.tokens; `fettle token new` makes one";
+    report.add_with_help(&codes::NO_APPROVER, &node.at, message, help);
 }

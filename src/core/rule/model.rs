@@ -1,7 +1,9 @@
 //! A rule after every check: what it matches, what it may touch, the ladder of steps, and its limits.
 //!
-//! Always holds (made only by `compile`): at least one matcher that an empty label set does not satisfy, at least one
-//! step, `escalate` only at the end, and a target that is either literal or limited by `allow`.
+//! Always holds (made only by `compile`): at least one matcher that an empty label set does not satisfy, in the rule and in
+//! each `unless`; at least one step, `escalate` only at the end; a target that is either literal or limited by `allow`; every
+//! action applies to that kind of target and has something to do; a target can be proven well before the time for it is
+//! over; `restore` only where something is scaled; and whoever must be asked can answer in time.
 
 use std::time::Duration;
 
@@ -227,14 +229,20 @@ pub struct Unnamed {
 }
 
 impl TargetSpec {
-    /// The target these labels mean, by names alone; nothing is looked up.
-    pub fn resolve(&self, labels: &Labels, hosts: &Hosts) -> Result<Target, Unnamed> {
-        let kind = match self.find {
+    /// The way it is found.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.find {
             Find::Container(_) => Kind::Container,
             Find::Compose { .. } => Kind::Compose,
             Find::Swarm(_) => Kind::Swarm,
             Find::Disk(_) => Kind::Disk,
-        };
+        }
+    }
+
+    /// The target these labels mean, by names alone; nothing is looked up.
+    pub fn resolve(&self, labels: &Labels, hosts: &Hosts) -> Result<Target, Unnamed> {
+        let kind = self.kind();
         let host = match &self.host {
             None => hosts.only().ok_or_else(|| ("?", "no host is named and more than one is configured".to_owned())),
             Some(word) => hosts

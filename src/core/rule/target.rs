@@ -3,13 +3,21 @@
 use std::ops::Range;
 
 use super::compile::Context;
+use super::fits;
 use super::model::{Find, Pattern, TargetSpec, Word};
-use super::raw::{RawCompose, RawRule, RawTarget};
+use super::raw::{RawCompose, RawRule, RawSwarm, RawTarget};
 use crate::core::target::is_name;
-use crate::core::yaml::{Node, items, required, text};
+use crate::core::yaml::{Node, Value, items, number, required, text};
 use crate::diagnostic::{Report, codes};
 
 const LABEL_HELP: &str = "write a literal name, or exactly $labels.NAME with a name of letters, digits, `_` and `.`";
+
+/// How a target may be written.
+const KINDS: &str =
+    "{container: NAME}, {compose: {project: NAME, service: NAME}}, {swarm: {service: NAME}}, {disk: NAME}";
+
+/// More replicas of one service are not met in the field, and a slip of the keyboard is.
+const MIN_HEALTHY_MAX: u32 = 10_000;
 
 /// Reads the target and everything that limits it.
 pub(super) fn read(
@@ -18,48 +26,60 @@ pub(super) fn read(
     context: &Context,
     report: &mut Report<'_>,
 ) -> Option<TargetSpec> {
-    let help = "write {container: NAME} or {compose: {project: …, service: …}}";
-    let node = required(raw.target, "target", rule, help, report)?;
+    let help = format!("write one of: {KINDS}");
+    let node = required(raw.target, "target", rule, &help, report)?;
+    let before = report.found.len();
     let raw = RawTarget::read(node, report)?;
     let find = find(&raw, node, report);
     let host = host(&raw, node, context, report);
-    let allow = allow(raw.allow, report);
+    let allow = raw.allow.map(|node| names(node, report)).unwrap_or_default();
+    let min_healthy = raw.min_healthy.and_then(|node| number(node, 0..=MIN_HEALTHY_MAX, report)).unwrap_or(0);
     let find = find?;
     check_allow(&find, raw.allow, &allow, node, report);
-    Some(TargetSpec { find, host, allow, min_healthy: 0 })
+    if let (Find::Disk(_), Some(node)) = (&find, raw.min_healthy) {
+        let message = "a disk has no containers that could stay well";
+        report.add_with_help(&codes::NO_EFFECT, &node.at, message, "remove `min_healthy`");
+    }
+    let target = TargetSpec { find, host, allow, min_healthy };
+    if let (Some(disk), true) = (raw.disk, report.found.len() == before) {
+        fits::check_disk(&target, disk, context, report);
+    }
+    Some(target)
 }
 
 fn find(raw: &RawTarget<'_>, node: &Node, report: &mut Report<'_>) -> Option<Find> {
-    match (raw.container, raw.compose) {
-        (Some(name), None) => Some(Find::Container(name_of(name, report)?)),
-        (None, Some(compose)) => {
-            let it = RawCompose::read(compose, report)?;
-            let help = "a Compose target needs project and service";
-            let project = required(it.project, "project", &compose.at, help, report);
-            let service = required(it.service, "service", &compose.at, help, report);
-            let project = project.and_then(|node| name_of(node, report));
-            let service = service.and_then(|node| name_of(node, report));
-            Some(Find::Compose { project: project?, service: service? })
+    let given: Vec<&Node> = [raw.container, raw.compose, raw.swarm, raw.disk].into_iter().flatten().collect();
+    match given[..] {
+        [_] => {}
+        [] => {
+            let help = format!("write one of: {KINDS}");
+            report.add_with_help(&codes::TARGET_KIND, &node.at, "the target names nothing", help);
+            return None;
         }
-        (None, None) => {
-            report.add_with_help(
-                &codes::TARGET_KIND,
-                &node.at,
-                "the target names nothing",
-                "write container: NAME, or compose: {project: …, service: …}",
-            );
-            None
-        }
-        (Some(_), Some(compose)) => {
-            report.add_with_help(
-                &codes::TARGET_KIND,
-                &compose.at,
-                "the target names both a container and a Compose service",
-                "keep one; write two rules for two targets",
-            );
-            None
+        [_, second, ..] => {
+            let message = "the target names more than one thing";
+            report.add_with_help(&codes::TARGET_KIND, &second.at, message, "keep one; write two rules for two targets");
+            return None;
         }
     }
+    if let Some(compose) = raw.compose {
+        let it = RawCompose::read(compose, report)?;
+        let help = "a Compose target needs project and service";
+        let project = required(it.project, "project", &compose.at, help, report);
+        let service = required(it.service, "service", &compose.at, help, report);
+        let project = project.and_then(|node| name_of(node, report));
+        let service = service.and_then(|node| name_of(node, report));
+        return Some(Find::Compose { project: project?, service: service? });
+    }
+    if let Some(swarm) = raw.swarm {
+        let it = RawSwarm::read(swarm, report)?;
+        let service = required(it.service, "service", &swarm.at, "write swarm: {service: NAME}", report)?;
+        return Some(Find::Swarm(name_of(service, report)?));
+    }
+    if let Some(disk) = raw.disk {
+        return Some(Find::Disk(name_of(disk, report)?));
+    }
+    Some(Find::Container(name_of(raw.container?, report)?))
 }
 
 /// A literal, or exactly one label.
@@ -123,10 +143,10 @@ fn host(raw: &RawTarget<'_>, node: &Node, context: &Context, report: &mut Report
     Some(word)
 }
 
-fn allow(node: Option<&Node>, report: &mut Report<'_>) -> Vec<Pattern> {
-    let Some(list) = node.and_then(|node| items(node, report)) else { return Vec::new() };
+/// Reads a list of names and globs of names.
+pub(super) fn names(node: &Node, report: &mut Report<'_>) -> Vec<Pattern> {
     let mut patterns = Vec::new();
-    for item in list {
+    for item in items(node, report).unwrap_or_default() {
         let Some(pattern) = text(item, report) else { continue };
         // What is left when every star stands for one letter must be a name.
         if !is_name(&pattern.replace('*', "x")) {
@@ -135,10 +155,14 @@ fn allow(node: Option<&Node>, report: &mut Report<'_>) -> Vec<Pattern> {
             continue;
         }
         if pattern.bytes().all(|b| b == b'*') {
-            let message = "this permits every name a label may bring";
-            report.add_with_help(&codes::ALLOW_ALL, &item.at, message, "list the names, or a glob such as api-*");
+            let help = "list the names, or a glob such as api-*";
+            report.add_with_help(&codes::ALLOW_ALL, &item.at, "this permits every name", help);
         }
         patterns.push(Pattern(pattern.to_owned()));
+    }
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        let help = "list the names it may touch";
+        report.add_with_help(&codes::ALLOW, &node.at, "an empty `allow` permits nothing", help);
     }
     patterns
 }
@@ -161,14 +185,6 @@ fn check_allow(find: &Find, node: Option<&Node>, allow: &[Pattern], target: &Nod
         }
         return;
     };
-    if matches!(&node.value, crate::core::yaml::Value::List(items) if items.is_empty()) {
-        report.add_with_help(
-            &codes::ALLOW,
-            &node.at,
-            "an empty `allow` permits nothing",
-            "list the names it may touch",
-        );
-    }
     if let Word::Literal(name) = name
         && !allow.is_empty()
         && !allow.iter().any(|pattern| pattern.permits(name))

@@ -14,7 +14,7 @@ mod read;
 mod shape;
 
 pub use node::{Entry, Node, Value};
-pub use read::{boolean, duration, entries, items, number, parse, required, strings, text, unknown_key, word};
+pub use read::{boolean, bytes, duration, entries, items, number, parse, required, strings, text, unknown_key, word};
 pub(crate) use shape::shape;
 
 #[cfg(test)]

@@ -180,6 +180,38 @@ pub fn number<N: FromStr + PartialOrd + std::fmt::Display>(
     number
 }
 
+/// Units of sizes, in bytes.
+const SIZES: [(&str, u64); 10] = [
+    ("", 1),
+    ("B", 1),
+    ("kB", 1_000),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+/// A size such as `10MiB`, in bytes within `range`, which `bounds` says in words.
+pub fn bytes(node: &Node, range: std::ops::RangeInclusive<u64>, bounds: &str, report: &mut Report<'_>) -> Option<u64> {
+    let written = text(node, report)?;
+    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = written.split_at(digits);
+    let unit = unit.trim_start();
+    let each = SIZES.iter().find(|(name, _)| *name == unit).map(|(_, each)| *each);
+    let size = number.parse::<u64>().ok().zip(each).and_then(|(number, each)| number.checked_mul(each));
+    let size = size.filter(|size| range.contains(size));
+    if size.is_none() {
+        let help = format!("write a number and a unit, such as 10MiB (B, KiB, MiB, GiB, TiB), {bounds}");
+        let shown: String = written.chars().take(40).collect();
+        let message = format!("\"{shown}\" is not a size that is possible here");
+        report.add_with_help(&codes::NUMBER, &node.at, message, help);
+    }
+    size
+}
+
 /// A length of time.
 pub fn duration(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
     match length::parse(text(node, report)?) {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::super::auth::Viewer;
 use crate::core::duration::show;
-use crate::core::rule::model::{Budget, Find, Rule, Step, Word};
+use crate::core::matcher::Matcher;
+use crate::core::rule::model::{Approval, Budget, Find, Rule, Step, Unless, Word};
 use crate::core::rule::set::RuleSet;
 
 /// All rules, in the order they are asked.
@@ -21,9 +22,13 @@ fn view(rule: &Rule) -> Value {
         "owner": rule.owner,
         "source": rule.source,
         "mode": rule.mode.as_str(),
-        "match": rule.matchers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "match": matchers(&rule.matchers),
+        "unless": rule.unless.iter().map(unless).collect::<Vec<_>>(),
         "target": target(rule),
         "hold": show(rule.hold),
+        "during": rule.during,
+        "evidence": {"log_lines": rule.evidence.log_lines},
+        "announce": rule.announce,
         "steps": rule.steps.iter().map(step).collect::<Vec<_>>(),
         "budget": budgets(&rule.budget),
         "rule_budget": budgets(&rule.rule_budget),
@@ -43,6 +48,7 @@ fn target(rule: &Rule) -> Value {
     };
     target["host"] = spec.host.as_ref().map_or(Value::Null, |host| json!(word(host)));
     target["allow"] = spec.allow.iter().map(|pattern| json!(pattern.0)).collect();
+    target["min_healthy"] = json!(spec.min_healthy);
     target
 }
 
@@ -62,10 +68,69 @@ fn step(step: &Step) -> Value {
             "settle": show(step.verify.settle),
             "healthy_for": show(step.verify.healthy_for),
             "resolved_within": show(step.verify.resolved_within),
+            "query": step.verify.query,
         },
+        "approval": step.approval.as_ref().map(approval),
+        "restore": restore(step),
     })
+}
+
+fn approval(approval: &Approval) -> Value {
+    json!({"when": matchers(&approval.when), "within": show(approval.within)})
+}
+
+/// As it is written in rules; nothing where nothing is scaled.
+fn restore(step: &Step) -> Value {
+    match step.restore {
+        Some(after) => json!({"after": show(after)}),
+        None if step.action.scales() => json!("never"),
+        None => Value::Null,
+    }
+}
+
+fn unless(unless: &Unless) -> Value {
+    json!({"match": matchers(&unless.matchers), "equal": unless.equal})
+}
+
+fn matchers(matchers: &[Matcher]) -> Vec<String> {
+    matchers.iter().map(ToString::to_string).collect()
 }
 
 fn budgets(budgets: &[Budget]) -> Vec<String> {
     budgets.iter().map(|budget| format!("{} per {}", budget.max, show(budget.per))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::rule::compile::{Context, SourceFile, compile};
+
+    #[test]
+    fn a_rule_is_shown_with_every_key_it_was_understood_by() {
+        let text = r#"
+version: 1
+rules:
+  - name: web
+    match: ['alertname="ServiceDown"', 'env=~"prod|stage"']
+    unless: [{match: ['alertname="HostDown"'], equal: [instance]}]
+    during: [{weekdays: ["monday:friday"], times: [{start_time: "08:00", end_time: "20:00"}], location: Europe/Paris}]
+    target: {compose: {project: shop, service: $labels.service}, allow: [web, "api-*"], min_healthy: 1}
+    evidence: {log_lines: 200}
+    announce: [instance]
+    steps:
+      - restart: {grace: 20s, dependents: {allow: [web-sidecar]}, start_stopped: true}
+        verify: {query: up}
+        approval: {when: ['env="prod"'], within: 5m}
+      - scale_down: {by: 2}
+      - scale_up: {ceiling: 4}
+        restore: never
+      - escalate: {message: "still down"}
+  - {name: swarm, match: [a=b], target: {swarm: {service: web}}, steps: [restart]}
+"#;
+        let file = SourceFile { path: "rules/web.yaml".into(), text: text.into() };
+        let context = Context { prometheus: true, ..Context::default() };
+        let (set, _) = compile(&[file], &context).expect("good");
+        let shown: Vec<Value> = set.iter().map(|rule| view(rule)).collect();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("JSON"));
+    }
 }

@@ -7,7 +7,7 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 
 use super::docker::Daemon;
@@ -148,6 +148,14 @@ impl Container {
     /// As Docker sees it now.
     pub async fn inspect(&self) -> ContainerInspectResponse {
         self.client.inspect_container(&self.id, None::<InspectContainerOptions>).await.expect("inspect the container")
+    }
+
+    /// Everything it has said.
+    pub async fn log(&self) -> String {
+        use futures_util::TryStreamExt;
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
+        let parts = self.client.logs(&self.id, Some(options)).map_ok(|part| part.to_string());
+        parts.try_collect::<String>().await.expect("read the log")
     }
 
     /// When it was started last, in Docker's own words: another value means that it was restarted.

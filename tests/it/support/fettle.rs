@@ -18,6 +18,7 @@ pub struct Setup {
     extra: String,
     wrap: Vec<String>,
     token: String,
+    disks: String,
 }
 
 impl Setup {
@@ -30,7 +31,14 @@ impl Setup {
             extra: "limits: {budget: [1000 per 1h], target_budget: [1000 per 1h]}\n".to_owned(),
             wrap: Vec::new(),
             token: String::new(),
+            disks: String::new(),
         }
+    }
+
+    /// With these disks of its one host, as they are written in the configuration.
+    pub fn disks(mut self, disks: &str) -> Self {
+        disks.clone_into(&mut self.disks);
+        self
     }
 
     /// On this database instead.
@@ -89,6 +97,11 @@ pub struct Fettle {
 const KILL: &str = "-KILL";
 
 impl Fettle {
+    /// The port it serves on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it serves.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
@@ -112,9 +125,10 @@ impl Fettle {
             "" => format!("sqlite://{}", folder.join("fettle.db").display()),
             url => url.to_owned(),
         };
+        let disks = if self.setup.disks.is_empty() { String::new() } else { format!(", disks: {{{}}}", self.setup.disks) };
         let config = format!(
-            "listen: 127.0.0.1:{}\ndatabase: \"{database}\"\nrules: rules/\nmode: act\nhosts: {{local: {{docker: \"{}\"}}}}\n{}",
-            self.port, self.setup.docker, self.setup.extra
+            "listen: 127.0.0.1:{}\ndatabase: \"{database}\"\nrules: rules/\nmode: act\nhosts: {{local: {{docker: \"{}\"{}}}}}\n{}",
+            self.port, self.setup.docker, disks, self.setup.extra
         );
         std::fs::write(folder.join("fettle.yaml"), config).expect("write fettle.yaml");
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).expect("log file");
@@ -195,6 +209,12 @@ impl Fettle {
         .await;
     }
 
+    /// What a POST with a JSON body answers.
+    pub async fn ask(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.client.post(self.url(path)).json(body).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
     /// What a GET answers, as JSON.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.client.get(self.url(path)).send().await.expect("an answer");
@@ -260,6 +280,13 @@ fn client(token: &str) -> reqwest::Client {
         .timeout(Duration::from_secs(20))
         .build()
         .expect("a client")
+}
+
+/// One notification about many alerts that fire.
+pub fn all_firing(alerts: &[Vec<(&str, &str)>]) -> Value {
+    let mut all = firing(&[]);
+    all["alerts"] = alerts.iter().map(|labels| firing(labels)["alerts"][0].clone()).collect();
+    all
 }
 
 /// A notification about one alert, as Alertmanager would send it.

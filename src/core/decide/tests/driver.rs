@@ -127,7 +127,7 @@ impl Story {
             Ok(admitted) => admitted,
             Err(refusal) => return Some(self.decide(decision.remediation.clone(), Event::Refused(refusal))),
         };
-        let (remediation, records) = begin(decision.remediation.clone(), admitted);
+        let (remediation, records) = begin(decision.remediation.clone(), admitted, self.rule.as_ref(), &self.settings);
         self.store(remediation, records);
         self.perform()
     }

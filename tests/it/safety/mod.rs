@@ -1,0 +1,6 @@
+//! The rails, with the real binary and real neighbours: what an on-call engineer would want to see before sleeping.
+
+mod announcements;
+mod replicas;
+mod scenarios;
+mod storm;
