@@ -101,11 +101,18 @@ impl World {
         let one = &mut alerts.all[at];
         one.asked = false;
         let firing = !self.calm.get() && one.forced.unwrap_or(trouble);
-        if firing == one.firing {
+        // In the end everybody learns how it is, whatever was lost before.
+        if firing == one.firing && !self.calm.get() {
             return;
         }
+        let changed = firing != one.firing;
         one.firing = firing;
-        if firing { one.starts_at = now } else { one.ends_at = now }
+        if !changed && one.starts_at == 0 {
+            return;
+        }
+        if !changed {
+            one.ends_at = one.ends_at.max(one.starts_at);
+        } else if firing { one.starts_at = now } else { one.ends_at = now }
         one.flush += 1;
         let number = one.flush;
         drop(alerts);

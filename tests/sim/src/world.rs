@@ -429,7 +429,10 @@ impl World {
         self.tell(|| "calm".to_owned());
         self.docker.borrow_mut().reachable = true;
         self.unloaded.set(None);
-        self.store.borrow_mut().pauses.clear();
+        let pauses = std::mem::take(&mut self.store.borrow_mut().pauses);
+        for pause in pauses {
+            self.deed(&Deed::Resumed { pause: pause.id });
+        }
         self.people.borrow_mut().silences = false;
         self.people.borrow_mut().upstream_down = false;
         for (at, replica) in self.replicas.iter().enumerate() {

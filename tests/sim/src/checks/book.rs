@@ -2,6 +2,7 @@
 //! them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fettle::core::action::Action;
 use fettle::core::guard::Request;
@@ -12,12 +13,12 @@ use fettle::core::remediation::state::{Attempt, Remediation, State};
 use fettle::core::rule::model::Mode;
 use fettle::core::surroundings::{Answer, Pause};
 use fettle::core::target::Target;
-use fettle::core::time::{Timestamp, before};
+use fettle::core::time::{Timestamp, after, before};
 use uuid::Uuid;
 
 use super::{Deed, Read, Truth};
 use crate::docker::{DAEMON, touched};
-use crate::time::{Micros, length, micros};
+use crate::time::{Micros, instant, length, micros};
 
 /// An effect that was admitted.
 #[derive(Debug, Clone)]
@@ -249,9 +250,11 @@ impl Book {
         let Some(limit) = truth.plan.settings.storm else { return };
         let new: Vec<_> = changes.opened.iter().filter(|it| it.outcome().is_none()).collect();
         let Some(now) = new.iter().map(|it| it.opened_at).max() else { return };
-        let since = before(now, limit.within);
+        // What surely lies in the window of whoever took it in, whatever its clock says.
+        let since = after(before(instant(truth.now), limit.within), Duration::from_micros(2 * self.skew.unsigned_abs() + 1_000_000));
         let rows = truth.store.remediations.values().map(|row| &row.doc);
-        let counted = rows.filter(|it| it.opened_at >= since && it.outcome() != Some(Outcome::Refused));
+        let new: BTreeSet<_> = new.iter().map(|it| it.id).collect();
+        let counted = rows.filter(|it| (it.opened_at >= since || new.contains(&it.id)) && it.outcome() != Some(Outcome::Refused));
         let targets: BTreeSet<String> = counted.map(|it| it.target.to_string()).collect();
         if targets.len() >= limit.targets as usize {
             self.storms.push((truth.now, now));

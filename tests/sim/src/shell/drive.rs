@@ -226,18 +226,19 @@ async fn drive(
                 Event::Peeked(admit(&request, &ledgers).map(|_| request))
             }
             Ask::Perform => {
-                let keep_until = call_keep(world, me, &remediation);
+                let (keep_until, intended_at) = (call_keep(world, me, &remediation), world.now());
                 let done = Commit { doc: remediation.clone(), records, keep_until };
                 let Some((claim, _)) = commit(world, me, &claim, done).await? else { return Ok(Vec::new()) };
-                return carry_out(world, me, claim, remediation).await;
+                return carry_out(world, me, claim, remediation, intended_at).await;
             }
             Ask::Admit(request) => {
+                let intended_at = world.now();
                 match admitted(world, me, &claim, &remediation, &request, &records, &known).await? {
                     Admission::Lost => return Ok(Vec::new()),
                     Admission::Refused(refusal) => Event::Refused(refusal),
                     Admission::Admitted(stored, commit) if commit.keep_until.is_some() => {
                         told(world, me, &commit.doc, &commit.records);
-                        return carry_out(world, me, stored.claim, commit.doc).await;
+                        return carry_out(world, me, stored.claim, commit.doc, intended_at).await;
                     }
                     Admission::Admitted(stored, commit) => {
                         told(world, me, &commit.doc, &commit.records);
@@ -276,7 +277,7 @@ async fn admitted(
             let (before, fenced) = store.held(claim);
             let admission = store.admit(claim, &request.asks(), trip, |ledgers| {
                 let admitted = admit(request, ledgers)?;
-                let (doc, rows) = begin(remediation.clone(), admitted);
+                let (doc, rows) = begin(remediation.clone(), admitted, loaded(world, &remediation.rule), &world.plan.settings);
                 let keep = matches!(doc.state, State::Running { .. });
                 let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
                 Ok(Commit { doc, records: records.iter().cloned().chain(rows).collect(), keep_until })
@@ -291,29 +292,32 @@ async fn admitted(
         .await
 }
 
-/// The intent is stored: makes the call, and those of its dependents, one after the other.
+/// The intent is stored: makes the call, and those of its dependents, one after the other. `intended_at` is from before it was
+/// stored: a process that stood still while the database answered must find its intent old.
 async fn carry_out(
     world: &Rc<World>,
     me: &Rc<Replica>,
     mut claim: Claim,
     mut remediation: Remediation,
+    mut intended_at: Micros,
 ) -> Result<Vec<AlertState>, Unavailable> {
     loop {
         let State::Running { attempt, .. } = &remediation.state else { return Ok(Vec::new()) };
-        let (stored_at, lease) = (world.now(), length(call_lease(&attempt.action)));
+        let lease = length(call_lease(&attempt.action));
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
-        let call = execute(world, me, &target, attempt, stored_at).await;
+        let call = execute(world, me, &target, attempt, intended_at).await;
         let event = Event::Returned(call);
-        let stored = store_result(world, me, &claim, remediation, event, stored_at + lease).await?;
+        let stored = store_result(world, me, &claim, remediation, event, intended_at + lease).await?;
         match stored {
-            Some((next, _, Some(running))) => (claim, remediation) = (next, running),
+            Some((next, _, Some((running, at)))) => (claim, remediation, intended_at) = (next, running, at),
             Some((_, waiting, None)) => return Ok(waiting),
             None => return Ok(Vec::new()),
         }
     }
 }
 
-type Result3 = Result<Option<(Claim, Vec<AlertState>, Option<Remediation>)>, Unavailable>;
+/// The next claim, who waits, and what is to be called next with when that was intended.
+type Returned = Result<Option<(Claim, Vec<AlertState>, Option<(Remediation, Micros)>)>, Unavailable>;
 
 async fn store_result(
     world: &Rc<World>,
@@ -322,14 +326,14 @@ async fn store_result(
     remediation: Remediation,
     event: Event,
     until: Micros,
-) -> Result3 {
+) -> Returned {
     loop {
         let stored = match read(world, me, &remediation, None).await {
             Ok(known) => {
                 let decision = think(world, me, remediation.clone(), &known, event.clone());
                 let goes_on = decision.ask == Ask::Perform;
                 let keep_until = goes_on.then(|| call_keep(world, me, &decision.remediation)).flatten();
-                let next = goes_on.then(|| decision.remediation.clone());
+                let next = goes_on.then(|| (decision.remediation.clone(), world.now()));
                 let records = known.ended.into_iter().chain(decision.records).collect();
                 let done = Commit { doc: decision.remediation, records, keep_until };
                 let stored = commit(world, me, claim, done).await;

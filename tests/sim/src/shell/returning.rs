@@ -72,6 +72,7 @@ async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan
                 Event::Looked(Looked::from(docker.look(&mut world.rng.borrow_mut(), trouble, &target, &pin)))
             }
             Ask::Admit(request) => {
+                let intended_at = world.now();
                 let w = world.clone();
                 let admission = me
                     .ask(world, |store| {
@@ -92,16 +93,15 @@ async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan
                             match admission? {
                     Admission::Lost => return Ok(()),
                     Admission::Refused(refusal) => Event::Refused(refusal),
-                    Admission::Admitted(stored, commit) => return carry_out(world, me, stored.claim, commit.doc).await,
+                    Admission::Admitted(stored, commit) => return carry_out(world, me, stored.claim, commit.doc, intended_at).await,
                 }
             }
         };
     }
 }
 
-async fn carry_out(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, loan: Loan) -> Result<(), Unavailable> {
+async fn carry_out(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, loan: Loan, stored_at: Micros) -> Result<(), Unavailable> {
     let LoanState::Returning { attempt, .. } = loan.state.clone() else { return Ok(()) };
-    let stored_at = world.now();
     let until: Micros = stored_at + length(call_lease(&attempt.action));
     let call = execute(world, me, &loan.target, &attempt, stored_at).await;
     loop {
