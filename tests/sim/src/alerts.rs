@@ -72,6 +72,9 @@ impl Alerts {
 impl World {
     /// Every alert whose trouble began or ended is evaluated soon.
     pub fn reevaluate(&self) {
+        if self.calm.get() {
+            return;
+        }
         let mut due = Vec::new();
         {
             let (docker, mut alerts) = (self.docker.borrow(), self.alerts.borrow_mut());

@@ -429,6 +429,15 @@ impl Docker {
         real.is_some_and(|it| it.sick || it.seen.status != Status::Running)
     }
 
+    /// Nothing is in trouble any more.
+    pub fn recover(&mut self) {
+        self.reachable = true;
+        for real in self.containers.values_mut() {
+            real.sick = false;
+            drop(real.fate_of_sickness());
+        }
+    }
+
     /// Somebody removes it and makes it anew under the same name.
     pub fn make_anew(&mut self, rng: &mut Rng, name: &str) {
         let Some(id) = self.id_of(name) else { return };

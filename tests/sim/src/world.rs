@@ -427,7 +427,7 @@ impl World {
     fn become_calm(self: &Rc<Self>) {
         self.calm.set(true);
         self.tell(|| "calm".to_owned());
-        self.docker.borrow_mut().reachable = true;
+        self.docker.borrow_mut().recover();
         self.unloaded.set(None);
         let pauses = std::mem::take(&mut self.store.borrow_mut().pauses);
         for pause in pauses {

@@ -213,13 +213,19 @@ impl Book {
                         self.learn_verdict(rule, row.action_id, row.verdict, row.at, truth);
                     }
                 }
+                Record::Breaker(row) => {
+                    let breaker = self.breakers.entry(row.rule.clone()).or_default();
+                    breaker.opened_at = row.opened_at.or(breaker.opened_at).filter(|_| row.opened_at.is_some());
+                }
                 _ => {}
             }
         }
     }
 
     fn learn_verdict(&mut self, rule: &str, action: Uuid, verdict: Verdict, at: Timestamp, truth: &Truth<'_>) {
-        let Some(limit) = truth.plan.settings.trip else { return };
+        if truth.plan.settings.trip.is_none() {
+            return;
+        }
         let breaker = self.breakers.entry(rule.to_owned()).or_default();
         let probed = breaker.probe == Some(action);
         if probed {
@@ -229,9 +235,7 @@ impl Book {
             *breaker = Breaker::default();
         } else if verdict.proves_nothing() {
             breaker.strikes.push(at);
-            let since = before(at, limit.within);
-            let recent = breaker.strikes.iter().filter(|it| **it >= since).count();
-            if probed || (recent >= limit.unproven as usize && breaker.opened_at.is_none()) {
+            if probed {
                 breaker.opened_at = Some(at);
             }
         }
@@ -256,6 +260,14 @@ impl Book {
         let new: BTreeSet<_> = new.iter().map(|it| it.id).collect();
         let counted = rows.filter(|it| (it.opened_at >= since || new.contains(&it.id)) && it.outcome() != Some(Outcome::Refused));
         let targets: BTreeSet<String> = counted.map(|it| it.target.to_string()).collect();
+        // One that was opened lately anyway is not one more.
+        let opened: Vec<_> = truth.store.remediations.values().filter(|row| !new.contains(&row.doc.id)).collect();
+        let lately = |target: &str| {
+            opened.iter().any(|row| row.doc.opened_at >= before(since, limit.within) && row.doc.target.to_string() == target)
+        };
+        if changes.opened.iter().all(|it| lately(&it.target.to_string())) {
+            return;
+        }
         if targets.len() >= limit.targets as usize {
             self.storms.push((truth.now, now));
         }

@@ -2,7 +2,7 @@
 
 use fettle::core::rule::budget;
 use fettle::core::rule::model::{Budget, Mode};
-use fettle::core::time::after;
+use fettle::core::time::{after, before};
 
 use super::book::{Book, Intent};
 use super::effects::rule;
@@ -92,8 +92,15 @@ pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_
     let Some(limit) = truth.plan.settings.trip else { return Ok(()) };
     let by_itself = intent.mode == Mode::Act && intent.returns.is_none() && !intent.dependent && intent.approved.is_none();
     let Some(breaker) = book.breakers.get(&intent.rule).filter(|_| by_itself) else { return Ok(()) };
-    let Some(opened_at) = breaker.opened_at else { return Ok(()) };
     let id = short(intent.action);
+    let Some(opened_at) = breaker.opened_at else {
+        let since = before(intent.planned_at, limit.within);
+        let strikes = breaker.strikes.iter().filter(|at| **at >= since).count();
+        if strikes >= limit.unproven as usize {
+            return Err(format!("{} {id} of {} after {strikes} verdicts that proved nothing", intent.name, intent.rule));
+        }
+        return Ok(());
+    };
     if intent.planned_at < after(opened_at, limit.within) {
         return Err(format!("{} {id} of {} while its breaker is open since {opened_at}", intent.name, intent.rule));
     }

@@ -153,7 +153,8 @@ pub fn accepted_alerts_are_decided(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>)
             let fits = match stored.standing {
                 Standing::Attached => open && stored.episode == alert.episode,
                 Standing::Spent => row.is_some() && !open,
-                Standing::Free => !open,
+                // Nobody waits any more: whoever was at work may be at it still.
+                Standing::Free => true,
                 Standing::Waiting => on_record,
             };
             if !fits {
