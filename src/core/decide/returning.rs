@@ -224,7 +224,8 @@ fn seen(turn: Turn<'_>, sight: &Sight) -> LoanDecision {
         intended_at: now,
     };
     let ask = LedgerAsk {
-        remediation: loan.remediation,
+        // Not the remediation that lent: while that is still at work, or judging, nothing is brought back under its hands.
+        remediation: loan.id,
         rule: loan.rule.clone(),
         target: loan.target.to_string(),
         key: loan.key.clone(),

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fettle::core::decide::{Blind, CallFailure};
 use fettle::core::effect::Effect;
+use fettle::core::guard::{is_held, is_protected};
+use fettle::core::remediation::loan::Loan;
+use fettle::core::settings::Protected;
 use fettle::core::sight::{
     Container, Disk, Found, Health, ImageLabel, Pin, Replicas, Service, Sight, Space, Status, Wanted,
 };
@@ -427,6 +430,18 @@ impl Docker {
     pub fn in_trouble(&self, name: &str) -> bool {
         let real = self.containers.values().find(|it| it.seen.name == name);
         real.is_some_and(|it| it.sick || it.seen.status != Status::Running)
+    }
+
+    /// Whether what was lent asks to be left alone by now: then the loan waits for as long as it does.
+    pub fn hands_off(&self, loan: &Loan, protected: &Protected) -> bool {
+        let sight = match &loan.target {
+            Target::Compose { project, service, .. } => {
+                Some(Sight::Replicas(self.group(project, service, self.members(project, service))))
+            }
+            Target::Swarm { .. } => self.service.clone().map(Sight::Service),
+            _ => None,
+        };
+        sight.is_some_and(|sight| is_held(&sight).is_some() || is_protected(&sight, protected).is_some())
     }
 
     /// Nothing is in trouble any more.

@@ -346,7 +346,10 @@ impl World {
         let (store, docker) = (self.store.borrow(), self.docker.borrow());
         store.open.is_empty()
             && store.pending.is_empty()
-            && store.loans.values().all(|row| row.due.is_none())
+            && store
+                .loans
+                .values()
+                .all(|row| row.due.is_none() || docker.hands_off(&row.doc, &self.plan.settings.protected))
             && store.waiting().is_empty()
             && self.alerts.borrow().is_quiet()
             && docker.under_way(self.now()).next().is_none()

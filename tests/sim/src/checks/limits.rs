@@ -8,7 +8,10 @@ use super::book::{Book, Intent};
 use super::effects::rule;
 use super::{Deed, Truth};
 use crate::history::short;
-use crate::time::{Micros, length, micros};
+use crate::time::{Micros, SECOND, length, micros};
+
+/// Between the plan and the stored intent: a claim lasts 20 s, and a process that stood still acts on nothing older.
+const DECIDED_WITHIN: Micros = 60 * SECOND;
 
 /// Over which effects a budget is counted.
 type Scope = fn(&Intent, &Intent) -> bool;
@@ -49,26 +52,36 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
     };
     for (name, budget, same) in budgets(intent, truth) {
         let counted: Vec<&Intent> = book.intents.values().filter(counts).filter(|it| same(it, intent)).collect();
-        let stored = counted.iter().map(|it| micros(it.planned_at)).chain([micros(intent.planned_at)]);
-        let really = counted.iter().map(|it| it.at).chain([intent.at]);
+        let stored = counted.iter().map(|it| micros(it.planned_at)).collect();
+        let really = counted.iter().map(|it| it.at).collect();
         let window = length(budget.per);
-        let views = [("stored", fullest(stored, window)), ("true", fullest(really, window - 2 * book.skew - 60_000_000))];
+        // An intent is dated when it is planned, and stored within its claim.
+        let agreed = window - 2 * book.skew - DECIDED_WITHIN;
+        let views = [
+            ("stored", fullest(stored, micros(intent.planned_at), window)),
+            ("true", fullest(really, intent.at, agreed)),
+        ];
         for (clock, most) in views {
             if most > budget.max as usize {
                 let (max, id) = (budget.max, short(intent.action));
-                return Err(format!("{id} makes it {most} in a window of {name} {max} per {window} us, {clock} time"));
+                let with: Vec<_> = counted.iter().map(|it| short(it.action)).collect();
+                let what = format!("{} {id} of {}", intent.name, intent.written);
+                return Err(format!("{what} makes it {most} in a window of {name} {max} per {window} us, {clock} time, with {with:?}"));
             }
         }
     }
     Ok(())
 }
 
-/// The most instants in any closed window of this length.
-fn fullest(instants: impl Iterator<Item = Micros>, window: Micros) -> usize {
-    let mut all: Vec<Micros> = instants.collect();
-    all.sort_unstable();
-    let inside = |from: &Micros| all.iter().filter(|it| (*from..=from.saturating_add(window)).contains(it)).count();
-    if window < 0 { 0 } else { all.iter().map(inside).max().unwrap_or(0) }
+/// The most instants in any closed window of this length around a new one, which counts as well.
+fn fullest(mut all: Vec<Micros>, new: Micros, window: Micros) -> usize {
+    if window < 0 {
+        return 0;
+    }
+    all.push(new);
+    all.retain(|it| (new - window..=new + window).contains(it));
+    let inside = |from: &Micros| all.iter().filter(|it| (*from..=*from + window).contains(it)).count();
+    all.iter().filter(|from| **from <= new).map(inside).max().unwrap_or(0)
 }
 
 /// While there is a storm nothing is done by itself.
