@@ -9,6 +9,8 @@ use fettle::core::announcement::{Announcement, AnnouncementName};
 use fettle::core::time::Timestamp;
 use fettle::core::upstream::{Picture, Seen, Status};
 
+use uuid::Uuid;
+
 use crate::checks::Deed;
 use crate::plan::Plan;
 use crate::rng::Rng;
@@ -114,7 +116,7 @@ impl World {
             return;
         }
         if !changed {
-            one.ends_at = one.ends_at.max(one.starts_at);
+            one.ends_at = now;
         } else if firing { one.starts_at = now } else { one.ends_at = now }
         one.flush += 1;
         let number = one.flush;
@@ -226,8 +228,8 @@ impl World {
     }
 
     /// A body was accepted: 202.
-    pub fn accepted(&self, number: u64, body: &Body) {
+    pub fn accepted(&self, number: u64, notification: Uuid) {
         self.alerts.borrow_mut().bodies.remove(&number);
-        self.deed(&Deed::Accepted { words: &body.words });
+        self.deed(&Deed::Accepted { notification });
     }
 }

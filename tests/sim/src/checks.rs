@@ -41,8 +41,8 @@ pub enum Deed<'a> {
     Settle,
     /// A notification was acknowledged.
     Accepted {
-        /// What it says.
-        words: &'a [(usize, Word)],
+        /// The stored body.
+        notification: Uuid,
     },
     /// Notifications were taken in.
     Received {
@@ -125,6 +125,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("verdicts_are_followed", records::verdicts_are_followed),
     ("what_is_lent_is_on_record", records::what_is_lent_is_on_record),
     ("a_loan_is_returned_for_real", records::a_loan_is_returned_for_real),
+    ("what_is_accepted_is_stored", records::what_is_accepted_is_stored),
     ("accepted_alerts_are_decided", records::accepted_alerts_are_decided),
     ("working_stands_while_working", records::working_stands_while_working),
     ("an_effect_has_its_intent", effects::an_effect_has_its_intent),
@@ -290,6 +291,7 @@ impl Checks {
                         Record::Breaker(row) if row.opened_at.is_none() => self.count("breaker closed"),
                         Record::Breaker(row) if row.probe.is_some() => self.count("breaker probe"),
                         Record::Breaker(_) => self.count("breaker opened"),
+                        Record::Loan(loan) => self.count(loan.word()),
                         _ => {}
                     }
                 }

@@ -1,4 +1,14 @@
 //! Tries to break the core: one seed is one schedule of alerts, crashes, people and a Docker that cannot be trusted.
+//!
+//! ```text
+//! sim SEEDS [START]    runs so many schedules on all cores; the history of the first that fails is shown
+//! sim until SEEDS      the same, until the first fails; says nothing
+//! sim mutants          breaks the core's sources on purpose, one line at a time: each fault must be found
+//! ```
+//!
+//! What is real: everything in `src/core` (receiving, deciding, guards, verdicts, loans), compiled from its own sources. What is
+//! a model: the engine ([`shell`]), the store, Docker, Alertmanager, people, and time. The models are written along the real
+//! ones; where a model and the real thing differ, nothing here notices. The integration tests are for that.
 
 mod alerts;
 mod checks;
@@ -8,22 +18,32 @@ mod mutants;
 mod people;
 mod plan;
 mod rng;
+mod run;
 mod shell;
+mod sources;
 mod store;
+#[cfg(test)]
+mod tests;
 mod time;
 mod world;
 
-fn main() {
-    let args: Vec<u64> = std::env::args().skip(1).filter_map(|it| it.parse().ok()).collect();
-    let (from, n) = (args[0], args[1]);
-    let t = std::time::Instant::now();
-    let mut counts = std::collections::BTreeMap::new();
-    let mut fails: std::collections::BTreeMap<&str, (u32, u64, String)> = Default::default();
-    for seed in from..from + n {
-        let e = world::World::new(seed, None, n == 1).run();
-        for (k, v) in e.counts { *counts.entry(k).or_insert(0u64) += v; }
-        if n == 1 { for l in e.history { println!("{l}"); } println!("{:?}", e.violation) }
-        if let Some((k, v)) = e.violation { fails.entry(k).or_insert((0, seed, v)).0 += 1; }
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let numbers: Option<Vec<u64>> = args.iter().map(|it| it.parse().ok()).collect();
+    match (args.first().map(String::as_str), numbers.as_deref()) {
+        (Some("mutants"), _) => sources::survive(),
+        (Some("until"), _) => {
+            let seeds = args.get(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+            let found = !run::run(1, seeds, None, 1, |_, _| ()).failures.is_empty();
+            ExitCode::from(u8::from(found))
+        }
+        (_, Some([seeds])) => run::report(1, *seeds),
+        (_, Some([seeds, start])) => run::report(*start, *seeds),
+        _ => {
+            eprintln!("usage: sim SEEDS [START] | sim mutants");
+            ExitCode::from(2)
+        }
     }
-    println!("{counts:#?}\n{fails:#?}\n{:?}", t.elapsed());
 }

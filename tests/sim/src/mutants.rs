@@ -13,7 +13,7 @@ pub enum Mutant {
     IntentNotStored,
     /// The result of an effect is not written.
     ResultLost,
-    /// A person's yes counts again and again.
+    /// A person's yes counts again and again, whatever it was about.
     ApprovalReused,
     /// No breaker is ever found open.
     BreakerIgnored,
@@ -42,14 +42,14 @@ impl Mutant {
         (Self::VerdictIgnored, &["verdicts_are_followed", "unknown_is_never_repeated"]),
         (Self::LeaseNotFenced, &["claims_are_fenced"]),
         (Self::IntentNotStored, &["an_effect_has_its_intent"]),
-        (Self::ResultLost, &["every_effect_has_one_result"]),
+        (Self::ResultLost, &["every_effect_is_settled"]),
         (Self::ApprovalReused, &["approvals_are_used_once"]),
         (Self::BreakerIgnored, &["an_open_breaker_holds_back"]),
         (Self::StormNotLatched, &["a_storm_holds_back"]),
         (Self::ProtectedIgnored, &["only_what_is_allowed_is_touched"]),
         (Self::PausesForgotten, &["nothing_paused_is_touched"]),
         (Self::LoanForgotten, &["what_is_lent_is_on_record"]),
-        (Self::UnknownRetried, &["unknown_is_never_repeated"]),
+        (Self::UnknownRetried, &["unknown_is_never_repeated", "every_effect_is_settled"]),
         (Self::ExclusionForgotten, &["one_effect_at_a_time"]),
         (Self::CandidatesLost, &["accepted_alerts_are_decided"]),
         (Self::WorkingNotWithdrawn, &["working_stands_while_working"]),

@@ -183,19 +183,23 @@ async fn work(world: Rc<World>, me: Rc<Replica>) {
     }
 }
 
-/// What must be done now and then.
+/// What must be done now and then. The store is asked only when it has something to say: the rest would be steps in which
+/// nothing happens.
 async fn upkeep(world: Rc<World>, me: Rc<Replica>) {
     loop {
         me.follow(&world);
         let alive: Vec<Uuid> = world.replicas.iter().filter(|it| it.alive.get()).map(|it| it.owner.get()).collect();
-        let found = me.ask(&world, |store| (store.adopt(&alive), store.waiting())).await;
-        if let Ok((adopted, waiting)) = found {
-            if adopted {
-                world.wake_all();
+        let due = world.store.borrow().needs_upkeep(&alive);
+        if due {
+            let found = me.ask(&world, |store| (store.adopt(&alive), store.waiting())).await;
+            if let Ok((adopted, waiting)) = found {
+                if adopted {
+                    world.wake_all();
+                }
+                receive::ask_again(&world, &me, waiting).await;
             }
-            receive::ask_again(&world, &me, waiting).await;
+            receive::catch_up(&world, &me).await;
         }
-        receive::catch_up(&world, &me).await;
         Sleep::until(&world, world.now() + UPKEEP + world.below(SECOND)).await;
     }
 }

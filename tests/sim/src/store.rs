@@ -131,8 +131,6 @@ pub struct ReceiveAsk {
     pub lease_until: Option<Timestamp>,
     /// From when on targets count for the storm.
     pub recent_since: Option<Timestamp>,
-    /// So many of them are enough to know.
-    pub recent_limit: u32,
     /// Now.
     pub now: Timestamp,
 }
@@ -142,6 +140,8 @@ pub struct ReceiveAsk {
 pub struct Store {
     /// Notifications not yet taken in.
     pub pending: BTreeMap<Uuid, Timestamp>,
+    /// Those that were, for the checks.
+    pub taken: BTreeSet<Uuid>,
     /// Alerts.
     pub alerts: BTreeMap<Fingerprint, AlertState>,
     /// Candidates.
@@ -207,6 +207,7 @@ impl Store {
     pub fn receive(&mut self, ask: &ReceiveAsk, think: impl FnOnce(&World) -> Changes) -> Changes {
         let mut world = World::default();
         world.taken = ask.take.iter().copied().filter(|id| self.pending.remove(id).is_some()).collect::<HashSet<_>>();
+        self.taken.extend(&world.taken);
         for fingerprint in &ask.fingerprints {
             let Some(alert) = self.alerts.get(fingerprint) else { continue };
             world.alerts.insert(*fingerprint, alert.clone());
@@ -329,6 +330,15 @@ impl Store {
         let of = |due: Option<Timestamp>, until: Option<Timestamp>| Some(due?.max(until.unwrap_or(due?)));
         let remediations = open.filter_map(|row| of(row.due, row.lease_until));
         remediations.chain(self.loans.values().filter_map(|row| of(row.due, row.lease_until))).min()
+    }
+
+    /// Whether upkeep would find anything.
+    pub fn needs_upkeep(&self, alive: &[Uuid]) -> bool {
+        let dead = |owner: Option<Uuid>| owner.is_some_and(|it| !alive.contains(&it));
+        let open = self.open.values().filter_map(|id| self.remediations.get(id));
+        !self.pending.is_empty()
+            || self.candidates.values().any(|it| it.standing == Standing::Waiting)
+            || open.map(|row| row.owner).chain(self.loans.values().map(|row| row.owner)).any(dead)
     }
 
     /// Gives back the claims of the dead.

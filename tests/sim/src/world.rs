@@ -343,6 +343,10 @@ impl World {
 
     /// Nothing is open, nothing is under way.
     fn is_quiet(&self) -> bool {
+        let began = Micros::try_from(self.plan.seconds).unwrap_or(0) * SECOND;
+        if self.now() < began + 11 * MINUTE {
+            return false;
+        }
         let (store, docker) = (self.store.borrow(), self.docker.borrow());
         store.open.is_empty()
             && store.pending.is_empty()
@@ -446,6 +450,8 @@ impl World {
         }
         for at in 0..self.plan.alerts.len() {
             self.later(60, Wake::Evaluate(at));
+            // Once more, when nothing that was frozen before is still on its way.
+            self.push(self.now() + 10 * MINUTE, Wake::Evaluate(at));
         }
     }
 

@@ -136,6 +136,14 @@ fn is_back(loan: &Loan, truth: &Truth<'_>) -> bool {
     }
 }
 
+/// Nothing is acknowledged into memory: it is pending, or taken in already.
+pub fn what_is_accepted_is_stored(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Accepted { notification } = deed else { return Ok(()) };
+    let known = truth.store.pending.contains_key(notification) || truth.store.taken.contains(notification);
+    let _ = book;
+    if known { Ok(()) } else { Err(format!("{} was acknowledged and is not stored", short(*notification))) }
+}
+
 /// Every alert that was accepted firing has a decision on record for each rule that selects it.
 pub fn accepted_alerts_are_decided(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Received { changes } = deed else { return Ok(()) };
@@ -179,7 +187,7 @@ pub fn working_stands_while_working(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     let id = short(after.id);
     match (works, stands) {
         (false, true) if !between => Err(format!("FettleWorking stands while {id} is {}", after.state_name())),
-        (true, false) if !observes && matches!(after.state, State::Verifying { .. }) => Err(format!("no FettleWorking while {id} is {}", after.state_name())),
+        (true, false) if !observes => Err(format!("no FettleWorking while {id} is {}", after.state_name())),
         _ => Ok(()),
     }
 }

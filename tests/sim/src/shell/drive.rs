@@ -88,6 +88,11 @@ async fn read(
     if let Some(given) = given.filter(|_| !world.plan.settings.alertmanager) {
         alerts = given;
     }
+    if world.forgets_answers()
+        && let (Some(answer), State::AwaitingApproval { proposal, .. }) = (&mut surroundings.answer, &remediation.state)
+    {
+        answer.plan = Some(proposal.hash.clone());
+    }
     let mut ended = Vec::new();
     if world.plan.settings.alertmanager {
         me.step(world, 300_000).await;

@@ -31,7 +31,7 @@ pub async fn intake(world: Rc<World>, me: Rc<Replica>, number: u64, body: Body) 
     if me.ask(&world, |store| store.append(id, received_at)).await.is_err() {
         return;
     }
-    world.accepted(number, &body);
+    world.accepted(number, id);
     let notice = notice(&world, id);
     write(&world, &me, vec![notice]).await;
 }
@@ -113,7 +113,6 @@ async fn write(world: &Rc<World>, me: &Rc<Replica>, notices: Vec<Notice>) {
         fixed_since: regress.map(|window| before(now, window)),
         owner: me.owner.get(),
         recent_since: world.plan.settings.storm.map(|storm| before(now, storm.within)),
-        recent_limit: world.plan.settings.storm.map_or(0, |storm| storm.targets),
         lease_until: world.rng.borrow_mut().chance(800).then(|| after(now, DECISION_LEASE)),
         now,
     };
