@@ -30,7 +30,7 @@ use crate::engine::run::{Engine, Running, build, recover};
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::Retention;
 use crate::http::{self, Deps};
-use crate::platform::docker::{Docker, HostConfig, OPS, Pace, own_container_id};
+use crate::platform::docker::{DiskConfig, Docker, HostConfig, OPS, Pace, Tls, own_container_id};
 use crate::platform::{Observer, Platform};
 use crate::store::{self, late::Late};
 use crate::telemetry::logs;
@@ -120,6 +120,8 @@ async fn run(
         auth: config.auth.clone(),
         limits: config.limits.clone(),
         time: shell.time.clone(),
+        hosts: shell.hosts.clone(),
+        wake: shell.clone(),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, mode = config.mode.as_str(),
         rules = rules.rules().load().len(), "fettle starts");
@@ -263,7 +265,19 @@ fn query(config: &Config) -> anyhow::Result<Option<Arc<dyn Query>>> {
 
 fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
     let hosts = config.hosts.iter().map(|host| {
-        let docker = HostConfig { endpoint: host.docker.clone(), read: host.read.clone() };
+        let tls = host.tls.as_ref().map(|tls| Tls {
+            ca_file: tls.ca_file.clone(),
+            cert_file: tls.cert_file.clone(),
+            key_file: tls.key_file.clone(),
+        });
+        let disk = |disk: &config::Disk| DiskConfig { path: disk.path.clone(), allow: disk.allow.clone() };
+        let docker = HostConfig {
+            endpoint: host.docker.clone(),
+            read: host.read.clone(),
+            tls,
+            disks: host.disks.iter().map(|(name, it)| (name.clone(), disk(it))).collect(),
+            keep: config.protected.containers.iter().cloned().collect(),
+        };
         (host.name.clone(), docker)
     });
     Ok(Docker::new(hosts, Some(Pace::default()), Arc::new(Counted(metrics.clone())))?)

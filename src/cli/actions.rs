@@ -1,10 +1,12 @@
 //! `fettle actions`: the audit, newest first.
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::client::{Peer, converse};
+use super::client::{Peer, converse, limit, text, words};
 use super::table::{field, instant, table};
 use super::{Outcome, Output, hint, print};
+use crate::core::remediation::outcome::ActionResult;
 
 /// List actions and refusals from the audit, newest first.
 #[derive(Debug, clap::Args)]
@@ -21,17 +23,17 @@ pub(super) struct Args {
     #[arg(long)]
     target: Option<String>,
     /// Only those with this result: succeeded, failed, unknown, refused, observed or expired
-    #[arg(long)]
+    #[arg(long, value_parser = words(ActionResult::ALL.iter().map(|result| result.as_str())), hide_possible_values = true)]
     result: Option<String>,
     /// Only those of this remediation
     #[arg(long, value_name = "ID")]
-    remediation: Option<String>,
+    remediation: Option<Uuid>,
     /// At most so many, up to 1000
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = limit())]
     limit: u32,
     /// Only those older than this one
     #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    after: Option<Uuid>,
     #[command(flatten)]
     peer: Peer,
     /// For whom to print
@@ -45,8 +47,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         ("rule", &args.rule),
         ("target", &args.target),
         ("result", &args.result),
-        ("remediation", &args.remediation),
-        ("after", &args.after),
+        ("remediation", &text(args.remediation)),
+        ("after", &text(args.after)),
     ];
     let query = super::client::query(&given, args.limit);
     let found = converse(async { client.get("/api/v1/actions", &query).await })?;

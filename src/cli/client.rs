@@ -7,7 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
+use clap::builder::{PossibleValuesParser, RangedI64ValueParser};
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
@@ -77,7 +78,7 @@ impl Peer {
         url.ok_or_else(|| anyhow!("{written:?} is not a URL such as {DEFAULT_URL}"))
     }
 
-    fn token(&self, env: Environment<'_>) -> anyhow::Result<Option<String>> {
+    fn token(&self, env: Environment<'_>) -> Result<Option<String>, Failure> {
         let token = match (&self.token, &self.token_file) {
             (Some(token), _) => Some(token.clone()),
             (None, Some(file)) => {
@@ -88,7 +89,7 @@ impl Peer {
         };
         let token = token.filter(|token| !token.is_empty());
         if token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
-            bail!("a token has letters, digits and signs only");
+            return Err(Failure::Usage(anyhow!("a token has letters, digits and signs only")));
         }
         Ok(token)
     }
@@ -123,6 +124,11 @@ impl Client {
     /// What a POST of JSON answers, as JSON.
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.json(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Deletes what is there.
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.answer(self.request(Method::DELETE, path).json(&serde_json::json!({}))).await.map(drop)
     }
 
     /// Whether a GET is answered with 2xx; else why not.
@@ -181,6 +187,21 @@ fn refused(status: StatusCode, text: &str) -> anyhow::Error {
         _ => "",
     };
     anyhow!("fettle answered {}: {said}{advice}{id}", status.as_u16())
+}
+
+/// Takes one of these words. What fettle would refuse is refused before it is asked: usage, not a problem found.
+pub(super) fn words(known: impl Iterator<Item = &'static str>) -> PossibleValuesParser {
+    PossibleValuesParser::new(known)
+}
+
+/// Takes as many rows as fettle gives at once.
+pub(super) fn limit() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1000)
+}
+
+/// A value as it stands in a query.
+pub(super) fn text(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| value.to_string())
 }
 
 /// The query of a list: what was given, and how much of it.

@@ -4,9 +4,15 @@
 //! commands return what they found, and only [`run`] turns it into a code. Nothing here is coloured.
 
 mod actions;
+mod answer;
+mod breakers;
 mod client;
 mod health;
+mod pause;
+mod pauses;
+mod proposal;
 mod remediations;
+mod resume;
 mod send;
 mod serve;
 mod show;
@@ -52,6 +58,8 @@ Examples:
   fettle send alertname=ArcanumNeedsRestart service=arcanum
   fettle remediations --state open
   fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+  fettle approve 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+  fettle pause --reason \"moving the database\" --for 2h
 
 Exit codes: 0 fine, 1 problems found, 2 usage, 70 a fault inside fettle.";
 
@@ -72,6 +80,20 @@ enum Command {
     Actions(actions::Args),
     /// Tell one remediation's story
     Show(show::Args),
+    /// Agree to what a remediation proposes
+    Approve(answer::Approve),
+    /// Refuse what a remediation proposes
+    Reject(answer::Reject),
+    /// Stop a remediation, whatever it waits for
+    Cancel(answer::Cancel),
+    /// Have fettle hold still: altogether, for a rule or for a target
+    Pause(pause::Args),
+    /// End pauses
+    Resume(resume::Args),
+    /// List the pauses that stand
+    Pauses(pauses::Args),
+    /// List circuit breakers that were ever open, or reset one
+    Breakers(breakers::Args),
 }
 
 /// For whom results are written.
@@ -117,6 +139,13 @@ fn dispatch(command: Command) -> Outcome {
         Command::Remediations(args) => remediations::run(&args),
         Command::Actions(args) => actions::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Approve(args) => answer::approve(&args),
+        Command::Reject(args) => answer::reject(&args),
+        Command::Cancel(args) => answer::cancel(&args),
+        Command::Pause(args) => pause::run(&args),
+        Command::Resume(args) => resume::run(&args),
+        Command::Pauses(args) => pauses::run(&args),
+        Command::Breakers(args) => breakers::run(&args),
     }
 }
 

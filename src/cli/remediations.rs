@@ -1,10 +1,12 @@
 //! `fettle remediations`: what was undertaken, newest first.
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::client::{Peer, converse};
+use super::client::{Peer, converse, limit, text, words};
 use super::table::{field, instant, table};
 use super::{Outcome, Output, hint, print};
+use crate::core::remediation::state::StateName;
 
 /// List remediations, newest first.
 #[derive(Debug, clap::Args)]
@@ -14,21 +16,23 @@ Examples:
   fettle remediations --target container:local/arcanum --limit 5
   fettle remediations --output json | jq '.[].outcome'")]
 pub(super) struct Args {
-    /// Only those in this state: held, blocked, running, verifying, closed, or open (any but closed)
-    #[arg(long)]
+    /// Only those in this state: held, blocked, awaiting_approval, running, verifying, closed, or open
+    /// (any but closed)
+    #[arg(long, value_parser = words(states()), hide_possible_values = true)]
     state: Option<String>,
     /// Only those of this rule
     #[arg(long)]
     rule: Option<String>,
-    /// Only those of this target, as written: container:HOST/NAME or compose:HOST/PROJECT/SERVICE
+    /// Only those of this target, as written: container:HOST/NAME, compose:HOST/PROJECT/SERVICE, swarm:HOST/SERVICE or
+    /// disk:HOST/NAME
     #[arg(long)]
     target: Option<String>,
     /// At most so many, up to 1000
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = limit())]
     limit: u32,
     /// Only those older than this one
     #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    after: Option<Uuid>,
     #[command(flatten)]
     peer: Peer,
     /// For whom to print
@@ -36,9 +40,13 @@ pub(super) struct Args {
     output: Output,
 }
 
+fn states() -> impl Iterator<Item = &'static str> {
+    StateName::ALL.iter().map(|state| state.as_str()).chain(["open"])
+}
+
 pub(super) fn run(args: &Args) -> Outcome {
     let client = args.peer.client()?;
-    let given = [("state", &args.state), ("rule", &args.rule), ("target", &args.target), ("after", &args.after)];
+    let given = [("state", &args.state), ("rule", &args.rule), ("target", &args.target), ("after", &text(args.after))];
     let query = super::client::query(&given, args.limit);
     let found = converse(async { client.get("/api/v1/remediations", &query).await })?;
     match args.output {

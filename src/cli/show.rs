@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::client::{Peer, converse};
 use super::table::{clean, field, instant, length, table};
-use super::{Outcome, Output, print};
+use super::{Outcome, Output, print, proposal};
 
 /// Tell one remediation's story.
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,11 @@ fn rows<'a>(of: &'a Value, name: &str) -> &'a [Value] {
 
 fn story(of: &Value) -> String {
     let mut parts = vec![head(of)];
+    if let Some((plan, shown)) = proposal::plan(of).zip(proposal::shown(of)) {
+        let id = field(of, "id");
+        let plan = clean(plan);
+        parts.push(format!("proposes: {shown}  to agree    fettle approve {id} --plan {plan}\n"));
+    }
     let timeline: Vec<_> = rows(of, "timeline").iter().map(moment).collect();
     if !timeline.is_empty() {
         parts.push(table(&["AT", "STATE", "WHAT"], &timeline));
@@ -98,6 +103,7 @@ fn deed(of: &Value, verdicts: &[Value]) -> String {
         field(of, "mode"),
         field(of, "actor")
     ));
+    lines.extend(proposal::pairs("exactly", 7, &of["detail"]["effect"]));
     if !of["error"].is_null() {
         lines.push(format!("  error    {}", field(of, "error")));
     }
@@ -163,6 +169,49 @@ mod tests {
 
         ALERT             STATUS    HEARD                 LABELS
         212c6777125e8881  resolved  2026-01-31 12:01:00Z  alertname=Down service=arc\u{a}anum
+        ");
+    }
+
+    #[test]
+    fn what_waits_for_a_person_says_how_to_agree_and_who_did() {
+        let of = json!({"id": "0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11", "state": "awaiting_approval",
+            "reason": "mode is propose", "opened_at": "2026-01-31T12:00:00Z", "closed_at": null,
+            "due_at": "2026-01-31T12:20:00Z", "alertname": "HighMemory", "target": "compose:local/shop/web", "rule": "web",
+            "proposal": {"plan": "9f2c", "action": "restart", "parameters": {"grace": "10s"}, "effect": {},
+                "why": "mode is propose", "asked_at": "2026-01-31T12:10:00Z", "until": "2026-01-31T12:20:00Z"},
+            "timeline": [
+                {"at": "2026-01-31T12:00:00Z", "state": "awaiting_approval", "what": "approval asked for",
+                    "detail": {"plan": "77aa", "why": "the rule asks for it"}},
+                {"at": "2026-01-31T12:00:05Z", "state": "awaiting_approval", "what": "approved by oncall",
+                    "detail": {"plan": "77aa", "reason": null}},
+            ],
+            "action_rows": [{"id": "a1", "action": "scale_down", "target": "compose:local/shop/web", "result": "succeeded",
+                "reason": null, "duration_ms": 1234, "planned_at": "2026-01-31T12:00:06Z", "mode": "act", "actor": "oncall",
+                "error": null, "detail": {"effect": {"from": 4, "to": 3}}}]});
+        insta::assert_snapshot!(story(&of), @r"
+        remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+          target  compose:local/shop/web
+          rule    web
+          alert   HighMemory
+          state   awaiting_approval: mode is propose
+          opened  2026-01-31 12:00:00Z
+          next    2026-01-31 12:20:00Z
+
+        proposes: restart of compose:local/shop/web
+          because     HighMemory fires (rule web)
+          parameters  grace 10s
+          asks since  2026-01-31 12:10:00Z: mode is propose
+          until       2026-01-31 12:20:00Z
+          plan        9f2c
+          to agree    fettle approve 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --plan 9f2c
+
+        AT                    STATE              WHAT
+        2026-01-31 12:00:00Z  awaiting_approval  approval asked for: the rule asks for it
+        2026-01-31 12:00:05Z  awaiting_approval  approved by oncall
+
+        scale_down of compose:local/shop/web: succeeded in 1.2 s
+          planned  2026-01-31 12:00:06Z, mode act, by oncall
+          exactly  from 4, to 3
         ");
     }
 

@@ -28,6 +28,22 @@ fn commands_and_flags_are_those_of_the_contract() {
         "fettle remediations --output json",
         "fettle actions --result refused --remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11",
         "fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11",
+        "fettle approve 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11",
+        "fettle approve 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --plan 9f2c --output json",
+        "fettle reject 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --plan 9f2c",
+        "fettle cancel 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --reason deploy",
+        "fettle pause --reason deploy",
+        "fettle pause --reason deploy --rule web-restart --for 2h",
+        "fettle pause --reason deploy --target container:local/web --until 2099-01-31T12:00:00Z",
+        "fettle resume",
+        "fettle resume 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11",
+        "fettle resume --all",
+        "fettle resume --target container:local/web",
+        "fettle resume --rule web-restart",
+        "fettle pauses --output json",
+        "fettle breakers",
+        "fettle breakers --output json",
+        "fettle breakers reset web-restart",
     ] {
         assert!(parsed(line).is_ok(), "{line}");
     }
@@ -48,6 +64,19 @@ fn what_is_not_understood_exits_with_2() {
         "fettle show 7",
         "fettle actions --limit many",
         "fettle remediations --output yaml",
+        "fettle approve",
+        "fettle approve 7",
+        "fettle pause",
+        "fettle pause --reason deploy --for 2",
+        "fettle pause --reason deploy --for 0s",
+        "fettle pause --reason deploy --until tomorrow",
+        "fettle pause --reason deploy --for 2h --until 2099-01-31T12:00:00Z",
+        "fettle pause --reason deploy --rule web --target container:local/web",
+        "fettle pause --reason deploy --target web",
+        "fettle resume --all --rule web",
+        "fettle resume 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --all",
+        "fettle breakers reset",
+        "fettle breakers open web",
     ] {
         assert_eq!(parsed(line).err(), Some(2), "{line}");
     }
@@ -56,8 +85,11 @@ fn what_is_not_understood_exits_with_2() {
 #[test]
 fn every_command_has_examples_in_its_help() {
     for command in Cli::command().get_subcommands() {
-        let leaf = command.get_subcommands().next().unwrap_or(command);
-        let help = leaf.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(help.contains("Examples:\n  "), "{} has no examples", leaf.get_name());
+        // A command that does something by itself has its own; one that only holds others need not.
+        let own = (!command.is_subcommand_required_set()).then_some(command);
+        for leaf in own.into_iter().chain(command.get_subcommands()) {
+            let help = leaf.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:\n  "), "{} has no examples", leaf.get_name());
+        }
     }
 }

@@ -1,11 +1,16 @@
 //! The Docker hosts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::net::Ipv6Addr;
+use std::path::{Component, Path, PathBuf};
 
-use super::raw::RawHost;
+use rustls::pki_types::pem::{PemObject, SectionKind};
+
+use super::raw::{RawDisk, RawHost, RawTls};
 use crate::core::target::is_name;
-use crate::core::yaml::{Node, entries, strings, text};
+use crate::core::yaml::{Node, entries, items, required, strings, text, word};
 use crate::diagnostic::{Report, codes};
 
 /// Where Docker listens unless something else is said.
@@ -22,10 +27,45 @@ pub struct Host {
     pub read: Option<String>,
     /// Values of the label `instance` that mean this host.
     pub instances: Vec<String>,
+    /// Certificates, for endpoints of TCP.
+    pub tls: Option<Tls>,
+    /// Its disks, by name.
+    pub disks: BTreeMap<String, Disk>,
 }
 
-/// Reads all hosts; `socket` is for those that name no endpoint. Sorted by name.
-pub(super) fn read(node: &Node, socket: &str, report: &mut Report<'_>) -> Option<Vec<Host>> {
+/// Certificates to speak to a Docker host with, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Who signed the daemon's certificate.
+    pub ca_file: PathBuf,
+    /// The certificate that is shown to the daemon.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+/// A disk of a host: the second permission for what is done to the host itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// Where it is mounted on the host, absolute.
+    pub path: PathBuf,
+    /// The actions that are permitted on it, by name.
+    pub allow: BTreeSet<String>,
+}
+
+/// The actions that can be done to a disk.
+const ON_DISKS: [(&str, &str); 2] = [("clean_logs", "clean_logs"), ("prune", "prune")];
+
+impl Host {
+    /// The host of a configuration that names none.
+    pub(super) fn only(docker: String) -> Self {
+        let (name, disks) = ("local".to_owned(), BTreeMap::new());
+        Self { name, docker, read: None, instances: Vec::new(), tls: None, disks }
+    }
+}
+
+/// Reads all hosts; `socket` is for those that name no endpoint, files are looked for from `base`. Sorted by name.
+pub(super) fn read(node: &Node, socket: &str, base: &Path, report: &mut Report<'_>) -> Option<Vec<Host>> {
     let entries = entries(node, report)?;
     if entries.is_empty() {
         report.add_with_help(&codes::HOST_ENDPOINT, &node.at, "no host at all", "remove `hosts` for the local Docker");
@@ -55,11 +95,19 @@ pub(super) fn read(node: &Node, socket: &str, report: &mut Report<'_>) -> Option
                 report.add_with_help(&codes::INSTANCE_TWICE, &list.at, message, "an instance belongs to one host");
             }
         }
+        let docker = docker.unwrap_or_else(|| socket.to_owned());
+        let tls = raw.tls.and_then(|node| tls(node, base, report));
+        if let Some(node) = raw.tls.filter(|_| [Some(&docker), read.as_ref()].into_iter().flatten().all(|it| it.starts_with("unix:"))) {
+            let help = "write `docker: tcp://HOST:2376`, or remove `tls`";
+            report.add_with_help(&codes::HOST_TLS, &node.at, "TLS is for tcp://, and this host has none", help);
+        }
         hosts.push(Host {
             name: name.to_owned(),
-            docker: docker.unwrap_or_else(|| socket.to_owned()),
+            docker,
             read,
             instances: instances.into_iter().map(str::to_owned).collect(),
+            tls,
+            disks: raw.disks.and_then(|node| disks(node, report)).unwrap_or_default(),
         });
     }
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -72,7 +120,8 @@ pub(super) fn endpoint(node: &Node, report: &mut Report<'_>) -> Option<String> {
     let fault = match written.split_once("://") {
         Some(("unix", path)) if path.starts_with('/') && path.len() > 1 => None,
         Some(("tcp" | "http", address)) if is_address(address.strip_suffix('/').unwrap_or(address)) => None,
-        Some(("https" | "ssh", _)) => Some("TLS and ssh to Docker are not supported yet"),
+        Some(("https", _)) => Some("TLS to Docker is written tcp://HOST:PORT, with `tls` beside it"),
+        Some(("ssh", _)) => Some("ssh to Docker is not supported"),
         _ => Some("this is not a Docker endpoint"),
     };
     if let Some(message) = fault {
@@ -80,6 +129,82 @@ pub(super) fn endpoint(node: &Node, report: &mut Report<'_>) -> Option<String> {
         return None;
     }
     Some(written.to_owned())
+}
+
+/// Reads the certificates' places, and looks whether they are there: a wrong one shows at the first alert otherwise.
+fn tls(node: &Node, base: &Path, report: &mut Report<'_>) -> Option<Tls> {
+    let raw = RawTls::read(node, report)?;
+    let help = "ca_file, cert_file and key_file belong together";
+    let mut file = |given, key, kind: &[SectionKind]| {
+        let node = required(given, key, &node.at, help, report)?;
+        let path = base.join(text(node, report)?);
+        certificate(&path, kind, node, report);
+        Some(path)
+    };
+    let keys = [SectionKind::PrivateKey, SectionKind::RsaPrivateKey, SectionKind::EcPrivateKey];
+    let ca_file = file(raw.ca_file, "ca_file", &[SectionKind::Certificate]);
+    let cert_file = file(raw.cert_file, "cert_file", &[SectionKind::Certificate]);
+    let key_file = file(raw.key_file, "key_file", &keys);
+    Some(Tls { ca_file: ca_file?, cert_file: cert_file?, key_file: key_file? })
+}
+
+/// Reports a file that cannot be read or holds nothing of the wanted kind. Its content is never shown.
+fn certificate(path: &Path, wanted: &[SectionKind], node: &Node, report: &mut Report<'_>) {
+    // Chains are some kilobytes; whatever is longer is the wrong file.
+    const LIMIT: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes));
+    let what = if wanted.contains(&SectionKind::Certificate) { "certificate" } else { "private key" };
+    let holds = || {
+        let mut kinds = <(SectionKind, Vec<u8>)>::pem_slice_iter(&bytes).filter_map(Result::ok).map(|(kind, _)| kind);
+        kinds.any(|kind| wanted.contains(&kind))
+    };
+    let fault = match read {
+        Err(error) => format!("cannot read {}: {error}", path.display()),
+        Ok(_) if holds() => return,
+        Ok(_) => format!("{} holds no {what} in PEM", path.display()),
+    };
+    report.add(&codes::CERTIFICATE_FILE, &node.at, fault);
+}
+
+fn disks(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, Disk>> {
+    let mut disks = BTreeMap::new();
+    for entry in entries(node, report)? {
+        if !is_name(&entry.key) {
+            let help = "letters, digits, `_`, `.` and `-`, beginning with a letter or digit";
+            report.add_with_help(&codes::HOST_DISK, &entry.at, "this is not a name for a disk", help);
+        }
+        let Some(raw) = RawDisk::read(&entry.value, report) else { continue };
+        let path = required(raw.path, "path", &entry.value.at, "say where it is mounted on the host", report);
+        let path = path.and_then(|node| disk_path(node, report));
+        let allow = required(raw.allow, "allow", &entry.value.at, "say what is permitted: [clean_logs, prune]", report);
+        let allow = allow.and_then(|node| disk_allow(node, report));
+        if let (Some(path), Some(allow)) = (path, allow) {
+            disks.insert(entry.key.clone(), Disk { path, allow });
+        }
+    }
+    Some(disks)
+}
+
+fn disk_path(node: &Node, report: &mut Report<'_>) -> Option<PathBuf> {
+    let written = text(node, report)?;
+    let path = Path::new(written);
+    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    if path.is_absolute() && plain && path.parent().is_some() && !written.chars().any(char::is_control) {
+        return Some(path.to_owned());
+    }
+    let help = "write an absolute path below /, without `..`";
+    report.add_with_help(&codes::HOST_DISK, &node.at, "this is not a path for a disk", help);
+    None
+}
+
+fn disk_allow(node: &Node, report: &mut Report<'_>) -> Option<BTreeSet<String>> {
+    let allow = items(node, report)?;
+    if allow.is_empty() {
+        let help = "write [clean_logs], [prune] or both, or remove the disk";
+        report.add_with_help(&codes::DISK_ALLOW, &node.at, "this permits nothing", help);
+    }
+    Some(allow.iter().filter_map(|item| word(item, &ON_DISKS, report)).map(str::to_owned).collect())
 }
 
 fn is_address(text: &str) -> bool {

@@ -204,9 +204,11 @@ impl Loader<'_> {
     fn hosts(&mut self, node: Option<&Node>) -> Vec<Host> {
         let socket =
             self.get(Form::Text, &["DOCKER_HOST"], None, hosts::endpoint).unwrap_or_else(|| hosts::SOCKET.to_owned());
-        self.get(Form::Yaml, &["FETTLE_HOSTS"], node, |node, report| hosts::read(node, &socket, report)).unwrap_or_else(
-            || vec![Host { name: "local".to_owned(), docker: socket.clone(), read: None, instances: Vec::new() }],
-        )
+        let base = self.base;
+        let hosts = self.get(Form::Yaml, &["FETTLE_HOSTS"], node, |node, report| {
+            hosts::read(node, &socket, base, report)
+        });
+        hosts.unwrap_or_else(|| vec![Host::only(socket.clone())])
     }
 
     fn auth(&mut self, node: Option<&Node>) -> Auth {
@@ -258,6 +260,9 @@ impl Loader<'_> {
                 let window = crate::core::duration::show(longest);
                 let message = format!("`limits`, `storm` or `trip` look back {window}, and rows would be gone by then");
                 report.add_with_help(&codes::RETENTION, &node.at, message, format!("write {window} or more"));
+            } else if kept < AUDIT_FLOOR {
+                let message = "the database keeps the last day of the audit, whatever it is told";
+                report.add_with_help(&codes::RETENTION, &node.at, message, "write 1d or more");
             }
             Some(kept)
         };
@@ -283,6 +288,9 @@ impl Loader<'_> {
         }
     }
 }
+
+/// The least that audit rows are kept: the schema refuses to delete younger ones.
+const AUDIT_FLOOR: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// A length of time above zero.
 pub(super) fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {

@@ -17,7 +17,7 @@ pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
 pub use environment::{Environment, process, unknown};
 pub use heartbeat::Heartbeat;
-pub use hosts::Host;
+pub use hosts::{Disk, Host, Tls};
 pub use limits::{Limits, Retention};
 pub use load::load;
 pub use log::{Log, LogFormat};
@@ -100,6 +100,12 @@ impl Config {
         Hosts::new(self.hosts.iter().map(|host| (host.name.as_str(), host.instances.as_slice())))
     }
 
+    /// The disks of all hosts and what is permitted on them.
+    pub fn disks(&self) -> Disks {
+        let of = |host: &Host| host.disks.iter().map(|(name, disk)| (name.clone(), disk.allow.clone())).collect();
+        self.hosts.iter().map(|host| (host.name.clone(), of(host))).collect()
+    }
+
     /// What rules are checked against.
     pub fn rule_context(&self) -> Context {
         Context {
@@ -109,8 +115,7 @@ impl Config {
             approvers: self.auth.has_approver(),
             alertmanager: self.alertmanager.is_some(),
             prometheus: self.prometheus.is_some(),
-            // No host names any yet: a rule with a disk target does not load.
-            disks: Disks::new(),
+            disks: self.disks(),
         }
     }
 }

@@ -53,6 +53,32 @@ shape! {
         read = "read",
         /// Values of `instance` that mean this host.
         instances = "instances",
+        /// Certificates for `tcp://`.
+        tls = "tls",
+        /// Its disks, by name: what clean-up of the host itself may be about.
+        disks = "disks",
+    }
+}
+
+shape! {
+    /// Certificates to speak to a Docker host with, PEM.
+    RawTls {
+        /// Who signed the daemon's certificate; nobody else is trusted.
+        ca_file = "ca_file",
+        /// The certificate that is shown to the daemon.
+        cert_file = "cert_file",
+        /// Its private key.
+        key_file = "key_file",
+    }
+}
+
+shape! {
+    /// A disk of a Docker host.
+    RawDisk {
+        /// Where it is mounted on the host, absolute.
+        path = "path",
+        /// The actions that are permitted on it: clean_logs, prune.
+        allow = "allow",
     }
 }
 

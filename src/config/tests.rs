@@ -164,7 +164,7 @@ fn a_variable_goes_before_the_file() {
     let local = good("", &[("DOCKER_HOST", "tcp://other:1"), ("DATABASE_URL", "postgresql://db/x")]);
     assert_eq!(
         local.hosts,
-        [Host { name: "local".into(), docker: "tcp://other:1".into(), read: None, instances: vec![] }]
+        [Host::only("tcp://other:1".into())]
     );
     assert_eq!(local.database.kind, DatabaseKind::Postgres);
 }
@@ -201,6 +201,13 @@ trip: on
     let found = bad(text, &[("FETTLE_FRESHNESS", "")]);
     insta::assert_snapshot!(found);
     assert!(!found.contains("hunter2"));
+}
+
+#[test]
+fn an_audit_is_kept_for_a_day_at_least() {
+    let told = bad("retention: {audit: 23h}\nlimits: {budget: [9 per 1h], target_budget: [9 per 1h]}\n", &[]);
+    assert!(told.contains("fettle.yaml:1:20: error[F057]") && told.contains("write 1d or more"), "{told}");
+    good("retention: {audit: 1d}\nlimits: {budget: [9 per 1h], target_budget: [9 per 1h]}\n", &[]);
 }
 
 #[test]
@@ -406,5 +413,62 @@ proptest! {
     #[test]
     fn no_text_makes_load_panic(text in "([a-z\"'{}\\[\\]:,$ -]|\n  |\n- |: |hosts|auth|tokens|listen|limits|\\PC){0,60}") {
         let _ = with(&text, &[]);
+    }
+}
+
+/// PEM of this kind: what it holds is not looked at when settings are loaded.
+fn pem(kind: &str) -> String {
+    format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n")
+}
+
+#[test]
+fn certificates_and_disks_of_a_host_are_read() {
+    let folder = TempDir::new().expect("a folder");
+    for (file, kind) in [("ca.pem", "CERTIFICATE"), ("cert.pem", "CERTIFICATE"), ("key.pem", "EC PRIVATE KEY")] {
+        fs::write(folder.path().join(file), pem(kind)).expect("written");
+    }
+    let text = "
+hosts:
+  far:
+    docker: tcp://10.0.0.12:2376
+    tls: {ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem}
+    disks:
+      srv: {path: /srv/logs, allow: [clean_logs, prune]}
+      data: {path: /data, allow: [prune]}
+  near:
+";
+    let (config, _) = read(&folder, text, &[]).unwrap_or_else(|found| panic!("{}", human(&found)));
+    let [far, near] = &config.hosts[..] else { panic!("{:?}", config.hosts) };
+    assert_eq!(far.tls.as_ref().map(|tls| tls.key_file.clone()), Some(folder.path().join("key.pem")));
+    assert_eq!(far.disks["srv"].path, Path::new("/srv/logs"));
+    assert!((near.tls.is_none(), near.disks.is_empty()) == (true, true));
+    let disks = config.rule_context().disks;
+    assert_eq!(disks["far"]["srv"].iter().collect::<Vec<_>>(), ["clean_logs", "prune"]);
+    assert_eq!(disks["far"]["data"].iter().collect::<Vec<_>>(), ["prune"]);
+}
+
+#[test]
+fn certificates_and_disks_that_cannot_be_used_are_told_with_their_place() {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("ca.pem"), pem("CERTIFICATE")).expect("written");
+    let tls = |text: &str| format!("hosts: {{a: {{docker: \"tcp://h:2376\", tls: {text}}}}}\n");
+    let disk = |text: &str| format!("hosts: {{a: {{disks: {text}}}}}\n");
+    for (text, code, says) in [
+        (tls("{ca_file: ca.pem, cert_file: ca.pem, key_file: ca.pem}"), "F077", "holds no private key"),
+        (tls("{ca_file: ca.pem, cert_file: gone.pem, key_file: ca.pem}"), "F077", "cannot read"),
+        (tls("{ca_file: ca.pem, cert_file: ca.pem}"), "F005", "`key_file` is missing"),
+        (tls("{ca_file: ca.pem, cert: ca.pem}"), "F004", "unknown key `cert`"),
+        ("hosts: {a: {tls: {ca_file: ca.pem, cert_file: ca.pem, key_file: ca.pem}}}\n".into(), "F076", "TLS is for tcp"),
+        (disk("{srv: {path: srv, allow: [prune]}}"), "F078", "not a path"),
+        (disk("{srv: {path: /, allow: [prune]}}"), "F078", "not a path"),
+        (disk("{srv: {path: /srv/../etc, allow: [prune]}}"), "F078", "not a path"),
+        (disk("{\"a b\": {path: /srv, allow: [prune]}}"), "F078", "not a name"),
+        (disk("{srv: {path: /srv, allow: []}}"), "F079", "permits nothing"),
+        (disk("{srv: {path: /srv, allow: [restart]}}"), "F010", "not possible here"),
+        (disk("{srv: {path: /srv}}"), "F005", "`allow` is missing"),
+    ] {
+        let found = read(&folder, &text, &[]).expect_err(&text);
+        let told = found.iter().any(|it| it.code == code && it.message.contains(says) && it.line == 1);
+        assert!(told, "{text}: {}", human(&found));
     }
 }

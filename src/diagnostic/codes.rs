@@ -23,8 +23,8 @@ macro_rules! codes {
     };
 }
 
-// F00x any file · F01x–F04x rules · F05x–F06x service configuration · F07x time intervals · F08x–F09x what steps do and
-// who agrees · F11x when fettle holds back by itself.
+// F00x any file · F01x–F04x rules · F05x–F06x service configuration · F070–F074 time intervals · F076–F079 hosts ·
+// F08x–F09x what steps do and who agrees · F11x when fettle holds back by itself.
 codes! {
     Error   F001 UNREADABLE          "A file or folder cannot be read, is too large, or is not UTF-8."
     Error   F002 NOT_YAML            "A file is not YAML, or is nested or repeated beyond all sense."
@@ -81,6 +81,11 @@ codes! {
     Error   F072 LOCATION            "A location is not the IANA name of a time zone."
     Error   F073 INTERVAL_EMPTY      "A list of time intervals, an entry or a field of one says nothing."
     Error   F074 NEVER_OPENS         "No instant is in a time interval."
+
+    Error   F076 HOST_TLS            "A host has `tls` and no endpoint of tcp."
+    Error   F077 CERTIFICATE_FILE    "A certificate or key file cannot be read, or holds none."
+    Error   F078 HOST_DISK           "A disk's name or path is not usable."
+    Error   F079 DISK_ALLOW          "A disk permits nothing."
 
     Error   F080 ACTION_TARGET       "An action or a parameter does not apply to this kind of target."
     Error   F081 DISK                "A disk is not configured for its host."

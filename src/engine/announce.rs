@@ -110,7 +110,7 @@ fn as_posted(outgoing: &Outgoing, now: Timestamp) -> Announcement {
     Announcement {
         labels: it.labels.clone(),
         annotations: it.annotations.clone(),
-        starts_at: it.at.min(ends_at),
+        starts_at: outgoing.starts_at.min(ends_at),
         ends_at,
         generator_url: None,
     }

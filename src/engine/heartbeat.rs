@@ -18,6 +18,7 @@ use crate::core::time::{Timestamp, after, since};
 use crate::engine::intake::chain;
 use crate::engine::shell::Shell;
 use crate::store::StoreError;
+use crate::telemetry::events;
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(5);
@@ -80,18 +81,13 @@ impl Heartbeat {
             let details = json!({"alertname": expected.alertname, "last_heard_at": heard,
                 "max_silence_seconds": expected.max_silence.as_secs()});
             records.push(Record::Event(EventRow { at: now, event, severity, details }));
-            tracing::warn!(
-                alertname = expected.alertname,
-                missing,
-                "the always-firing alert {}",
-                if missing { "is missing: the way from Prometheus to fettle is broken" } else { "is back" }
-            );
         }
         if shell.upstream.is_some() && (missing || was) {
             records.push(Record::Announce(Box::new(alert(expected, now, missing))));
         }
         if !records.is_empty() {
             shell.store.record(&records).await?;
+            events::received(&shell.metrics, &[], &records);
             shell.announce.notify_one();
         }
         Ok(missing)

@@ -42,3 +42,15 @@ pub struct Shell {
     /// Tells the announcer that something is to be told.
     pub announce: Notify,
 }
+
+/// Whoever makes something due earlier than the worker thinks says so here.
+pub trait Wake: Send + Sync {
+    /// Has the worker look at once for what is due.
+    fn wake(&self);
+}
+
+impl Wake for Shell {
+    fn wake(&self) {
+        self.wake.notify_one();
+    }
+}

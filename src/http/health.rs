@@ -1,6 +1,7 @@
 //! `GET /api/v1/health`: what works, part by part. Open to all, so it says little and costs little.
 //!
-//! Always holds: the parts are looked at no more than once a second, however many ask, and each look has a time limit.
+//! Always holds: the parts are looked at no more than once a second, however many ask, and each look has a time limit. A
+//! storm and pauses are told and make nothing unhealthy: fettle holds back because it works.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::problem::Problem;
+use super::storm::lasting;
 use crate::core::rule::set::RuleSet;
+use crate::core::settings::StormLimit;
 use crate::core::time::Timestamp;
 use crate::engine::clock::Time;
 use crate::engine::readiness::Readiness;
@@ -63,6 +66,8 @@ struct Components {
     docker: BTreeMap<String, Host>,
     rules: Rules,
     workers: Workers,
+    storm: Option<Storm>,
+    paused: Option<Paused>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -91,6 +96,29 @@ struct Workers {
     status: Status,
 }
 
+/// `None` in its place: the database does not tell.
+#[derive(Debug, Clone, Serialize)]
+struct Storm {
+    active: bool,
+    #[serde(flatten)]
+    lasting: Option<StormNow>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct StormNow {
+    since: Timestamp,
+    last_at: Timestamp,
+    targets: u32,
+    until: Timestamp,
+    then: &'static str,
+}
+
+/// How many pauses stand. `None` in its place: the database does not tell.
+#[derive(Debug, Clone, Serialize)]
+struct Paused {
+    pauses: usize,
+}
+
 /// What is looked at.
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
@@ -98,6 +126,7 @@ pub(super) struct Parts {
     pub(super) rules: Arc<ArcSwap<RuleSet>>,
     pub(super) reload: Arc<dyn Reload>,
     pub(super) readiness: Arc<Readiness>,
+    pub(super) storm: Option<StormLimit>,
     pub(super) time: Arc<Time>,
     pub(super) last: Mutex<Option<(Instant, Arc<Health>)>>,
 }
@@ -115,7 +144,7 @@ impl Parts {
     }
 
     async fn look(&self) -> Health {
-        let (database, docker) = futures_util::future::join(self.database(), self.docker()).await;
+        let ((database, storm, paused), docker) = futures_util::future::join(self.of_database(), self.docker()).await;
         let mut issues = self.readiness.ready().err().unwrap_or_default();
         let workers = if issues.is_empty() { Status::Healthy } else { Status::Degraded };
         let count = self.rules.load().len();
@@ -147,6 +176,8 @@ impl Parts {
                 docker,
                 rules: Rules { status: rules, count },
                 workers: Workers { status: workers },
+                storm,
+                paused,
             },
             issues,
         }
@@ -158,6 +189,27 @@ impl Parts {
         let latency_ms = (begun.elapsed().as_secs_f64() * 1e5).round() / 1e2;
         let status = if answered { Status::Healthy } else { Status::Unhealthy };
         Database { status, kind: self.store.kind(), latency_ms: answered.then_some(latency_ms) }
+    }
+
+    async fn of_database(&self) -> (Database, Option<Storm>, Option<Paused>) {
+        futures_util::future::join3(self.database(), self.storm(), self.paused()).await
+    }
+
+    async fn storm(&self) -> Option<Storm> {
+        let found = tokio::time::timeout(PATIENCE, self.store.storm()).await.ok()?.ok()?;
+        let lasting = lasting(found, self.storm, self.time.now()).map(|it| StormNow {
+            since: it.storm.since,
+            last_at: it.storm.last_at,
+            targets: it.storm.targets,
+            until: it.until,
+            then: it.limit.then.as_str(),
+        });
+        Some(Storm { active: lasting.is_some(), lasting })
+    }
+
+    async fn paused(&self) -> Option<Paused> {
+        let pauses = tokio::time::timeout(PATIENCE, self.store.pauses(self.time.now())).await.ok()?.ok()?;
+        Some(Paused { pauses: pauses.len() })
     }
 
     async fn docker(&self) -> BTreeMap<String, Host> {
@@ -184,9 +236,9 @@ pub(super) async fn one(parts: web::Data<Parts>, name: web::Path<String>) -> Res
     let health = parts.health().await;
     let components = serde_json::to_value(&health.components).unwrap_or(Value::Null);
     let Some(part) = components.get(name.as_str()) else {
-        return Err(Problem::not_found("components: database, docker, rules, workers"));
+        return Err(Problem::not_found("components: database, docker, rules, workers, storm, paused"));
     };
-    let of = |part: &Value| part.get("status").and_then(Value::as_str) == Some("unhealthy");
+    let of = |part: &Value| part.is_null() || part.get("status").and_then(Value::as_str) == Some("unhealthy");
     // Docker is a map of hosts: it does not work when none of them does.
     let hosts = part.as_object().filter(|_| name.as_str() == "docker").filter(|hosts| !hosts.is_empty());
     let unhealthy = hosts.map_or_else(|| of(part), |hosts| hosts.values().all(of));

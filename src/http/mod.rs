@@ -13,6 +13,7 @@ mod health;
 mod problem;
 mod sample;
 mod scrape;
+mod storm;
 mod webhook;
 
 use std::net::TcpListener;
@@ -35,10 +36,12 @@ use self::problem::Problem;
 use crate::config::{Auth, Limits};
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::Settings;
+use crate::core::target::Hosts;
 use crate::engine::clock::Time;
 use crate::engine::intake::Intake;
 use crate::engine::readiness::Readiness;
 use crate::engine::rulebook::Reload;
+use crate::engine::shell::Wake;
 use crate::platform::Platform;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -75,8 +78,12 @@ pub struct Deps {
     pub metrics: Arc<Metrics>,
     /// Time.
     pub time: Arc<Time>,
-    /// The service's limits, for what is left of its budgets.
+    /// The service's limits, for what is left of its budgets, and for storm and breakers.
     pub settings: Settings,
+    /// The configured hosts.
+    pub hosts: Hosts,
+    /// Whom to tell that a person answered.
+    pub wake: Arc<dyn Wake>,
     /// Who may speak, and whether anybody may scrape.
     pub auth: Auth,
     /// How large and how frequent notifications may be.
@@ -142,6 +149,7 @@ struct Routes {
     scrape: web::Data<scrape::Scrape>,
     metrics_open: web::Data<admin::MetricsOpen>,
     parts: web::Data<health::Parts>,
+    control: web::Data<api::Control>,
 }
 
 impl Routes {
@@ -151,6 +159,16 @@ impl Routes {
         metrics.senders_loaded(&deps.auth.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>());
         let Limits { body_bytes, senders, .. } = deps.limits;
         let door = webhook::Door::new(gate.clone(), intake.clone(), metrics.clone(), body_bytes, senders);
+        let control = api::Control {
+            store: deps.store.clone(),
+            rules: deps.rules.clone(),
+            hosts: deps.hosts,
+            settings: deps.settings.clone(),
+            time: deps.time.clone(),
+            wake: deps.wake,
+            bodies: api::bodies(),
+        };
+        let storm = deps.settings.storm;
         let scrape = scrape::Scrape {
             metrics,
             store: deps.store.clone(),
@@ -166,6 +184,7 @@ impl Routes {
             rules: deps.rules.clone(),
             reload: deps.reload.clone(),
             readiness: deps.readiness.clone(),
+            storm,
             time: deps.time,
             last: tokio::sync::Mutex::default(),
         };
@@ -179,6 +198,7 @@ impl Routes {
             scrape: web::Data::new(scrape),
             metrics_open: web::Data::new(admin::MetricsOpen(deps.auth.metrics_open)),
             parts: web::Data::new(parts),
+            control: web::Data::new(control),
         }
     }
 
@@ -192,6 +212,7 @@ impl Routes {
             .app_data(self.scrape.clone())
             .app_data(self.metrics_open.clone())
             .app_data(self.parts.clone())
+            .app_data(self.control.clone())
             .service(web::resource("/webhook").route(web::route().to(webhook::webhook)))
             .service(read("/-/healthy").route(get().to(admin::healthy)))
             .service(read("/-/ready").route(get().to(admin::ready)))
@@ -203,7 +224,14 @@ impl Routes {
             .service(read("/api/v1/remediations/{id}").route(get().to(api::remediation)))
             .service(read("/api/v1/actions").route(get().to(api::actions)))
             .service(read("/api/v1/alerts").route(get().to(api::alerts)))
-            .service(read("/api/v1/rules").route(get().to(api::rules)));
+            .service(read("/api/v1/rules").route(get().to(api::rules)))
+            .service(write("/api/v1/remediations/{id}/approve").route(web::post().to(api::approve)))
+            .service(write("/api/v1/remediations/{id}/reject").route(web::post().to(api::reject)))
+            .service(write("/api/v1/remediations/{id}/cancel").route(web::post().to(api::cancel)))
+            .service(both("/api/v1/pause").route(get().to(api::pauses)).route(web::post().to(api::pause)))
+            .service(only("/api/v1/pause/{id}", "DELETE").route(web::delete().to(api::resume)))
+            .service(read("/api/v1/breakers").route(get().to(api::breakers)))
+            .service(write("/api/v1/breakers/{rule}/reset").route(web::post().to(api::reset)));
     }
 }
 
@@ -217,6 +245,10 @@ fn read(path: &str) -> Resource {
 
 fn write(path: &str) -> Resource {
     only(path, "POST")
+}
+
+fn both(path: &str) -> Resource {
+    only(path, "GET, HEAD, POST")
 }
 
 fn only(path: &str, allow: &'static str) -> Resource {

@@ -39,6 +39,16 @@ pub enum Kind {
     MalformedNotification,
     /// A parameter does not read.
     InvalidParameter,
+    /// The body is not the JSON that is asked for.
+    MalformedBody,
+    /// Another plan is proposed by now.
+    PlanChanged,
+    /// The plan was answered already.
+    PlanUsed,
+    /// Nobody answered in time.
+    PlanTimedOut,
+    /// Nothing waits for an answer.
+    NotWaiting,
     /// Too much is under way; come again.
     Overloaded,
     /// It could not be stored; come again.
@@ -74,6 +84,11 @@ impl Kind {
                 (S::BAD_REQUEST, "malformed-notification", "Not a notification of version 4")
             }
             Self::InvalidParameter => (S::BAD_REQUEST, "invalid-parameter", "A parameter does not read"),
+            Self::MalformedBody => (S::BAD_REQUEST, "malformed-body", "The body is not what is asked for"),
+            Self::PlanChanged => (S::CONFLICT, "plan-changed", "Another plan is proposed now"),
+            Self::PlanUsed => (S::CONFLICT, "plan-used", "The plan was answered already"),
+            Self::PlanTimedOut => (S::CONFLICT, "plan-timed-out", "The time for an answer is over"),
+            Self::NotWaiting => (S::CONFLICT, "not-waiting", "Nothing waits for an answer"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", "Too much is under way"),
             Self::NotStored => (S::SERVICE_UNAVAILABLE, "not-stored", "It could not be stored"),
             Self::Closing => (S::SERVICE_UNAVAILABLE, "closing", "fettle is shutting down"),
@@ -123,6 +138,14 @@ impl Problem {
     pub fn store(error: &StoreError) -> Self {
         let it = Self::new(Kind::StoreUnavailable, "the database does not answer; what is asked for is still stored");
         tracing::warn!(request.id = %it.id, error = %super::chain(error), "a question could not be answered from the database");
+        it
+    }
+
+    /// What was asked for could not be stored. The cause goes to the log, here and once.
+    #[must_use]
+    pub fn not_stored(error: &StoreError) -> Self {
+        let it = Self::new(Kind::NotStored, "the database did not take it; come again");
+        tracing::warn!(request.id = %it.id, error = %super::chain(error), "what was asked for could not be stored");
         it
     }
 
@@ -200,7 +223,7 @@ impl ResponseError for Problem {
 mod tests {
     use super::*;
 
-    const ALL: [Kind; 18] = [
+    const ALL: [Kind; 23] = [
         Kind::Unauthorized,
         Kind::Forbidden,
         Kind::Foreign,
@@ -212,6 +235,11 @@ mod tests {
         Kind::BrokenBody,
         Kind::MalformedNotification,
         Kind::InvalidParameter,
+        Kind::MalformedBody,
+        Kind::PlanChanged,
+        Kind::PlanUsed,
+        Kind::PlanTimedOut,
+        Kind::NotWaiting,
         Kind::Overloaded,
         Kind::NotStored,
         Kind::Closing,
@@ -242,6 +270,11 @@ mod tests {
         400 /problems/broken-body: The body broke off
         400 /problems/malformed-notification: Not a notification of version 4
         400 /problems/invalid-parameter: A parameter does not read
+        400 /problems/malformed-body: The body is not what is asked for
+        409 /problems/plan-changed: Another plan is proposed now
+        409 /problems/plan-used: The plan was answered already
+        409 /problems/plan-timed-out: The time for an answer is over
+        409 /problems/not-waiting: Nothing waits for an answer
         503 /problems/overloaded: Too much is under way
         503 /problems/not-stored: It could not be stored
         503 /problems/closing: fettle is shutting down

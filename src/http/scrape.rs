@@ -1,4 +1,4 @@
-//! What a scrape must ask for first: open remediations, the queue, what is left of the budgets.
+//! What a scrape must ask for first: open remediations, the queue, what is left of the budgets, pauses, the storm, breakers.
 //!
 //! Always holds: a scrape is answered within [`PATIENCE`] and a little, whatever the database does; what could not be read
 //! keeps its last value and `fettle_store_up` says so.
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::api::{breaker_stands, unproven_since};
+use super::storm::lasting;
 use crate::core::guard::ledger::ScopeKind;
 use crate::core::rule::model::{Budget, Rule};
 use crate::core::rule::set::RuleSet;
@@ -51,18 +53,28 @@ impl Scrape {
     async fn read(&self) -> bool {
         let rules = self.rules.load_full();
         let now = self.time.now();
+        let trip = self.settings.trip;
         let longest = budgets(&rules, &self.settings).map(|budget| budget.per).max().unwrap_or_default();
-        // Both at once, so that a scrape costs the database one round trip's time.
-        let (open, spent) =
-            futures_util::future::join(self.store.open_by_state(), self.store.spent(before(now, longest))).await;
-        match (open, spent) {
-            (Ok(open), Ok(spent)) => {
+        // All at once, so that a scrape costs the database one round trip's time.
+        let read = futures_util::future::try_join5(
+            self.store.open_by_state(),
+            self.store.spent(before(now, longest)),
+            self.store.pauses(now),
+            self.store.storm(),
+            self.store.breakers(unproven_since(trip, now)),
+        );
+        match read.await {
+            Ok((open, spent, pauses, storm, breakers)) => {
                 self.metrics.open(&open);
+                self.metrics.paused(pauses.len());
+                self.metrics.storm(lasting(storm, self.settings.storm, now).is_some());
+                let stand = breakers.iter().map(|(rule, it)| (rule.as_str(), breaker_stands(it, trip, now).0));
+                self.metrics.breakers(stand);
                 let left = remaining(&rules, &self.settings, &spent, now);
                 self.metrics.budgets(left.iter().map(|(rule, scope, left)| (rule.as_str(), scope.as_str(), *left)));
                 true
             }
-            (Err(error), _) | (_, Err(error)) => {
+            Err(error) => {
                 if let Some(unsaid) = self.complaints.due("scrape") {
                     tracing::warn!(error = %super::chain(&error), unsaid, "metrics could not be read from the database");
                 }

@@ -111,6 +111,9 @@ pub enum PlatformError {
     /// The target is of a kind that this cannot be done to, or its own limits forbid it: nothing was sent.
     #[error("{0}")]
     Unfit(String),
+    /// Something was done, but not all of it, or it was not enough.
+    #[error("{0}")]
+    Incomplete(String),
     /// What was given as a container id is not a full one: nothing was sent. A fault of ours.
     #[error("{0:?} is not a full container id")]
     NotAnId(String),
@@ -126,10 +129,10 @@ impl PlatformError {
         )
     }
 
-    /// Whether the daemon has said its last word: it is not still at it.
+    /// Whether the last word is said: the daemon is not still at it.
     #[must_use]
     pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Answered { .. })
+        matches!(self, Self::Answered { .. } | Self::Incomplete(_))
     }
 
     /// A bounded label for the audit and for metrics.
@@ -145,6 +148,7 @@ impl PlatformError {
             Self::Answered { .. } => "docker_error",
             Self::SameDaemon { .. } => "same_daemon",
             Self::Unfit(_) => "unfit",
+            Self::Incomplete(_) => "incomplete",
             Self::NotAnId(_) => "not_an_id",
         }
     }

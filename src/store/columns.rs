@@ -10,8 +10,10 @@ use super::text::{clean, clean_opt, json};
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
+use crate::core::announcement::Announcement;
+use crate::core::remediation::loan::Loan;
 use crate::core::remediation::outcome::Outcome;
-use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
+use crate::core::remediation::record::{ActionRow, BreakerRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
 
@@ -85,6 +87,10 @@ pub(super) struct Records<'a> {
     pub(super) verdicts: Vec<&'a VerdictRow>,
     pub(super) transitions: Vec<&'a TransitionRow>,
     pub(super) events: Vec<&'a EventRow>,
+    pub(super) breakers: Vec<&'a BreakerRow>,
+    pub(super) loans: Vec<&'a Loan>,
+    pub(super) announcements: Vec<&'a Announcement>,
+    pub(super) ended: Vec<&'a AlertState>,
 }
 
 impl<'a> From<&'a [Record]> for Records<'a> {
@@ -97,12 +103,12 @@ impl<'a> From<&'a [Record]> for Records<'a> {
                 Record::Verdict { row, .. } => sorted.verdicts.push(row),
                 Record::Transition(row) => sorted.transitions.push(row),
                 Record::Event(row) => sorted.events.push(row),
+                Record::Breaker(row) => sorted.breakers.push(row),
+                Record::Loan(loan) => sorted.loans.push(loan),
+                Record::Announce(it) => sorted.announcements.push(it),
+                Record::Ended(alert) => sorted.ended.push(alert),
                 // Counted by metrics and told by a transition.
-                Record::Refusal { .. }
-                | Record::Announce(_)
-                | Record::Loan(_)
-                | Record::Breaker(_)
-                | Record::Ended(_) => {}
+                Record::Refusal { .. } => {}
             }
         }
         sorted
@@ -116,7 +122,8 @@ pub(super) fn event_id(at: Timestamp) -> Id {
     Id(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
 }
 
-/// The alerts whose whole row is new, and those of which something changed. A stale word often changes nothing.
+/// The alerts whose whole row is new, and those of which something changed. A stale word often changes nothing. What is
+/// known comes without labels, which never change: they are what the fingerprint is made of.
 pub(super) fn new_and_changed<'a>(
     alerts: &'a [AlertState],
     known: &HashMap<Fingerprint, AlertState>,
@@ -125,11 +132,31 @@ pub(super) fn new_and_changed<'a>(
     for alert in alerts {
         match known.get(&alert.fingerprint) {
             None => new.push(alert),
-            Some(known) if known != alert => changed.push(alert),
+            Some(known) if !is_same(known, alert) => changed.push(alert),
             Some(_) => {}
         }
     }
     // Two replicas that insert the same alerts must meet at the first, not each in the middle of the other's.
     new.sort_by_key(|alert| alert.fingerprint);
     (new, changed)
+}
+
+/// Whether two states of one alert are the same, labels aside.
+fn is_same(one: &AlertState, other: &AlertState) -> bool {
+    let state = |alert: &AlertState| {
+        let AlertState {
+            fingerprint: _,
+            labels: _,
+            episode,
+            firing,
+            starts_at,
+            first_at,
+            evidence_at,
+            heard_at,
+            ended_at,
+            end_heard_at,
+        } = *alert;
+        (episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at)
+    };
+    state(one) == state(other)
 }

@@ -9,12 +9,15 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::model::{
-    Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, LedgerAsk, NewNotification, ReceiveAsk, Spent,
-    StoredNotification,
+    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
 };
 use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
-use super::{Judge, Store, StoreError, Think};
+use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
+use crate::core::remediation::loan::Loan;
+use crate::core::remediation::record::Record;
+use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 
 /// A store that opens later.
@@ -65,7 +68,31 @@ forward! {
     fn claim(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Claimed>;
     fn next_due(&self, now: Timestamp) -> Option<Timestamp>;
     fn attached(&self, remediation: Uuid) -> Vec<AlertState>;
+    fn facts(&self, ask: &FactsAsk) -> Facts;
+    fn peek(&self, asks: &[&LedgerAsk]) -> Vec<Ledger>;
     fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Admission;
+    fn claim_loans(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<ClaimedLoan>;
+    fn loan_facts(&self, loan: &Loan, now: Timestamp) -> (Vec<AlertState>, Vec<Pause>);
+    fn admit_return(&self, claim: &Claim, ask: &LedgerAsk, judge: JudgeReturn<'_>) -> LoanAdmission;
+    fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Option<Claim>;
+    fn pause(&self, pause: &Pause) -> ();
+    fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> bool;
+    fn pauses(&self, now: Timestamp) -> Vec<Pause>;
+    fn answer(&self, remediation: Uuid, answer: &Answer) -> Answered;
+    fn breakers(&self, since: Timestamp) -> Vec<(String, Breaker)>;
+    fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> bool;
+    fn storm(&self) -> Option<Storm>;
+    fn announcements(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        renew_before: Timestamp,
+        lease_until: Timestamp,
+        limit: u32
+    ) -> Vec<Outgoing>;
+    fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> ();
+    fn record(&self, records: &[Record]) -> ();
+    fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
     fn commit(&self, claim: &Claim, commit: &Commit) -> Option<Closed>;
     fn release(&self, owner: Uuid) -> u64;
     fn adopt(&self, owner: Uuid) -> u64;

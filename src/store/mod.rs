@@ -6,6 +6,7 @@
 //! Thinking is the core's: where a decision needs facts that must not change under it, the method takes it as a function
 //! of those facts and calls it inside the transaction.
 
+mod around;
 mod columns;
 mod connect;
 mod error;
@@ -46,7 +47,6 @@ pub type JudgeReturn<'a> = &'a (dyn Fn(&[Ledger]) -> Result<LoanCommit, Refusal>
 
 /// What fettle remembers.
 #[async_trait]
-#[expect(unused_variables, reason = "what a store does not do yet")]
 pub trait Store: Send + Sync {
     /// `postgres` or `sqlite`.
     fn kind(&self) -> &'static str;
@@ -90,14 +90,10 @@ pub trait Store: Send + Sync {
 
     /// What is the case around a remediation, with the alerts attached to it: everything a decision is made from, in one
     /// round trip.
-    async fn facts(&self, ask: &FactsAsk) -> Result<Facts, StoreError> {
-        Ok(Facts { alerts: self.attached(ask.remediation).await?, ..Facts::default() })
-    }
+    async fn facts(&self, ask: &FactsAsk) -> Result<Facts, StoreError>;
 
     /// Reads the ledger for each effect of `asks` without a lock: whether it could be admitted now.
-    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError>;
 
     /// Reads the ledger for each effect of `asks` under the budgets' lock, lets `judge` decide and stores its commit, or
     /// nothing.
@@ -110,65 +106,46 @@ pub trait Store: Send + Sync {
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<ClaimedLoan>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    ) -> Result<Vec<ClaimedLoan>, StoreError>;
 
-    /// The alerts of the remediation that lent, and the pauses that are not over.
-    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    /// The alerts of the remediation that lent, and of those of the same rule and target after it; and the pauses that are
+    /// not over.
+    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError>;
 
-    /// As [`admit`](Store::admit), for the return of a loan. `None` in it: the claim was lost.
+    /// As [`admit`](Store::admit), for the return of a loan. The remediation that lent is like any other here: while it is
+    /// at work, its loan is not returned.
     async fn admit_return(
         &self,
         claim: &Claim,
         ask: &LedgerAsk,
         judge: JudgeReturn<'_>,
-    ) -> Result<LoanAdmission, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    ) -> Result<LoanAdmission, StoreError>;
 
     /// Stores a decision about a loan. `None` when the claim was lost: then nothing was stored.
-    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError>;
 
     /// Stores a pause.
-    async fn pause(&self, pause: &Pause) -> Result<(), StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn pause(&self, pause: &Pause) -> Result<(), StoreError>;
 
     /// Ends a pause at `now`, by `by`; false when there is none of that id that is not over.
-    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Pauses that are not over at `now`, newest first.
-    async fn pauses(&self, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn pauses(&self, now: Timestamp) -> Result<Vec<Pause>, StoreError>;
 
-    /// Stores a person's answer about a remediation, and wakes it. What it answers is compared in the same transaction.
-    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    /// Stores a person's answer about a remediation, and wakes it. What it answers is compared in the same transaction. What
+    /// somebody decides about a proposal meanwhile, without the answer, finds its claim lost.
+    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError>;
 
     /// The breakers of all rules that were ever opened, with what is unproven since `since`.
-    async fn breakers(&self, since: Timestamp) -> Result<Vec<(String, Breaker)>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn breakers(&self, since: Timestamp) -> Result<Vec<(String, Breaker)>, StoreError>;
 
     /// Closes a rule's breaker by hand; what was unproven before counts no more. False when it was not open and nothing was
     /// unproven.
-    async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError>;
 
     /// The storm as it was last found.
-    async fn storm(&self) -> Result<Option<Storm>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn storm(&self) -> Result<Option<Storm>, StoreError>;
 
     /// Announcements to be delivered now: new or changed ones, and standing ones that were last delivered before
     /// `renew_before`; claimed until `lease_until`. A `FettleGaveUp` whose alerts are all resolved is taken back.
@@ -179,29 +156,21 @@ pub trait Store: Send + Sync {
         renew_before: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Outgoing>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    ) -> Result<Vec<Outgoing>, StoreError>;
 
     /// An announcement was delivered to every peer as it stood in `outgoing`; a change since then stays to be delivered.
-    async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError>;
 
     /// Stores one announcement that belongs to no decision, and events beside it.
-    async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError>;
 
     /// When the alert of this name was last heard firing, for the heartbeat.
-    async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
-        Err(StoreError::Unusable("this store does not do that yet".to_owned()))
-    }
+    async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError>;
 
     /// Stores a decision. `None` when the claim was lost: then nothing was stored.
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError>;
 
-    /// Gives back every claim of `owner`.
+    /// Gives back every claim of `owner`: on remediations, loans and announcements.
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
 
     /// Gives back the claims of processes that are known to be dead. Effects under way too: claiming one means to look,

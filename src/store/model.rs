@@ -62,7 +62,7 @@ pub struct ReceiveAsk {
     pub fingerprints: HashSet<Fingerprint>,
     /// Targets they may be about, as written.
     pub targets: HashSet<String>,
-    /// How far back a `fixed` may lie to count as regressed.
+    /// How far back a `fixed`, or the return of a loan, may lie to count as regressed.
     pub fixed_since: Option<Timestamp>,
     /// From when on targets count for the storm; `None` when storms are off.
     pub recent_since: Option<Timestamp>,
@@ -222,6 +222,8 @@ pub struct Outgoing {
     pub id: Uuid,
     /// Rises with every change; what was delivered is compared with it.
     pub version: i64,
+    /// Since when it stands.
+    pub starts_at: Timestamp,
     /// As it stands.
     pub announcement: Announcement,
 }

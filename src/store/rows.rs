@@ -15,7 +15,7 @@ use crate::core::alert::labels::Labels;
 use crate::core::remediation::state::{Remediation, StateName};
 
 /// Which value does not read back.
-pub(super) struct Garbled(&'static str);
+pub(super) struct Garbled(pub(super) &'static str);
 
 impl Garbled {
     pub(super) fn during(&self, operation: &'static str) -> StoreError {
@@ -48,10 +48,10 @@ impl From<NotificationRow> for StoredNotification {
     }
 }
 
+/// An alert without its labels, for who has them from elsewhere: reading them back costs more than all the rest.
 #[derive(FromRow)]
-pub(super) struct AlertRow {
+pub(super) struct KnownRow {
     fingerprint: String,
-    labels: Json<Labels>,
     episode: i64,
     firing: bool,
     starts_at: Instant,
@@ -62,12 +62,24 @@ pub(super) struct AlertRow {
     end_heard_at: Option<Instant>,
 }
 
-impl TryFrom<AlertRow> for AlertState {
+/// The columns of [`KnownRow`] in their order, as PostgreSQL gives many rows in one value.
+pub(super) type KnownColumns =
+    (String, i64, bool, Instant, Instant, Instant, Instant, Option<Instant>, Option<Instant>);
+
+impl From<KnownColumns> for KnownRow {
+    fn from(columns: KnownColumns) -> Self {
+        let (fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at) =
+            columns;
+        Self { fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at }
+    }
+}
+
+impl TryFrom<KnownRow> for AlertState {
     type Error = Garbled;
-    fn try_from(row: AlertRow) -> Result<Self, Garbled> {
+    fn try_from(row: KnownRow) -> Result<Self, Garbled> {
         Ok(Self {
             fingerprint: fingerprint(&row.fingerprint)?,
-            labels: row.labels.0,
+            labels: Labels::default(),
             episode: row.episode,
             firing: row.firing,
             starts_at: row.starts_at.0,
@@ -77,6 +89,20 @@ impl TryFrom<AlertRow> for AlertState {
             ended_at: row.ended_at.map(|at| at.0),
             end_heard_at: row.end_heard_at.map(|at| at.0),
         })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct AlertRow {
+    #[sqlx(flatten)]
+    known: KnownRow,
+    labels: Json<Labels>,
+}
+
+impl TryFrom<AlertRow> for AlertState {
+    type Error = Garbled;
+    fn try_from(row: AlertRow) -> Result<Self, Garbled> {
+        Ok(Self { labels: row.labels.0, ..row.known.try_into()? })
     }
 }
 
@@ -106,6 +132,15 @@ pub(super) struct CandidateRow {
     remediation_id: Option<Id>,
 }
 
+/// The columns of [`CandidateRow`] in their order.
+pub(super) type CandidateColumns = (String, String, i64, String, String, Option<Id>);
+
+impl From<CandidateColumns> for CandidateRow {
+    fn from((fingerprint, rule, episode, target, standing, remediation_id): CandidateColumns) -> Self {
+        Self { fingerprint, rule, episode, target, standing, remediation_id }
+    }
+}
+
 impl TryFrom<CandidateRow> for Candidate {
     type Error = Garbled;
     fn try_from(row: CandidateRow) -> Result<Self, Garbled> {
@@ -128,6 +163,15 @@ pub(super) struct OpenRow {
     state: String,
 }
 
+/// The columns of [`OpenRow`] in their order.
+pub(super) type OpenColumns = (String, Id, String, String);
+
+impl From<OpenColumns> for OpenRow {
+    fn from((target, id, rule, state): OpenColumns) -> Self {
+        Self { target, id, rule, state }
+    }
+}
+
 impl TryFrom<OpenRow> for (String, OpenTarget) {
     type Error = Garbled;
     fn try_from(row: OpenRow) -> Result<Self, Garbled> {
@@ -143,6 +187,15 @@ pub(super) struct FixRow {
     closed_at: Instant,
     last_action: Option<String>,
     rung: Option<i64>,
+}
+
+/// The columns of [`FixRow`] in their order.
+pub(super) type FixColumns = (String, String, Instant, Option<String>, Option<i64>);
+
+impl From<FixColumns> for FixRow {
+    fn from((rule, target, closed_at, last_action, rung): FixColumns) -> Self {
+        Self { rule, target, closed_at, last_action, rung }
+    }
 }
 
 impl FixRow {

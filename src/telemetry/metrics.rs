@@ -2,8 +2,8 @@
 //!
 //! Always holds: a series whose label values are known beforehand exists from the start, so that a rate begins at zero
 //! and not at the first failure; what belongs to a rule goes when the rule is no longer loaded. Counting never fails and
-//! never waits for I/O. What must be read from elsewhere (open remediations, the queue, budgets) is set by whoever
-//! answers the scrape.
+//! never waits for I/O. What must be read from elsewhere (open remediations, the queue, budgets, pauses, the storm, breakers)
+//! is set by whoever answers the scrape.
 
 mod maker;
 mod per_rule;
@@ -15,7 +15,9 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use crate::core::action;
+use crate::core::action::NAMES;
+use crate::core::announcement::AnnouncementName;
+use crate::core::guard::BreakerState;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::refusal::Guard;
 use crate::core::remediation::state::StateName;
@@ -33,7 +35,42 @@ pub const UNKNOWN_SENDER: &str = "unknown";
 pub const ANONYMOUS: &str = "anonymous";
 
 /// Events that have a name so far, for series that exist from the start.
-const EVENTS: [&str; 3] = ["cleared_unproven", "escalated", "gave_up"];
+const EVENTS: [&str; 4] = ["cleared_unproven", "escalated", "gave_up", "storm_began"];
+
+/// Actions as the audit names them: what rules can ask for, and the return of a loan.
+const ACTIONS: [&str; NAMES.len() + 1] = {
+    let mut all = ["restore"; NAMES.len() + 1];
+    let mut at = 0;
+    while at < NAMES.len() {
+        all[at] = NAMES[at];
+        at += 1;
+    }
+    all
+};
+
+/// What becomes of an announcement's delivery to one peer or to all.
+const DELIVERIES: [&str; 2] = ["delivered", "failed"];
+
+/// Whom fettle asks and tells besides Docker.
+const PEER_KINDS: [&str; 2] = ["alertmanager", "prometheus"];
+
+/// Answers of such a peer whose series exist from the start: what it says when it works, when it is wrongly addressed or
+/// refuses the credentials, when it is broken, and why there is no status at all.
+const UPSTREAM_CODES: [&str; 13] = [
+    "200",
+    "400",
+    "401",
+    "403",
+    "404",
+    "500",
+    "502",
+    "503",
+    "upstream_unreachable",
+    "upstream_timeout",
+    "upstream_broken",
+    "upstream_too_large",
+    "upstream_senseless",
+];
 
 /// Up to the 5 s a sender is left waiting; fine where a commit lies (0.5 ms) and where the goals are (10 and 25 ms).
 const INTAKE: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -65,6 +102,10 @@ pub struct Metrics {
     reload_ok: IntGauge,
     reload_at: Gauge,
     events: IntCounterVec,
+    paused: IntGauge,
+    storm: IntGauge,
+    announcements: IntCounterVec,
+    upstream: IntCounterVec,
     rules: PerRule,
 }
 
@@ -143,6 +184,18 @@ impl Metrics {
                 "When rules were last loaded, in Unix time.",
             ),
             events: of.counters("fettle_events_total", "Events, by name.", &["event"]),
+            paused: of.gauge("fettle_paused", "Pauses that stand, whatever they are about; 0 when nothing is paused."),
+            storm: of.gauge("fettle_storm", "1 while so much is wrong at once that fettle holds back, else 0."),
+            announcements: of.counters(
+                "fettle_announcements_total",
+                "Deliveries of fettle's own alerts to Alertmanager, by the alert's name and what became of them.",
+                &["name", "result"],
+            ),
+            upstream: of.counters(
+                "fettle_upstream_requests_total",
+                "Requests to Alertmanager and Prometheus, by HTTP status or the kind of failure.",
+                &["peer_kind", "code"],
+            ),
             rules: PerRule::new(),
             registry: of.0,
         };
@@ -164,8 +217,18 @@ impl Metrics {
         for state in StateName::ALL.iter().filter(|&&state| state != StateName::Closed) {
             self.open.with_label_values(&[state.as_str()]);
         }
-        for action in action::NAMES {
+        for action in ACTIONS {
             self.action_seconds.with_label_values(&[action]);
+        }
+        for name in AnnouncementName::ALL {
+            for result in DELIVERIES {
+                self.announcements.with_label_values(&[name.as_str(), result]);
+            }
+        }
+        for peer_kind in PEER_KINDS {
+            for code in UPSTREAM_CODES {
+                self.upstream.with_label_values(&[peer_kind, code]);
+            }
         }
         for event in EVENTS {
             self.events.with_label_values(&[event]);
@@ -250,6 +313,33 @@ impl Metrics {
         for (rule, scope, left) in remaining {
             self.budget.with_label_values(&[rule, scope]).set(f64::from(left));
         }
+    }
+
+    /// How many pauses stand.
+    pub fn paused(&self, pauses: usize) {
+        self.paused.set(i64::try_from(pauses).unwrap_or(i64::MAX));
+    }
+
+    /// Whether there is a storm.
+    pub fn storm(&self, is_on: bool) {
+        self.storm.set(i64::from(is_on));
+    }
+
+    /// Where the breakers of rules stand; those that are not named are closed. Replaces what was said before.
+    pub fn breakers<'a>(&self, stand: impl IntoIterator<Item = (&'a str, BreakerState)>) {
+        self.rules.breakers(stand);
+    }
+
+    /// One of fettle's own alerts was delivered, or could not be.
+    pub fn announced(&self, name: AnnouncementName, ok: bool) {
+        let [delivered, failed] = DELIVERIES;
+        self.announcements.with_label_values(&[name.as_str(), if ok { delivered } else { failed }]).inc();
+    }
+
+    /// A request to a peer is over: `alertmanager` or `prometheus`, and the HTTP status or a bounded word for why there is
+    /// none.
+    pub fn upstream(&self, peer_kind: &'static str, code: &str) {
+        self.upstream.with_label_values(&[peer_kind, code]).inc();
     }
 
     /// Whether the database answered.

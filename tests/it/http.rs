@@ -1,6 +1,10 @@
 //! The HTTP edge against a real server and a real database: what is let in, what is refused, and with which words.
 
 mod access;
+mod answers;
 mod bodies;
+mod breakers;
+mod pauses;
+mod proposals;
 mod reading;
 mod slow;

@@ -22,6 +22,20 @@ fn commands() -> Vec<String> {
     blocks.flat_map(str::lines).map(str::to_owned).collect()
 }
 
+#[test]
+fn every_rules_file_in_the_readme_loads() {
+    use fettle::core::rule::compile::{Context, SourceFile, compile};
+    let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let rules: Vec<_> = blocks.filter(|block| block.starts_with("version:")).collect();
+    assert!(rules.len() >= 2, "the examples are there");
+    for block in rules {
+        let file = SourceFile { path: "README.md".into(), text: block.to_owned() };
+        let context = Context { approvers: true, alertmanager: true, prometheus: true, ..Context::default() };
+        compile(&[file], &context).unwrap_or_else(|problems| panic!("{block}\n{problems:#?}"));
+    }
+}
+
 /// A person's terminal: the built binary in the PATH, speaking to this fettle and this Docker.
 struct Terminal {
     port: u16,

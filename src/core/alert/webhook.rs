@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::episode::Word;
 use super::fingerprint::Fingerprint;
 use super::labels::Labels;
-use crate::core::time::{Timestamp, micros};
+use crate::core::time::{Timestamp, micros, read};
 
 /// One notification: all alerts of a group that Alertmanager chose to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,9 +127,9 @@ struct Wire {
 struct WireAlert {
     status: Status,
     labels: Labels,
-    starts_at: Timestamp,
+    starts_at: Instant,
     #[serde(default)]
-    ends_at: Option<Timestamp>,
+    ends_at: Option<Instant>,
     #[serde(default, rename = "annotations")]
     _annotations: Strings,
 }
@@ -160,8 +160,8 @@ impl From<WireAlert> for Alert {
             fingerprint: Fingerprint::of(&wire.labels),
             labels: wire.labels,
             firing: wire.status == Status::Firing,
-            starts_at: micros(wire.starts_at),
-            ends_at: wire.ends_at.filter(ended).map(micros),
+            starts_at: micros(wire.starts_at.0),
+            ends_at: wire.ends_at.map(|at| at.0).filter(ended).map(micros),
         }
     }
 }
@@ -181,6 +181,25 @@ impl<'de> Deserialize<'de> for Version {
             }
         }
         from.deserialize_str(Four)
+    }
+}
+
+/// An instant as Go writes it.
+struct Instant(Timestamp);
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Written;
+        impl Visitor<'_> for Written {
+            type Value = Instant;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a timestamp string")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Instant, E> {
+                read(text).map(Instant).map_err(E::custom)
+            }
+        }
+        from.deserialize_str(Written)
     }
 }
 

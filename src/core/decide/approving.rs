@@ -30,7 +30,7 @@ pub(super) fn fresh_answer<'a>(turn: &'a Turn<'_>) -> Option<&'a Answer> {
     let meant = match (&turn.remediation.state, answer.kind) {
         (_, AnswerKind::Cancel) => true,
         (State::AwaitingApproval { proposal, until }, _) => {
-            answer.plan.as_deref() == Some(&*proposal.hash) && answer.at <= *until
+            answer.plan.as_deref() == Some(&*proposal.hash) && (proposal.asked_at..=*until).contains(&answer.at)
         }
         _ => false,
     };

@@ -20,7 +20,7 @@ use crate::core::rule::model::{Mode, Rule, Step};
 use crate::core::settings::Settings;
 use crate::core::sight::{Container, Found, Pin, Sight};
 use crate::core::target::Target;
-use crate::core::time::after;
+use crate::core::time::{after, before};
 
 /// Looks that may fail in a row before the step counts as failed. With the pauses that is 7 s: a daemon that restarts is
 /// back by then.
@@ -185,6 +185,7 @@ fn ask(turn: &Turn<'_>, rule: &Rule, target: &Target, sight: &Sight, mode: Mode)
         keys: sight.keys(),
         mode: if mode == Mode::Observe { Mode::Observe } else { Mode::Act },
         now: turn.facts.now,
+        unproven_since: before(turn.facts.now, turn.facts.settings.trip.map(|trip| trip.within).unwrap_or_default()),
         scopes: guard::scopes(rule, turn.facts.settings, sight),
     }
 }

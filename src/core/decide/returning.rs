@@ -232,6 +232,7 @@ fn seen(turn: Turn<'_>, sight: &Sight) -> LoanDecision {
         keys: loan.keys.clone(),
         mode: Mode::Act,
         now,
+        unproven_since: now,
         scopes: Vec::new(),
     };
     let request = Request {

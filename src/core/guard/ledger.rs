@@ -26,6 +26,8 @@ pub struct LedgerAsk {
     pub mode: Mode,
     /// Now, by the store's clock.
     pub now: Timestamp,
+    /// Verdicts of the rule that proved nothing are counted from here on, for its breaker.
+    pub unproven_since: Timestamp,
     /// Every budget that must hold.
     pub scopes: Vec<Scope>,
 }

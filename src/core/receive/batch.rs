@@ -57,8 +57,12 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     fn hear(&mut self, heard: &Heard, received_at: Timestamp) {
-        let known =
-            self.alerts.remove(&heard.fingerprint).or_else(|| self.world.alerts.get(&heard.fingerprint).cloned());
+        let stored = || self.world.alerts.get(&heard.fingerprint);
+        // The store gives alerts without their labels: whoever speaks of one has them.
+        let known = self
+            .alerts
+            .remove(&heard.fingerprint)
+            .or_else(|| stored().map(|known| AlertState { labels: heard.labels.clone(), ..known.clone() }));
         let (alert, change) = match (known, heard.word) {
             (Some(mut alert), Some(word)) => {
                 let change = alert.hear(word, received_at);

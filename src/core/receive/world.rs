@@ -19,7 +19,7 @@ use crate::core::words::words;
 pub struct World {
     /// Notifications that were still to be taken in; the others were taken in by somebody else.
     pub taken: HashSet<Uuid>,
-    /// Alerts that are known.
+    /// Alerts that are known, perhaps without their labels: those are taken from what is heard.
     pub alerts: HashMap<Fingerprint, AlertState>,
     /// What became of them, by rule.
     pub candidates: HashMap<Fingerprint, Vec<Candidate>>,

@@ -1,10 +1,16 @@
-//! `/api/v1`: what is stored, for people and scripts. Lists are JSON arrays, newest first; `after` is the id of the last
-//! one that was read.
+//! `/api/v1`: what is stored, for people and scripts, and what people tell fettle. Lists are JSON arrays, newest first;
+//! `after` is the id of the last one that was read.
 
+mod answers;
+mod breakers;
+mod control;
+mod pauses;
 mod query;
 mod rules;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use self::query::Query;
@@ -13,8 +19,12 @@ use super::problem::Problem;
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::state::StateName;
 use crate::store::Store;
-use crate::store::view::{ActionFilter, AlertFilter, RemediationFilter};
+use crate::store::view::{ActionFilter, AlertFilter, RemediationFilter, Story};
 
+pub(super) use self::answers::{approve, cancel, reject};
+pub(super) use self::breakers::{breakers, reset, since as unproven_since, stands as breaker_stands};
+pub(super) use self::control::{Control, bodies};
+pub(super) use self::pauses::{pause, pauses, resume};
 pub(super) use self::rules::rules;
 
 /// What every handler here reads from.
@@ -41,12 +51,24 @@ pub(super) async fn remediations(_: Viewer, request: HttpRequest, store: Stored)
     Ok(HttpResponse::Ok().json(found))
 }
 
+/// A story, with what is proposed while it waits for a person.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    story: Story,
+    proposal: Option<Value>,
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("no remediation has this id")
+}
+
 /// `GET /api/v1/remediations/{id}`
 pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored) -> Answer {
-    let unknown = || Problem::not_found("no remediation has this id");
     let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
     let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
-    found.map(|story| HttpResponse::Ok().json(story)).ok_or_else(unknown)
+    let story = found.ok_or_else(unknown)?;
+    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&story), story }))
 }
 
 /// `GET /api/v1/actions`

@@ -24,6 +24,8 @@ const AGE_MAX: Duration = Duration::from_mins(10);
 pub(super) struct Daemon {
     /// Its own id.
     pub(super) id: String,
+    /// The folder of its data, on its own machine.
+    pub(super) data: Option<String>,
     /// Its clock when it answered, the time that its answer took added; `None` if it did not say.
     clock: Option<Timestamp>,
     /// When the answer came, by our monotonic clock.
@@ -64,7 +66,7 @@ impl Host {
             return Err(senseless(self, "no id of its own"));
         };
         let clock = info.system_time.and_then(|text| text.parse().ok()).map(|clock| time::after(clock, lag));
-        let daemon = Daemon { id: id.clone(), clock, at: Instant::now() };
+        let daemon = Daemon { id: id.clone(), data: info.docker_root_dir, clock, at: Instant::now() };
         *self.memory() = Memory { current: Some(daemon.clone()), last_id: Some(id) };
         Ok(daemon)
     }

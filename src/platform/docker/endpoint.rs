@@ -8,16 +8,30 @@ use std::time::Duration;
 
 use bollard::errors::Error;
 
+use super::tls::Secured;
+
 /// Has no effect on the wire: bollard sends unversioned paths.
 const API: &bollard::ClientVersion = bollard::API_DEFAULT_VERSION;
 
 /// Where a daemon listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Endpoint {
     /// A socket file, by absolute path.
     Unix(String),
     /// Plain TCP, `host:port`: a socket proxy on a network of its own.
     Tcp(String),
+    /// TCP with TLS and a client certificate, `host:port`.
+    Tls(String, Secured),
+}
+
+impl PartialEq for Endpoint {
+    /// One and the same place.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unix(a), Self::Unix(b)) | (Self::Tcp(a), Self::Tcp(b)) | (Self::Tls(a, _), Self::Tls(b, _)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// Text that is not an endpoint.
@@ -37,7 +51,8 @@ impl FromStr for Endpoint {
                 let rest = rest.strip_suffix('/').unwrap_or(rest);
                 address(rest).map(|()| Self::Tcp(rest.into()))
             }
-            "https" | "ssh" => Err(NotAnEndpoint("; TLS and ssh are not supported")),
+            "https" => Err(NotAnEndpoint("; TLS is spoken where certificates are configured")),
+            "ssh" => Err(NotAnEndpoint("; ssh is not supported")),
             _ => Err(NotAnEndpoint("")),
         }
     }
@@ -64,7 +79,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{path}"),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Tcp(address) | Self::Tls(address, _) => write!(f, "tcp://{address}"),
         }
     }
 }
@@ -77,7 +92,21 @@ impl Endpoint {
         match self {
             Self::Unix(path) => bollard::Docker::connect_with_unix(path, seconds, API),
             Self::Tcp(address) => bollard::Docker::connect_with_http(address, seconds, API),
+            Self::Tls(address, secured) => secured.client(address, seconds, API),
         }
+    }
+
+    /// The same place, spoken to with certificates; a socket file needs none.
+    pub(super) fn secured(self, secured: &Secured) -> Self {
+        match self {
+            Self::Tcp(address) => Self::Tls(address, secured.clone()),
+            other => other,
+        }
+    }
+
+    /// Whether the daemon runs on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Self::Unix(_))
     }
 }
 

@@ -6,53 +6,82 @@
 //! - a prefix of several ids: the daemon fails (500 in Docker 20.10, 400 in newer ones). It tries names before prefixes, so
 //!   nothing has that name, but that is not concluded from an error: the list, filtered by name, decides.
 //!
-//! A Compose service is found by its labels, one-off containers left out. Never is a list asked for without a filter:
-//! it is long, and one container in a state unknown to the client library makes all of it unreadable.
+//! What belongs to Compose is found by its labels (`compose.rs`), a Swarm service by its name (`service.rs`), a disk in the
+//! configuration (`disk.rs`). Never is a list asked for without a filter: it is long, and one container in a state unknown
+//! to the client library makes all of it unreadable.
 
 use std::collections::HashMap;
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 
+use super::compose::{self, Listed};
 use super::daemon::Daemon;
 use super::host::{Host, Op};
-use super::{image, is_full_id, seen, stopped};
-use crate::core::sight::{Container, Found, ImageLabel, Sight, Status};
+use super::{dependents, disk, full_id, image, seen, service, stopped};
+use crate::core::sight::{Container, Found, ImageLabel, Pin, Sight, Status, Wanted};
 use crate::core::target::{Target, is_name};
 use crate::platform::PlatformError;
 
-const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
-const ONEOFF: &str = "com.docker.compose.oneoff";
-
 /// Looks a target up. What cannot be a name is found nowhere, and nothing is sent for it.
-pub(super) async fn find(host: &Host, daemon: &Daemon, target: &Target) -> Result<Found, PlatformError> {
+pub(super) async fn find(
+    host: &Host,
+    daemon: &Daemon,
+    target: &Target,
+    wanted: Wanted,
+) -> Result<Found, PlatformError> {
     let container = match target {
         Target::Container { name, .. } if is_name(name) => by_name(host, name).await?,
         Target::Compose { project, service, .. } if is_name(project) && is_name(service) => {
-            match by_labels(host, project, service).await? {
+            if wanted.replicas {
+                let found = compose::replicas(host, daemon, project, service).await?;
+                return Ok(found.map_or(Found::Nothing, |it| Found::one(Sight::Replicas(it))));
+            }
+            match compose::by_labels(host, project, service).await? {
                 Listed::None => None,
                 Listed::Many(n) => return Ok(Found::Many(n)),
                 Listed::One(id) => {
-                    inspect(host, &id).await?.filter(|it| is_service(seen::labels(it), project, service))
+                    inspect(host, &id).await?.filter(|it| compose::is_service(seen::labels(it), project, service))
                 }
             }
         }
+        Target::Swarm { service, .. } if is_name(service) => return service::find(host, daemon, service).await,
+        Target::Disk { name, .. } => {
+            let found = disk::look(host, daemon, name).await;
+            return Ok(found.map_or(Found::Nothing, |it| Found::one(Sight::Disk(it))));
+        }
         _ => None,
     };
-    match container {
-        Some(container) => Ok(Found::one(sight(host, daemon, &container).await?)),
-        None => Ok(Found::Nothing),
+    let Some(container) = container else { return Ok(Found::Nothing) };
+    let mut sight = sight(host, daemon, &container).await?;
+    if wanted.dependents {
+        sight.dependents = dependents::of(host, daemon, &sight).await?;
+    }
+    Ok(Found::one(sight))
+}
+
+/// Looks again at what was found: a container and a service by full id, replicas by the names of their service.
+pub(super) async fn look(
+    host: &Host,
+    daemon: &Daemon,
+    target: &Target,
+    pin: &Pin,
+) -> Result<Option<Sight>, PlatformError> {
+    match target {
+        Target::Disk { name, .. } => Ok(disk::look(host, daemon, name).await.map(Sight::Disk)),
+        Target::Swarm { .. } => Ok(service::look(host, daemon, &pin.id).await?.map(Sight::Service)),
+        Target::Compose { project, service, .. } if pin.id.starts_with(&format!("{project}/{service}:")) => {
+            Ok(compose::replicas(host, daemon, project, service).await?.map(Sight::Replicas))
+        }
+        _ => Ok(container(host, daemon, &pin.id).await?.map(Sight::from)),
     }
 }
 
 /// Looks at the container with this full id.
-pub(super) async fn look(host: &Host, daemon: &Daemon, id: &str) -> Result<Option<Sight>, PlatformError> {
-    if !is_full_id(id) {
-        return Err(PlatformError::NotAnId(id.chars().take(64).collect()));
-    }
+pub(super) async fn container(host: &Host, daemon: &Daemon, id: &str) -> Result<Option<Container>, PlatformError> {
+    let id = full_id(id)?;
     match inspect(host, id).await?.filter(|it| it.id.as_deref() == Some(id)) {
-        Some(container) => sight(host, daemon, &container).await.map(|it| Some(it.into())),
+        Some(container) => sight(host, daemon, &container).await.map(Some),
         None => Ok(None),
     }
 }
@@ -71,40 +100,15 @@ async fn by_name(host: &Host, name: &str) -> Result<Option<ContainerInspectRespo
     }
 }
 
-/// What the list says about a Compose service.
-enum Listed {
-    None,
-    One(String),
-    Many(usize),
-}
-
-async fn by_labels(host: &Host, project: &str, service: &str) -> Result<Listed, PlatformError> {
-    let labels = vec![format!("{PROJECT}={project}"), format!("{SERVICE}={service}"), format!("{ONEOFF}=False")];
-    let mut listed = list(host, "label", labels).await?;
-    listed.retain(|it| it.labels.as_ref().is_some_and(|labels| is_service(labels, project, service)));
-    match &mut listed[..] {
-        [] => Ok(Listed::None),
-        [one] => match one.id.take().filter(|id| is_full_id(id)) {
-            Some(id) => Ok(Listed::One(id)),
-            None => Err(seen::senseless(host, "a list without container ids")),
-        },
-        many => Ok(Listed::Many(many.len())),
-    }
-}
-
-fn is_service(labels: &HashMap<String, String>, project: &str, service: &str) -> bool {
-    let is = |key, value: &str| labels.get(key).is_some_and(|it| it == value);
-    is(PROJECT, project) && is(SERVICE, service) && is(ONEOFF, "False")
-}
-
-async fn list(host: &Host, key: &str, values: Vec<String>) -> Result<Vec<ContainerSummary>, PlatformError> {
+/// Containers by one filter, whatever they do.
+pub(super) async fn list(host: &Host, key: &str, values: Vec<String>) -> Result<Vec<ContainerSummary>, PlatformError> {
     let filters = HashMap::from([(key.to_owned(), values)]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     host.see(Op::List, |client| async move { client.list_containers(Some(options)).await }).await
 }
 
 /// `what` is a legal name or a full id; `None` when there is no such container.
-async fn inspect(host: &Host, what: &str) -> Result<Option<ContainerInspectResponse>, PlatformError> {
+pub(super) async fn inspect(host: &Host, what: &str) -> Result<Option<ContainerInspectResponse>, PlatformError> {
     let options = None::<InspectContainerOptions>;
     match host.see(Op::Inspect, |client| async move { client.inspect_container(what, options).await }).await {
         Ok(container) => Ok(Some(container)),
@@ -114,7 +118,7 @@ async fn inspect(host: &Host, what: &str) -> Result<Option<ContainerInspectRespo
 }
 
 /// Completes what an inspect showed by what it does not show.
-async fn sight(host: &Host, daemon: &Daemon, container: &ContainerInspectResponse) -> Result<Container, PlatformError> {
+pub(super) async fn sight(host: &Host, daemon: &Daemon, container: &ContainerInspectResponse) -> Result<Container, PlatformError> {
     let mut sight = seen::sight(host, &daemon.id, container)?;
     // Without the label the container is not enabled, whatever its image says.
     if sight.labels.contains_key(image::ENABLE) {
@@ -145,17 +149,5 @@ mod tests {
         for name in ["web", "db-1", "cafe.", &"a".repeat(65)] {
             assert!(!looks_like_id(name), "{name}");
         }
-    }
-
-    #[test]
-    fn a_service_is_its_three_labels_exactly() {
-        let labels = |project: &str, service: &str, oneoff: &str| {
-            HashMap::from([(PROJECT, project), (SERVICE, service), (ONEOFF, oneoff)].map(|(k, v)| (k.into(), v.into())))
-        };
-        assert!(is_service(&labels("shop", "web", "False"), "shop", "web"));
-        for other in [labels("shop", "web", "True"), labels("shop", "web2", "False"), labels("Shop", "web", "False")] {
-            assert!(!is_service(&other, "shop", "web"));
-        }
-        assert!(!is_service(&HashMap::new(), "shop", "web"));
     }
 }

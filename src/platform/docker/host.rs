@@ -4,6 +4,7 @@
 //! turn for [`PACE_WAIT_MAX`] and then goes out anyway, because a look that comes too late is worth nothing, and what
 //! protects production are budgets.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,10 +12,12 @@ use std::time::Duration;
 use bollard::errors::Error;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::classify::classify;
 use super::daemon::Memory;
+use super::disk::{DiskConfig, OPEN_MAX};
 use super::endpoint::Endpoint;
 use super::image::ImageCache;
 use crate::platform::{Observer, PlatformError};
@@ -44,41 +47,51 @@ impl Default for Pace {
     }
 }
 
-/// What is asked of a daemon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
-    Ping,
-    Info,
-    List,
-    Inspect,
-    InspectImage,
-    Events,
-    Restart,
+/// Declares what is asked of a daemon: the operation, its value of the label `op`, the status of its success (bollard does
+/// not tell).
+macro_rules! ops {
+    ($($op:ident $name:literal $success:literal)*) => {
+        /// What is asked of a daemon.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Op { $($op,)* }
+
+        /// Every value of the label `op`, for metrics that exist from the start.
+        pub const OPS: [&str; [$($name),*].len()] = [$($name),*];
+
+        impl Op {
+            fn as_str(self) -> &'static str {
+                match self { $(Self::$op => $name,)* }
+            }
+
+            fn success(self) -> &'static str {
+                match self { $(Self::$op => $success,)* }
+            }
+        }
+    };
 }
 
-/// Every value of the label `op`, for metrics that exist from the start.
-pub const OPS: [&str; 7] = ["ping", "info", "list", "inspect", "inspect_image", "events", "restart"];
-
-impl Op {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ping => "ping",
-            Self::Info => "info",
-            Self::List => "list",
-            Self::Inspect => "inspect",
-            Self::InspectImage => "inspect_image",
-            Self::Events => "events",
-            Self::Restart => "restart",
-        }
-    }
-
-    /// The status of success; bollard does not tell.
-    fn success(self) -> &'static str {
-        match self {
-            Self::Restart => "204",
-            _ => "200",
-        }
-    }
+ops! {
+    Ping "ping" "200"
+    Info "info" "200"
+    List "list" "200"
+    Inspect "inspect" "200"
+    InspectImage "inspect_image" "200"
+    Events "events" "200"
+    Stats "stats" "200"
+    Logs "logs" "200"
+    Services "services" "200"
+    Tasks "tasks" "200"
+    Restart "restart" "204"
+    Stop "stop" "204"
+    Start "start" "204"
+    Update "update" "200"
+    Remove "remove" "204"
+    Exec "exec" "201"
+    ExecStart "exec_start" "101"
+    ExecInspect "exec_inspect" "200"
+    PruneImages "prune_images" "200"
+    PruneBuild "prune_build" "200"
+    UpdateService "update_service" "200"
 }
 
 /// One host.
@@ -93,6 +106,12 @@ pub(super) struct Host {
     pub(super) daemon: Mutex<Memory>,
     /// What is known of its images.
     pub(super) images: Mutex<ImageCache>,
+    /// Its disks, by name.
+    pub(super) disks: BTreeMap<String, DiskConfig>,
+    /// Names of containers that are never removed.
+    pub(super) keep: BTreeSet<String>,
+    /// One permit per question to a file system.
+    pub(super) open_disks: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Host {
@@ -116,7 +135,15 @@ impl Host {
             observer,
             daemon: Mutex::default(),
             images: Mutex::default(),
+            disks: BTreeMap::new(),
+            keep: BTreeSet::new(),
+            open_disks: Arc::new(Semaphore::new(OPEN_MAX)),
         }
+    }
+
+    /// Whether the daemon runs on this machine, so that its paths may be ours, too.
+    pub(super) fn is_local(&self) -> bool {
+        self.act.is_local()
     }
 
     /// Where looks go.
@@ -210,12 +237,6 @@ mod tests {
     fn host(endpoint: &str, pace: Pace) -> Host {
         let endpoint: Endpoint = endpoint.parse().expect("an endpoint");
         Host::new("a".into(), endpoint.clone(), endpoint, pace, Arc::new(()))
-    }
-
-    #[test]
-    fn every_operation_is_a_known_label() {
-        let all = [Op::Ping, Op::Info, Op::List, Op::Inspect, Op::InspectImage, Op::Events, Op::Restart];
-        assert_eq!(all.map(Op::as_str), OPS);
     }
 
     #[tokio::test]

@@ -16,39 +16,77 @@
 //! `POST /containers/{id}/restart`, and `GET /_ping`. That is what a socket proxy must let through.
 
 mod classify;
+mod clean;
+mod compose;
 mod daemon;
+mod dependents;
+mod disk;
 mod endpoint;
+mod evidence;
+mod exec;
 mod find;
 mod host;
 mod image;
+mod limits;
 mod own;
+mod perform;
+mod prune;
 mod restart;
+mod rollout;
+mod scale;
 mod seen;
+mod service;
 mod stopped;
+mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+pub use self::disk::DiskConfig;
 pub use self::endpoint::{Endpoint, NotAnEndpoint};
 use self::host::Host;
 pub use self::host::{OPS, Pace};
 pub use self::own::{is_own, own_container_id};
+pub use self::tls::{Tls, TlsFault};
 use super::{Observer, Performed, Platform, PlatformError};
 use crate::core::effect::Effect;
 use crate::core::sight::{Found, Pin, Sight, Wanted};
 use crate::core::target::Target;
 
 /// How one host is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostConfig {
     /// Where to act, and to look unless `read` says otherwise: `unix:///path`, `tcp://host:port` or `http://host:port`.
     pub endpoint: String,
     /// Where to look, when looking and acting go through two socket proxies.
     pub read: Option<String>,
+    /// Certificates, for endpoints of TCP.
+    pub tls: Option<Tls>,
+    /// Its disks, by name.
+    pub disks: BTreeMap<String, DiskConfig>,
+    /// Names of containers that are never removed, whatever is pruned.
+    pub keep: BTreeSet<String>,
+}
+
+/// A host that cannot be used as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum BadHost {
+    /// An endpoint is not written as one.
+    #[error(transparent)]
+    Endpoint(#[from] NotAnEndpoint),
+    /// Its certificates cannot be used.
+    #[error("certificates of host {host}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// Why.
+        #[source]
+        source: TlsFault,
+    },
 }
 
 /// Every configured Docker host.
@@ -59,17 +97,24 @@ pub struct Docker {
 
 impl Docker {
     /// Knows the hosts and connects to none. `pace` is how fast each one is called at most; `None` is [`Pace::default`].
-    /// Fails only if an endpoint is not written as one.
+    /// Fails only if an endpoint is not written as one, or certificates cannot be read.
     pub fn new(
         hosts: impl IntoIterator<Item = (String, HostConfig)>,
         pace: Option<Pace>,
         observer: Arc<dyn Observer>,
-    ) -> Result<Self, NotAnEndpoint> {
+    ) -> Result<Self, BadHost> {
         let pace = pace.unwrap_or_default();
-        let host = move |(name, config): (String, HostConfig)| {
-            let act: Endpoint = config.endpoint.parse()?;
-            let read = config.read.map_or_else(|| Ok(act.clone()), |read| read.parse())?;
-            Ok((name.clone(), Host::new(name, act, read, pace, observer.clone())))
+        let host = move |(name, config): (String, HostConfig)| -> Result<_, BadHost> {
+            let mut act: Endpoint = config.endpoint.parse()?;
+            let mut read = config.read.map_or_else(|| Ok(act.clone()), |read| read.parse())?;
+            if let Some(tls) = &config.tls {
+                let secured = tls::Secured::read(tls);
+                let secured = secured.map_err(|source| BadHost::Tls { host: name.clone(), source })?;
+                (act, read) = (act.secured(&secured), read.secured(&secured));
+            }
+            let mut host = Host::new(name.clone(), act, read, pace, observer.clone());
+            (host.disks, host.keep) = (config.disks, config.keep);
+            Ok((name, host))
         };
         Ok(Self { hosts: hosts.into_iter().map(host).collect::<Result<_, _>>()? })
     }
@@ -102,33 +147,34 @@ impl Docker {
 
 #[async_trait]
 impl Platform for Docker {
-    async fn find(&self, target: &Target, _wanted: Wanted) -> Result<Found, PlatformError> {
+    async fn find(&self, target: &Target, wanted: Wanted) -> Result<Found, PlatformError> {
         if matches!(target, Target::Unresolvable { .. }) {
             return Ok(Found::Nothing);
         }
         let host = self.host(target.host())?;
         let daemon = host.daemon().await?;
         self.only_one(host)?;
-        find::find(host, &daemon, target).await
+        find::find(host, &daemon, target, wanted).await
     }
 
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         let host = self.host(target.host())?;
         let daemon = host.daemon().await?;
-        find::look(host, &daemon, &pin.id).await
+        find::look(host, &daemon, target, pin).await
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
-        let answer = match (self.host(target.host()), effect) {
-            (Ok(host), Effect::Restart { grace }) => restart::restart(host, &pin.id, *grace).await,
-            (Ok(_), _) => Err(PlatformError::Unfit("this is not done yet".to_owned())),
-            (Err(error), _) => Err(error),
-        };
-        Performed { touched: json!({}), answer }
+        match self.host(target.host()) {
+            Ok(host) => perform::perform(host, target, pin, effect).await,
+            Err(error) => Performed { touched: json!({}), answer: Err(error) },
+        }
     }
 
-    async fn evidence(&self, _target: &Target, _pin: &Pin, _log_lines: u32) -> Value {
-        json!({})
+    async fn evidence(&self, target: &Target, pin: &Pin, log_lines: u32) -> Value {
+        match self.host(target.host()) {
+            Ok(host) => evidence::gather(host, pin, log_lines).await,
+            Err(error) => json!({"error": error.to_string()}),
+        }
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
@@ -138,6 +184,21 @@ impl Platform for Docker {
         };
         self.hosts.values().zip(asked).map(check).collect()
     }
+}
+
+/// What failed before anything was sent that changes something: a look that got no answer is no reason to wait for one.
+fn unsent(error: PlatformError) -> PlatformError {
+    match error {
+        PlatformError::TimedOut { .. } | PlatformError::Broken { .. } => {
+            PlatformError::Unfit(format!("nothing was sent: {error}"))
+        }
+        error => error,
+    }
+}
+
+/// `id` if it is a full container id: the only thing that is ever sent with a call that changes something.
+fn full_id(id: &str) -> Result<&str, PlatformError> {
+    if is_full_id(id) { Ok(id) } else { Err(PlatformError::NotAnId(id.chars().take(64).collect())) }
 }
 
 /// Whether `id` is a full container id: 64 lower-case hexadecimal digits.

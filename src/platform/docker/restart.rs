@@ -1,26 +1,35 @@
-//! Restarting one container.
+//! Restarting, stopping and starting one container.
 //!
-//! The daemon answers when the container has been started again. It is not stopped by a dropped or timed-out call: what
-//! did not end with an answer is unknown, and must be looked at. A restart of a paused container ends with a running one.
+//! The daemon answers a restart when the container has been started again. It is not stopped by a dropped or timed-out call:
+//! what did not end with an answer is unknown, and must be looked at. A restart of a paused container ends with a running one.
 
 use std::time::Duration;
 
-use bollard::query_parameters::RestartContainerOptionsBuilder;
+use bollard::query_parameters::{RestartContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder};
 
+use super::full_id;
 use super::host::{Host, Op};
-use super::is_full_id;
 use crate::core::action::CALL_MARGIN;
 use crate::platform::PlatformError;
 
 /// Restarts the container with this full id; `grace` is rounded up to whole seconds, Docker knows no less.
 pub(super) async fn restart(host: &Host, id: &str, grace: Duration) -> Result<(), PlatformError> {
-    if !is_full_id(id) {
-        return Err(PlatformError::NotAnId(id.chars().take(64).collect()));
-    }
-    let t = seconds(grace);
-    let limit = limit(t);
+    let (id, t) = (full_id(id)?, seconds(grace));
     let options = RestartContainerOptionsBuilder::default().t(t).build();
-    host.act(Op::Restart, limit, |client| async move { client.restart_container(id, Some(options)).await }).await
+    host.act(Op::Restart, limit(t), |client| async move { client.restart_container(id, Some(options)).await }).await
+}
+
+/// Stops the container with this full id; one that is stopped already is left as it is.
+pub(super) async fn stop(host: &Host, id: &str, grace: Duration) -> Result<(), PlatformError> {
+    let (id, t) = (full_id(id)?, seconds(grace));
+    let options = StopContainerOptionsBuilder::default().t(t).build();
+    host.act(Op::Stop, limit(t), |client| async move { client.stop_container(id, Some(options)).await }).await
+}
+
+/// Starts the container with this full id within `limit`; one that runs already is left as it is.
+pub(super) async fn start(host: &Host, id: &str, limit: Duration) -> Result<(), PlatformError> {
+    let (id, options) = (full_id(id)?, None::<StartContainerOptions>);
+    host.act(Op::Start, limit, |client| async move { client.start_container(id, options).await }).await
 }
 
 /// Whole seconds, rounded up: a process is never given less time than the rule says.

@@ -1,7 +1,9 @@
-//! Records: audit rows, their results, verdicts, the story, events. Written only inside somebody's transaction.
+//! Records: audit rows, their results, verdicts, the story, events. Written only together with what they are about.
 
 use sqlx::PgConnection;
 
+use super::writes::Writes;
+use super::{breakers, ended, loans, outbox};
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::store::StoreError;
@@ -10,18 +12,40 @@ use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::text::{clean, clean_opt, json};
 
-const WHAT: &str = "write the audit";
-
-/// Writes records, one statement per kind.
-pub(super) async fn write(tx: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+/// Adds records to `writes`, one part per kind. Results of audit rows that the same statement inserts go to `later`.
+pub(super) fn add(writes: &mut Writes, later: &mut Writes, records: &[Record]) {
     let records = Records::from(records);
-    actions(tx, &records.actions).await.during(WHAT)?;
+    actions(writes, &records.actions);
     for row in &records.results {
-        result(tx, row).await.during(WHAT)?;
+        let is_new = records.actions.iter().any(|action| action.id == row.action_id);
+        result(if is_new { &mut *later } else { &mut *writes }, row);
     }
-    verdicts(tx, &records.verdicts).await.during(WHAT)?;
-    transitions(tx, &records.transitions).await.during(WHAT)?;
-    events(tx, &records.events).await.during(WHAT)
+    verdicts(writes, &records.verdicts);
+    transitions(writes, &records.transitions);
+    events(writes, &records.events);
+}
+
+/// Writes records that belong to no remediation's own statement.
+pub(super) async fn write(tx: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+    const WHAT: &str = "write the audit";
+    let (mut writes, mut later) = (Writes::default(), Writes::default());
+    add(&mut writes, &mut later, records);
+    for writes in [writes, later] {
+        if writes.run(&mut *tx).await.during(WHAT)?.is_some() {
+            return Err(sqlx::Error::RowNotFound).during(WHAT);
+        }
+    }
+    beside(tx, records).await
+}
+
+/// What has rows of its own that later decisions change: mostly nothing.
+pub(super) async fn beside(tx: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+    const WHAT: &str = "write the audit";
+    let records = Records::from(records);
+    breakers::write(tx, &records.breakers).await.during(WHAT)?;
+    loans::write(tx, &records.loans).await.during(WHAT)?;
+    outbox::write(tx, &records.announcements).await.during(WHAT)?;
+    ended::write(tx, &records.ended).await.during(WHAT)
 }
 
 fn column<'a, R, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {
@@ -42,12 +66,13 @@ const ACTIONS: &str = "
         AS n (id, remediation_id, rule, action, target, target_key, host, mode, result, reason, actor, alertname,
               fingerprint, severity, labels, planned_at, started_at, finished_at, attempt, step, detail, error, spends)";
 
-async fn actions(tx: &mut PgConnection, rows: &[&ActionRow]) -> sqlx::Result<()> {
+fn actions(writes: &mut Writes, rows: &[&ActionRow]) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
     let named: Vec<Named<'_>> = rows.iter().map(|row| Named::from(&row.labels)).collect();
-    sqlx::query(ACTIONS)
+    writes
+        .part(ACTIONS)
         .bind(column(rows, |r| Id(r.id)))
         .bind(column(rows, |r| Id(r.remediation_id)))
         .bind(column(rows, |r| clean(&r.rule)))
@@ -70,10 +95,7 @@ async fn actions(tx: &mut PgConnection, rows: &[&ActionRow]) -> sqlx::Result<()>
         .bind(column(rows, |r| i64::from(r.step)))
         .bind(column(rows, |r| json(&r.detail)))
         .bind(column(rows, |r| clean_opt(r.error.as_deref())))
-        .bind(column(rows, |r| r.spends))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(column(rows, |r| r.spends));
 }
 
 /// The one change an audit row sees. `detail` is merged key by key, one level deep.
@@ -86,8 +108,10 @@ const RESULT: &str = "
                       ELSE $7::text::jsonb END
     WHERE id = $1 AND result IS NULL";
 
-async fn result(tx: &mut PgConnection, row: &ResultRow) -> sqlx::Result<()> {
-    let done = sqlx::query(RESULT)
+fn result(writes: &mut Writes, row: &ResultRow) {
+    // The claim was held, so nobody else can have set it: without a row, it is not there or has its result.
+    writes
+        .part_that_must_touch(RESULT)
         .bind(Id(row.action_id))
         .bind(row.result.as_str())
         .bind(clean_opt(row.reason.as_deref()))
@@ -95,29 +119,23 @@ async fn result(tx: &mut PgConnection, row: &ResultRow) -> sqlx::Result<()> {
         .bind(Instant(row.finished_at))
         .bind(clean_opt(row.error.as_deref()))
         .bind(json(&row.detail))
-        .bind(row.spends)
-        .execute(tx)
-        .await?;
-    // The claim was held, so nobody else can have set it: the row is not there, or has its result.
-    if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+        .bind(row.spends);
 }
 
 const VERDICTS: &str = "
     INSERT INTO verdicts (action_id, at, verdict, reason)
     SELECT * FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[], $4::text[])";
 
-async fn verdicts(tx: &mut PgConnection, rows: &[&VerdictRow]) -> sqlx::Result<()> {
+fn verdicts(writes: &mut Writes, rows: &[&VerdictRow]) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
-    sqlx::query(VERDICTS)
+    writes
+        .part(VERDICTS)
         .bind(column(rows, |r| Id(r.action_id)))
         .bind(column(rows, |r| Instant(r.at)))
         .bind(column(rows, |r| r.verdict.as_str()))
-        .bind(column(rows, |r| clean(&r.reason)))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(column(rows, |r| clean(&r.reason)));
 }
 
 const TRANSITIONS: &str = "
@@ -126,19 +144,17 @@ const TRANSITIONS: &str = "
     FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[])
         AS n (remediation_id, at, state, what, detail)";
 
-async fn transitions(tx: &mut PgConnection, rows: &[&TransitionRow]) -> sqlx::Result<()> {
+fn transitions(writes: &mut Writes, rows: &[&TransitionRow]) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
-    sqlx::query(TRANSITIONS)
+    writes
+        .part(TRANSITIONS)
         .bind(column(rows, |r| Id(r.remediation_id)))
         .bind(column(rows, |r| Instant(r.at)))
         .bind(column(rows, |r| r.state.as_str()))
         .bind(column(rows, |r| clean(&r.what)))
-        .bind(column(rows, |r| json(&r.detail)))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(column(rows, |r| json(&r.detail)));
 }
 
 const EVENTS: &str = "
@@ -146,17 +162,15 @@ const EVENTS: &str = "
     SELECT n.id, n.at, n.event, n.severity, n.details::jsonb
     FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[]) AS n (id, at, event, severity, details)";
 
-async fn events(tx: &mut PgConnection, rows: &[&EventRow]) -> sqlx::Result<()> {
+fn events(writes: &mut Writes, rows: &[&EventRow]) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
-    sqlx::query(EVENTS)
+    writes
+        .part(EVENTS)
         .bind(column(rows, |r| event_id(r.at)))
         .bind(column(rows, |r| Instant(r.at)))
         .bind(column(rows, |r| r.event))
         .bind(column(rows, |r| r.severity.as_str()))
-        .bind(column(rows, |r| json(&r.details)))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(column(rows, |r| json(&r.details)));
 }

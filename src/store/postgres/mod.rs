@@ -8,16 +8,25 @@
 //! Not done: `LISTEN`/`NOTIFY`; a replica sees the work of another at its next poll. Poolers that share a session between
 //! clients (`PgBouncer` in transaction mode) are not supported: prepared statements and the sign of life belong to a session.
 
+mod answers;
 mod audit;
+mod breakers;
 mod connect;
+mod ended;
+mod facts;
 mod inbox;
 mod ledger;
+mod loans;
+mod outbox;
+mod pauses;
 mod presence;
 mod prune;
 mod read;
 mod receive;
+mod storm;
 mod work;
 mod world;
+mod writes;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -26,12 +35,15 @@ use uuid::Uuid;
 
 use super::error::During;
 use super::model::{
-    Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, LedgerAsk, NewNotification, ReceiveAsk, Spent,
-    StoredNotification,
+    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
 };
 use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
-use super::{Judge, Store, StoreError, Think};
+use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
+use crate::core::remediation::loan::Loan;
+use crate::core::remediation::record::Record;
+use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 
 /// Runs one operation on one connection of the pool, under [`connect::DEADLINE`]. A connection whose operation was given up
@@ -112,10 +124,97 @@ impl Store for Postgres {
         on_connection!(self.pool, read::attached(remediation))
     }
 
+    async fn facts(&self, ask: &FactsAsk) -> Result<Facts, StoreError> {
+        on_connection!(self.pool, facts::facts(ask))
+    }
+
+    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+        on_connection!(self.pool, ledger::read_all(asks))
+    }
+
     async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError> {
         // The database lets in one at a time. Whoever waits here holds no connection, which others could use meanwhile.
         let _turn = self.admitting.lock().await;
         on_connection!(self.pool, ledger::admit(claim, asks, judge))
+    }
+
+    async fn claim_loans(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedLoan>, StoreError> {
+        on_connection!(self.pool, loans::claim(owner, now, lease_until, limit))
+    }
+
+    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
+        on_connection!(self.pool, loans::facts(loan, now))
+    }
+
+    async fn admit_return(
+        &self,
+        claim: &Claim,
+        ask: &LedgerAsk,
+        judge: JudgeReturn<'_>,
+    ) -> Result<LoanAdmission, StoreError> {
+        let _turn = self.admitting.lock().await;
+        on_connection!(self.pool, ledger::admit_return(claim, ask, judge))
+    }
+
+    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
+        on_connection!(self.pool, loans::commit(claim, commit))
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<(), StoreError> {
+        on_connection!(self.pool, pauses::pause(pause))
+    }
+
+    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        on_connection!(self.pool, pauses::resume(id, by, now))
+    }
+
+    async fn pauses(&self, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
+        on_connection!(self.pool, pauses::pauses(now))
+    }
+
+    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+        on_connection!(self.pool, answers::answer(remediation, answer))
+    }
+
+    async fn breakers(&self, since: Timestamp) -> Result<Vec<(String, Breaker)>, StoreError> {
+        on_connection!(self.pool, breakers::breakers(since))
+    }
+
+    async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        on_connection!(self.pool, breakers::reset(rule, by, now))
+    }
+
+    async fn storm(&self) -> Result<Option<Storm>, StoreError> {
+        on_connection!(self.pool, storm::storm())
+    }
+
+    async fn announcements(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        renew_before: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        on_connection!(self.pool, outbox::announcements(owner, now, renew_before, lease_until, limit))
+    }
+
+    async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
+        on_connection!(self.pool, outbox::announced(outgoing, at))
+    }
+
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        on_connection!(self.pool, outbox::record(records))
+    }
+
+    async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
+        on_connection!(self.pool, facts::last_heard(alertname))
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {

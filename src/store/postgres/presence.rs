@@ -105,8 +105,9 @@ async fn held_by(mut connection: PgConnection, owner: Uuid) -> Option<PgConnecti
 }
 
 const OTHERS: &str = "
-    SELECT DISTINCT lease_owner FROM remediations
-    WHERE state <> 'closed' AND lease_owner <> $1";
+    SELECT lease_owner FROM remediations WHERE state <> 'closed' AND lease_owner <> $1
+    UNION SELECT lease_owner FROM loans WHERE closed_at IS NULL AND lease_owner <> $1
+    UNION SELECT lease_owner FROM announcements WHERE NOT ended AND lease_owner <> $1";
 
 const IS_DEAD: &str = "SELECT pg_try_advisory_xact_lock($1, $2)";
 
@@ -115,6 +116,15 @@ const IS_DEAD: &str = "SELECT pg_try_advisory_xact_lock($1, $2)";
 const TAKE: &str = "
     UPDATE remediations SET lease_owner = NULL, lease_until = NULL
     WHERE state <> 'closed' AND lease_owner = $1";
+
+const TAKE_LOANS: &str = "
+    UPDATE loans SET lease_owner = NULL, lease_until = NULL
+    WHERE closed_at IS NULL AND lease_owner = $1";
+
+/// It may have been delivered: then it is delivered twice.
+const TAKE_OUTBOX: &str = "
+    UPDATE announcements SET lease_owner = NULL, lease_until = NULL
+    WHERE NOT ended AND lease_owner = $1";
 
 /// Gives back the claims of the dead.
 pub(super) async fn adopt(connection: &mut PgConnection, owner: Uuid) -> Result<u64, StoreError> {
@@ -126,7 +136,9 @@ pub(super) async fn adopt(connection: &mut PgConnection, owner: Uuid) -> Result<
         let is_dead: bool =
             sqlx::query_scalar(IS_DEAD).bind(CLASS).bind(key(other.0)).fetch_one(&mut *tx).await.during(WHAT)?;
         if is_dead {
-            adopted += sqlx::query(TAKE).bind(other).execute(&mut *tx).await.during(WHAT)?.rows_affected();
+            for statement in [TAKE, TAKE_LOANS, TAKE_OUTBOX] {
+                adopted += sqlx::query(statement).bind(other).execute(&mut *tx).await.during(WHAT)?.rows_affected();
+            }
         }
         tx.commit().await.during(WHAT)?;
     }

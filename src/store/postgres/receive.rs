@@ -1,8 +1,13 @@
 //! Taking notifications in: one transaction that locks, asks the core, and writes what it says in batches.
 
-use sqlx::{Connection, PgConnection};
+use std::collections::HashSet;
 
-use super::{audit, world};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use super::connect::BEGIN;
+use super::writes::Writes;
+use super::{audit, storm, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::store::columns::{Named, RemediationColumns, new_and_changed};
@@ -20,7 +25,7 @@ pub(super) async fn receive(
     ask: &ReceiveAsk,
     think: Think<'_>,
 ) -> Result<Changes, StoreError> {
-    let mut tx = connection.begin().await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let world = world::load(&mut tx, ask).await?;
     let changes = think(&world);
     write(&mut tx, ask, &world, &changes).await?;
@@ -28,15 +33,29 @@ pub(super) async fn receive(
     Ok(changes)
 }
 
-/// What is referred to goes first. Remediations are touched before candidates, in the order in which `commit` does it.
+/// Remediations are touched before candidates, in the order in which `commit` does it.
 async fn write(tx: &mut PgConnection, ask: &ReceiveAsk, world: &World, changes: &Changes) -> Result<(), StoreError> {
+    let (mut writes, mut later) = (Writes::default(), Writes::default());
     let (new, moved) = new_and_changed(&changes.alerts, &world.alerts);
-    insert_alerts(tx, &new).await.during(WHAT)?;
-    update_alerts(tx, &moved).await.during(WHAT)?;
-    open(tx, ask, &changes.opened).await.during(WHAT)?;
-    wake(tx, &changes.woken, ask).await.during(WHAT)?;
-    upsert_candidates(tx, &changes.candidates).await.during(WHAT)?;
-    audit::write(tx, &changes.records).await
+    insert_alerts(&mut writes, &new);
+    update_alerts(&mut writes, &moved);
+    open(&mut writes, ask, &changes.opened);
+    // An alert may fire and end within one batch: what this statement opens, it cannot wake.
+    let opened: HashSet<Uuid> = changes.opened.iter().map(|it| it.id).collect();
+    let (born, known): (Vec<&Uuid>, Vec<&Uuid>) = changes.woken.iter().partition(|id| opened.contains(id));
+    wake(&mut writes, &known, ask);
+    wake(&mut later, &born, ask);
+    upsert_candidates(&mut writes, &changes.candidates);
+    audit::add(&mut writes, &mut later, &changes.records);
+    for writes in [writes, later] {
+        if writes.run(tx).await.during(WHAT)?.is_some() {
+            return Err(sqlx::Error::RowNotFound).during(WHAT);
+        }
+    }
+    if let Some(storm) = &changes.storm {
+        storm::write(tx, storm).await.during(WHAT)?;
+    }
+    audit::beside(tx, &changes.records).await
 }
 
 fn column<'a, R: ?Sized, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {
@@ -54,12 +73,13 @@ const INSERT_ALERTS: &str = "
         AS n (fingerprint, alertname, severity, labels, episode, firing, starts_at, first_at, evidence_at, heard_at,
               ended_at, end_heard_at)";
 
-async fn insert_alerts(tx: &mut PgConnection, alerts: &[&AlertState]) -> sqlx::Result<()> {
+fn insert_alerts(writes: &mut Writes, alerts: &[&AlertState]) {
     if alerts.is_empty() {
-        return Ok(());
+        return;
     }
     let named: Vec<Named<'_>> = alerts.iter().map(|alert| Named::from(&alert.labels)).collect();
-    sqlx::query(INSERT_ALERTS)
+    writes
+        .part(INSERT_ALERTS)
         .bind(column(alerts, |a| a.fingerprint.to_string()))
         .bind(named.iter().map(|n| &*n.alertname).collect::<Vec<_>>())
         .bind(named.iter().map(|n| n.severity.as_deref()).collect::<Vec<_>>())
@@ -71,10 +91,7 @@ async fn insert_alerts(tx: &mut PgConnection, alerts: &[&AlertState]) -> sqlx::R
         .bind(column(alerts, |a| Instant(a.evidence_at)))
         .bind(column(alerts, |a| Instant(a.heard_at)))
         .bind(column(alerts, |a| a.ended_at.map(Instant)))
-        .bind(column(alerts, |a| a.end_heard_at.map(Instant)))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(column(alerts, |a| a.end_heard_at.map(Instant)));
 }
 
 /// Labels never change: they are what the fingerprint is made of.
@@ -87,11 +104,12 @@ const UPDATE_ALERTS: &str = "
         AS n (fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at)
     WHERE a.fingerprint = n.fingerprint";
 
-async fn update_alerts(tx: &mut PgConnection, alerts: &[&AlertState]) -> sqlx::Result<()> {
+fn update_alerts(writes: &mut Writes, alerts: &[&AlertState]) {
     if alerts.is_empty() {
-        return Ok(());
+        return;
     }
-    sqlx::query(UPDATE_ALERTS)
+    writes
+        .part(UPDATE_ALERTS)
         .bind(column(alerts, |a| a.fingerprint.to_string()))
         .bind(column(alerts, |a| a.episode))
         .bind(column(alerts, |a| a.firing))
@@ -100,10 +118,7 @@ async fn update_alerts(tx: &mut PgConnection, alerts: &[&AlertState]) -> sqlx::R
         .bind(column(alerts, |a| Instant(a.evidence_at)))
         .bind(column(alerts, |a| Instant(a.heard_at)))
         .bind(column(alerts, |a| a.ended_at.map(Instant)))
-        .bind(column(alerts, |a| a.end_heard_at.map(Instant)))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(column(alerts, |a| a.end_heard_at.map(Instant)));
 }
 
 /// The partial unique index decides who opens; the lease columns go only to those that are open.
@@ -120,15 +135,16 @@ const OPEN: &str = "
         AS n (id, opened_at, closed_at, due_at, actions, state, outcome, reason, rule, target, target_key, host, alertname,
               severity, fingerprint, doc)";
 
-async fn open(tx: &mut PgConnection, ask: &ReceiveAsk, opened: &[Remediation]) -> sqlx::Result<()> {
+fn open(writes: &mut Writes, ask: &ReceiveAsk, opened: &[Remediation]) {
     if opened.is_empty() {
-        return Ok(());
+        return;
     }
     let mut rows: Vec<RemediationColumns<'_>> = opened.iter().map(Into::into).collect();
     // As with alerts: two replicas that open the same targets meet at the first.
     rows.sort_by(|a, b| a.target.cmp(&b.target));
     let rows: Vec<&RemediationColumns<'_>> = rows.iter().collect();
-    sqlx::query(OPEN)
+    writes
+        .part(OPEN)
         .bind(column(&rows, |r| r.id))
         .bind(column(&rows, |r| r.opened_at))
         .bind(column(&rows, |r| r.closed_at))
@@ -146,10 +162,7 @@ async fn open(tx: &mut PgConnection, ask: &ReceiveAsk, opened: &[Remediation]) -
         .bind(column(&rows, |r| &*r.fingerprint))
         .bind(column(&rows, |r| &*r.doc))
         .bind(Id(ask.owner))
-        .bind(ask.lease_until.map(Instant))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(ask.lease_until.map(Instant));
 }
 
 /// Counted as well, so that whoever holds it sees at the end of its work that it must look again.
@@ -157,12 +170,11 @@ const WAKE: &str = "
     UPDATE remediations SET due_at = least(due_at, $2), wakes = wakes + 1
     WHERE id = ANY($1) AND state <> 'closed'";
 
-async fn wake(tx: &mut PgConnection, woken: &[uuid::Uuid], ask: &ReceiveAsk) -> sqlx::Result<()> {
+fn wake(writes: &mut Writes, woken: &[&Uuid], ask: &ReceiveAsk) {
     if woken.is_empty() {
-        return Ok(());
+        return;
     }
-    let ids: Vec<Id> = woken.iter().map(|id| Id(*id)).collect();
-    sqlx::query(WAKE).bind(ids).bind(Instant(ask.now)).execute(tx).await.map(drop)
+    writes.part(WAKE).bind(column(woken, |id| Id(*id))).bind(Instant(ask.now));
 }
 
 const UPSERT_CANDIDATES: &str = "
@@ -172,19 +184,17 @@ const UPSERT_CANDIDATES: &str = "
     SET episode = excluded.episode, target = excluded.target, standing = excluded.standing,
         remediation_id = excluded.remediation_id";
 
-async fn upsert_candidates(tx: &mut PgConnection, candidates: &[Candidate]) -> sqlx::Result<()> {
+fn upsert_candidates(writes: &mut Writes, candidates: &[Candidate]) {
     if candidates.is_empty() {
-        return Ok(());
+        return;
     }
     let rows: Vec<&Candidate> = candidates.iter().collect();
-    sqlx::query(UPSERT_CANDIDATES)
+    writes
+        .part(UPSERT_CANDIDATES)
         .bind(column(&rows, |c| c.fingerprint.to_string()))
         .bind(column(&rows, |c| clean(&c.rule)))
         .bind(column(&rows, |c| c.episode))
         .bind(column(&rows, |c| clean(&c.target)))
         .bind(column(&rows, |c| c.standing.as_str()))
-        .bind(column(&rows, |c| c.remediation.map(Id)))
-        .execute(tx)
-        .await
-        .map(drop)
+        .bind(column(&rows, |c| c.remediation.map(Id)));
 }

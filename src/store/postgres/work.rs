@@ -4,6 +4,8 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::audit;
+use super::connect::BEGIN;
+use super::writes::Writes;
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::outcome::Outcome;
 use crate::core::time::Timestamp;
@@ -64,7 +66,11 @@ pub(super) async fn commit(
     commit: &Commit,
 ) -> Result<Option<Closed>, StoreError> {
     const WHAT: &str = "store a decision";
-    let mut tx = connection.begin().await.during(WHAT)?;
+    if commit.records.is_empty() && commit.remediation.outcome().is_none() {
+        // One statement that nothing depends on needs no transaction around it.
+        return write(connection, claim, commit).await;
+    }
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     // Dropping the transaction rolls back.
     let Some(closed) = write(&mut tx, claim, commit).await? else { return Ok(None) };
     tx.commit().await.during(WHAT)?;
@@ -88,7 +94,9 @@ pub(super) async fn write(tx: &mut PgConnection, claim: &Claim, commit: &Commit)
     let outcome = commit.remediation.outcome();
     // A closed remediation is nobody's.
     let keep_until = commit.keep_until.filter(|_| outcome.is_none());
-    let done = sqlx::query(COMMIT)
+    let (mut writes, mut later) = (Writes::default(), Writes::default());
+    writes
+        .part_that_must_touch(COMMIT)
         .bind(Id(claim.id))
         .bind(claim.version)
         .bind(Id(claim.owner))
@@ -101,14 +109,17 @@ pub(super) async fn write(tx: &mut PgConnection, claim: &Claim, commit: &Commit)
         .bind(row.reason)
         .bind(row.target_key)
         .bind(row.doc)
-        .bind(keep_until.map(Instant))
-        .execute(&mut *tx)
-        .await
-        .during(WHAT)?;
-    if done.rows_affected() == 0 {
-        return Ok(None);
+        .bind(keep_until.map(Instant));
+    audit::add(&mut writes, &mut later, &commit.records);
+    match writes.run(tx).await.during(WHAT)? {
+        None => {}
+        Some(0) => return Ok(None),
+        Some(_) => return Err(sqlx::Error::RowNotFound).during(WHAT),
     }
-    audit::write(tx, &commit.records).await?;
+    if later.run(tx).await.during(WHAT)?.is_some() {
+        return Err(sqlx::Error::RowNotFound).during(WHAT);
+    }
+    audit::beside(tx, &commit.records).await?;
     let waiting = match outcome {
         Some(outcome) => settle(tx, claim.id, &row.target, outcome).await?,
         None => Vec::new(),
@@ -117,13 +128,15 @@ pub(super) async fn write(tx: &mut PgConnection, claim: &Claim, commit: &Commit)
     Ok(Some(Closed { claim: next, waiting }))
 }
 
-const SETTLE: &str = "UPDATE candidates SET standing = $2 WHERE remediation_id = $1 AND standing = 'attached'";
-
-const WAITING_FOR: &str = "
+/// Those who wait are others than those who are settled, so both may look at the same time.
+const SETTLE: &str = "
+    WITH settled AS (
+        UPDATE candidates SET standing = $2 WHERE remediation_id = $1 AND standing = 'attached'
+    )
     SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
     FROM alerts
     WHERE firing AND (fingerprint, episode) IN
-        (SELECT fingerprint, episode FROM candidates WHERE target = $1 AND standing = 'waiting')
+        (SELECT fingerprint, episode FROM candidates WHERE target = $3 AND standing = 'waiting')
     ORDER BY fingerprint";
 
 /// A remediation was closed: what becomes of its alerts, and who waited for the target. A statement of its own after the
@@ -136,15 +149,21 @@ async fn settle(
 ) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "close a remediation";
     let standing = if outcome.leaves_episode_open() { "free" } else { "spent" };
-    sqlx::query(SETTLE).bind(Id(remediation)).bind(standing).execute(&mut *tx).await.during(WHAT)?;
-    let rows: Vec<AlertRow> = sqlx::query_as(WAITING_FOR).bind(target).fetch_all(tx).await.during(WHAT)?;
+    let rows: Vec<AlertRow> =
+        sqlx::query_as(SETTLE).bind(Id(remediation)).bind(standing).bind(target).fetch_all(tx).await.during(WHAT)?;
     read(WHAT, rows)
 }
 
 const RELEASE: &str = "UPDATE remediations SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
+const RELEASE_LOANS: &str = "UPDATE loans SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
+const RELEASE_OUTBOX: &str = "UPDATE announcements SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
 
-/// Gives back every claim of `owner`.
+/// Gives back every claim of `owner`, whatever it is on.
 pub(super) async fn release(connection: &mut PgConnection, owner: Uuid) -> Result<u64, StoreError> {
-    let done = sqlx::query(RELEASE).bind(Id(owner)).execute(connection).await.during("give back claims")?;
-    Ok(done.rows_affected())
+    let mut released = 0;
+    for statement in [RELEASE, RELEASE_LOANS, RELEASE_OUTBOX] {
+        let done = sqlx::query(statement).bind(Id(owner)).execute(&mut *connection).await.during("give back claims")?;
+        released += done.rows_affected();
+    }
+    Ok(released)
 }

@@ -1,79 +1,105 @@
 //! What `receive` must know before the core can think, locked so that it stays true until the transaction ends.
 
-use std::collections::HashMap;
-
 use sqlx::PgConnection;
 
+use super::storm;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::model::{Candidate, OpenTarget, ReceiveAsk, World};
-use crate::store::rows::{AlertRow, CandidateRow, FixRow, OpenRow, read};
+use crate::store::rows::{
+    CandidateColumns, CandidateRow, FixColumns, FixRow, Garbled, KnownColumns, KnownRow, OpenColumns, OpenRow, read,
+};
 use crate::store::text::clean;
 
 const WHAT: &str = "read what is known";
 
-/// Waits for a replica that is at the same rows; when that one commits, they are not there any more.
-const TAKE: &str = "DELETE FROM pending WHERE id = ANY($1) RETURNING id";
+/// Everything that is locked, in one round trip and in this order: notifications, alerts by fingerprint, remediations by id.
+/// Each count makes its part wait for the one before.
+///
+/// `taken` waits for a replica that is at the same rows; when that one commits, they are not there any more. A remediation
+/// that is being closed is waited for and then not among the open ones, and one that we attach to is not closed before the
+/// attachment is visible. What somebody else inserted while we waited is not seen here: whoever inserts it a second time
+/// is told so by a unique index, and tries again.
+///
+/// Without labels: whoever speaks of an alert has them.
+const LOCK: &str = "
+    WITH taken AS (
+        DELETE FROM pending WHERE id = ANY($1) RETURNING id
+    ), known AS (
+        SELECT fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
+        FROM alerts
+        WHERE fingerprint = ANY($2) AND (SELECT count(*) FROM taken) >= 0
+        ORDER BY fingerprint
+        FOR NO KEY UPDATE
+    ), open AS (
+        SELECT target, id, rule, state FROM remediations
+        WHERE target = ANY($3) AND state <> 'closed' AND (SELECT count(*) FROM known) >= 0
+        ORDER BY id
+        FOR NO KEY UPDATE
+    )
+    SELECT
+        (SELECT array_agg(id) FROM taken) AS taken,
+        (SELECT array_agg(ROW(fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at,
+                              end_heard_at)) FROM known) AS known,
+        (SELECT array_agg(ROW(target, id, rule, state)) FROM open) AS open";
 
-const ALERTS: &str = "
-    SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
-    FROM alerts WHERE fingerprint = ANY($1)
-    ORDER BY fingerprint
-    FOR NO KEY UPDATE";
+/// What the locks protect, as it is now that they are held.
+const PROTECTED: &str = "
+    WITH standing AS (
+        SELECT fingerprint, rule, episode, target, standing, remediation_id
+        FROM candidates WHERE fingerprint = ANY($1)
+        ORDER BY fingerprint, rule
+    ), fixed AS (
+        SELECT DISTINCT ON (rule, target) rule, target, closed_at, doc ->> 'last_action' AS last_action,
+               (doc ->> 'rung')::bigint AS rung
+        FROM remediations
+        WHERE target = ANY($2) AND outcome = 'fixed' AND closed_at >= $3
+        ORDER BY rule, target, closed_at DESC, id DESC
+    )
+    SELECT
+        (SELECT array_agg(ROW(fingerprint, rule, episode, target, standing, remediation_id)) FROM standing) AS standing,
+        (SELECT array_agg(ROW(rule, target, closed_at, last_action, rung)) FROM fixed) AS fixed";
 
-const CANDIDATES: &str = "
-    SELECT fingerprint, rule, episode, target, standing, remediation_id
-    FROM candidates WHERE fingerprint = ANY($1)
-    ORDER BY fingerprint, rule";
-
-/// Locked: a remediation that is being closed is waited for and then not among these, and one that we attach to is not
-/// closed before the attachment is visible.
-const OPEN: &str = "
-    SELECT id, rule, target, state FROM remediations
-    WHERE target = ANY($1) AND state <> 'closed'
-    ORDER BY id
-    FOR NO KEY UPDATE";
-
-const FIXED: &str = "
-    SELECT DISTINCT ON (rule, target) rule, target, closed_at, doc ->> 'last_action' AS last_action,
-           (doc ->> 'rung')::bigint AS rung
-    FROM remediations
-    WHERE target = ANY($1) AND outcome = 'fixed' AND closed_at >= $2
-    ORDER BY rule, target, closed_at DESC, id DESC";
+/// No rows make no array.
+type Rows<T> = Option<Vec<T>>;
 
 /// Takes the notifications and reads everything that was asked for.
 pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
-    let mut world = World::default();
-    if !ask.take.is_empty() {
-        let ids: Vec<Id> = ask.take.iter().map(|id| Id(*id)).collect();
-        let taken: Vec<Id> = sqlx::query_scalar(TAKE).bind(ids).fetch_all(&mut *tx).await.during(WHAT)?;
-        world.taken = taken.into_iter().map(|id| id.0).collect();
+    let take: Vec<Id> = ask.take.iter().map(|id| Id(*id)).collect();
+    let fingerprints: Vec<String> = ask.fingerprints.iter().map(ToString::to_string).collect();
+    let targets: Vec<_> = ask.targets.iter().map(|target| clean(target)).collect();
+    let (taken, known, open): (Rows<Id>, Rows<KnownColumns>, Rows<OpenColumns>) =
+        sqlx::query_as(LOCK).bind(take).bind(&fingerprints).bind(&targets).fetch_one(&mut *tx).await.during(WHAT)?;
+    let alerts = values::<KnownRow, _, AlertState>(known)?;
+    let mut world = World {
+        taken: taken.into_iter().flatten().map(|id| id.0).collect(),
+        alerts: alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect(),
+        open: values::<OpenRow, _, (String, OpenTarget)>(open)?.into_iter().collect(),
+        ..World::default()
+    };
+
+    // An alert that is not known has no candidates.
+    if world.alerts.is_empty() && (targets.is_empty() || ask.fixed_since.is_none()) {
+        storm::load(tx, ask, &mut world).await?;
+        return Ok(world);
     }
-    if !ask.fingerprints.is_empty() {
-        let fingerprints: Vec<String> = ask.fingerprints.iter().map(ToString::to_string).collect();
-        let rows: Vec<AlertRow> = sqlx::query_as(ALERTS).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
-        let alerts: Vec<AlertState> = read(WHAT, rows)?;
-        world.alerts = alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect();
-        // An alert that is not known has no candidates.
-        if !world.alerts.is_empty() {
-            let rows: Vec<CandidateRow> =
-                sqlx::query_as(CANDIDATES).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
-            for candidate in read::<_, Candidate>(WHAT, rows)? {
-                world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
-            }
-        }
+    let (standing, fixed): (Rows<CandidateColumns>, Rows<FixColumns>) = sqlx::query_as(PROTECTED)
+        .bind(&fingerprints)
+        .bind(&targets)
+        .bind(ask.fixed_since.map(Instant))
+        .fetch_one(&mut *tx)
+        .await
+        .during(WHAT)?;
+    for candidate in values::<CandidateRow, _, Candidate>(standing)? {
+        world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
     }
-    if !ask.targets.is_empty() {
-        let targets: Vec<_> = ask.targets.iter().map(|target| clean(target)).collect();
-        let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(&targets).fetch_all(&mut *tx).await.during(WHAT)?;
-        world.open = read::<_, (String, OpenTarget)>(WHAT, open)?.into_iter().collect();
-        if let Some(since) = ask.fixed_since {
-            let fixed: Vec<FixRow> =
-                sqlx::query_as(FIXED).bind(&targets).bind(Instant(since)).fetch_all(&mut *tx).await.during(WHAT)?;
-            world.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect::<HashMap<_, _>>();
-        }
-    }
+    world.fixed = fixed.into_iter().flatten().map(FixRow::from).filter_map(FixRow::into_pair).collect();
+    storm::load(tx, ask, &mut world).await?;
     Ok(world)
+}
+
+fn values<R: From<C>, C, T: TryFrom<R, Error = Garbled>>(columns: Rows<C>) -> Result<Vec<T>, StoreError> {
+    read(WHAT, columns.into_iter().flatten().map(R::from).collect())
 }

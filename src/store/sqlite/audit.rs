@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
+use super::{breakers, ended, loans, outbox};
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 use crate::store::StoreError;
@@ -32,7 +33,10 @@ pub(super) async fn write(tx: &mut SqliteConnection, records: &[Record]) -> Resu
     for row in records.events {
         event(tx, row).await.during(WHAT)?;
     }
-    Ok(())
+    breakers::write(tx, &records.breakers).await.during(WHAT)?;
+    loans::write(tx, &records.loans).await.during(WHAT)?;
+    outbox::write(tx, &records.announcements).await.during(WHAT)?;
+    ended::write(tx, &records.ended).await.during(WHAT)
 }
 
 const ACTION: &str = "

@@ -1,5 +1,7 @@
 //! Connections: one that writes, some that read.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,6 +19,9 @@ use crate::store::error::During;
 /// How a transaction that writes begins. A plain one that reads first and then writes fails at once when another wrote
 /// in between, whatever the busy timeout.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// For the owner alone: bodies and labels tell much about the machines. Files that are there already stay as they are.
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// Readers at most; they are people and dashboards.
 const READERS: u32 = 4;
@@ -41,6 +46,10 @@ impl Sqlite {
         }
         // Migrations of SQLite take no lock of their own, so the file must be ours before.
         let presence = Presence::begin(&path)?;
+
+        // SQLite would make it for everybody to read; what it makes beside it is as private as this. A file that cannot be
+        // made is told by SQLite below.
+        let _ = File::options().create(true).truncate(false).write(true).mode(PRIVATE).open(&path);
 
         let writing = common
             .clone()

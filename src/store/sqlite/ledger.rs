@@ -3,14 +3,16 @@
 
 use sqlx::{SqliteConnection, SqlitePool};
 
+use uuid::Uuid;
+
 use super::connect::BEGIN;
-use super::work;
+use super::{breakers, loans, work};
 use crate::core::time::{Timestamp, before};
 use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
-use crate::store::model::{Admission, Claim, Ledger, LedgerAsk, Scope, ScopeKind};
-use crate::store::text::clean;
-use crate::store::{Judge, StoreError};
+use crate::store::model::{Admission, Claim, Ledger, LedgerAsk, LoanAdmission, Scope, ScopeKind};
+use crate::store::text::{clean, json};
+use crate::store::{Judge, JudgeReturn, StoreError};
 
 const WHAT: &str = "admit an effect";
 
@@ -22,10 +24,7 @@ pub(super) async fn admit(
     judge: Judge<'_>,
 ) -> Result<Admission, StoreError> {
     let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
-    let mut ledgers = Vec::with_capacity(asks.len());
-    for ask in asks {
-        ledgers.push(read(&mut tx, ask).await.during(WHAT)?);
-    }
+    let ledgers = read_all(&mut tx, asks).await?;
     // Dropping the transaction rolls back and frees the lock.
     let commit = match judge(&ledgers) {
         Ok(commit) => commit,
@@ -36,36 +35,77 @@ pub(super) async fn admit(
     Ok(Admission::Admitted(stored))
 }
 
+/// As [`admit`], for the return of a loan. The remediation that lent is like any other here: while it acts or judges, its
+/// loan is not returned.
+pub(super) async fn admit_return(
+    pool: &SqlitePool,
+    claim: &Claim,
+    ask: &LedgerAsk,
+    judge: JudgeReturn<'_>,
+) -> Result<LoanAdmission, StoreError> {
+    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let ledgers = read_all(&mut tx, &[&LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }]).await?;
+    let commit = match judge(&ledgers) {
+        Ok(commit) => commit,
+        Err(refusal) => return Ok(LoanAdmission::Refused(refusal)),
+    };
+    let Some(next) = loans::write_claimed(&mut tx, claim, &commit).await? else { return Ok(LoanAdmission::Lost) };
+    tx.commit().await.during(WHAT)?;
+    Ok(LoanAdmission::Admitted(next))
+}
+
+/// Reads the ledger for each of `asks` in a transaction that changes nothing.
+pub(super) async fn peek(pool: &SqlitePool, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+    let mut tx = pool.begin().await.during("read the ledger")?;
+    read_all(&mut tx, asks).await
+}
+
+async fn read_all(tx: &mut SqliteConnection, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+    let mut ledgers = Vec::with_capacity(asks.len());
+    for ask in asks {
+        ledgers.push(read(tx, ask).await.during("read the ledger")?);
+    }
+    Ok(ledgers)
+}
+
 const FLEET: &str = "
-    SELECT planned_at FROM actions
-    WHERE spends AND mode = $1 AND planned_at >= $2
-    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
+    SELECT count(*), min(planned_at) FROM (
+        SELECT planned_at FROM actions
+        WHERE spends AND mode = $1 AND planned_at >= $2
+        ORDER BY planned_at DESC LIMIT $3
+    )";
 
 const RULE: &str = "
-    SELECT planned_at FROM actions
-    WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4
-    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
+    SELECT count(*), min(planned_at) FROM (
+        SELECT planned_at FROM actions
+        WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4
+        ORDER BY planned_at DESC LIMIT $3
+    )";
 
 /// The same row found by its target and by its key counts once.
 const TARGET: &str = "
-    SELECT planned_at FROM (
-        SELECT id, planned_at FROM actions
-        WHERE spends AND mode = $1 AND planned_at >= $2 AND target = $5
-        UNION
-        SELECT id, planned_at FROM actions
-        WHERE spends AND mode = $1 AND planned_at >= $2 AND target_key = $6
-    )
-    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
+    SELECT count(*), min(planned_at) FROM (
+        SELECT planned_at FROM (
+            SELECT id, planned_at FROM actions
+            WHERE spends AND mode = $1 AND planned_at >= $2 AND target = $5
+            UNION
+            SELECT id, planned_at FROM actions
+            WHERE spends AND mode = $1 AND planned_at >= $2 AND target_key = $6
+        )
+        ORDER BY planned_at DESC LIMIT $3
+    )";
 
 const RULE_TARGET: &str = "
-    SELECT planned_at FROM (
-        SELECT id, planned_at FROM actions
-        WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4 AND target = $5
-        UNION
-        SELECT id, planned_at FROM actions
-        WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4 AND target_key = $6
-    )
-    ORDER BY planned_at DESC LIMIT 1 OFFSET $3 - 1";
+    SELECT count(*), min(planned_at) FROM (
+        SELECT planned_at FROM (
+            SELECT id, planned_at FROM actions
+            WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4 AND target = $5
+            UNION
+            SELECT id, planned_at FROM actions
+            WHERE spends AND mode = $1 AND planned_at >= $2 AND rule = $4 AND target_key = $6
+        )
+        ORDER BY planned_at DESC LIMIT $3
+    )";
 
 const LAST_EFFECT: &str = "
     SELECT max(at) FROM (
@@ -78,40 +118,49 @@ const LAST_EFFECT: &str = "
 
 const RIVALS: &str = "
     SELECT id FROM remediations
-    WHERE target_key = $1 AND state IN ('running', 'verifying') AND id <> $2
+    WHERE target_key IN (SELECT value FROM json_each($1)) AND state IN ('running', 'verifying') AND id <> $2
+    UNION ALL
+    SELECT id FROM loans
+    WHERE state = 'returning'
+      AND EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each($1)))
     ORDER BY id";
 
 const IN_FLIGHT: &str = "
-    SELECT count(*) FROM remediations
-    WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $1";
+    SELECT (SELECT count(*) FROM remediations
+            WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $1)
+        + (SELECT count(*) FROM loans WHERE state = 'returning')";
 
 async fn read(tx: &mut SqliteConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
-    let mut full_since = Vec::with_capacity(ask.scopes.len());
+    let mut ledger = Ledger::default();
     for scope in &ask.scopes {
-        full_since.push(read_scope(tx, ask, scope).await?);
+        let (used, oldest) = read_scope(tx, ask, scope).await?;
+        ledger.full_since.push((used >= scope.budget.max).then_some(oldest.unwrap_or(ask.now)));
+        ledger.used.push(used);
     }
-    let key = clean(&ask.key);
     let last_effect: Option<Instant> = sqlx::query_scalar(LAST_EFFECT)
         .bind(clean(&ask.target))
-        .bind(&key)
+        .bind(clean(&ask.key))
         .bind(ask.mode.as_str())
         .bind(Id(ask.remediation))
         .fetch_one(&mut *tx)
         .await?;
-    let rivals: Vec<Id> = sqlx::query_scalar(RIVALS).bind(&key).bind(Id(ask.remediation)).fetch_all(&mut *tx).await?;
-    let in_flight: i64 = sqlx::query_scalar(IN_FLIGHT).bind(Id(ask.remediation)).fetch_one(tx).await?;
-    Ok(Ledger {
-        used: vec![0; full_since.len()],
-        full_since,
-        breaker: crate::core::surroundings::Breaker::default(),
-        last_effect: last_effect.map(Into::into),
-        rivals: rivals.into_iter().map(|id| id.0).collect(),
-        in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
-    })
+    let rivals: Vec<Id> =
+        sqlx::query_scalar(RIVALS).bind(json(&ask.keys)).bind(Id(ask.remediation)).fetch_all(&mut *tx).await?;
+    let in_flight: i64 = sqlx::query_scalar(IN_FLIGHT).bind(Id(ask.remediation)).fetch_one(&mut *tx).await?;
+    ledger.last_effect = last_effect.map(Into::into);
+    ledger.rivals = rivals.into_iter().map(|id| id.0).collect();
+    ledger.in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
+    ledger.breaker = breakers::breaker(tx, &ask.rule, ask.unproven_since).await?;
+    Ok(ledger)
 }
 
-async fn read_scope(tx: &mut SqliteConnection, ask: &LedgerAsk, scope: &Scope) -> sqlx::Result<Option<Timestamp>> {
-    let query = sqlx::query_scalar(match scope.kind {
+/// How many intents lie in the window, counted up to the budget, and when the oldest of those counted was stored.
+async fn read_scope(
+    tx: &mut SqliteConnection,
+    ask: &LedgerAsk,
+    scope: &Scope,
+) -> sqlx::Result<(u32, Option<Timestamp>)> {
+    let query = sqlx::query_as(match scope.kind {
         ScopeKind::Fleet => FLEET,
         ScopeKind::Rule => RULE,
         ScopeKind::Target => TARGET,
@@ -128,6 +177,6 @@ async fn read_scope(tx: &mut SqliteConnection, ask: &LedgerAsk, scope: &Scope) -
             query.bind(clean(&ask.rule)).bind(clean(&ask.target)).bind(clean(&ask.key))
         }
     };
-    let since: Option<Instant> = query.fetch_optional(tx).await?;
-    Ok(since.map(Into::into))
+    let (used, oldest): (i64, Option<Instant>) = query.fetch_one(tx).await?;
+    Ok((u32::try_from(used).unwrap_or(u32::MAX), oldest.map(Into::into)))
 }

@@ -6,14 +6,22 @@
 //! Batches go in as one JSON text that `json_each` takes apart: a statement per row would cost a hop to the connection's
 //! thread each.
 
+mod answers;
 mod audit;
+mod breakers;
 mod connect;
+mod ended;
+mod facts;
 mod inbox;
 mod ledger;
+mod loans;
+mod outbox;
+mod pauses;
 mod presence;
 mod prune;
 mod read;
 mod receive;
+mod storm;
 mod work;
 mod world;
 
@@ -25,12 +33,15 @@ use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::model::{
-    Admission, Candidate, Changes, Claim, Claimed, Closed, Commit, LedgerAsk, NewNotification, ReceiveAsk, Spent,
-    StoredNotification,
+    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
 };
 use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
-use super::{Judge, Store, StoreError, Think};
+use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
+use crate::core::remediation::loan::Loan;
+use crate::core::remediation::record::Record;
+use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 
 /// fettle's memory in a SQLite file.
@@ -106,8 +117,94 @@ impl Store for Sqlite {
         read::attached(&self.readers, remediation).await
     }
 
+    async fn facts(&self, ask: &FactsAsk) -> Result<Facts, StoreError> {
+        facts::facts(&self.readers, ask).await
+    }
+
+    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+        ledger::peek(&self.readers, asks).await
+    }
+
     async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError> {
         self.watched(ledger::admit(&self.writer, claim, asks, judge).await)
+    }
+
+    async fn claim_loans(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedLoan>, StoreError> {
+        self.watched(loans::claim(&self.writer, owner, now, lease_until, limit).await)
+    }
+
+    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
+        loans::facts(&self.readers, loan, now).await
+    }
+
+    async fn admit_return(
+        &self,
+        claim: &Claim,
+        ask: &LedgerAsk,
+        judge: JudgeReturn<'_>,
+    ) -> Result<LoanAdmission, StoreError> {
+        self.watched(ledger::admit_return(&self.writer, claim, ask, judge).await)
+    }
+
+    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
+        self.watched(loans::commit(&self.writer, claim, commit).await)
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<(), StoreError> {
+        self.watched(pauses::pause(&self.writer, pause).await)
+    }
+
+    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.watched(pauses::resume(&self.writer, id, by, now).await)
+    }
+
+    async fn pauses(&self, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
+        pauses::pauses(&self.readers, now).await
+    }
+
+    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+        self.watched(answers::answer(&self.writer, remediation, answer).await)
+    }
+
+    async fn breakers(&self, since: Timestamp) -> Result<Vec<(String, Breaker)>, StoreError> {
+        breakers::breakers(&self.readers, since).await
+    }
+
+    async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.watched(breakers::reset(&self.writer, rule, by, now).await)
+    }
+
+    async fn storm(&self) -> Result<Option<Storm>, StoreError> {
+        storm::storm(&self.readers).await
+    }
+
+    async fn announcements(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        renew_before: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        self.watched(outbox::announcements(&self.writer, owner, now, renew_before, lease_until, limit).await)
+    }
+
+    async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
+        self.watched(outbox::announced(&self.writer, outgoing, at).await)
+    }
+
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        self.watched(outbox::record(&self.writer, records).await)
+    }
+
+    async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
+        facts::last_heard(&self.readers, alertname).await
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {

@@ -2,12 +2,14 @@
 //! ours is a dead process's.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use super::connect::PRIVATE;
 use crate::store::StoreError;
 use crate::store::error::During;
 use crate::store::instant::Id;
@@ -27,6 +29,7 @@ impl Presence {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(PRIVATE)
             .open(&path)
             .map_err(|e| StoreError::Unusable(format!("open {}: {e}", path.display())))?;
         match file.try_lock() {
@@ -52,8 +55,21 @@ const TAKE: &str = "
     UPDATE remediations SET lease_owner = NULL, lease_until = NULL
     WHERE state <> 'closed' AND lease_owner <> $1";
 
+const TAKE_LOANS: &str = "
+    UPDATE loans SET lease_owner = NULL, lease_until = NULL
+    WHERE closed_at IS NULL AND lease_owner <> $1";
+
+/// It may have been delivered: then it is delivered twice.
+const TAKE_OUTBOX: &str = "
+    UPDATE announcements SET lease_owner = NULL, lease_until = NULL
+    WHERE NOT ended AND lease_owner <> $1";
+
 /// Gives back the claims of the dead.
 pub(super) async fn adopt(pool: &SqlitePool, owner: Uuid) -> Result<u64, StoreError> {
-    let done = sqlx::query(TAKE).bind(Id(owner)).execute(pool).await;
-    Ok(done.during("take over the claims of dead processes")?.rows_affected())
+    let mut adopted = 0;
+    for statement in [TAKE, TAKE_LOANS, TAKE_OUTBOX] {
+        let done = sqlx::query(statement).bind(Id(owner)).execute(pool).await;
+        adopted += done.during("take over the claims of dead processes")?.rows_affected();
+    }
+    Ok(adopted)
 }

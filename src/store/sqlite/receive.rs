@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::connect::BEGIN;
-use super::{audit, world};
+use super::{audit, storm, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
@@ -41,6 +41,9 @@ async fn write(
     }
     wake(tx, &changes.woken, ask).await.during(WHAT)?;
     batch(tx, UPSERT_CANDIDATES, changes.candidates.iter().map(candidate)).await.during(WHAT)?;
+    if let Some(storm) = &changes.storm {
+        storm::write(tx, storm).await.during(WHAT)?;
+    }
     audit::write(tx, &changes.records).await
 }
 

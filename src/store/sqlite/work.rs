@@ -140,9 +140,15 @@ async fn settle(
 }
 
 const RELEASE: &str = "UPDATE remediations SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
+const RELEASE_LOANS: &str = "UPDATE loans SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
+const RELEASE_OUTBOX: &str = "UPDATE announcements SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
 
-/// Gives back every claim of `owner`.
+/// Gives back every claim of `owner`, whatever it is on.
 pub(super) async fn release(pool: &SqlitePool, owner: Uuid) -> Result<u64, StoreError> {
-    let done = sqlx::query(RELEASE).bind(Id(owner)).execute(pool).await.during("give back claims")?;
-    Ok(done.rows_affected())
+    let mut released = 0;
+    for statement in [RELEASE, RELEASE_LOANS, RELEASE_OUTBOX] {
+        let done = sqlx::query(statement).bind(Id(owner)).execute(pool).await.during("give back claims")?;
+        released += done.rows_affected();
+    }
+    Ok(released)
 }

@@ -2,20 +2,22 @@
 
 use sqlx::SqliteConnection;
 
+use super::storm;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::model::{Candidate, OpenTarget, ReceiveAsk, World};
-use crate::store::rows::{AlertRow, CandidateRow, FixRow, OpenRow, read};
+use crate::store::rows::{CandidateRow, FixRow, KnownRow, OpenRow, read};
 use crate::store::text::json;
 
 const WHAT: &str = "read what is known";
 
 const TAKE: &str = "DELETE FROM pending WHERE id IN (SELECT value FROM json_each($1)) RETURNING id";
 
+/// Without labels: whoever speaks of an alert has them.
 const ALERTS: &str = "
-    SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
+    SELECT fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
     FROM alerts WHERE fingerprint IN (SELECT value FROM json_each($1))";
 
 const CANDIDATES: &str = "
@@ -43,7 +45,7 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
     }
     if !ask.fingerprints.is_empty() {
         let fingerprints = json(&ask.fingerprints);
-        let rows: Vec<AlertRow> = sqlx::query_as(ALERTS).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
+        let rows: Vec<KnownRow> = sqlx::query_as(ALERTS).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
         let alerts: Vec<AlertState> = read(WHAT, rows)?;
         world.alerts = alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect();
         // An alert that is not known has no candidates.
@@ -65,5 +67,6 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
             world.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect();
         }
     }
+    storm::load(tx, ask, &mut world).await?;
     Ok(world)
 }

@@ -1,4 +1,4 @@
-//! Counters that every rule has: outcomes, results, refusals and verdicts.
+//! What every rule has: counters of outcomes, results, refusals and verdicts, and where its breaker stands.
 //!
 //! A rule has some fifty series. In the library's own vectors each costs several hundred bytes, which is 300 MB for
 //! 10,000 rules; here a rule is one row of plain counters (0.4 KB), and the library sees them only while it is scraped.
@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Counter, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::core::action::NAMES;
+use super::ACTIONS as NAMES;
+use crate::core::guard::BreakerState;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::refusal::Guard;
 
@@ -26,6 +27,8 @@ const ACTIONS: (&str, &str) = (
 const REFUSALS: (&str, &str) = ("fettle_refusals_total", "Times a guard said no, by rule and guard.");
 const VERDICTS: (&str, &str) =
     ("fettle_verdicts_total", "Verdicts on actions, by rule, action and verdict (did it help?).");
+const BREAKERS: (&str, &str) =
+    ("fettle_breaker_state", "Where the circuit breaker of a rule stands: 0 closed, 1 half open, 2 open.");
 
 /// The counters of one rule.
 #[derive(Default)]
@@ -34,6 +37,7 @@ pub(super) struct Counts {
     actions: [[AtomicU64; ActionResult::ALL.len()]; NAMES.len()],
     refusals: [AtomicU64; Guard::ALL.len()],
     verdicts: [[AtomicU64; Verdict::ALL.len()]; NAMES.len()],
+    breaker: AtomicU64,
 }
 
 // A word's place in its list is its discriminant, so the row is found without comparing names.
@@ -69,7 +73,7 @@ fn of<'a, T>(table: &'a [T; NAMES.len()], action: &str) -> Option<&'a T> {
 #[derive(Clone)]
 pub(super) struct PerRule {
     rules: Arc<RwLock<BTreeMap<Box<str>, Arc<Counts>>>>,
-    descs: Arc<[Desc; 4]>,
+    descs: Arc<[Desc; 5]>,
 }
 
 impl PerRule {
@@ -83,6 +87,7 @@ impl PerRule {
             desc(ACTIONS, &["rule", "action", "result"]),
             desc(REFUSALS, &["rule", "reason"]),
             desc(VERDICTS, &["rule", "action", "verdict"]),
+            desc(BREAKERS, &["rule"]),
         ];
         Self { rules: Arc::default(), descs: Arc::new(descs) }
     }
@@ -94,6 +99,15 @@ impl PerRule {
         rules.retain(|name, _| wanted.contains(&**name));
         for name in wanted {
             rules.entry(name.into()).or_default();
+        }
+    }
+
+    /// Where breakers stand; those that are not named are closed. Of a rule that is no longer loaded nothing is said.
+    pub(super) fn breakers<'a>(&self, stand: impl IntoIterator<Item = (&'a str, BreakerState)>) {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        let stand: HashMap<&str, u64> = stand.into_iter().map(|(rule, state)| (rule, level(state))).collect();
+        for (rule, counts) in rules.iter() {
+            counts.breaker.store(stand.get(&**rule).copied().unwrap_or(0), Ordering::Relaxed);
         }
     }
 
@@ -114,14 +128,18 @@ impl Collector for PerRule {
     fn collect(&self) -> Vec<MetricFamily> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
         let zeros = rules.len() <= ZEROS_SHOWN_TO;
-        let [mut outcomes, mut actions, mut refusals, mut verdicts] = [const { Vec::new() }; 4];
-        let show = |family: &mut Vec<Metric>, counter: &AtomicU64, labels: &[(&str, &str)]| {
-            let count = counter.load(Ordering::Relaxed);
-            if zeros || count > 0 {
-                family.push(metric(count, labels));
+        let [mut outcomes, mut actions, mut refusals, mut verdicts, mut breakers] = [const { Vec::new() }; 5];
+        let show_as = |family: &mut Vec<Metric>, kind: MetricType, value: &AtomicU64, labels: &[(&str, &str)]| {
+            let value = value.load(Ordering::Relaxed);
+            if zeros || value > 0 {
+                family.push(metric(kind, value, labels));
             }
         };
+        let show = |family: &mut Vec<Metric>, counter: &AtomicU64, labels: &[(&str, &str)]| {
+            show_as(family, MetricType::COUNTER, counter, labels);
+        };
         for (rule, counts) in &rules {
+            show_as(&mut breakers, MetricType::GAUGE, &counts.breaker, &[("rule", rule)]);
             for (counter, outcome) in counts.outcomes.iter().zip(Outcome::ALL) {
                 show(&mut outcomes, counter, &[("outcome", outcome.as_str()), ("rule", rule)]);
             }
@@ -139,22 +157,32 @@ impl Collector for PerRule {
                 }
             }
         }
-        [(OUTCOMES, outcomes), (ACTIONS, actions), (REFUSALS, refusals), (VERDICTS, verdicts)]
-            .into_iter()
-            .map(|((name, help), metrics)| {
-                let mut family = MetricFamily::default();
-                family.set_name(name.to_owned());
-                family.set_help(help.to_owned());
-                family.set_field_type(MetricType::COUNTER);
-                family.set_metric(metrics);
-                family
-            })
-            .collect()
+        let counters = [(OUTCOMES, outcomes), (ACTIONS, actions), (REFUSALS, refusals), (VERDICTS, verdicts)];
+        let counters = counters.into_iter().map(|(names, metrics)| family(names, MetricType::COUNTER, metrics));
+        counters.chain([family(BREAKERS, MetricType::GAUGE, breakers)]).collect()
     }
 }
 
+/// In the order in which it matters more.
+fn level(state: BreakerState) -> u64 {
+    match state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
+    }
+}
+
+fn family((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}
+
 #[expect(clippy::cast_precision_loss, reason = "the text format has floats only; counts stay exact up to 2^53")]
-fn metric(count: u64, labels: &[(&str, &str)]) -> Metric {
+fn metric(kind: MetricType, value: u64, labels: &[(&str, &str)]) -> Metric {
     let pairs = labels.iter().map(|&(name, value)| {
         let mut pair = LabelPair::default();
         pair.set_name(name.to_owned());
@@ -162,8 +190,14 @@ fn metric(count: u64, labels: &[(&str, &str)]) -> Metric {
         pair
     });
     let mut metric = Metric::from_label(pairs.collect());
-    let mut counter = Counter::default();
-    counter.set_value(count as f64);
-    metric.set_counter(counter);
+    if kind == MetricType::GAUGE {
+        let mut gauge = Gauge::default();
+        gauge.set_value(value as f64);
+        metric.set_gauge(gauge);
+    } else {
+        let mut counter = Counter::default();
+        counter.set_value(value as f64);
+        metric.set_counter(counter);
+    }
     metric
 }

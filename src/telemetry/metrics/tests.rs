@@ -7,7 +7,7 @@ fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// Every name of the contract with its labels, `le` left out.
-const NAMES_AND_LABELS: [(&str, &[&str]); 19] = [
+const NAMES_AND_LABELS: [(&str, &[&str]); 24] = [
     ("fettle_build_info", &["version"]),
     ("fettle_notifications_total", &["code", "sender"]),
     ("fettle_alerts_total", &["status"]),
@@ -27,6 +27,11 @@ const NAMES_AND_LABELS: [(&str, &[&str]); 19] = [
     ("fettle_config_last_reload_successful", &[]),
     ("fettle_config_last_reload_success_timestamp_seconds", &[]),
     ("fettle_events_total", &["event"]),
+    ("fettle_paused", &[]),
+    ("fettle_storm", &[]),
+    ("fettle_breaker_state", &["rule"]),
+    ("fettle_announcements_total", &["name", "result"]),
+    ("fettle_upstream_requests_total", &["code", "peer_kind"]),
 ];
 
 #[test]
@@ -131,6 +136,69 @@ fn gauges_are_replaced_as_a_whole() {
     assert!(
         !text.contains(r#"rule="web""#) && text.contains(r#"fettle_budget_remaining{rule="db",scope="rule_target"} 1"#)
     );
+}
+
+#[test]
+fn every_word_of_a_closed_set_is_there_from_the_start() {
+    let metrics = Metrics::new();
+    metrics.rules_loaded(&["web"]);
+    let text = metrics.render();
+    let mut wanted: Vec<String> =
+        Guard::ALL.iter().map(|it| format!(r#"fettle_refusals_total{{reason="{it}",rule="web"}} 0"#)).collect();
+    for action in ACTIONS {
+        wanted.push(format!(r#"fettle_actions_total{{action="{action}",result="succeeded",rule="web"}} 0"#));
+        wanted.push(format!(r#"fettle_verdicts_total{{action="{action}",rule="web",verdict="fixed"}} 0"#));
+    }
+    for name in AnnouncementName::ALL {
+        wanted.push(format!(r#"fettle_announcements_total{{name="{}",result="failed"}} 0"#, name.as_str()));
+    }
+    wanted.push(r#"fettle_remediations_open{state="awaiting_approval"} 0"#.to_owned());
+    wanted.push(r#"fettle_upstream_requests_total{code="upstream_timeout",peer_kind="prometheus"} 0"#.to_owned());
+    wanted.push(r#"fettle_breaker_state{rule="web"} 0"#.to_owned());
+    for line in wanted {
+        assert!(text.lines().any(|it| it == line), "{line} is missing");
+    }
+    assert!(ACTIONS.contains(&"restore") && ACTIONS.contains(&"restart"));
+}
+
+#[test]
+fn a_breaker_is_shown_for_rules_that_are_loaded_and_closed_unless_it_is_said_otherwise() {
+    let metrics = Metrics::new();
+    metrics.rules_loaded(&["web", "db"]);
+    metrics.breakers([("web", BreakerState::Open), ("gone", BreakerState::Open)]);
+    let text = metrics.render();
+    assert_eq!(
+        lines(&text, "fettle_breaker_state"),
+        [r#"fettle_breaker_state{rule="db"} 0"#, r#"fettle_breaker_state{rule="web"} 2"#]
+    );
+    assert!(text.contains("# TYPE fettle_breaker_state gauge"));
+    metrics.breakers([("db", BreakerState::HalfOpen)]);
+    assert_eq!(
+        lines(&metrics.render(), "fettle_breaker_state"),
+        [r#"fettle_breaker_state{rule="db"} 1"#, r#"fettle_breaker_state{rule="web"} 0"#]
+    );
+}
+
+#[test]
+fn deliveries_and_requests_upstream_are_counted_by_what_became_of_them() {
+    let metrics = Metrics::new();
+    metrics.announced(AnnouncementName::GaveUp, true);
+    metrics.announced(AnnouncementName::GaveUp, false);
+    metrics.upstream("alertmanager", "200");
+    metrics.upstream("prometheus", "418");
+    metrics.paused(2);
+    metrics.storm(true);
+    let text = metrics.render();
+    for line in [
+        r#"fettle_announcements_total{name="FettleGaveUp",result="delivered"} 1"#,
+        r#"fettle_announcements_total{name="FettleGaveUp",result="failed"} 1"#,
+        r#"fettle_upstream_requests_total{code="200",peer_kind="alertmanager"} 1"#,
+        r#"fettle_upstream_requests_total{code="418",peer_kind="prometheus"} 1"#,
+        "fettle_paused 2",
+        "fettle_storm 1",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is missing");
+    }
 }
 
 #[test]

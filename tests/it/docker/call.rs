@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{EventsOptionsBuilder, RemoveContainerOptions};
-use fettle::core::sight::{Sight, Status};
+use fettle::core::sight::Status;
 use fettle::platform::docker::Docker;
-use fettle::platform::{Platform, PlatformError};
+use fettle::platform::PlatformError;
 use futures_util::StreamExt;
 
-use super::{SOON, exited, found, local, named, real, seen};
+use super::{Calling, SOON, Seen, exited, found, local, named, real, seen};
 use crate::support::container::{Container, Run};
 use crate::support::docker::Daemon;
 use crate::support::proxy::{Fault, Proxy};
@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const DEAF: &str = "while :; do sleep 3600; done";
 
 /// Restarts and checks that it runs anew, seen by the pin.
-async fn restarted(docker: &Docker, container: &Container, grace: Duration) -> (Sight, Duration) {
+async fn restarted(docker: &Docker, container: &Container, grace: Duration) -> (Seen, Duration) {
     let before = found(docker, &named(&container.name)).await;
     let start = Instant::now();
     docker.restart("local", &container.id, grace).await.expect("restart");

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fettle::core::sight::{Found, ImageLabel};
+use fettle::core::sight::{Found, ImageLabel, Wanted};
 use fettle::platform::{Platform, PlatformError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::canned::{Canned, an_id, reply};
-use super::{found, local, named};
+use super::{Calling, found, local, look, named};
 use crate::support::docker::Daemon;
 use crate::support::proxy::{Fault, Proxy};
 
@@ -89,7 +89,7 @@ async fn a_reply_that_makes_no_sense_is_broken() {
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ID\": \"cut",
     ] {
         let daemon = Canned::start(move |_| answer.into());
-        let error = local(&daemon.url()).0.find(&named("web")).await.expect_err(answer);
+        let error = local(&daemon.url()).0.find(&named("web"), Wanted::default()).await.expect_err(answer);
         assert_eq!(error.reason(), "docker_broken", "{error}");
     }
 }
@@ -117,8 +117,8 @@ fn one_container(path: &str, state: &str, image: &str) -> String {
 async fn a_state_unknown_to_docker_is_broken() {
     let daemon = Canned::start(|path| one_container(path, r#"{"Status": "stopped"}"#, ""));
     let (docker, _) = local(&daemon.url());
-    assert_eq!(docker.find(&named("web")).await.expect_err("no such state").reason(), "docker_broken");
-    assert_eq!(docker.look("local", &an_id()).await.expect_err("no such state").reason(), "docker_broken");
+    assert_eq!(docker.find(&named("web"), Wanted::default()).await.expect_err("no such state").reason(), "docker_broken");
+    assert_eq!(look(&docker, "local", &an_id()).await.expect_err("no such state").reason(), "docker_broken");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn an_image_that_may_not_be_seen_is_unreadable_and_one_that_could_not_be_s
     let daemon = Canned::start(|path| one_container(path, state, &reply(403, "no")));
     assert_eq!(found(&local(&daemon.url()).0, &named("web")).await.image_label, ImageLabel::Unreadable);
     let daemon = Canned::start(|path| one_container(path, state, ""));
-    assert_eq!(local(&daemon.url()).0.find(&named("web")).await.expect_err("cut").reason(), "docker_broken");
+    assert_eq!(local(&daemon.url()).0.find(&named("web"), Wanted::default()).await.expect_err("cut").reason(), "docker_broken");
 }
 
 #[tokio::test]
@@ -150,12 +150,12 @@ async fn an_error_about_a_name_that_may_be_an_id_is_settled_by_the_list() {
             path if path.starts_with("/containers/json?") => reply(200, &format!(r#"[{{"Names": {names}}}]"#)),
             _ => reply(400, AMBIGUOUS),
         });
-        match (local(&daemon.url()).0.find(&named("cafe")).await, expected) {
+        match (local(&daemon.url()).0.find(&named("cafe"), Wanted::default()).await, expected) {
             (Ok(Found::Nothing), None) => {}
             (Err(PlatformError::Answered { status, .. }), Some(expected)) => assert_eq!(status, expected),
             (other, _) => panic!("{names}: {other:?}"),
         }
-        assert!(local(&daemon.url()).0.find(&named("web")).await.is_err(), "web is no id, so the error stands");
+        assert!(local(&daemon.url()).0.find(&named("web"), Wanted::default()).await.is_err(), "web is no id, so the error stands");
     }
 }
 
@@ -177,7 +177,7 @@ async fn a_daemon_that_hangs_is_a_timeout_within_the_deadline() {
     let late = async |endpoint: &str| {
         let (docker, calls) = local(endpoint);
         let start = Instant::now();
-        let error = docker.find(&named("web")).await.expect_err("no answer");
+        let error = docker.find(&named("web"), Wanted::default()).await.expect_err("no answer");
         assert!(matches!(error, PlatformError::TimedOut { after, .. } if after == Duration::from_secs(5)), "{error:?}");
         assert!(!error.nothing_sent() && !error.is_answer());
         assert!((4..8).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());

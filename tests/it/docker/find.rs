@@ -1,17 +1,17 @@
 //! What is found, what is not, and what a look shows.
 
 use bollard::query_parameters::{CommitContainerOptionsBuilder, RemoveImageOptionsBuilder};
-use fettle::core::sight::{Found, Health, ImageLabel, Status};
+use fettle::core::sight::{Found, Health, ImageLabel, Status, Wanted};
 use fettle::core::target::{Kind, Target};
 use fettle::platform::{Platform, PlatformError};
 
-use super::{found, local, named, real, seen};
+use super::{Calling, found, local, look, named, real, seen};
 use crate::support::container::{Container, Run};
 use crate::support::docker::Daemon;
 use crate::support::{image, unique};
 
 async fn finds_nothing(docker: &impl Platform, name: &str) {
-    let found = docker.find(&named(name)).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+    let found = docker.find(&named(name), Wanted::default()).await.unwrap_or_else(|e| panic!("{name}: {e}"));
     assert_eq!(found, Found::Nothing, "{name}");
 }
 
@@ -91,9 +91,9 @@ async fn what_cannot_be_a_name_is_found_nowhere_and_never_sent() {
         finds_nothing(&docker, name).await;
     }
     let project = Target::Compose { host: "local".into(), project: "shop,x".into(), service: "web".into() };
-    assert_eq!(docker.find(&project).await.unwrap(), Found::Nothing);
+    assert_eq!(docker.find(&project, Wanted::default()).await.unwrap(), Found::Nothing);
     let unresolvable = Target::Unresolvable { kind: Kind::Container, host: "local".into() };
-    assert_eq!(docker.find(&unresolvable).await.unwrap(), Found::Nothing);
+    assert_eq!(docker.find(&unresolvable, Wanted::default()).await.unwrap(), Found::Nothing);
     assert_eq!(calls.take(), [""; 0]);
 }
 
@@ -104,7 +104,7 @@ async fn a_compose_service_is_found_when_it_is_one_container_and_counted_when_it
     let service =
         |service: &str| Target::Compose { host: "local".into(), project: project.clone(), service: service.into() };
 
-    assert_eq!(docker.find(&service("web")).await.unwrap(), Found::Nothing);
+    assert_eq!(docker.find(&service("web"), Wanted::default()).await.unwrap(), Found::Nothing);
     let first = Run::named("web").compose(&project, "web", 1).start(&daemon).await;
     let _neighbour = Run::named("web2").compose(&project, "web2", 1).create(&daemon).await;
     let oneoff = Run::named("run").compose(&project, "web", 1).label("com.docker.compose.oneoff", "True");
@@ -114,8 +114,8 @@ async fn a_compose_service_is_found_when_it_is_one_container_and_counted_when_it
 
     // Stopped replicas count: nothing says which one is meant.
     let _second = Run::named("web").compose(&project, "web", 2).create(&daemon).await;
-    assert_eq!(docker.find(&service("web")).await.unwrap(), Found::Many(2));
-    assert_eq!(docker.find(&service("WEB")).await.unwrap(), Found::Nothing);
+    assert_eq!(docker.find(&service("web"), Wanted::default()).await.unwrap(), Found::Many(2));
+    assert_eq!(docker.find(&service("WEB"), Wanted::default()).await.unwrap(), Found::Nothing);
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn finding_restarting_and_looking_cost_four_requests_and_three_when_the_im
     for expected in [&with_image[..], &without] {
         let sight = found(&docker, &named(&container.name)).await;
         docker.restart("local", &sight.id, std::time::Duration::from_secs(1)).await.unwrap();
-        assert!(docker.look("local", &sight.id).await.unwrap().is_some());
+        assert!(look(&docker, "local", &sight.id).await.unwrap().is_some());
         assert_eq!(calls.take(), expected);
     }
 }
@@ -189,14 +189,14 @@ async fn a_created_container_was_never_started() {
 async fn a_look_is_by_full_id_only_and_a_gone_container_is_none() {
     let (daemon, docker) = real().await;
     let container = Run::named("web").create(&daemon).await;
-    assert_eq!(docker.look("local", &container.id).await.unwrap().unwrap().name, container.name);
+    assert_eq!(look(&docker, "local", &container.id).await.unwrap().unwrap().name, container.name);
     for wrong in [&container.id[..12], &container.name, "", "../info", &container.id.to_uppercase()] {
-        let error = docker.look("local", wrong).await.expect_err(wrong);
+        let error = look(&docker, "local", wrong).await.expect_err(wrong);
         assert!(matches!(error, PlatformError::NotAnId(_)) && error.nothing_sent(), "{error}");
     }
     let id = container.id.clone();
     drop(container);
-    assert_eq!(docker.look("local", &id).await.unwrap(), None);
-    let error = docker.look("elsewhere", &id).await.expect_err("no such host");
+    assert_eq!(look(&docker, "local", &id).await.unwrap(), None);
+    let error = look(&docker, "elsewhere", &id).await.expect_err("no such host");
     assert_eq!(error.reason(), "unknown_host");
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use fettle::core::sight::Found;
+use fettle::core::sight::{Found, Wanted};
 use fettle::core::target::Target;
 use fettle::platform::{Platform, PlatformError};
 
-use super::{found, hosts, local, named};
+use super::{Calling, found, hosts, local, named};
 use crate::support::container::Run;
 use crate::support::docker::Daemon;
 use crate::support::proxy::{Fault, Proxy};
@@ -35,15 +35,15 @@ async fn of_two_names_for_one_daemon_only_the_first_finds() {
     let error = daemons[1].1.as_ref().expect_err("the same daemon again");
     assert_eq!(error.to_string(), "hosts b and a are one and the same docker daemon");
 
-    assert!(matches!(docker.find(&on("a", &container.name)).await.unwrap(), Found::One(_)));
-    let error = docker.find(&on("b", &container.name)).await.expect_err("the same daemon again");
+    assert!(matches!(docker.find(&on("a", &container.name), Wanted::default()).await.unwrap(), Found::One(_)));
+    let error = docker.find(&on("b", &container.name), Wanted::default()).await.expect_err("the same daemon again");
     assert!(matches!(&error, PlatformError::SameDaemon { host, other } if host == "b" && other == "a"), "{error:?}");
     assert_eq!((error.reason(), error.nothing_sent()), ("same_daemon", true));
 
     // Also while the first is out of reach.
     proxy.fail(Fault::Cut);
-    assert!(docker.find(&on("a", &container.name)).await.is_err());
-    assert!(docker.find(&on("b", &container.name)).await.is_err());
+    assert!(docker.find(&on("a", &container.name), Wanted::default()).await.is_err());
+    assert!(docker.find(&on("b", &container.name), Wanted::default()).await.is_err());
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_daemon_that_comes_back_is_used_without_further_ado() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("docker.sock");
     let (docker, calls) = local(&format!("unix://{}", socket.display()));
-    assert!(docker.find(&named(&container.name)).await.expect_err("not there yet").nothing_sent());
+    assert!(docker.find(&named(&container.name), Wanted::default()).await.expect_err("not there yet").nothing_sent());
 
     std::os::unix::fs::symlink(daemon.socket(), &socket).unwrap();
     found(&docker, &named(&container.name)).await;
@@ -77,7 +77,7 @@ async fn a_daemon_that_comes_back_is_used_without_further_ado() {
     assert_eq!(calls.take(), ["local inspect 200"], "the daemon is known");
 
     std::fs::remove_file(&socket).unwrap();
-    assert!(docker.find(&named(&container.name)).await.is_err());
+    assert!(docker.find(&named(&container.name), Wanted::default()).await.is_err());
     std::os::unix::fs::symlink(daemon.socket(), &socket).unwrap();
     calls.take();
     found(&docker, &named(&container.name)).await;
@@ -95,6 +95,6 @@ async fn looking_and_acting_go_through_their_own_endpoints() {
     assert!(looks_only.ping().await[0].1.is_err(), "both must answer");
 
     let acts_only = hosts(&[("local", &daemon.url(), Some(NOWHERE))]).0;
-    assert!(acts_only.find(&named(&container.name)).await.expect_err("nothing there").nothing_sent());
+    assert!(acts_only.find(&named(&container.name), Wanted::default()).await.expect_err("nothing there").nothing_sent());
     acts_only.restart("local", &container.id, Duration::ZERO).await.unwrap();
 }

@@ -1,9 +1,9 @@
 //! Who stopped it? Every way a container ends, on a real daemon.
 
 use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
-use fettle::core::sight::{Sight, Status};
+use fettle::core::sight::Status;
 
-use super::{exited, real, seen};
+use super::{Seen, exited, real, seen};
 use crate::support::container::{Container, Run};
 use crate::support::docker::Daemon;
 
@@ -20,7 +20,7 @@ async fn kill(daemon: &Daemon, container: &Container, signal: &str) {
     daemon.client.kill_container(&container.id, Some(options)).await.expect("kill");
 }
 
-fn ended(sight: &Sight) -> (i64, bool, Option<bool>) {
+fn ended(sight: &Seen) -> (i64, bool, Option<bool>) {
     (sight.exit_code, sight.oom_killed, sight.stopped_by_hand)
 }
 

@@ -49,9 +49,15 @@ async fn health_names_every_part_and_what_is_wrong() {
             "status": "unhealthy"
           }
         },
+        "paused": {
+          "pauses": 0
+        },
         "rules": {
           "count": 0,
           "status": "degraded"
+        },
+        "storm": {
+          "active": false
         },
         "workers": {
           "status": "healthy"
@@ -94,6 +100,8 @@ async fn a_scrape_asks_the_database_first() {
         "fettle_store_up 1",
         "fettle_intake_queue 0",
         r#"fettle_remediations_open{state="running"} 0"#,
+        "fettle_paused 0",
+        "fettle_storm 0",
         r#"fettle_budget_remaining{rule="",scope="fleet"} 20"#,
         r#"fettle_budget_remaining{rule="",scope="target"} 6"#,
     ] {

@@ -41,7 +41,8 @@ impl Pager {
                     let text = String::from_utf8_lossy(&request).into_owned();
                     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned());
                     if let Some(Ok(body)) = body.map(|body| serde_json::from_str::<Value>(&body)) {
-                        let firing = body["alerts"].as_array().into_iter().flatten().filter(|it| it["status"] == "firing");
+                        let firing =
+                            body["alerts"].as_array().into_iter().flatten().filter(|it| it["status"] == "firing");
                         let names = firing.filter_map(|it| it["labels"]["alertname"].as_str().map(str::to_owned));
                         pages.lock().expect("not poisoned").extend(names);
                         break;
@@ -112,8 +113,9 @@ async fn fire(port: u16, service: &str) {
 async fn standing(port: u16, alertname: &str) -> Vec<Value> {
     let url = format!("http://127.0.0.1:{port}/api/v2/alerts?filter=alertname%3D%22{alertname}%22");
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let answer = client.get(url).send().await.expect("an answer").json::<Value>().await.expect("JSON");
-    answer.as_array().cloned().unwrap_or_default()
+    // Not up yet: nothing stands.
+    let Ok(answer) = client.get(url).send().await else { return Vec::new() };
+    answer.json::<Value>().await.ok().and_then(|all| all.as_array().cloned()).unwrap_or_default()
 }
 
 const RULES: &str = "version: 1
@@ -183,7 +185,7 @@ async fn the_page_waits_while_fettle_works_and_comes_when_fettle_is_killed() {
 }
 
 #[tokio::test]
-async fn an_alert_that_alertmanager_shows_gone_ends_the_work_though_no_resolve_was_ever_posted() {
+async fn what_fettle_cannot_heal_is_said_aloud_and_the_page_comes_after_all() {
     let (daemon, database) = (Daemon::shared().await, Database::create().await);
     let container = Run::named("gave-up").enabled().shell("exit 1").start(&daemon).await;
     let it = wired(&daemon, &database, "{settle: 0s, healthy_for: 1s, resolved_within: 4s}").await;
@@ -202,4 +204,64 @@ async fn an_alert_that_alertmanager_shows_gone_ends_the_work_though_no_resolve_w
     .await;
     let story = it.fettle.closed(&format!("container:local/{}", container.name), SOON).await;
     assert_eq!(story["outcome"], "escalated", "{story:#}");
+}
+
+#[tokio::test]
+async fn a_silence_means_hands_off_until_it_ends() {
+    let (daemon, database) = (Daemon::shared().await, Database::create().await);
+    let container = Run::named("silenced").enabled().start(&daemon).await;
+    let before = container.started_at().await;
+    let it = wired(&daemon, &database, "{settle: 0s, healthy_for: 1s, resolved_within: 4s}").await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let now = jiff::Timestamp::now();
+    let silence = json!({"matchers": [{"name": "service", "value": container.name, "isRegex": false, "isEqual": true}],
+        "startsAt": now.to_string(), "endsAt": now.saturating_add(Duration::from_mins(5)).expect("in range").to_string(),
+        "createdBy": "ann", "comment": "hands off"});
+    let url = format!("http://127.0.0.1:{}/api/v2/silences", it.port);
+    let made = wait::until("Alertmanager takes the silence", SOON, async || {
+        let answer = client.post(&url).json(&silence).send().await.map_err(|error| error.to_string())?;
+        answer.json::<Value>().await.map_err(|error| error.to_string())
+    })
+    .await;
+    // Alertmanager itself posts nothing about a silenced alert; a peer that does not know of the silence may.
+    fire(it.port, &container.name).await;
+    let labels = [("alertname", "Down"), ("service", container.name.as_str()), ("severity", "critical")];
+    it.fettle.send(&crate::support::fettle::firing(&labels)).await;
+    let target = format!("container:local/{}", container.name);
+    wait::until("it is blocked by the silence", SOON, async || {
+        let newest = it.fettle.remediations(&target).await.into_iter().next().unwrap_or_default();
+        if newest["reason"] == "silenced" { Ok(()) } else { Err(format!("{newest}\n{}", it.fettle.log())) }
+    })
+    .await;
+    assert_eq!(container.started_at().await, before);
+    let id = made["silenceID"].as_str().expect("an id");
+    let url = format!("http://127.0.0.1:{}/api/v2/silence/{id}", it.port);
+    assert!(client.delete(url).send().await.expect("an answer").status().is_success());
+    wait::until("it is restarted", SOON, async || {
+        if container.started_at().await == before { Err(it.fettle.log()) } else { Ok(()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_stays_away_is_an_event_and_an_alert_and_ends_when_it_is_back() {
+    let (daemon, database) = (Daemon::shared().await, Database::create().await);
+    let (folder, port, pager) = (tempfile::tempdir().expect("a folder"), free_port(), Pager::default());
+    let config = format!(
+        "limits: {{budget: [1000 per 1h], target_budget: [1000 per 1h]}}\nalertmanager: {{urls: [\"http://127.0.0.1:{port}\"]}}\nheartbeat: {{alertname: Watchdog, max_silence: 10s}}\n"
+    );
+    let rules = RULES.replace("VERIFY", "{}");
+    let fettle = Setup::new(&daemon.url(), &rules).database(&database.url()).config(&config).start().await;
+    let _alertmanager = alertmanager(folder.path(), port, fettle.port(), pager.serve().await);
+    wait::until("FettlePipelineSilent stands", SOON, async || {
+        standing(port, "FettlePipelineSilent").await.first().map(drop).ok_or_else(|| fettle.log())
+    })
+    .await;
+    assert!(fettle.metrics().await.contains(r#"fettle_events_total{event="pipeline_silent"} 1"#));
+    fettle.send(&crate::support::fettle::firing(&[("alertname", "Watchdog")])).await;
+    wait::until("it is taken back", SOON, async || {
+        let all = standing(port, "FettlePipelineSilent").await;
+        if all.is_empty() { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await;
 }

@@ -102,7 +102,9 @@ async fn a_budget_of_all_targets_is_one_budget_for_both() {
         before.push(container.started_at().await);
     }
     let body = |half: &[Container]| {
-        all_firing(&half.iter().map(|it| vec![("alertname", "Down"), ("service", it.name.as_str())]).collect::<Vec<_>>())
+        all_firing(
+            &half.iter().map(|it| vec![("alertname", "Down"), ("service", it.name.as_str())]).collect::<Vec<_>>(),
+        )
     };
     let (first, second) = (body(&containers[..4]), body(&containers[4..]));
     let (one, other) = tokio::join!(a.post(&first), b.post(&second));

@@ -12,6 +12,7 @@ use crate::support::docker::{Daemon, connect};
 use crate::support::fettle::{Fettle, Setup, firing, resolved};
 use crate::support::postgres::{Database, free_port};
 use crate::support::process::Process;
+use crate::support::volume::Volume;
 use crate::support::wait;
 
 /// From the fault to the verdict.
@@ -146,39 +147,11 @@ rules:
     assert_eq!(lent, 1, "no oscillation");
 }
 
-/// A small file system of its own, gone with the value.
-struct Volume(tempfile::TempDir);
-
-impl Volume {
-    fn of_megabytes(size: u32) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let done = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}m"), "fettle-test"])
-            .arg(folder.path())
-            .status();
-        assert!(done.is_ok_and(|it| it.success()), "mount needs root");
-        Self(folder)
-    }
-
-    fn free_percent(&self) -> u32 {
-        let out = std::process::Command::new("df").args(["-Pk"]).arg(self.0.path()).output().expect("df");
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let used = text.lines().last().and_then(|line| line.split_whitespace().nth(4)).unwrap_or("100%");
-        100 - used.trim_end_matches('%').parse::<u32>().unwrap_or(100)
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test]
 async fn a_disk_that_is_low_is_cleaned_and_the_bytes_are_counted() {
     let (daemon, database) = (Daemon::shared().await, Database::create().await);
     let volume = std::sync::Arc::new(Volume::of_megabytes(20));
-    let root = volume.0.path().join("logs");
+    let root = volume.path().join("logs");
     std::fs::create_dir(&root).expect("a folder");
     std::fs::write(root.join("app.log"), vec![b'x'; 18 << 20]).expect("fill the disk");
     std::fs::write(root.join("keep.txt"), "not a log").expect("write");
@@ -197,8 +170,7 @@ rules:
     );
     let config = "limits: {budget: [1000 per 1h], target_budget: [1000 per 1h]}\n";
     let disks = format!("logs: {{path: \"{}\", allow: [clean_logs]}}", root.display());
-    let fettle =
-        Setup::new(&daemon.url(), &rules).database(&database.url()).disks(&disks).config(config).start().await;
+    let fettle = Setup::new(&daemon.url(), &rules).database(&database.url()).disks(&disks).config(config).start().await;
     let folder = tempfile::tempdir().expect("a folder");
     let (_alertmanager, port) = alertmanager(folder.path(), &fettle);
     let (metrics, seen) = (Metrics::default(), volume.clone());

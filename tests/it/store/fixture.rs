@@ -8,9 +8,10 @@ use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
 use fettle::core::effect::Effect;
+use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle::core::remediation::outcome::{ActionResult, Outcome};
 use fettle::core::remediation::record::{ActionRow, Record, ResultRow};
-use fettle::core::remediation::state::{Attempt, Opener, Remediation, State};
+use fettle::core::remediation::state::{Attempt, Opener, Proposal, Remediation, State};
 use fettle::core::rule::model::{Mode, Verify};
 use fettle::core::sight::Pin;
 use fettle::core::time::Timestamp;
@@ -204,4 +205,69 @@ pub async fn open_claimed(store: &dyn Store, owner: Uuid, remediation: &Remediat
 /// A commit that gives the claim back.
 pub fn commit(remediation: &Remediation, records: Vec<Record>) -> Commit {
     Commit { remediation: remediation.clone(), records, keep_until: None }
+}
+
+/// The same remediation with a person asked to agree to the plan of this hash.
+pub fn awaiting(mut it: Remediation, hash: &str, until: Timestamp) -> Remediation {
+    let proposal = Proposal {
+        hash: hash.to_owned(),
+        rung: 0,
+        action: Action::Restart { grace: Duration::from_secs(10), dependents: None, start_stopped: false },
+        pin: pin(it.target.name().unwrap_or_default()),
+        asked_at: at(1),
+        why: "the rule asks for it".into(),
+    };
+    it.state = State::AwaitingApproval { proposal, until };
+    it
+}
+
+/// What `remediation` lent: one replica stopped, to be returned at `until`.
+pub fn loan(remediation: &Remediation, until: Timestamp) -> Loan {
+    let key = format!("key:{}", remediation.target.name().unwrap_or_default());
+    Loan {
+        id: Uuid::now_v7(),
+        remediation: remediation.id,
+        rule: remediation.rule.clone(),
+        target: remediation.target.clone(),
+        key: key.clone(),
+        keys: vec![key],
+        alert: remediation.alert.clone(),
+        step: 1,
+        effect: Effect::SetReplicas { version: 7, from: 3, to: 2 },
+        after: Duration::from_secs(600),
+        opened_at: at(1),
+        attempts: 0,
+        blind: 0,
+        state: LoanState::Lent { until },
+    }
+}
+
+/// The same loan while it is brought back.
+pub fn returning(loan: &Loan, intended_at: Timestamp) -> Loan {
+    let attempt = Attempt {
+        action_id: Uuid::now_v7(),
+        rung: 0,
+        action: Action::Restore,
+        effect: Effect::SetReplicas { version: 8, from: 2, to: 3 },
+        dependent: None,
+        verify: Verify::default(),
+        pin: pin("web"),
+        intended_at,
+    };
+    let state = LoanState::Returning { attempt: Box::new(attempt), until: intended_at };
+    Loan { attempts: 1, state, ..loan.clone() }
+}
+
+/// The same loan, over.
+pub fn ended(loan: Loan, end: LoanEnd, when: Timestamp) -> Loan {
+    Loan { state: LoanState::Closed { end, reason: "in a test".into(), at: when }, ..loan }
+}
+
+/// Opens `lender`, which lends and is closed; and claims the loan, which must be due before 100.
+pub async fn lend(db: &super::Db, lender: &Remediation, lent: &Loan, outcome: Outcome) -> Claim {
+    let claim = open_claimed(&*db.store, db.owner, lender).await;
+    let over = commit(&closed(lender.clone(), outcome, at(2)), vec![Record::Loan(Box::new(lent.clone()))]);
+    db.store.commit(&claim, &over).await.expect("lend").expect("claimed");
+    let claimed = db.store.claim_loans(db.owner, at(100), at(10_000), 10).await.expect("claim the loan");
+    claimed.into_iter().map(|c| c.claim).find(|c| c.id == lent.id).expect("it was due")
 }

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use fettle::core::remediation::loan::{Loan, LoanEnd};
 use fettle::core::remediation::outcome::{ActionResult, Outcome};
-use fettle::core::remediation::record::{ActionRow, Record};
+use fettle::core::remediation::record::{ActionRow, BreakerRow, Record};
 use fettle::core::remediation::refusal::{Guard, Refusal};
 use fettle::core::remediation::state::Remediation;
 use fettle::core::rule::model::{Budget, Mode};
 use fettle::core::time::{Timestamp, after, before};
 use fettle::store::StoreError;
-use fettle::store::model::{Admission, Changes, Claim, Closed, Ledger, LedgerAsk, ReceiveAsk, Scope, ScopeKind};
+use fettle::store::model::{
+    Admission, Changes, Claim, Closed, Ledger, LedgerAsk, LoanCommit, ReceiveAsk, Scope, ScopeKind,
+};
 use uuid::Uuid;
 
 use super::fixture::{
-    at, closed, commit, held, intent, open_all, open_claimed, record, running, succeeded, target, write,
+    at, closed, commit, ended, held, intent, lend, loan, open_all, open_claimed, record, returning, running, succeeded,
+    target, write,
 };
 use super::{Db, on_both, retry};
 
@@ -25,6 +29,9 @@ on_both!(
     what_was_given_back_is_not_spent,
     the_last_effect_is_of_another_remediation,
     rivals_share_the_key_and_only_running_ones_are_in_flight,
+    a_loan_that_is_being_returned_is_a_rival_and_in_flight,
+    several_asks_at_once_never_exceed_a_budget_together,
+    the_ledger_knows_the_rules_breaker_as_the_facts_do,
     a_refusal_stores_nothing,
     a_lost_claim_admits_nothing,
     what_is_spent_is_listed_newest_first,
@@ -33,41 +40,46 @@ on_both!(
 const HOUR: Duration = Duration::from_hours(1);
 const MICRO: Duration = Duration::from_micros(1);
 
-fn scope(kind: ScopeKind, max: u32) -> Scope {
+pub fn scope(kind: ScopeKind, max: u32) -> Scope {
     Scope { kind, budget: Budget { max, per: HOUR } }
 }
 
-fn ask(remediation: &Remediation, now: Timestamp, scopes: &[Scope]) -> LedgerAsk {
+pub fn ask(remediation: &Remediation, now: Timestamp, scopes: &[Scope]) -> LedgerAsk {
     LedgerAsk {
         remediation: remediation.id,
         rule: remediation.rule.clone(),
         target: remediation.target.to_string(),
         key: format!("key:{}", remediation.target.name().unwrap_or_default()),
+        keys: vec![format!("key:{}", remediation.target.name().unwrap_or_default())],
         mode: Mode::Act,
         now,
+        unproven_since: now,
         scopes: scopes.to_vec(),
     }
 }
 
-fn no() -> Refusal {
+pub fn no() -> Refusal {
     Refusal { guard: Guard::Budget, until: None, why: "no".into(), detail: serde_json::Value::Null }
 }
 
-/// What the ledger says, without admitting anything.
-async fn read(db: &Db, ask: &LedgerAsk) -> Ledger {
-    let seen = std::sync::Mutex::new(Ledger::default());
-    let judge = |ledger: &Ledger| {
-        *seen.lock().unwrap() = ledger.clone();
+/// What the ledger says, under the lock and without it: the same.
+pub async fn read(db: &Db, ask: &LedgerAsk) -> Ledger {
+    let seen = std::sync::Mutex::new(Vec::new());
+    let judge = |ledgers: &[Ledger]| {
+        *seen.lock().unwrap() = ledgers.to_vec();
         Err(no())
     };
     let nobody = Claim { id: ask.remediation, owner: Uuid::now_v7(), version: 1, wakes: 0 };
-    let answer = db.store.admit(&nobody, ask, &judge).await.unwrap();
+    let answer = db.store.admit(&nobody, &[ask], &judge).await.unwrap();
     assert_eq!(answer, Admission::Refused(no()));
-    seen.into_inner().unwrap()
+    let locked = seen.into_inner().unwrap();
+    assert_eq!(db.store.peek(&[ask]).await.unwrap(), locked);
+    let [ledger] = &locked[..] else { panic!("one ledger for one ask: {locked:?}") };
+    ledger.clone()
 }
 
 /// Audit rows of closed remediations.
-async fn past(db: &Db, rows: Vec<ActionRow>) {
+pub async fn past(db: &Db, rows: Vec<ActionRow>) {
     let opened = rows
         .iter()
         .map(|row| Remediation { id: row.remediation_id, ..closed(held("past", at(0)), Outcome::Fixed, at(0)) });
@@ -77,7 +89,7 @@ async fn past(db: &Db, rows: Vec<ActionRow>) {
 }
 
 /// An effect on `service` by a remediation of its own.
-fn effect(service: &str, planned_at: Timestamp) -> ActionRow {
+pub fn effect(service: &str, planned_at: Timestamp) -> ActionRow {
     ActionRow { remediation_id: Uuid::now_v7(), ..intent(&held(service, at(0)), planned_at) }
 }
 
@@ -98,8 +110,8 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                     // Each asks at its own time, so some ask about windows that begin before another's effect.
                     let now = at(round * 1300 + (i64::try_from(n).unwrap() * 37) % 1300);
                     let ask = ask(&claimed.remediation, now, &[scope(ScopeKind::Rule, 3), scope(ScopeKind::Fleet, 3)]);
-                    let judge = |ledger: &Ledger| {
-                        if ledger.full_since.iter().any(Option::is_some) {
+                    let judge = |ledgers: &[Ledger]| {
+                        if ledgers[0].full_since.iter().any(Option::is_some) {
                             return Err(no());
                         }
                         let row = intent(&claimed.remediation, now);
@@ -107,7 +119,8 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                         next.keep_until = Some(at(1_000_000));
                         Ok(next)
                     };
-                    match retry(|| store.admit(&claim, &ask, &judge)).await.unwrap() {
+                    let asks = [&ask];
+                    match retry(|| store.admit(&claim, &asks, &judge)).await.unwrap() {
                         Admission::Admitted(stored) => claim = stored.claim,
                         Admission::Refused(_) => {}
                         Admission::Lost => panic!("nobody else claims"),
@@ -182,7 +195,11 @@ async fn each_scope_counts_its_own_and_a_row_once(db: Db) {
     // All scopes in one question give the same answers.
     let scopes = [(ScopeKind::RuleTarget, 4), (ScopeKind::Rule, 6), (ScopeKind::Target, 5), (ScopeKind::Fleet, 7)];
     let all = LedgerAsk { scopes: scopes.map(|(kind, max)| scope(kind, max)).into(), ..ask };
-    assert_eq!(read(&db, &all).await.full_since, [Some(at(1)), None, Some(at(1)), Some(at(1))]);
+    let ledger = read(&db, &all).await;
+    assert_eq!(ledger.full_since, [Some(at(1)), None, Some(at(1)), Some(at(1))]);
+    assert_eq!(ledger.used, [4, 5, 5, 7], "counted up to the budget");
+    let all = LedgerAsk { scopes: scopes.map(|(kind, _)| scope(kind, 2)).into(), ..all };
+    assert_eq!(read(&db, &all).await.used, [2, 2, 2, 2]);
 }
 
 async fn observing_has_a_ledger_of_its_own(db: Db) {
@@ -261,12 +278,87 @@ async fn rivals_share_the_key_and_only_running_ones_are_in_flight(db: Db) {
     assert_eq!((ledger.rivals, ledger.in_flight), (vec![all[1].id], 2));
     let ledger = read(&db, &ask(&all[3], at(2), &[])).await;
     assert_eq!((ledger.rivals, ledger.in_flight), (vec![], 3));
+    // By any of its keys: the service it belongs to, the containers it consists of.
+    let keys = vec!["key:other".into(), "key:api".into(), "key:web".into()];
+    let ledger = read(&db, &LedgerAsk { keys, ..ask(&all[3], at(2), &[]) }).await;
+    let mut at_work = [all[0].id, all[1].id, all[2].id];
+    at_work.sort_unstable();
+    assert_eq!(ledger.rivals, at_work);
+}
+
+async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
+    let (lender, me) = (held("web", at(0)), held("web-1", at(0)));
+    let lent = Loan { keys: vec!["key:web".into(), "key:web-1".into()], ..loan(&lender, at(5)) };
+    let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
+    let asked = ask(&me, at(6), &[]);
+    assert!(read(&db, &asked).await.rivals.is_empty(), "lent, and nobody is at work");
+
+    let back = returning(&lent, at(6));
+    let commit = LoanCommit { loan: back.clone(), records: vec![], keep_until: Some(at(99)) };
+    let claim = db.store.commit_loan(&claim, &commit).await.unwrap().expect("claimed");
+    let ledger = read(&db, &asked).await;
+    assert_eq!((ledger.rivals, ledger.in_flight), (vec![lent.id], 1));
+    let elsewhere = read(&db, &LedgerAsk { keys: vec!["key:api".into()], ..asked.clone() }).await;
+    assert_eq!((elsewhere.rivals, elsewhere.in_flight), (vec![], 1));
+
+    let over = LoanCommit { loan: ended(back, LoanEnd::Returned, at(7)), records: vec![], keep_until: None };
+    db.store.commit_loan(&claim, &over).await.unwrap().expect("claimed");
+    let ledger = read(&db, &asked).await;
+    assert_eq!((ledger.rivals, ledger.in_flight), (vec![], 0));
+}
+
+/// Two effects of one step, asked for by many at once: what has room for one has not always room for both.
+async fn several_asks_at_once_never_exceed_a_budget_together(db: Db) {
+    let all: Vec<Remediation> = (0..8).map(|n| held(&format!("s{n}"), at(0))).collect();
+    open_all(&*db.store, &all).await;
+    let tasks: Vec<_> = (db.store.claim(db.owner, at(0), at(1_000_000), 8).await.unwrap().into_iter())
+        .map(|claimed| {
+            let store = db.store.clone();
+            tokio::spawn(async move {
+                let dependent = held("dependent", at(0));
+                let main = ask(&claimed.remediation, at(1), &[scope(ScopeKind::Fleet, 5)]);
+                let also = LedgerAsk { target: target("dependent"), key: "key:dependent".into(), ..main.clone() };
+                let judge = |ledgers: &[Ledger]| {
+                    assert_eq!(ledgers.len(), 2);
+                    if ledgers[0].used[0] + 2 > 5 {
+                        return Err(no());
+                    }
+                    let row = intent(&claimed.remediation, at(1));
+                    let second = ActionRow { remediation_id: claimed.remediation.id, ..intent(&dependent, at(1)) };
+                    let begun = running(claimed.remediation.clone(), row.id, at(1));
+                    Ok(commit(&begun, vec![record(&row), record(&second)]))
+                };
+                let asks = [&main, &also];
+                let answer = retry(|| store.admit(&claimed.claim, &asks, &judge)).await.unwrap();
+                matches!(answer, Admission::Admitted(_))
+            })
+        })
+        .collect();
+    let mut admitted = 0;
+    for task in tasks {
+        admitted += usize::from(task.await.unwrap());
+    }
+    assert_eq!((admitted, db.count("actions").await), (2, 4), "a third pair would make six of five");
+}
+
+async fn the_ledger_knows_the_rules_breaker_as_the_facts_do(db: Db) {
+    let me = held("web", at(0));
+    open_all(&*db.store, std::slice::from_ref(&me)).await;
+    super::breakers::judged(&db, &[("web", at(10)), ("web", at(20)), ("web", at(30))]).await;
+    let asked = LedgerAsk { unproven_since: at(20), ..ask(&me, at(40), &[]) };
+    assert_eq!(read(&db, &asked).await.breaker.unproven, [at(30), at(20)]);
+    let probe = Uuid::now_v7();
+    let opened = BreakerRow { rule: "web".into(), at: at(31), opened_at: Some(at(30)), probe: Some(probe), by: None };
+    db.store.record(&[Record::Breaker(opened)]).await.unwrap();
+    let breaker = read(&db, &asked).await.breaker;
+    assert_eq!((breaker.opened_at, breaker.probe), (Some(at(30)), Some(probe)));
+    assert_eq!(super::facts::of(&db, &me, at(20)).await.surroundings.breaker, breaker);
 }
 
 async fn a_refusal_stores_nothing(db: Db) {
     let it = held("web", at(0));
     let claim = open_claimed(&*db.store, db.owner, &it).await;
-    let answer = db.store.admit(&claim, &ask(&it, at(1), &[]), &|_| Err(no())).await.unwrap();
+    let answer = db.store.admit(&claim, &[&ask(&it, at(1), &[])], &|_| Err(no())).await.unwrap();
     assert_eq!(answer, Admission::Refused(no()));
     assert!(db.store.commit(&claim, &commit(&it, vec![])).await.unwrap().is_some(), "the claim is untouched");
 }
@@ -275,12 +367,12 @@ async fn a_lost_claim_admits_nothing(db: Db) {
     let it = held("web", at(0));
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let row = intent(&it, at(1));
-    let judge = |_: &Ledger| Ok(commit(&running(it.clone(), row.id, at(1)), vec![record(&row)]));
+    let judge = |_: &[Ledger]| Ok(commit(&running(it.clone(), row.id, at(1)), vec![record(&row)]));
     let stale = Claim { version: claim.version - 1, ..claim.clone() };
-    assert_eq!(db.store.admit(&stale, &ask(&it, at(1), &[]), &judge).await.unwrap(), Admission::Lost);
+    assert_eq!(db.store.admit(&stale, &[&ask(&it, at(1), &[])], &judge).await.unwrap(), Admission::Lost);
     assert_eq!(db.count("actions").await, 0);
 
-    let admitted = db.store.admit(&claim, &ask(&it, at(1), &[]), &judge).await.unwrap();
+    let admitted = db.store.admit(&claim, &[&ask(&it, at(1), &[])], &judge).await.unwrap();
     let next = Claim { version: claim.version + 1, ..claim };
     assert_eq!(admitted, Admission::Admitted(Closed { claim: next, waiting: vec![] }));
     assert_eq!(db.count("actions").await, 1);

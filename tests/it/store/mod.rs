@@ -1,15 +1,23 @@
 //! What a store must do, written once and run on both: `store::inbox::NAME::postgres`, `store::inbox::NAME::sqlite`.
 
+mod answers;
 mod audit;
+mod breakers;
+mod facts;
 mod fixture;
 mod inbox;
 mod ledger;
+mod loans;
 mod opening;
 mod outage;
+mod outbox;
+mod pauses;
+mod plans;
 mod prune;
 mod read;
 mod receive;
 mod schema;
+mod storm;
 mod waiting;
 mod work;
 

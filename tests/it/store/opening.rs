@@ -48,6 +48,23 @@ async fn a_folder_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
+async fn a_sqlite_file_and_all_beside_it_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let db = Db::sqlite().await;
+    open_all(&*db.store, &[held("web", at(1))]).await;
+    let file = std::path::PathBuf::from(db.url().trim_start_matches("sqlite://"));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(file.parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        found.push((entry.file_name().into_string().unwrap(), format!("{mode:o}")));
+    }
+    found.sort();
+    let private = ["fettle.db", "fettle.db-shm", "fettle.db-wal", "fettle.db.lock"];
+    assert_eq!(found, private.map(|name| (name.to_owned(), "600".to_owned())));
+}
+
+#[tokio::test]
 async fn a_second_process_on_a_sqlite_file_is_told_so_by_whatever_name() {
     let db = Db::sqlite().await;
     let (text, transient) = refused(&db.url()).await;

@@ -1,21 +1,31 @@
 //! Retention: what is old goes with its whole story, what is not stays, and nothing else opens that door.
 
+use fettle::core::announcement::{Announcement, AnnouncementName};
+use fettle::core::remediation::loan::LoanEnd;
 use fettle::core::remediation::outcome::{Outcome, Verdict};
 use fettle::core::remediation::record::{EventRow, Record, Severity, TransitionRow, VerdictRow};
 use fettle::core::remediation::state::{Remediation, StateName};
+use fettle::core::surroundings::{Answer, AnswerKind, PauseScope};
 use fettle::core::time::Timestamp;
-use fettle::store::model::{Changes, ReceiveAsk, Standing};
+use fettle::store::model::{Changes, LoanCommit, ReceiveAsk, Standing};
 use serde_json::json;
+use uuid::Uuid;
 
-use super::fixture::{at, attached, closed, firing, held, intent, notification, open_all, record, write};
-use super::{Db, on_both};
+use super::fixture::{
+    at, attached, closed, ended, firing, held, intent, lend, loan, notification, open_all, open_claimed, record, write,
+};
+use super::{Db, fixture, on_both};
 
 on_both!(
     old_notifications_go_except_those_still_to_be_taken_in,
     old_remediations_go_with_their_story_and_young_ones_stay,
     a_large_heap_goes_in_bounded_steps,
     pruning_leaves_no_door_open,
+    the_last_day_of_the_audit_stays_whoever_asks,
     alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode,
+    a_remediation_stays_while_what_it_lent_is_not_long_back,
+    what_people_said_and_were_told_goes_with_the_remediation,
+    pauses_that_were_over_long_ago_go,
 );
 
 async fn old_notifications_go_except_those_still_to_be_taken_in(db: Db) {
@@ -29,6 +39,16 @@ async fn old_notifications_go_except_those_still_to_be_taken_in(db: Db) {
     assert_eq!(db.count("fettle_notifications").await, 2);
     assert_eq!(db.store.pending(at(99), 9).await.unwrap()[0].id, batch[1].id);
     assert_eq!(db.store.prune(at(10), at(0)).await.unwrap(), 0);
+}
+
+/// One day of the audit, which never goes.
+const DAY: i64 = 86_400;
+
+/// An event at `when`, so that what is a day older may go.
+async fn told(db: &Db, when: Timestamp) {
+    let event = EventRow { at: when, event: "told", severity: Severity::Info, details: json!(null) };
+    let changes = Changes { records: vec![Record::Event(event)], ..Changes::default() };
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), changes).await.unwrap();
 }
 
 /// A closed remediation with an audit row, a verdict that came later, a transition, an event and its alert.
@@ -63,10 +83,11 @@ async fn old_remediations_go_with_their_story_and_young_ones_stay(db: Db) {
     finished(&db, "old", at(9), at(500)).await;
     let young = finished(&db, "young", at(10), at(10)).await;
     open_all(&*db.store, &[held("open", at(1))]).await;
+    told(&db, at(10 + DAY)).await;
     // Opened long ago, but open.
     assert_eq!(db.store.prune(at(0), at(10)).await.unwrap(), 6);
-    for table in ["actions", "verdicts", "transitions", "events"] {
-        assert_eq!(db.count(table).await, 1, "{table}");
+    for (table, left) in [("actions", 1), ("verdicts", 1), ("transitions", 1), ("events", 2)] {
+        assert_eq!(db.count(table).await, left, "{table}");
     }
     assert_eq!((db.count("remediations").await, db.count("alerts").await), (2, 2));
     assert!(db.store.story(young.id).await.unwrap().is_some());
@@ -88,7 +109,7 @@ async fn a_large_heap_goes_in_bounded_steps(db: Db) {
 
 async fn pruning_leaves_no_door_open(db: Db) {
     finished(&db, "old", at(1), at(1)).await;
-    finished(&db, "young", at(50), at(50)).await;
+    finished(&db, "young", at(50 + DAY), at(50 + DAY)).await;
     db.store.prune(at(0), at(10)).await.unwrap();
     assert_eq!(db.count("retention").await, 0);
     db.sql("DELETE FROM events").await.expect_err("retention is over");
@@ -102,6 +123,7 @@ async fn pruning_leaves_no_door_open(db: Db) {
 async fn alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode(db: Db) {
     let it = finished(&db, "chatty", at(1), at(1)).await;
     finished(&db, "silent", at(1), at(1)).await;
+    told(&db, at(50 + DAY)).await;
     let mut chatty = firing("chatty", at(1));
     chatty.hear(fettle::core::alert::episode::Word::Firing { starts_at: at(1) }, at(100));
     let mut ask = ReceiveAsk::new(db.owner, at(100));
@@ -114,4 +136,87 @@ async fn alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode(db:
     let kept = db.store.candidates(&chatty.fingerprint.to_string()).await.unwrap();
     let spent = fettle::store::model::Candidate { standing: Standing::Spent, remediation: None, ..attached(&it) };
     assert_eq!(kept, [spent], "its repeats still open nothing");
+}
+
+async fn the_last_day_of_the_audit_stays_whoever_asks(db: Db) {
+    finished(&db, "old", at(0), at(0)).await;
+    finished(&db, "young", at(2), at(2)).await;
+    told(&db, at(1 + DAY)).await;
+    // All of it is asked for; what is a day younger than the newest stays.
+    assert_eq!(db.store.prune(at(0), at(9 * DAY)).await.unwrap(), 7, "one story, and both alerts");
+    assert_eq!((db.count("actions").await, db.count("events").await), (1, 2));
+    assert_eq!(db.store.prune(at(0), at(9 * DAY)).await.unwrap(), 0);
+
+    let bound = db.texts("SELECT CAST(cutoff AS text) FROM retention_bound").await;
+    assert!(bound[0].contains("08:00:01"), "a day before the newest, to the microsecond: {bound:?}");
+    let allowed = "INSERT INTO retention (cutoff) VALUES ('2027-01-15T08:00:01.000000Z')";
+    db.sql(&format!("{allowed}; DELETE FROM retention")).await.expect("old enough");
+    for sql in [
+        "INSERT INTO retention (cutoff) VALUES ('2027-01-15T08:00:01.000001Z')".to_owned(),
+        "INSERT INTO retention (cutoff) VALUES ('9999-12-30T00:00:00.000000Z')".to_owned(),
+        format!("BEGIN; {allowed}; UPDATE retention SET cutoff = '2027-01-16T08:00:00.000000Z'; COMMIT"),
+    ] {
+        db.sql(&sql).await.expect_err(&sql);
+    }
+    assert_eq!(db.count("retention").await, 0);
+}
+
+/// Something that happened today: retention counts back from what is there.
+async fn today(db: &Db, day: i64) {
+    let row = EventRow { at: at(day * DAY), event: "noon", severity: Severity::Info, details: json!(null) };
+    db.store.record(&[Record::Event(row)]).await.unwrap();
+}
+
+async fn a_remediation_stays_while_what_it_lent_is_not_long_back(db: Db) {
+    let lender = held("web", at(0));
+    let lent = loan(&lender, at(50));
+    let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
+    today(&db, 20).await;
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    assert_eq!((db.count("remediations").await, db.count("loans").await), (1, 1), "it is not back yet");
+
+    let over = LoanCommit { loan: ended(lent, LoanEnd::Returned, at(11 * DAY)), records: vec![], keep_until: None };
+    db.store.commit_loan(&claim, &over).await.unwrap().expect("claimed");
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    assert_eq!((db.count("remediations").await, db.count("loans").await), (1, 1), "it is back since the day before");
+    db.store.prune(at(0), at(12 * DAY)).await.unwrap();
+    assert_eq!((db.count("remediations").await, db.count("loans").await), (0, 0));
+}
+
+async fn what_people_said_and_were_told_goes_with_the_remediation(db: Db) {
+    for (service, day) in [("old", 1), ("young", 15)] {
+        let it = held(service, at(0));
+        let claim = open_claimed(&*db.store, db.owner, &it).await;
+        let cancel = Answer { id: Uuid::now_v7(), kind: AnswerKind::Cancel, plan: None, by: "me".into(), at: at(1) };
+        db.store.answer(it.id, &cancel).await.unwrap();
+        let said = Announcement {
+            name: AnnouncementName::Working,
+            remediation: it.id,
+            labels: it.alert.labels.clone(),
+            annotations: std::collections::BTreeMap::new(),
+            at: at(1),
+            until: at(99 * DAY),
+        };
+        let over = closed(it, Outcome::Cancelled, at(day * DAY));
+        let done = fixture::commit(&over, vec![Record::Announce(Box::new(said))]);
+        db.store.commit(&claim, &done).await.unwrap().expect("claimed");
+    }
+    today(&db, 20).await;
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    for table in ["remediations", "answers", "announcements"] {
+        assert_eq!(db.count(table).await, 1, "{table}");
+    }
+}
+
+async fn pauses_that_were_over_long_ago_go(db: Db) {
+    let pause = |until: Option<i64>| super::pauses::pause(PauseScope::All, 1, until.map(|day| at(day * DAY)));
+    let (ended, timed, late, open) = (pause(None), pause(Some(2)), pause(Some(15)), pause(None));
+    for pause in [&ended, &timed, &late, &open] {
+        db.store.pause(pause).await.unwrap();
+    }
+    db.store.resume(ended.id, "me", at(DAY)).await.unwrap();
+    today(&db, 20).await;
+    db.store.prune(at(0), at(10 * DAY)).await.unwrap();
+    let left: Vec<_> = db.texts("SELECT CAST(id AS text) FROM pauses ORDER BY id").await;
+    assert_eq!(left, [late.id.to_string(), open.id.to_string()]);
 }

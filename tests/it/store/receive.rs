@@ -1,6 +1,7 @@
 //! Taking in: once per notification, on locked facts, all or nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
@@ -9,10 +10,13 @@ use fettle::core::remediation::outcome::Outcome;
 use fettle::core::remediation::state::{Remediation, StateName};
 use fettle::store::StoreError;
 use fettle::store::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
+use fettle::store::view::{AlertFilter, AlertView};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::fixture::{at, attached, closed, commit, firing, held, notification, open_all, open_claimed, target, write};
 use super::{Db, on_both, retry};
+use crate::support::wait;
 
 on_both!(
     a_notification_is_taken_in_once_however_many_try,
@@ -26,6 +30,7 @@ on_both!(
     no_word_about_an_alert_is_lost_between_replicas,
     nul_and_hostile_text_in_labels_are_stored,
     a_batch_of_many_alerts_is_taken_in_at_once,
+    what_a_batch_opens_it_can_wake,
 );
 
 async fn a_notification_is_taken_in_once_however_many_try(db: Db) {
@@ -66,7 +71,18 @@ async fn world(db: &Db, services: &[&str]) -> World {
     see(db, &ask).await
 }
 
-async fn see(db: &Db, ask: &ReceiveAsk) -> World {
+/// As the core gets it when it takes notifications in: whoever speaks of an alert has its labels.
+fn unlabelled(alert: &AlertState) -> AlertState {
+    AlertState { labels: Labels::default(), ..alert.clone() }
+}
+
+/// The alert as the store gives it to people.
+async fn shown(db: &Db) -> AlertView {
+    let filter = AlertFilter { limit: 9, ..AlertFilter::default() };
+    db.store.alerts(&filter).await.unwrap().remove(0)
+}
+
+pub async fn see(db: &Db, ask: &ReceiveAsk) -> World {
     let seen = std::sync::Mutex::new(World::default());
     let think = |world: &World| {
         *seen.lock().unwrap() = world.clone();
@@ -85,7 +101,7 @@ async fn alerts_read_back_as_written_and_repeats_keep_their_labels(db: Db) {
     };
     let change = |alert: &AlertState| Changes { alerts: vec![alert.clone()], ..Changes::default() };
     write(&*db.store, &ask(&alert), change(&alert)).await.unwrap();
-    assert_eq!(world(&db, &["web"]).await.alerts[&alert.fingerprint], alert);
+    assert_eq!(world(&db, &["web"]).await.alerts[&alert.fingerprint], unlabelled(&alert));
 
     for (word, when) in [
         (Word::Firing { starts_at: at(1) }, at(5)),
@@ -94,7 +110,8 @@ async fn alerts_read_back_as_written_and_repeats_keep_their_labels(db: Db) {
     ] {
         alert.hear(word, when);
         write(&*db.store, &ask(&alert), change(&alert)).await.unwrap();
-        assert_eq!(world(&db, &["web"]).await.alerts[&alert.fingerprint], alert);
+        assert_eq!(world(&db, &["web"]).await.alerts[&alert.fingerprint], unlabelled(&alert));
+        assert_eq!(shown(&db).await.labels, serde_json::to_value(&alert.labels).unwrap());
     }
     assert_eq!(db.count("alerts").await, 1);
 }
@@ -243,14 +260,31 @@ async fn nul_and_hostile_text_in_labels_are_stored(db: Db) {
     };
     write(&*db.store, &ReceiveAsk::new(db.owner, at(1)), changes).await.unwrap();
 
-    let kept = &world(&db, &["web"]).await.alerts[&alert.fingerprint];
-    assert_eq!(kept.labels.get("alertname"), "a\u{fffd}b");
-    assert_eq!(kept.labels.get("quote"), alert.labels.get("quote"));
-    assert_eq!(kept.labels.get("emoji\u{fffd}"), alert.labels.get("emoji\0"));
+    let kept = shown(&db).await.labels;
+    assert_eq!(kept["alertname"], "a\u{fffd}b");
+    assert_eq!(kept["quote"], alert.labels.get("quote"));
+    assert_eq!(kept["emoji\u{fffd}"], alert.labels.get("emoji\0"));
     let filter = fettle::store::view::ActionFilter { limit: 1, ..Default::default() };
     let action = &db.store.actions(&filter).await.unwrap()[0];
     assert_eq!(action.alertname, "a\u{fffd}b");
     assert_eq!(action.detail, serde_json::json!({"a\u{fffd}": ["\u{fffd}", "\\u0000"]}));
+}
+
+async fn what_a_batch_opens_it_can_wake(db: Db) {
+    let (old, new) = (held("old", at(500)), held("new", at(500)));
+    open_all(&*db.store, std::slice::from_ref(&old)).await;
+    let changes = Changes {
+        opened: vec![new.clone()],
+        woken: vec![old.id, new.id],
+        alerts: vec![firing("new", at(1))],
+        candidates: vec![attached(&new)],
+        ..Changes::default()
+    };
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(7)), changes).await.unwrap();
+    let claimed = db.store.claim(db.owner, at(7), at(99), 9).await.unwrap();
+    let mut woken: Vec<_> = claimed.iter().map(|it| (it.claim.id, it.claim.wakes)).collect();
+    woken.sort_unstable();
+    assert_eq!(woken, [(old.id, 1), (new.id, 1)], "due at once, and counted");
 }
 
 async fn a_batch_of_many_alerts_is_taken_in_at_once(db: Db) {
@@ -288,5 +322,37 @@ async fn store_again(db: &Db, ask: &ReceiveAsk, mut changes: Changes) {
     }
     let heard = changes.alerts[0].clone();
     write(&*db.store, ask, changes).await.unwrap();
-    assert_eq!(see(db, ask).await.alerts[&heard.fingerprint], heard);
+    assert_eq!(see(db, ask).await.alerts[&heard.fingerprint], unlabelled(&heard));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_closes_while_its_alert_is_heard_is_seen_closed_with_all_that_hangs_on_it() {
+    let db = Db::postgres().await;
+    let it = held("web", at(5));
+    open_all(&*db.store, std::slice::from_ref(&it)).await;
+    // As `commit` does it, stopped half-way.
+    let mut closing = PgConnection::connect(&db.url()).await.unwrap();
+    let close = "BEGIN; UPDATE remediations SET state = 'closed', outcome = 'fixed', due_at = NULL, \
+                 closed_at = '2027-01-15 08:00:09Z', \
+                 doc = doc || '{\"last_action\": \"0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11\", \"rung\": 0}'; \
+                 UPDATE candidates SET standing = 'spent'";
+    sqlx::raw_sql(close).execute(&mut closing).await.unwrap();
+    let finish = async {
+        let waiting = "SELECT CAST(count(*) AS text) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        wait::until("the reader waits for the lock", Duration::from_secs(3), async || {
+            match &*db.texts(waiting).await {
+                [one] if one == "1" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        sqlx::raw_sql("COMMIT").execute(&mut closing).await.unwrap();
+    };
+    let services = ["web"];
+    let (world, ()) = tokio::join!(world(&db, &services), finish);
+    assert_eq!(world.open, [].into());
+    let spent = Candidate { standing: Standing::Spent, ..attached(&it) };
+    assert_eq!(world.candidates[&it.alert.fingerprint], [spent]);
+    assert_eq!(world.fixed.len(), 1, "it counts as regressed when it fires again");
 }

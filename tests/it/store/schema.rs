@@ -1,7 +1,10 @@
 //! The schema: the views are a contract, every statement fits it, and it is migrated once.
 
+use fettle::core::announcement::AnnouncementName;
+use fettle::core::remediation::loan::LoanEnd;
 use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle::core::remediation::state::StateName;
+use fettle::core::surroundings::AnswerKind;
 use fettle::store::model::Standing;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
 
@@ -13,9 +16,10 @@ on_both!(
     every_statement_prepares,
     opening_again_migrates_nothing_and_loses_nothing,
     the_schema_knows_every_word_of_the_core,
+    the_schema_leaves_out_the_verdicts_that_prove_something,
 );
 
-const VIEWS: [(&str, &str); 5] = [
+const VIEWS: [(&str, &str); 8] = [
     (
         "fettle_audit",
         "id, at, remediation_id, rule, action, target, host, mode, result, reason, verdict, actor, alertname, fingerprint, \
@@ -28,6 +32,9 @@ const VIEWS: [(&str, &str); 5] = [
     ),
     ("fettle_notifications", "id, received_at, sender, receiver, group_key, status, alerts, truncated, bytes"),
     ("fettle_events", "id, at, event, severity, details, cpu, ram, disk"),
+    ("fettle_pauses", "id, scope, about, reason, by, at, until, ended_at, ended_by"),
+    ("fettle_breakers", "rule, opened_at, probe, closed_at, by"),
+    ("fettle_loans", "id, remediation_id, rule, target, state, reason, opened_at, closed_at, due_at"),
 ];
 
 async fn the_views_have_exactly_the_columns_of_the_contract(db: Db) {
@@ -45,13 +52,13 @@ async fn the_views_have_exactly_the_columns_of_the_contract(db: Db) {
     if !db.is_sqlite() {
         let instants = "SELECT count(*)::text FROM information_schema.columns WHERE table_name LIKE 'fettle\\_%' \
                         AND column_name IN ('at', 'received_at', 'opened_at', 'closed_at', 'planned_at', 'started_at', \
-                        'finished_at') AND data_type <> 'timestamp with time zone'";
+                        'finished_at', 'until', 'ended_at', 'due_at') AND data_type <> 'timestamp with time zone'";
         assert_eq!(db.texts(instants).await, ["0"]);
     }
 }
 
-/// The SQL constants of a store, by name, read from its sources: none can be forgotten.
-fn statements(folder: &str) -> Vec<(String, String)> {
+/// The SQL constants of a store, by file and name, read from its sources: none can be forgotten.
+pub fn statements(folder: &str) -> Vec<(String, String)> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store").join(folder);
     let constant = regex::Regex::new(r#"const (\w+): &str =\s*"([^"]*)";"#).unwrap();
     let mut found = Vec::new();
@@ -61,7 +68,9 @@ fn statements(folder: &str) -> Vec<(String, String)> {
         let here: Vec<_> = constant.captures_iter(&text).map(|c| (c[1].to_owned(), c[2].to_owned())).collect();
         assert!(!text.contains("query(\"") && !text.contains("scalar(\"") && !text.contains("query_as(\""), "{path:?}");
         assert!(!text.contains("AssertSqlSafe"), "{path:?}");
-        found.extend(here.into_iter().filter(|(name, _)| !["WHAT", "TIMESTAMPTZ"].contains(&&**name)));
+        let here = here.into_iter().filter(|(name, _)| !["WHAT", "TIMESTAMPTZ"].contains(&&**name));
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        found.extend(here.map(|(name, sql)| (format!("{stem}.{name}"), sql)));
     }
     found
 }
@@ -70,7 +79,7 @@ async fn every_statement_prepares(db: Db) {
     let found = statements(if db.is_sqlite() { "sqlite" } else { "postgres" });
     assert!(found.len() > 40, "{} statements found", found.len());
     // Those that begin a transaction are run by every test that needs one.
-    for (name, sql) in found.into_iter().filter(|(_, sql)| !sql.starts_with("BEGIN")) {
+    for (name, sql) in found.into_iter().filter(|(_, sql)| !sql.trim_start().starts_with("BEGIN")) {
         let prepared = if db.is_sqlite() {
             let mut connection = SqliteConnection::connect(&db.url()).await.unwrap();
             connection.prepare(AssertSqlSafe(&*sql).into_sql_str()).await.map(drop)
@@ -98,22 +107,37 @@ async fn the_schema_knows_every_word_of_the_core(db: Db) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
     let schema: String =
         std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
-    // The words that a column may hold.
-    let words = |column: &str| -> Vec<String> {
+    // The words that a column of a table may hold.
+    let words = |table: &str, column: &str| -> Vec<String> {
+        let from = schema.find(&format!("CREATE TABLE {table} (")).unwrap_or_else(|| panic!("{table} is not there"));
         let list = regex::Regex::new(&format!(r"{column} IN \(([^)]*)\)")).unwrap();
-        let list = list.captures(&schema).unwrap_or_else(|| panic!("{column} is not checked"))[1].to_owned();
-        list.split(',').map(|word| word.trim().trim_matches('\'').to_owned()).collect()
+        let list = list.captures(&schema[from..]).unwrap_or_else(|| panic!("{table}.{column} is not checked"));
+        list[1].split(',').map(|word| word.trim().trim_matches('\'').to_owned()).collect()
     };
-    for (column, of_core) in [
-        ("state", StateName::ALL.iter().map(|w| w.as_str()).collect::<Vec<_>>()),
-        ("outcome", Outcome::ALL.iter().map(|w| w.as_str()).collect()),
-        ("standing", Standing::ALL.iter().map(|w| w.as_str()).collect()),
-        ("result", ActionResult::ALL.iter().map(|w| w.as_str()).collect()),
-        ("verdict", Verdict::ALL.iter().map(|w| w.as_str()).collect()),
+    let loan_words = ["lent", "returning"].into_iter().chain(LoanEnd::ALL.iter().map(|w| w.as_str()));
+    for (table, column, of_core) in [
+        ("remediations", "state", StateName::ALL.iter().map(|w| w.as_str()).collect::<Vec<_>>()),
+        ("remediations", "outcome", Outcome::ALL.iter().map(|w| w.as_str()).collect()),
+        ("candidates", "standing", Standing::ALL.iter().map(|w| w.as_str()).collect()),
+        ("actions", "result", ActionResult::ALL.iter().map(|w| w.as_str()).collect()),
+        ("verdicts", "verdict", Verdict::ALL.iter().map(|w| w.as_str()).collect()),
+        ("answers", "kind", AnswerKind::ALL.iter().map(|w| w.as_str()).collect()),
+        ("announcements", "name", AnnouncementName::ALL.iter().map(|w| w.as_str()).collect()),
+        ("loans", "state", loan_words.collect()),
     ] {
-        let known = words(column);
+        let known = words(table, column);
         for word in of_core {
-            assert!(known.iter().any(|k| k == word), "{column}: {word} is not among {known:?}");
+            assert!(known.iter().any(|k| k == word), "{table}.{column}: {word} is not among {known:?}");
         }
     }
+}
+
+/// What the core says of each verdict, the view of what is unproven says too.
+async fn the_schema_leaves_out_the_verdicts_that_prove_something(db: Db) {
+    let folder = if db.is_sqlite() { "sqlite" } else { "postgres" };
+    let path = format!("{}/migrations/{folder}/0007_safety.sql", env!("CARGO_MANIFEST_DIR"));
+    let schema = std::fs::read_to_string(path).unwrap();
+    let proving: Vec<_> = Verdict::ALL.iter().filter(|it| !it.proves_nothing()).map(|it| format!("'{it}'")).collect();
+    let list = format!("verdict NOT IN ({})", proving.join(", "));
+    assert_eq!(schema.matches(&list).count(), 2, "{list}: the index and the view");
 }

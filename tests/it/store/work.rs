@@ -9,7 +9,7 @@ use fettle::core::remediation::state::{Remediation, State, StateName};
 use fettle::store::model::{Changes, Claim, Commit, ReceiveAsk};
 use uuid::Uuid;
 
-use super::fixture::{at, closed, commit, held, intent, open_all, open_claimed, record, running, write};
+use super::fixture::{at, awaiting, closed, commit, held, intent, open_all, open_claimed, record, running, write};
 use super::{Db, on_both};
 
 on_both!(
@@ -69,11 +69,13 @@ async fn what_is_stored_reads_back_as_it_was_in_every_state(db: Db) {
     let running = running(it, row.id, at(2));
     let State::Running { attempt, .. } = running.state.clone() else { unreachable!() };
     let mut verifying = running.clone();
-    verifying.state = State::Verifying { attempt, effect_at: at(3), well_since: Some(at(4)), until: at(5) };
+    verifying.state =
+        State::Verifying { attempt, also: Vec::new(), effect_at: at(3), well_since: Some(at(4)), until: at(5) };
     let mut blocked = verifying.clone();
     blocked.state = State::Blocked { reason: fettle::core::remediation::refusal::Guard::Budget, until: at(6) };
 
-    for (next, records) in [(running, vec![record(&row)]), (verifying, vec![]), (blocked, vec![])] {
+    let asked = awaiting(blocked.clone(), "sha256:abc", at(7));
+    for (next, records) in [(running, vec![record(&row)]), (verifying, vec![]), (blocked, vec![]), (asked, vec![])] {
         db.store.commit(&claim, &commit(&next, records)).await.unwrap().expect("claimed");
         let claimed = db.store.claim(db.owner, next.due().unwrap(), at(9999), 1).await.unwrap();
         assert_eq!(claimed[0].remediation, next);

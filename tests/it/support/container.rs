@@ -7,7 +7,8 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions,
 };
 
 use super::docker::Daemon;
@@ -25,6 +26,7 @@ pub struct Run {
     labels: HashMap<String, String>,
     health: Option<HealthConfig>,
     host: HostConfig,
+    user: Option<String>,
 }
 
 impl Run {
@@ -38,6 +40,7 @@ impl Run {
             labels: HashMap::new(),
             health: None,
             host: HostConfig::default(),
+            user: None,
         }
     }
 
@@ -58,6 +61,18 @@ impl Run {
     pub fn memory(mut self, bytes: i64) -> Self {
         self.host.memory = Some(bytes);
         self.host.memory_swap = Some(bytes);
+        self
+    }
+
+    /// Whatever else Docker can be told of its host's side.
+    pub fn on_host(mut self, change: impl FnOnce(&mut HostConfig)) -> Self {
+        change(&mut self.host);
+        self
+    }
+
+    /// Runs as this user.
+    pub fn user(mut self, user: &str) -> Self {
+        self.user = Some(user.into());
         self
     }
 
@@ -126,6 +141,7 @@ impl Run {
             labels: Some(self.labels),
             healthcheck: self.health,
             host_config: Some(self.host),
+            user: self.user,
             ..ContainerCreateBody::default()
         };
         let created = daemon.client.create_container(Some(options), body).await.expect("create the container");
@@ -148,6 +164,24 @@ impl Container {
     /// As Docker sees it now.
     pub async fn inspect(&self) -> ContainerInspectResponse {
         self.client.inspect_container(&self.id, None::<InspectContainerOptions>).await.expect("inspect the container")
+    }
+
+    /// Runs a shell line in it as root and returns what it said.
+    pub async fn sh(&self, line: &str) -> String {
+        use bollard::exec::StartExecResults;
+        use futures_util::TryStreamExt;
+        let config = bollard::models::ExecConfig {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            user: Some("0".into()),
+            cmd: Some(["sh", "-c", line].map(Into::into).into()),
+            ..Default::default()
+        };
+        let exec = self.client.create_exec(&self.id, config).await.expect("create an exec").id;
+        let StartExecResults::Attached { output, .. } = self.client.start_exec(&exec, None).await.expect("start it") else {
+            panic!("not attached")
+        };
+        output.map_ok(|part| part.to_string()).try_collect().await.expect("read its output")
     }
 
     /// Everything it has said.

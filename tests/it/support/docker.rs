@@ -27,6 +27,8 @@ const FLAGS: [&str; 5] =
     ["--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout=1", "--log-level=warn"];
 /// In the new namespaces: a key of its own (20.10 derives the daemon's id from it, and ids must differ), then dockerd.
 const IN_NAMESPACE: &str = r#"mount --bind "$0/etc" /etc/docker && exec "$@""#;
+/// The same with a network of its own: Swarm makes bridges, and may make them there.
+const IN_NETWORK: &str = r#"ip link set lo up && mount --bind "$0/etc" /etc/docker && exec "$@""#;
 
 /// The run's daemon, seen from one test: the client belongs to the test's runtime.
 #[derive(Clone, Debug)]
@@ -68,8 +70,47 @@ fn shared() -> PathBuf {
         return socket;
     }
     let server = Server::named("docker", Owner::Run, QUIT);
-    server.open(|dir| answers(&dir.join("docker.sock")), start);
+    server.open(|dir| answers(&dir.join("docker.sock")), |dir| start(dir, false, &[]));
     server.dir.join("docker.sock")
+}
+
+/// A daemon of one test's own, ended when dropped, or by the watcher when the test process is killed.
+#[derive(Debug)]
+pub struct PrivateDocker {
+    /// To look and act with.
+    pub daemon: Daemon,
+    server: Server,
+}
+
+impl PrivateDocker {
+    /// One that listens on its socket and is told `more`.
+    pub async fn start(more: &[&str]) -> Self {
+        Self::with(false, more).await
+    }
+
+    /// One with a network namespace of its own.
+    pub async fn with_network() -> Self {
+        Self::with(true, &[]).await
+    }
+
+    async fn with(network: bool, more: &[&str]) -> Self {
+        let more: Vec<String> = more.iter().map(ToString::to_string).collect();
+        let make = move || {
+            assert!(server::is_root(), "a Docker daemon of a test's own needs root");
+            let server = Server::named(&super::unique("dockerd"), Owner::Process, QUIT);
+            server.open(|_| false, |dir| start(dir, network, &more));
+            server
+        };
+        let server = tokio::task::spawn_blocking(make).await.expect("start dockerd");
+        let socket = server.dir.join("docker.sock");
+        Self { daemon: Daemon { client: connect(&socket), socket }, server }
+    }
+}
+
+impl Drop for PrivateDocker {
+    fn drop(&mut self) {
+        self.server.stop();
+    }
 }
 
 /// A daemon that is not ours: named by `DOCKER_HOST`, or the machine's when we may not start one.
@@ -87,21 +128,25 @@ fn borrowed() -> Option<PathBuf> {
     Some(socket)
 }
 
-fn start(dir: &Path) {
+fn start(dir: &Path, network: bool, more: &[String]) {
     let program = |name, package| server::find_program(name, &[]).unwrap_or_else(|| super::missing(name, package));
     let (dockerd, unshare) = (program("dockerd", "docker.io"), program("unshare", "util-linux"));
     let inside = |name: &str| dir.join(name).display().to_string();
     fs::create_dir_all("/etc/docker").expect("create the mount point of the daemon's key");
     fs::create_dir_all(dir.join("etc")).expect("create the folder of the daemon's key");
 
-    let mut arguments: Vec<String> =
-        ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", IN_NAMESPACE].map(Into::into).into();
+    let mut arguments: Vec<String> = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"].map(Into::into).into();
+    if network {
+        arguments.push("--net".into());
+    }
+    arguments.extend(["sh", "-c", if network { IN_NETWORK } else { IN_NAMESPACE }].map(Into::into));
     arguments.extend([dir.display().to_string(), dockerd.display().to_string()]);
     for (flag, name) in [("--data-root", "root"), ("--exec-root", "exec"), ("--pidfile", "dockerd.pid")] {
         arguments.extend([flag.into(), inside(name)]);
     }
     arguments.extend(["-H".into(), format!("unix://{}", inside("docker.sock"))]);
     arguments.extend(FLAGS.map(Into::into));
+    arguments.extend(more.iter().cloned());
     server::launch(dir, &unshare, &arguments, None);
 
     let socket = dir.join("docker.sock");

@@ -3,23 +3,25 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use fettle::config::{Auth, Limits, Role, Token};
 use fettle::core::effect::Effect;
+use fettle::core::rule::compile::{Context, SourceFile, compile};
 use fettle::core::rule::model::Mode;
 use fettle::core::rule::set::RuleSet;
-use fettle::core::settings::{Protected, Settings};
+use fettle::core::settings::{Protected, Settings, StormLimit, TripLimit};
 use fettle::core::sight::{Found, Pin, Sight, Wanted};
-use fettle::core::target::Target;
+use fettle::core::target::{Hosts, Target};
 use fettle::diagnostic::{Diagnostic, codes};
 use fettle::engine::clock::{SystemClock, Time};
 use fettle::engine::intake::{Received, intake};
 use fettle::engine::readiness::{Condition, Readiness};
 use fettle::engine::rulebook::Reload;
+use fettle::engine::shell::Wake;
 use fettle::http::{self, Deps};
 use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::{self, Store, late::Late};
@@ -44,10 +46,18 @@ pub fn token(role: Role) -> String {
 pub struct Setup {
     auth: Auth,
     limits: Limits,
+    rules: RuleSet,
     without_database: bool,
 }
 
 impl Setup {
+    /// With these rules in force.
+    pub fn rules(mut self, yaml: &str) -> Self {
+        let files = [SourceFile { path: "rules.yaml".into(), text: yaml.into() }];
+        (self.rules, _) = compile(&files, &Context::default()).expect("valid rules");
+        self
+    }
+
     /// One token for each role, named like it.
     pub fn tokens(mut self) -> Self {
         let made =
@@ -94,18 +104,22 @@ impl Setup {
         }
         let (docker, reload) = (Arc::new(Docker::default()), Arc::new(Rules::default()));
         let metrics = Arc::new(Metrics::new());
+        metrics.rules_loaded(&self.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>());
+        let woken = Arc::new(Woken::default());
         let deps = Deps {
             intake,
             store: late.clone(),
             platform: docker.clone(),
-            rules: Arc::new(ArcSwap::from_pointee(RuleSet::default())),
+            rules: Arc::new(ArcSwap::from_pointee(self.rules)),
             reload: reload.clone(),
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             settings: settings(),
             auth: self.auth,
             limits: self.limits,
-            time,
+            time: time.clone(),
+            hosts: Hosts::new([("local", &[][..]), ("node-a", &[][..])]),
+            wake: woken.clone(),
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -123,6 +137,8 @@ impl Setup {
             reload,
             readiness,
             metrics,
+            time,
+            woken,
             stop,
             handle,
             _folder: folder,
@@ -138,8 +154,8 @@ fn settings() -> Settings {
         in_flight: 4,
         budget: Limits::default().budget,
         target_budget: Limits::default().target_budget,
-        storm: None,
-        trip: None,
+        storm: Some(StormLimit::default()),
+        trip: Some(TripLimit::default()),
         alertmanager: false,
         approvers: true,
         protected: Protected::default(),
@@ -162,6 +178,10 @@ pub struct Edge {
     pub readiness: Arc<Readiness>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// Its time.
+    pub time: Arc<Time>,
+    /// What it believes to be the worker.
+    pub woken: Arc<Woken>,
     stop: CancellationToken,
     handle: actix_web::dev::ServerHandle,
     _folder: tempfile::TempDir,
@@ -172,6 +192,20 @@ impl Edge {
     /// A URL on it.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// A request with a body, if any, as the holder of this role's token, if any; the status and what was answered.
+    pub async fn ask(&self, verb: &str, path: &str, body: Option<Value>, role: Option<Role>) -> (u16, Value) {
+        let mut request = self.client.request(verb.parse().expect("a method"), self.url(path));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        if let Some(role) = role {
+            request = request.bearer_auth(token(role));
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
     }
 
     /// A new connection.
@@ -262,6 +296,23 @@ impl Platform for Docker {
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         let answer = if self.gone.load(Ordering::Relaxed) { Err(unreachable()) } else { Ok(()) };
         vec![("node-a".to_owned(), answer)]
+    }
+}
+
+/// A worker that only counts how often it was woken.
+#[derive(Default)]
+pub struct Woken(AtomicUsize);
+
+impl Woken {
+    /// How often.
+    pub fn times(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

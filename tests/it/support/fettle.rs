@@ -125,7 +125,8 @@ impl Fettle {
             "" => format!("sqlite://{}", folder.join("fettle.db").display()),
             url => url.to_owned(),
         };
-        let disks = if self.setup.disks.is_empty() { String::new() } else { format!(", disks: {{{}}}", self.setup.disks) };
+        let disks =
+            if self.setup.disks.is_empty() { String::new() } else { format!(", disks: {{{}}}", self.setup.disks) };
         let config = format!(
             "listen: 127.0.0.1:{}\ndatabase: \"{database}\"\nrules: rules/\nmode: act\nhosts: {{local: {{docker: \"{}\"{}}}}}\n{}",
             self.port, self.setup.docker, disks, self.setup.extra

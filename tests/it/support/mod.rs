@@ -5,6 +5,7 @@
 //! - [`edge`]: the HTTP edge alone, spoken to byte by byte.
 //! - [`proxy`]: a TCP or unix-socket relay that can be cut, stalled, and made to lose answers.
 //! - [`server`]: how a server is found, started once, shared by test processes and ended with the run.
+//! - [`volume`]: small file systems that can be filled.
 //! - [`wait`]: waiting for a condition; tests do not sleep.
 //!
 //! It never skips. What is missing on the machine fails the test with the line to type.
@@ -21,6 +22,7 @@ pub mod private_postgres;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod volume;
 pub mod wait;
 
 use std::sync::atomic::{AtomicU32, Ordering};

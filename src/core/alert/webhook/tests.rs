@@ -1,6 +1,7 @@
 //! The captured bodies, and every way in which a body can be wrong.
 
 use super::*;
+use crate::core::alert::episode::AlertState;
 
 const BODY: &str = r#"{"version":"4","receiver":"fettle","groupKey":"{}:{}","truncatedAlerts":0,"status":"firing",
     "groupLabels":{},"commonLabels":{},"commonAnnotations":{},"externalURL":"http://am","alerts":[
@@ -47,6 +48,24 @@ fn what_decides_must_be_there_and_be_right_and_the_path_is_named() {
     assert!(Webhook::parse(format!("{BODY} x").as_bytes()).is_err());
     assert!(Webhook::parse(&[BODY.as_bytes(), b"\xff"].concat()).is_err());
     assert!(Webhook::parse("[".repeat(100_000).as_bytes()).is_err());
+}
+
+#[test]
+fn a_time_beyond_the_end_of_time_costs_its_neighbours_nothing() {
+    let neighbour = r#"{"status":"firing","labels":{"alertname":"B"},"startsAt":"2026-01-01T00:00:00Z"}"#;
+    let body = BODY
+        .replace("2026-01-01T00:00:00.123456789+05:45", "9999-12-31T23:59:59.999999999-01:00")
+        .replace("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
+        .replace("]}", &format!(",{neighbour}]}}"));
+    let webhook = Webhook::parse(body.as_bytes()).expect("valid");
+    let end = micros(Timestamp::MAX);
+    assert_eq!((webhook.alerts[0].starts_at, webhook.alerts[0].ends_at), (end, Some(end)));
+    assert_eq!(webhook.alerts[1].labels.get("alertname"), "B");
+    // What is received now cannot have begun later.
+    let now = Timestamp::UNIX_EPOCH;
+    let alert = &webhook.alerts[0];
+    let (state, _) = AlertState::first(alert.fingerprint, alert.labels.clone(), alert.word(now), now);
+    assert_eq!(state.starts_at, now);
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn request(scopes: Vec<Scope>, cooldown: u64, now: Timestamp) -> Request {
         keys: vec!["k".into()],
         mode: Mode::Act,
         now,
+        unproven_since: now,
         scopes,
     };
     Request {

@@ -1,0 +1,276 @@
+//! Loans: opened with the intent, claimed by one, returned under the budgets' lock, and never lost.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use fettle::core::alert::episode::Word;
+use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
+use fettle::core::remediation::outcome::Outcome;
+use fettle::core::remediation::record::Record;
+use fettle::core::remediation::state::Remediation;
+use fettle::core::surroundings::PauseScope;
+use fettle::store::model::{Admission, Candidate, Changes, Claim, LoanAdmission, LoanCommit, ReceiveAsk, Standing};
+use uuid::Uuid;
+
+use super::fixture::{
+    at, attached, closed, commit, ended, firing, held, intent, lend, loan, open_all, open_claimed, record, returning,
+    running, write,
+};
+use super::ledger::{ask, no};
+use super::{Db, on_both, retry};
+
+on_both!(
+    a_loan_is_opened_with_the_intent_and_reads_back,
+    a_failed_commit_lends_nothing,
+    a_void_loan_keeps_the_keys_it_was_opened_with_and_one_never_opened_is_none,
+    claimers_at_once_never_get_the_same_loan,
+    an_ended_lease_is_taken_over_and_the_loser_stores_nothing,
+    released_and_adopted_loans_are_free_at_once,
+    a_return_is_admitted_with_its_intent_or_refused_with_nothing,
+    while_the_lender_is_at_work_its_loan_has_a_rival,
+    a_return_and_an_effect_on_the_same_thing_are_not_both_admitted,
+    the_alerts_of_a_loan_are_those_of_its_remediation_and_of_the_next,
+    the_database_keeps_open_loans,
+);
+
+fn kept(loan: Loan, records: Vec<Record>) -> LoanCommit {
+    LoanCommit { loan, records, keep_until: Some(at(9_000)) }
+}
+
+fn given_back(loan: Loan) -> LoanCommit {
+    LoanCommit { loan, records: vec![], keep_until: None }
+}
+
+fn lent_until(loan: &Loan, second: i64) -> Loan {
+    Loan { state: LoanState::Lent { until: at(second) }, ..loan.clone() }
+}
+
+async fn a_loan_is_opened_with_the_intent_and_reads_back(db: Db) {
+    let it = held("web", at(0));
+    let claim = open_claimed(&*db.store, db.owner, &it).await;
+    let row = intent(&it, at(1));
+    let lent = Loan { id: row.id, ..loan(&it, at(50)) };
+    let judge = |_: &[fettle::store::model::Ledger]| {
+        let begun = running(it.clone(), row.id, at(1));
+        Ok(commit(&begun, vec![record(&row), Record::Loan(Box::new(lent.clone()))]))
+    };
+    let admitted = db.store.admit(&claim, &[&ask(&it, at(1), &[])], &judge).await.unwrap();
+    assert!(matches!(admitted, Admission::Admitted(_)));
+    assert_eq!(db.store.claim_loans(db.owner, at(49), at(99), 9).await.unwrap(), [], "not yet");
+    let db = db.reopen().await;
+    let claimed = db.store.claim_loans(db.owner, at(50), at(99), 9).await.unwrap();
+    assert_eq!(claimed.iter().map(|c| &c.loan).collect::<Vec<_>>(), [&lent]);
+
+    // Each state reads back.
+    let mut claim = claimed[0].claim.clone();
+    for next in [returning(&lent, at(60)), lent_until(&lent, 70)] {
+        db.store.commit_loan(&claim, &given_back(next.clone())).await.unwrap().expect("claimed");
+        let again = db.store.claim_loans(db.owner, at(80), at(99), 9).await.unwrap();
+        assert_eq!(again[0].loan, next);
+        claim = again[0].claim.clone();
+    }
+    db.store.commit_loan(&claim, &given_back(ended(lent, LoanEnd::Returned, at(81)))).await.unwrap().expect("claimed");
+    assert_eq!(db.store.claim_loans(db.owner, at(9_999), at(10_000), 9).await.unwrap(), []);
+    assert_eq!(db.texts("SELECT state || ' ' || reason FROM fettle_loans").await, ["returned in a test"]);
+}
+
+async fn a_failed_commit_lends_nothing(db: Db) {
+    let it = held("web", at(0));
+    let claim = open_claimed(&*db.store, db.owner, &it).await;
+    let row = intent(&it, at(1));
+    let lent = Record::Loan(Box::new(loan(&it, at(50))));
+    // The result of an action that nobody intended.
+    let nonsense = Record::Result(super::fixture::succeeded(Uuid::now_v7(), at(1), at(2)));
+    let begun = commit(&running(it.clone(), row.id, at(1)), vec![record(&row), nonsense, lent.clone()]);
+    db.store.commit(&claim, &begun).await.expect_err("refused");
+    assert_eq!(db.count("loans").await, 0);
+    let stale = Claim { version: claim.version - 1, ..claim };
+    assert_eq!(db.store.commit(&stale, &commit(&it, vec![lent])).await.unwrap(), None);
+    assert_eq!(db.count("loans").await, 0);
+}
+
+async fn a_void_loan_keeps_the_keys_it_was_opened_with_and_one_never_opened_is_none(db: Db) {
+    let it = held("web", at(0));
+    open_all(&*db.store, std::slice::from_ref(&it)).await;
+    let opened = Loan { keys: vec!["key:web".into(), "key:a".into(), "key:b".into()], ..loan(&it, at(5)) };
+    let void = |of: &Loan| {
+        let fewer = Loan { keys: vec!["key:web".into()], after: Duration::ZERO, ..of.clone() };
+        Record::Loan(Box::new(ended(fewer, LoanEnd::Void, at(6))))
+    };
+    db.store.record(&[Record::Loan(Box::new(opened.clone()))]).await.unwrap();
+    let held_by_another = db.store.claim_loans(Uuid::now_v7(), at(5), at(99), 9).await.unwrap().remove(0).claim;
+    db.store.record(&[void(&opened)]).await.unwrap();
+    let doc = if db.is_sqlite() { "(doc ->> '$.keys')" } else { "replace(doc ->> 'keys', ' ', '')" };
+    assert_eq!(db.texts(&format!("SELECT state || {doc} FROM loans")).await, [r#"void["key:web","key:a","key:b"]"#]);
+    let late = db.store.commit_loan(&held_by_another, &given_back(lent_until(&opened, 99))).await.unwrap();
+    assert_eq!(late, None, "nothing was lent");
+
+    // A late word about what is over changes nothing, and what was never opened is not closed.
+    db.store.record(&[Record::Loan(Box::new(opened.clone())), void(&loan(&it, at(5)))]).await.unwrap();
+    assert_eq!(db.texts("SELECT state FROM loans").await, ["void"]);
+}
+
+async fn claimers_at_once_never_get_the_same_loan(db: Db) {
+    let lenders: Vec<Remediation> = (0..40).map(|n| held(&format!("s{n}"), at(0))).collect();
+    open_all(&*db.store, &lenders).await;
+    let records: Vec<_> = lenders.iter().map(|it| Record::Loan(Box::new(loan(it, at(5))))).collect();
+    db.store.record(&records).await.unwrap();
+    let claimers: Vec<_> = (0..6)
+        .map(|_| {
+            let store = db.store.clone();
+            tokio::spawn(async move {
+                let owner = Uuid::now_v7();
+                let mut mine = Vec::new();
+                for _ in 0..20 {
+                    let claimed = store.claim_loans(owner, at(5), at(99), 5).await.unwrap();
+                    mine.extend(claimed.into_iter().map(|c| c.claim.id));
+                }
+                mine
+            })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for claimer in claimers {
+        ids.extend(claimer.await.unwrap());
+    }
+    assert_eq!(ids.len(), 40);
+    assert_eq!(ids.into_iter().collect::<HashSet<_>>().len(), 40);
+}
+
+async fn an_ended_lease_is_taken_over_and_the_loser_stores_nothing(db: Db) {
+    let it = held("web", at(0));
+    open_all(&*db.store, std::slice::from_ref(&it)).await;
+    let lent = loan(&it, at(5));
+    db.store.record(&[Record::Loan(Box::new(lent.clone()))]).await.unwrap();
+    let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let first = db.store.claim_loans(one, at(5), at(30), 1).await.unwrap().remove(0).claim;
+    assert_eq!(db.store.claim_loans(other, at(30), at(60), 1).await.unwrap(), [], "it holds to its last instant");
+    let second = db.store.claim_loans(other, at(31), at(60), 1).await.unwrap().remove(0).claim;
+    let row = intent(&it, at(31));
+    let late = kept(returning(&lent, at(31)), vec![record(&row)]);
+    assert_eq!(db.store.commit_loan(&first, &late).await.unwrap(), None);
+    assert_eq!(db.count("actions").await, 0);
+    let next = db.store.commit_loan(&second, &late).await.unwrap().expect("claimed");
+    assert_eq!(next, Claim { version: second.version + 1, ..second.clone() });
+    assert_eq!(db.store.commit_loan(&second, &late).await.unwrap(), None, "used");
+}
+
+async fn released_and_adopted_loans_are_free_at_once(db: Db) {
+    let it = held("web", at(0));
+    open_all(&*db.store, std::slice::from_ref(&it)).await;
+    db.store.record(&[Record::Loan(Box::new(loan(&it, at(5))))]).await.unwrap();
+    let (dead, next) = (Uuid::now_v7(), Uuid::now_v7());
+    let claimed = async |owner| db.store.claim_loans(owner, at(5), at(9_000), 9).await.unwrap().len();
+    assert_eq!(claimed(dead).await, 1);
+    assert_eq!(claimed(next).await, 0);
+    assert_eq!(db.store.adopt(db.owner).await.unwrap(), 1, "nobody lives who holds it");
+    assert_eq!(claimed(next).await, 1);
+    assert_eq!(db.store.release(next).await.unwrap(), 1);
+    assert_eq!(claimed(db.owner).await, 1);
+    assert_eq!(db.store.adopt(db.owner).await.unwrap(), 0, "ours");
+}
+
+async fn a_return_is_admitted_with_its_intent_or_refused_with_nothing(db: Db) {
+    let lender = held("web", at(0));
+    let lent = loan(&lender, at(5));
+    let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
+    let asked = ask(&lender, at(10), &[]);
+    let refused = db.store.admit_return(&claim, &asked, &|_| Err(no())).await.unwrap();
+    assert_eq!(refused, LoanAdmission::Refused(no()));
+
+    let row = intent(&lender, at(10));
+    let judge = |_: &[fettle::store::model::Ledger]| Ok(kept(returning(&lent, at(10)), vec![record(&row)]));
+    let stale = Claim { version: claim.version - 1, ..claim.clone() };
+    assert_eq!(db.store.admit_return(&stale, &asked, &judge).await.unwrap(), LoanAdmission::Lost);
+    assert_eq!(db.count("actions").await, 0);
+    let admitted = db.store.admit_return(&claim, &asked, &judge).await.unwrap();
+    assert_eq!(admitted, LoanAdmission::Admitted(Claim { version: claim.version + 1, ..claim }));
+    assert_eq!((db.count("actions").await, db.count("loans WHERE state = 'returning'").await), (1, 1));
+}
+
+async fn while_the_lender_is_at_work_its_loan_has_a_rival(db: Db) {
+    let it = held("web", at(0));
+    let claim = open_claimed(&*db.store, db.owner, &it).await;
+    let row = intent(&it, at(1));
+    let lent = loan(&it, at(5));
+    let begun = commit(&running(it.clone(), row.id, at(1)), vec![record(&row), Record::Loan(Box::new(lent))]);
+    db.store.commit(&claim, &begun).await.unwrap().expect("claimed");
+    let claim = db.store.claim_loans(db.owner, at(5), at(99), 1).await.unwrap().remove(0).claim;
+    let rivals = std::sync::Mutex::new(Vec::new());
+    let judge = |ledgers: &[fettle::store::model::Ledger]| {
+        rivals.lock().unwrap().clone_from(&ledgers[0].rivals);
+        Err(no())
+    };
+    db.store.admit_return(&claim, &ask(&it, at(6), &[]), &judge).await.unwrap();
+    assert_eq!(rivals.into_inner().unwrap(), [it.id]);
+}
+
+async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) {
+    for round in 0..10 {
+        let name = format!("s{round}");
+        let lender = held(&name, at(0));
+        let lent = loan(&lender, at(5));
+        let back = lend(&db, &lender, &lent, Outcome::Fixed).await;
+        let next = Remediation { target: lender.target.clone(), ..held(&format!("next-{name}"), at(0)) };
+        let claim = open_claimed(&*db.store, db.owner, &next).await;
+        let row = intent(&next, at(10));
+        let free = |ledgers: &[fettle::store::model::Ledger]| ledgers[0].rivals.is_empty();
+        let act = |ledgers: &[fettle::store::model::Ledger]| {
+            let begun = commit(&running(next.clone(), row.id, at(10)), vec![record(&row)]);
+            if free(ledgers) { Ok(begun) } else { Err(no()) }
+        };
+        let give = |ledgers: &[fettle::store::model::Ledger]| {
+            if free(ledgers) { Ok(kept(returning(&lent, at(10)), vec![])) } else { Err(no()) }
+        };
+        let (asked, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
+        let asks = [&asked];
+        let (acted, gave) = tokio::join!(
+            retry(|| db.store.admit(&claim, &asks, &act)),
+            retry(|| db.store.admit_return(&back, &returned, &give))
+        );
+        let both = (matches!(acted.unwrap(), Admission::Admitted(_)), gave.unwrap() == LoanAdmission::Refused(no()));
+        assert_eq!(both.0, both.1, "round {round}: exactly one");
+    }
+}
+
+async fn the_alerts_of_a_loan_are_those_of_its_remediation_and_of_the_next(db: Db) {
+    let lender = held("web", at(0));
+    let lent = loan(&lender, at(5));
+    lend(&db, &lender, &lent, Outcome::Fixed).await;
+    let given = super::pauses::pause(PauseScope::All, 1, None);
+    db.store.pause(&given).await.unwrap();
+    open_all(&*db.store, &[held("api", at(0))]).await;
+    let (alerts, pauses) = db.store.loan_facts(&lent, at(6)).await.unwrap();
+    assert_eq!(
+        (alerts, pauses.len()),
+        (vec![firing("web", at(0))], 1),
+        "attached to nothing any more, and still its own"
+    );
+
+    // It came back: the next remediation has taken the alert over, and was closed as well.
+    let mut again = firing("web", at(0));
+    again.hear(Word::Resolved { starts_at: at(0), ends_at: at(7) }, at(7));
+    again.hear(Word::Firing { starts_at: at(8) }, at(8));
+    let next = closed(held("web", at(0)), Outcome::Escalated, at(9));
+    let spent = Candidate { standing: Standing::Spent, episode: 2, ..attached(&next) };
+    let mut ask = ReceiveAsk::new(db.owner, at(9));
+    ask.fingerprints = [again.fingerprint].into();
+    let changes =
+        Changes { alerts: vec![again.clone()], candidates: vec![spent], opened: vec![next], ..Changes::default() };
+    write(&*db.store, &ask, changes).await.unwrap();
+    assert_eq!(db.store.loan_facts(&lent, at(9)).await.unwrap().0, [again], "it has not stayed away");
+}
+
+async fn the_database_keeps_open_loans(db: Db) {
+    let it = held("web", at(0));
+    open_all(&*db.store, std::slice::from_ref(&it)).await;
+    db.store.record(&[Record::Loan(Box::new(loan(&it, at(5))))]).await.unwrap();
+    for sql in [
+        "DELETE FROM loans",
+        "UPDATE loans SET due_at = NULL",
+        "UPDATE loans SET state = 'returned'",
+        "UPDATE loans SET state = 'forgotten'",
+    ] {
+        db.sql(sql).await.expect_err(sql);
+    }
+}

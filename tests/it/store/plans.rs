@@ -1,0 +1,145 @@
+//! How the statements of a decision find their rows: by an index, however much has been stored.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use super::schema::statements;
+use super::{Db, on_both};
+
+on_both!(decisions_are_made_from_indexed_rows,);
+
+/// Tables that grow with time. The others hold what is open, or one row for each rule.
+const GROWING: [&str; 8] =
+    ["actions", "verdicts", "remediations", "alerts", "candidates", "answers", "announcements", "loans"];
+
+/// Statements that are made for every decision, with parameters for PostgreSQL.
+const HOT: [(&str, &str); 10] = [
+    (
+        "facts.FACTS",
+        "'01920000-0000-7000-8000-000000000001', now(), 'rule-7', now() - interval '30 minutes', 64, 'container:local/t7', \
+         'key-7', '{HostDown}', '{\"{\\\"instance\\\":\\\"a\\\"}\"}', now() - interval '10 minutes', 256",
+    ),
+    (
+        "ledger.LEDGER",
+        "'{rule_target,rule,target,fleet}', \
+         array_fill(now() - interval '1 hour', ARRAY[4]), '{3,6,6,20}', 'act', 'rule-7', 'container:local/t7', 'key-7', \
+         '01920000-0000-7000-8000-000000000001', '{key-7,service-7}', now() - interval '30 minutes', 64, now()",
+    ),
+    ("loans.FACTS", "'container:local/t7', 'rule-7', now()"),
+    ("storm.AROUND", "now() - interval '2 minutes', 5, '{container:local/t7}', now() - interval '30 minutes'"),
+    ("facts.LAST_HEARD", "'Watchdog'"),
+    ("answers.EARLIER", "'01920000-0000-7000-8000-000000000001', 'plan', now()"),
+    ("loans.CLAIM", "'01920000-0000-7000-8000-000000000001', now(), now(), 9"),
+    ("outbox.TAKE_BACK", "now()"),
+    ("outbox.LAPSE", "now()"),
+    ("outbox.CLAIM", "'01920000-0000-7000-8000-000000000001', now(), now(), now(), 9"),
+];
+
+/// What SQLite has instead of the large ones.
+const SQLITE: [&str; 21] = [
+    "facts.ATTACHED",
+    "facts.LOANS",
+    "facts.ANSWER",
+    "facts.NAMED",
+    "facts.LAST_HEARD",
+    "breakers.UNPROVEN",
+    "breakers.BREAKER_OF",
+    "ledger.FLEET",
+    "ledger.RULE",
+    "ledger.TARGET",
+    "ledger.RULE_TARGET",
+    "ledger.LAST_EFFECT",
+    "ledger.RIVALS",
+    "ledger.IN_FLIGHT",
+    "loans.ALERTS",
+    "storm.RECENT",
+    "storm.RETURNED",
+    "answers.EARLIER",
+    "outbox.TAKE_BACK",
+    "outbox.CLAIM",
+    "loans.CLAIM",
+];
+
+/// 200,000 actions of a year with their verdicts, and 20,000 of everything else.
+const YEARS: &str = "
+    INSERT INTO remediations (id, opened_at, closed_at, actions, state, outcome, rule, target, target_key, host, alertname,
+                              fingerprint, doc)
+    SELECT gen_random_uuid(), t, t, 1, 'closed', 'fixed', 'rule-' || n % 50, 'container:local/t' || n % 500,
+           'key-' || n % 500, 'local', 'ServiceDown', md5(n::text), '{}'
+    FROM (SELECT n, now() - n * interval '26 minutes' AS t FROM generate_series(1, 20000) n) x;
+    INSERT INTO actions (id, remediation_id, rule, action, target, target_key, host, mode, result, actor, alertname,
+                         fingerprint, labels, planned_at, finished_at, attempt, step, detail, spends)
+    SELECT gen_random_uuid(), r.id, r.rule, 'restart', r.target, r.target_key, 'local', 'act', 'succeeded', 'fettle',
+           'ServiceDown', r.fingerprint, '{}', r.opened_at + n * interval '2 minutes', r.opened_at, 1, 1, '{}', true
+    FROM remediations r, generate_series(0, 9) n;
+    INSERT INTO verdicts (action_id, at, verdict, reason)
+    SELECT id, planned_at, CASE WHEN random() < 0.3 THEN 'not_fixed' ELSE 'fixed' END, '' FROM actions ORDER BY planned_at;
+    INSERT INTO alerts (evidence_at, heard_at, starts_at, first_at, episode, firing, fingerprint, alertname, labels)
+    SELECT now(), now(), now(), now(), 1, n % 2 = 0, md5(n::text), 'Alert' || n % 300,
+           jsonb_build_object('alertname', 'Alert' || n % 300, 'instance', 'i' || n)
+    FROM generate_series(1, 20000) n;
+    INSERT INTO candidates (fingerprint, rule, episode, target, standing, remediation_id)
+    SELECT fingerprint, rule, 1, target, 'spent', id FROM remediations;
+    INSERT INTO answers (id, remediation_id, kind, by, at)
+    SELECT gen_random_uuid(), id, 'cancel', 'me', opened_at FROM remediations;
+    INSERT INTO loans (id, remediation_id, rule, target, target_key, keys, state, opened_at, closed_at, doc)
+    SELECT gen_random_uuid(), id, rule, target, target_key, ARRAY[target_key], 'returned', opened_at, closed_at, '{}'
+    FROM remediations;
+    INSERT INTO announcements (id, name, remediation_id, labels, annotations, starts_at, at, until, ended)
+    SELECT gen_random_uuid(), 'FettleWorking', id, '{}', '{}', opened_at, opened_at, opened_at, true FROM remediations;
+    ANALYZE";
+
+async fn decisions_are_made_from_indexed_rows(db: Db) {
+    if db.is_sqlite() { on_sqlite(&db).await } else { on_postgres(&db).await }
+}
+
+fn sql_of(all: &[(String, String)], name: &str) -> String {
+    let found = all.iter().find(|(it, _)| it == name);
+    found.unwrap_or_else(|| panic!("there is no {name}")).1.clone()
+}
+
+/// With the plan for exactly these parameters, and with the one that a connection keeps for all of them.
+async fn on_postgres(db: &Db) {
+    db.sql(YEARS).await.unwrap();
+    let all = statements("postgres");
+    let mut connection = PgConnection::connect(&db.url()).await.unwrap();
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        for (name, parameters) in HOT {
+            let (sql, prepared) = (sql_of(&all, name), name.replace('.', "_"));
+            let setup = format!("DEALLOCATE ALL; SET plan_cache_mode = {mode}; PREPARE {prepared} AS {sql}");
+            sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.unwrap();
+            let explain = format!("EXPLAIN (ANALYZE, BUFFERS) EXECUTE {prepared}({parameters})");
+            let lines: Vec<sqlx::postgres::PgRow> =
+                sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = lines.iter().map(|line| sqlx::Row::get(line, 0)).collect();
+            let plan = plan.join("\n");
+            // Compiling a plan takes longer than all of it.
+            assert!(!plan.contains("JIT:"), "{name}, {mode}: {plan}");
+            for table in GROWING {
+                let executed = plan.lines().filter(|line| line.contains(&format!("Seq Scan on {table}")));
+                let executed: Vec<_> = executed.filter(|line| !line.contains("never executed")).collect();
+                assert!(executed.is_empty(), "{name}, {mode}: {executed:?}\n{plan}");
+            }
+        }
+    }
+}
+
+async fn on_sqlite(db: &Db) {
+    let all = statements("sqlite");
+    let mut connection = SqliteConnection::connect(&db.url()).await.unwrap();
+    for name in SQLITE {
+        let explain = format!("EXPLAIN QUERY PLAN {}", sql_of(&all, name));
+        let lines: Vec<sqlx::sqlite::SqliteRow> =
+            sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = lines.iter().map(|line| sqlx::Row::get(line, 3)).collect();
+        // A partial index that is walked from end to end holds only what is open.
+        let whole = plan.iter().filter(|line| line.starts_with("SCAN ") && !line.contains(" USING "));
+        let aliases = ["a", "c", "r", "v", "n", "loans", "announcements"];
+        let whole: Vec<_> = whole
+            .filter(|line| {
+                let table = line.split_whitespace().nth(1).unwrap_or_default();
+                GROWING.contains(&table) || aliases.contains(&table)
+            })
+            .collect();
+        assert!(whole.is_empty(), "{name}: {whole:?}\n{plan:#?}");
+    }
+}
