@@ -224,8 +224,7 @@ fn seen(turn: Turn<'_>, sight: &Sight) -> LoanDecision {
         intended_at: now,
     };
     let ask = LedgerAsk {
-        // Not the remediation that lent: while that is still at work, or judging, nothing is brought back under its hands.
-        remediation: loan.id,
+        remediation: loan.remediation,
         rule: loan.rule.clone(),
         target: loan.target.to_string(),
         key: loan.key.clone(),

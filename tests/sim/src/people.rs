@@ -124,7 +124,7 @@ impl World {
         let rule = self.rng.borrow_mut().pick(&self.plan.rules).name.clone();
         let by = Some("oncall".to_owned());
         let row = BreakerRow { rule: rule.clone(), at, opened_at: None, probe: None, by };
-        self.store.borrow_mut().breakers.insert(rule, (row.clone(), Some(at)));
+        self.store.borrow_mut().write_breaker(&row);
         self.deed(&Deed::BreakerReset { row: &row });
     }
 

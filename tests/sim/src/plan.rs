@@ -77,7 +77,7 @@ fn secs(seconds: u64) -> Duration {
 }
 
 /// Names that rules and alerts speak of; the last is nobody's.
-const SERVICES: [&str; 6] = ["app-0", "app-1", "app-2", "side-0", "shop-db-1", "ghost"];
+const SERVICES: [&str; 8] = ["app-0", "app-0", "app-1", "app-2", "side-0", "side-0", "shop-db-1", "ghost"];
 
 /// Draws a plan.
 pub fn draw(rng: &mut Rng) -> Plan {
@@ -166,7 +166,7 @@ fn step(rng: &mut Rng, target: &TargetSpec) -> Step {
     let grace = secs(*rng.pick(&[1, 10]));
     let restart = |rng: &mut Rng| {
         let allow = if rng.chance(700) { "side-*" } else { "nobody" };
-        let dependents = rng.chance(300).then(|| Dependents { allow: vec![Pattern(allow.to_owned())] });
+        let dependents = rng.chance(450).then(|| Dependents { allow: vec![Pattern(allow.to_owned())] });
         Action::Restart { grace, dependents, start_stopped: rng.chance(150) }
     };
     let scale = |rng: &mut Rng| {

@@ -160,6 +160,8 @@ pub struct Store {
     pub pauses: Vec<Pause>,
     /// Answers, oldest first.
     pub answers: Vec<(Uuid, Answer)>,
+    /// Proposals that were answered: whose, and when each was made.
+    pub asked: BTreeSet<(Uuid, Timestamp)>,
     /// Breakers, with when each was last closed.
     pub breakers: BTreeMap<String, (BreakerRow, Option<Timestamp>)>,
     /// The storm.
@@ -277,9 +279,19 @@ impl Store {
             }
         }
         if !self.is(Mutant::StormNotLatched) {
-            self.storm = changes.storm.or(self.storm);
+            self.write_storm(changes.storm);
         }
         self.write_records(&changes.records);
+    }
+
+    /// Two processes may find the same one: it lasts from the first to the last.
+    fn write_storm(&mut self, found: Option<Storm>) {
+        let Some(found) = found else { return };
+        self.storm = Some(match self.storm {
+            Some(stands) if found.last_at < stands.last_at => Storm { since: stands.since.min(found.since), ..stands },
+            Some(stands) if found.since <= stands.last_at => Storm { since: stands.since.min(found.since), ..found },
+            _ => found,
+        });
     }
 
     /// It must look again now.
@@ -419,11 +431,11 @@ impl Store {
     }
 
     /// Reads the ledger.
-    pub fn ledgers(&self, asks: &[&LedgerAsk], trip: std::time::Duration) -> Vec<Ledger> {
-        asks.iter().map(|ask| self.ledger(ask, trip)).collect()
+    pub fn ledgers(&self, asks: &[&LedgerAsk]) -> Vec<Ledger> {
+        asks.iter().map(|ask| self.ledger(ask)).collect()
     }
 
-    fn ledger(&self, ask: &LedgerAsk, trip: std::time::Duration) -> Ledger {
+    fn ledger(&self, ask: &LedgerAsk) -> Ledger {
         let mode = |row: &&ActionRow| row.spends && (row.mode == Mode::Observe) == (ask.mode == Mode::Observe);
         let same_target = |row: &ActionRow| row.target == ask.target || row.key.as_ref() == Some(&ask.key);
         let mut ledger = Ledger::default();
@@ -452,8 +464,9 @@ impl Store {
         }
         let running = |row: &&Row<Remediation>| matches!(row.doc.state, State::Running { .. });
         let open = self.open.values().filter(|id| **id != ask.remediation).filter_map(|id| self.remediations.get(id));
-        ledger.in_flight = u32::try_from(open.filter(running).count()).unwrap_or(u32::MAX);
-        ledger.breaker = self.breaker(&ask.rule, before(ask.now, trip));
+        let returning = self.loans.values().filter(|row| matches!(row.doc.state, LoanState::Returning { .. })).count();
+        ledger.in_flight = u32::try_from(open.filter(running).count() + returning).unwrap_or(u32::MAX);
+        ledger.breaker = self.breaker(&ask.rule, ask.unproven_since);
         ledger
     }
 
@@ -477,10 +490,9 @@ impl Store {
         &mut self,
         claim: &Claim,
         asks: &[&LedgerAsk],
-        trip: std::time::Duration,
         judge: impl FnOnce(&[Ledger]) -> Result<Commit<Remediation>, Refusal>,
     ) -> Admission<Remediation> {
-        let ledgers = self.ledgers(asks, trip);
+        let ledgers = self.ledgers(asks);
         match judge(&ledgers) {
             Err(refusal) => Admission::Refused(refusal),
             Ok(commit) => match self.commit(claim, &commit) {
@@ -497,7 +509,9 @@ impl Store {
         asks: &[&LedgerAsk],
         judge: impl FnOnce(&[Ledger]) -> Result<Commit<Loan>, Refusal>,
     ) -> Admission<Loan> {
-        let ledgers = self.ledgers(asks, std::time::Duration::ZERO);
+        // The remediation that lent is like any other here.
+        let asks: Vec<LedgerAsk> = asks.iter().map(|ask| LedgerAsk { remediation: Uuid::nil(), ..(*ask).clone() }).collect();
+        let ledgers = self.ledgers(&asks.iter().collect::<Vec<_>>());
         match judge(&ledgers) {
             Err(refusal) => Admission::Refused(refusal),
             Ok(commit) => match self.commit_loan(claim, &commit) {
@@ -599,6 +613,7 @@ impl Store {
                 Record::Breaker(row) => self.write_breaker(row),
                 Record::Ended(seen) => {
                     if let Some(alert) = self.alerts.get_mut(&seen.fingerprint)
+                        && (alert.firing && !seen.firing && alert.episode == seen.episode)
                         && alert.heard_at <= seen.heard_at
                     {
                         *alert = (**seen).clone();
@@ -614,8 +629,11 @@ impl Store {
         }
         let due = loan.due();
         match self.loans.get_mut(&loan.id) {
+            // What is over stays as it is.
+            Some(row) if row.due.is_none() => {}
             Some(row) => {
-                row.doc = loan.clone();
+                let keys = std::mem::take(&mut row.doc.keys);
+                row.doc = Loan { keys, ..loan.clone() };
                 row.due = due;
                 row.version += 1;
                 (row.owner, row.lease_until) = (None, None);
@@ -627,7 +645,11 @@ impl Store {
         }
     }
 
-    fn write_breaker(&mut self, row: &BreakerRow) {
+    /// What was decided before what stands says nothing any more.
+    pub fn write_breaker(&mut self, row: &BreakerRow) {
+        if self.breakers.get(&row.rule).is_some_and(|(stands, _)| row.at < stands.at) {
+            return;
+        }
         let closed_at = if row.opened_at.is_none() { Some(row.at) } else { self.breakers.get(&row.rule).and_then(|it| it.1) };
         self.breakers.insert(row.rule.clone(), (row.clone(), closed_at));
         self.note(row.at);
@@ -635,14 +657,13 @@ impl Store {
 
     /// The alerts of the remediation that lent, and the pauses that are not over.
     pub fn loan_facts(&self, loan: &Loan, now: Timestamp) -> (Vec<AlertState>, Vec<Pause>) {
-        // Attached or not any more: the remediation is closed long before.
-        let theirs: BTreeSet<_> = self
-            .candidates
-            .values()
-            .filter(|it| it.remediation == Some(loan.remediation))
-            .map(|it| it.fingerprint)
-            .chain([loan.alert.fingerprint])
-            .collect();
+        // Of every remediation of this rule and target: a later one may have taken over what fires by now.
+        let same = |id: Uuid| {
+            let row = self.remediations.get(&id);
+            row.is_some_and(|row| row.doc.rule == loan.rule && row.doc.target == loan.target)
+        };
+        let of_these = self.candidates.values().filter(|it| it.remediation.is_some_and(same));
+        let theirs: BTreeSet<_> = of_these.map(|it| it.fingerprint).collect();
         let alerts = theirs.iter().filter_map(|it| self.alerts.get(it)).cloned().collect();
         let pauses = self.pauses.iter().filter(|it| it.until.is_none_or(|until| until > now)).cloned().collect();
         (alerts, pauses)
@@ -651,18 +672,27 @@ impl Store {
     /// Stores a person's answer, compared with what is proposed, and wakes the remediation.
     pub fn answer(&mut self, remediation: Uuid, answer: Answer) -> Answered {
         let Some(row) = self.remediations.get(&remediation).filter(|row| row.due.is_some()) else { return Answered::No };
-        let meant = match (&row.doc.state, answer.kind) {
-            (_, AnswerKind::Cancel) => true,
+        let asked_at = match (&row.doc.state, answer.kind) {
+            (_, AnswerKind::Cancel) => None,
             (State::AwaitingApproval { proposal, until }, _) => {
-                let used = |(id, it): &(Uuid, Answer)| *id == remediation && it.plan == answer.plan;
-                answer.plan.as_ref() == Some(&proposal.hash) && answer.at <= *until && !self.answers.iter().any(used)
+                let earlier = (remediation, proposal.asked_at);
+                let fits = answer.plan.as_ref() == Some(&proposal.hash) && answer.at <= *until;
+                if !fits || self.asked.contains(&earlier) {
+                    return Answered::No;
+                }
+                Some(proposal.asked_at)
             }
-            _ => false,
+            _ => return Answered::No,
         };
-        if !meant {
-            return Answered::No;
-        }
         self.wake(remediation, answer.at);
+        if let Some(asked_at) = asked_at {
+            self.asked.insert((remediation, asked_at));
+            // It waits for a person only, so nobody has to hold it.
+            if let Some(row) = self.remediations.get_mut(&remediation) {
+                row.version += 1;
+                (row.owner, row.lease_until) = (None, None);
+            }
+        }
         self.note(answer.at);
         self.answers.push((remediation, answer));
         Answered::Taken

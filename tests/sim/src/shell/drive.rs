@@ -226,8 +226,7 @@ async fn drive(
                 Event::Looked(Looked::from(docker.look(&mut world.rng.borrow_mut(), trouble, &target, &pin)))
             }
             Ask::Peek(request) => {
-                let trip = world.plan.settings.trip.map(|it| it.within).unwrap_or_default();
-                let ledgers = me.ask(world, |store| store.ledgers(&request.asks(), trip)).await?;
+                let ledgers = me.ask(world, |store| store.ledgers(&request.asks())).await?;
                 Event::Peeked(admit(&request, &ledgers).map(|_| request))
             }
             Ask::Perform => {
@@ -276,11 +275,10 @@ async fn admitted(
     records: &[Record],
     known: &Known,
 ) -> Result<Admission<Remediation>, Unavailable> {
-    let trip = world.plan.settings.trip.map(|it| it.within).unwrap_or_default();
     let w = world.clone();
     me.ask(world, |store| {
             let (before, fenced) = store.held(claim);
-            let admission = store.admit(claim, &request.asks(), trip, |ledgers| {
+            let admission = store.admit(claim, &request.asks(), |ledgers| {
                 let admitted = admit(request, ledgers)?;
                 let (doc, rows) = begin(remediation.clone(), admitted, loaded(world, &remediation.rule), &world.plan.settings);
                 let keep = matches!(doc.state, State::Running { .. });
