@@ -1,8 +1,10 @@
 //! Pauses: given by a person, ended once.
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::work;
+use crate::core::remediation::refusal::Guard;
 use crate::core::surroundings::Pause;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -44,8 +46,15 @@ pub(super) async fn resume(
     by: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query(RESUME).bind(Id(id)).bind(clean(by)).bind(Instant(now)).execute(connection).await;
-    Ok(done.during("end a pause")?.rows_affected() > 0)
+    const WHAT: &str = "end a pause";
+    let mut tx = connection.begin().await.during(WHAT)?;
+    let done = sqlx::query(RESUME).bind(Id(id)).bind(clean(by)).bind(Instant(now)).execute(&mut *tx).await;
+    let ended = done.during(WHAT)?.rows_affected() > 0;
+    if ended {
+        work::wake_blocked(&mut tx, Guard::Paused, None, now).await.during(WHAT)?;
+    }
+    tx.commit().await.during(WHAT)?;
+    Ok(ended)
 }
 
 const PAUSES: &str = "

@@ -3,7 +3,9 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::connect::BEGIN;
+use super::work;
 use crate::core::remediation::record::BreakerRow;
+use crate::core::remediation::refusal::Guard;
 use crate::core::surroundings::Breaker;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -79,6 +81,7 @@ pub(super) async fn reset(pool: &SqlitePool, rule: &str, by: &str, now: Timestam
     if is_to_reset {
         let row = BreakerRow { rule: rule.to_owned(), at: now, opened_at: None, probe: None, by: Some(by.to_owned()) };
         write(&mut tx, &[&row]).await.during(WHAT)?;
+        work::wake_blocked(&mut tx, Guard::Tripped, Some(rule), now).await.during(WHAT)?;
     }
     tx.commit().await.during(WHAT)?;
     Ok(is_to_reset)

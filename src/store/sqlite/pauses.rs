@@ -3,6 +3,9 @@
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use super::connect::BEGIN;
+use super::work;
+use crate::core::remediation::refusal::Guard;
 use crate::core::surroundings::Pause;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -39,8 +42,15 @@ const RESUME: &str = "
 
 /// Ends a pause; false when there is none that is not over.
 pub(super) async fn resume(pool: &SqlitePool, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-    let done = sqlx::query(RESUME).bind(Id(id)).bind(clean(by)).bind(Instant(now)).execute(pool).await;
-    Ok(done.during("end a pause")?.rows_affected() > 0)
+    const WHAT: &str = "end a pause";
+    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let done = sqlx::query(RESUME).bind(Id(id)).bind(clean(by)).bind(Instant(now)).execute(&mut *tx).await;
+    let ended = done.during(WHAT)?.rows_affected() > 0;
+    if ended {
+        work::wake_blocked(&mut tx, Guard::Paused, None, now).await.during(WHAT)?;
+    }
+    tx.commit().await.during(WHAT)?;
+    Ok(ended)
 }
 
 const PAUSES: &str = "

@@ -7,6 +7,7 @@ use super::audit;
 use super::connect::BEGIN;
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::outcome::Outcome;
+use crate::core::remediation::refusal::Guard;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::columns::RemediationColumns;
@@ -14,6 +15,7 @@ use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::model::{Claim, Claimed, Closed, Commit};
 use crate::store::rows::{AlertRow, ClaimedRow, read};
+use crate::store::text::clean;
 
 /// Claiming raises the version too: a claim that ran out stays lost even when its owner claims again.
 const CLAIM: &str = "
@@ -151,4 +153,20 @@ pub(super) async fn release(pool: &SqlitePool, owner: Uuid) -> Result<u64, Store
         released += done.rows_affected();
     }
     Ok(released)
+}
+
+/// What a person took back need not be waited for any longer.
+const WAKE_BLOCKED: &str = "
+    UPDATE remediations SET due_at = min(due_at, $3), wakes = wakes + 1
+    WHERE state = 'blocked' AND reason = $1 AND ($2 IS NULL OR rule = $2)";
+
+/// Remediations that this guard blocks are due now, those of one rule or all.
+pub(super) async fn wake_blocked(
+    tx: &mut SqliteConnection,
+    guard: Guard,
+    rule: Option<&str>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let rule = rule.map(clean);
+    sqlx::query(WAKE_BLOCKED).bind(guard.as_str()).bind(rule).bind(Instant(now)).execute(tx).await.map(drop)
 }

@@ -1,6 +1,7 @@
 //! The rails, with the real binary and real neighbours: what an on-call engineer would want to see before sleeping.
 
 mod announcements;
+mod approvals;
 mod replicas;
 mod scenarios;
 mod storm;

@@ -216,6 +216,12 @@ impl Fettle {
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
+    /// The status that a DELETE answers.
+    pub async fn delete(&self, path: &str) -> u16 {
+        let request = self.client.delete(self.url(path)).header("content-type", "application/json");
+        request.send().await.expect("an answer").status().as_u16()
+    }
+
     /// What a GET answers, as JSON.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.client.get(self.url(path)).send().await.expect("an answer");
