@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sim SEEDS [START]    runs so many schedules on all cores; the history of the first that fails is shown
-//! sim until SEEDS      the same, until the first fails; says nothing
+//! sim until SEEDS      the same, until the first fails
 //! sim mutants          breaks the core's sources on purpose, one line at a time: each fault must be found
 //! ```
 //!
@@ -36,8 +36,11 @@ fn main() -> ExitCode {
         (Some("mutants"), _) => sources::survive(),
         (Some("until"), _) => {
             let seeds = args.get(1).and_then(|it| it.parse().ok()).unwrap_or(0);
-            let found = !run::run(1, seeds, None, 1, |_, _| ()).failures.is_empty();
-            ExitCode::from(u8::from(found))
+            let failures = run::run(1, seeds, None, 1, |_, _| ()).failures;
+            for failure in failures.iter().take(1) {
+                println!("seed {}, {}: {}", failure.seed, failure.check, failure.what);
+            }
+            ExitCode::from(u8::from(!failures.is_empty()))
         }
         (_, Some([seeds])) => run::report(1, *seeds),
         (_, Some([seeds, start])) => run::report(*start, *seeds),

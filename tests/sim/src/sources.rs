@@ -42,25 +42,25 @@ pub fn survive() -> ExitCode {
     let mut survived = 0;
     for (at, (file, from, to)) in CHANGES.iter().enumerate() {
         let said = match one(&root, &copy, &target, (file, from, to)) {
-            Ok(true) => "caught",
-            Ok(false) => {
+            Ok(Some(by)) => format!("caught by {}", by.trim()),
+            Ok(None) => {
                 survived += 1;
-                "SURVIVED"
+                "SURVIVED".to_owned()
             }
             Err(error) => {
                 survived += 1;
-                eprintln!("{error}");
-                "BROKEN"
+                format!("NOT TRIED: {error}")
             }
         };
-        println!("{:>2} of {}: {said:<8} {file}: {}", at + 1, CHANGES.len(), from.lines().next().unwrap_or_default());
+        let line = from.lines().next().unwrap_or_default();
+        println!("{:>2} of {}: {file}: {line}\n    {said}", at + 1, CHANGES.len());
     }
     println!("{} changes, {survived} survived", CHANGES.len());
     if survived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether the fault is found.
-fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Result<bool, String> {
+/// What finds the fault, if anything does.
+fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Result<Option<String>, String> {
     let fail = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     for part in ["src/core", "src/diagnostic", "tests/sim"] {
         renew(&root.join(part), &copy.join(part)).map_err(|error| fail(part, &error))?;
@@ -85,11 +85,10 @@ fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Res
     }
     let ended = Command::new(target.join("sim-mutants-target/debug/sim"))
         .args(["until", SEEDS])
-        .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .status()
+        .output()
         .map_err(|error| fail("sim", &error))?;
-    Ok(!ended.success())
+    Ok((!ended.status.success()).then(|| String::from_utf8_lossy(&ended.stdout).into_owned()))
 }
 
 /// Makes `to` what `from` is. Files that are the same are left alone, so that only what differs is compiled again.

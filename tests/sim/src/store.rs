@@ -477,6 +477,8 @@ impl Store {
         let keyed = |key: &Option<String>| key.as_ref().is_some_and(|key| ask.keys.contains(key));
         let open = self.open.values().filter(|id| **id != ask.remediation).filter_map(|id| self.remediations.get(id));
         let mut rivals: Vec<_> = open.filter(at_work).filter(|row| keyed(&row.doc.key)).map(|row| row.doc.id).collect();
+        let open_effect = |row: &&ActionRow| row.result.is_none() && row.remediation_id != ask.remediation && keyed(&row.key);
+        rivals.extend(self.actions.values().filter(open_effect).map(|row| row.remediation_id));
         let returning = |row: &&Row<Loan>| matches!(row.doc.state, LoanState::Returning { .. });
         let theirs = |loan: &Loan| loan.keys.iter().any(|key| ask.keys.contains(key));
         rivals.extend(self.loans.values().filter(returning).filter(|row| theirs(&row.doc)).map(|row| row.doc.id));
@@ -677,7 +679,8 @@ impl Store {
             (State::AwaitingApproval { proposal, until }, _) => {
                 let earlier = (remediation, proposal.asked_at);
                 let fits = answer.plan.as_ref() == Some(&proposal.hash) && answer.at <= *until;
-                if !fits || self.asked.contains(&earlier) {
+                let cancels = |(id, it): &(Uuid, Answer)| *id == remediation && it.kind == AnswerKind::Cancel;
+                if !fits || self.asked.contains(&earlier) || self.answers.iter().any(cancels) {
                     return Answered::No;
                 }
                 Some(proposal.asked_at)

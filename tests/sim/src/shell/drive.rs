@@ -203,6 +203,7 @@ async fn drive(
     mut remediation: Remediation,
     alerts: Option<Vec<AlertState>>,
 ) -> Result<Vec<AlertState>, Unavailable> {
+    let begun_at = world.now();
     let known = read(world, me, &remediation, alerts).await?;
     let (mut records, mut event) = (known.ended.clone(), Event::Due);
     loop {
@@ -237,7 +238,7 @@ async fn drive(
             }
             Ask::Admit(request) => {
                 let intended_at = world.now();
-                match admitted(world, me, &claim, &remediation, &request, &records, &known).await? {
+                match admitted(world, me, &claim, &remediation, &request, &records, &known, begun_at).await? {
                     Admission::Lost => return Ok(Vec::new()),
                     Admission::Refused(refusal) => Event::Refused(refusal),
                     Admission::Admitted(stored, commit) if commit.keep_until.is_some() => {
@@ -274,9 +275,14 @@ async fn admitted(
     request: &Request,
     records: &[Record],
     known: &Known,
+    begun_at: Micros,
 ) -> Result<Admission<Remediation>, Unavailable> {
     let w = world.clone();
     me.ask(world, |store| {
+            if w.now() - begun_at > length(super::DECISION_LEASE) {
+                // The claim has run out, and the facts are from before.
+                return Admission::Lost;
+            }
             let (before, fenced) = store.held(claim);
             let admission = store.admit(claim, &request.asks(), |ledgers| {
                 let admitted = admit(request, ledgers)?;
