@@ -225,7 +225,12 @@ async fn admitted(
     let judge = |ledgers: &[Ledger]| {
         if begun_at.elapsed() > DECISION_LEASE {
             late.store(true, Ordering::Relaxed);
-            return Err(Refusal { guard: Guard::InFlight, until: None, why: "too late".to_owned(), detail: Value::Null });
+            return Err(Refusal {
+                guard: Guard::InFlight,
+                until: None,
+                why: "too late".to_owned(),
+                detail: Value::Null,
+            });
         }
         let admitted = admit(request, ledgers)?;
         let rules = shell.rules.load();

@@ -117,7 +117,11 @@ impl World {
         }
         if !changed {
             one.ends_at = now;
-        } else if firing { one.starts_at = now } else { one.ends_at = now }
+        } else if firing {
+            one.starts_at = now;
+        } else {
+            one.ends_at = now;
+        }
         one.flush += 1;
         let number = one.flush;
         drop(alerts);
@@ -193,7 +197,11 @@ impl World {
         let moved = if self.chance(80) { self.below(20 * SECOND) } else { 0 };
         let jumped = if self.chance(20) { 6 * MINUTE } else { 0 };
         let starts_at = instant(one.starts_at + moved + jumped);
-        if one.firing { Word::Firing { starts_at } } else { Word::Resolved { starts_at, ends_at: instant(one.ends_at) } }
+        if one.firing {
+            Word::Firing { starts_at }
+        } else {
+            Word::Resolved { starts_at, ends_at: instant(one.ends_at) }
+        }
     }
 
     fn send(&self, words: Vec<(usize, Word)>, within: u64) {

@@ -145,10 +145,10 @@ pub const CHECKS: &[(&str, Check)] = &[
 /// What a transaction did; looked at once the step is over.
 #[derive(Debug)]
 enum Left {
-    Stored(Option<Remediation>, Remediation, Vec<Record>, bool),
+    Stored(Box<(Option<Remediation>, Remediation)>, Vec<Record>, bool),
     Intended(Box<Intent>),
-    Lent(Loan, Vec<Record>),
-    Received(Changes),
+    Lent(Box<Loan>, Vec<Record>),
+    Received(Box<Changes>),
 }
 
 /// The checks, and what they remember.
@@ -199,17 +199,17 @@ impl Checks {
 
     /// A decision was stored.
     pub fn push_stored(&mut self, before: Option<Remediation>, after: &Remediation, records: &[Record], fenced: bool) {
-        self.left.push(Left::Stored(before, after.clone(), records.to_vec(), fenced));
+        self.left.push(Left::Stored(Box::new((before, after.clone())), records.to_vec(), fenced));
     }
 
     /// A decision about a loan was stored.
     pub fn push_loan(&mut self, loan: &Loan, records: &[Record]) {
-        self.left.push(Left::Lent(loan.clone(), records.to_vec()));
+        self.left.push(Left::Lent(Box::new(loan.clone()), records.to_vec()));
     }
 
     /// Notifications were taken in.
     pub fn push_received(&mut self, changes: &Changes) {
-        self.left.push(Left::Received(changes.clone()));
+        self.left.push(Left::Received(Box::new(changes.clone())));
     }
 
     /// An effect was admitted, with its dependents.
@@ -228,8 +228,8 @@ impl Checks {
     pub fn look(&mut self, deed: &Deed<'_>, truth: &Truth<'_>) {
         for left in std::mem::take(&mut self.left) {
             match &left {
-                Left::Stored(before, after, records, fenced) => {
-                    let before = before.as_ref();
+                Left::Stored(docs, records, fenced) => {
+                    let (before, after) = (docs.0.as_ref(), &docs.1);
                     self.ask(&Deed::Stored { before, after, records, fenced: *fenced }, truth);
                 }
                 Left::Intended(intent) => self.ask(&Deed::Intended(intent), truth),

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fettle::core::decide::{Blind, CallFailure};
 use fettle::core::effect::Effect;
-use fettle::core::guard::{is_held, is_protected};
 use fettle::core::remediation::loan::Loan;
+use fettle::core::rule::budget;
 use fettle::core::settings::Protected;
 use fettle::core::sight::{
     Container, Disk, Found, Health, ImageLabel, Pin, Replicas, Service, Sight, Space, Status, Wanted,
@@ -202,7 +202,7 @@ impl Docker {
                 let members = self.members(project, service);
                 match (members.len(), wanted.replicas) {
                     (0, _) => Found::Nothing,
-                    (_, true) => Found::one(Sight::Replicas(self.group(project, service, members))),
+                    (_, true) => Found::one(Sight::Replicas(Self::group(project, service, members))),
                     (1, false) => self.container(&members[0].id, wanted).map_or(Found::Nothing, Found::one),
                     (many, false) => Found::Many(many),
                 }
@@ -213,7 +213,7 @@ impl Docker {
         })
     }
 
-    fn group(&self, project: &str, service: &str, members: Vec<Container>) -> Replicas {
+    fn group(project: &str, service: &str, members: Vec<Container>) -> Replicas {
         Replicas { daemon: DAEMON.to_owned(), project: project.to_owned(), service: service.to_owned(), members }
     }
 
@@ -232,7 +232,7 @@ impl Docker {
         let sight = match target {
             Target::Compose { project, service, .. } if pin.id.contains(':') => {
                 let members = self.members(project, service);
-                (!members.is_empty()).then(|| Sight::Replicas(self.group(project, service, members)))
+                (!members.is_empty()).then(|| Sight::Replicas(Self::group(project, service, members)))
             }
             Target::Container { .. } | Target::Compose { .. } => {
                 self.container(&pin.id, Wanted::default()).map(Sight::from)
@@ -436,12 +436,12 @@ impl Docker {
     pub fn hands_off(&self, loan: &Loan, protected: &Protected) -> bool {
         let sight = match &loan.target {
             Target::Compose { project, service, .. } => {
-                Some(Sight::Replicas(self.group(project, service, self.members(project, service))))
+                Some(Sight::Replicas(Self::group(project, service, self.members(project, service))))
             }
             Target::Swarm { .. } => self.service.clone().map(Sight::Service),
             _ => None,
         };
-        sight.is_some_and(|sight| is_held(&sight).is_some() || is_protected(&sight, protected).is_some())
+        sight.is_some_and(|sight| hands_off(&sight, protected).is_some())
     }
 
     /// Nothing is in trouble any more.
@@ -457,7 +457,8 @@ impl Docker {
     pub fn make_anew(&mut self, rng: &mut Rng, name: &str) {
         let Some(id) = self.id_of(name) else { return };
         let old = self.containers.remove(&id);
-        let compose = old.and_then(|it| Some((it.seen.labels.get("com.docker.compose.service")?.clone(), it.seen.number?)));
+        let compose =
+            old.and_then(|it| Some((it.seen.labels.get("com.docker.compose.service")?.clone(), it.seen.number?)));
         self.make(rng, name, compose.as_ref().map(|(service, number)| (service.as_str(), *number)));
     }
 }
@@ -489,6 +490,24 @@ impl Real {
         }
         if self.sick { vec![Later::Crash(self.seen.id.clone())] } else { Vec::new() }
     }
+}
+
+/// Why this is not to be touched at all; judged here once more.
+pub fn hands_off(sight: &Sight, protected: &Protected) -> Option<String> {
+    sight.parts().into_iter().find_map(|part| {
+        let label = |name: &str| part.labels.get(name).map(String::as_str);
+        let project = label("com.docker.compose.project").is_some_and(|it| protected.compose_projects.contains(it));
+        let known_as = [Some(part.name), label("com.docker.compose.service")];
+        let database = known_as.iter().flatten().any(|it| protected.database.contains(*it));
+        let garbled = label("fettle.budget").is_some_and(|it| it.split(',').any(|one| budget::parse(one).is_err()));
+        let why = match () {
+            () if protected.containers.contains(part.name) || project || database => "is protected",
+            () if label("fettle.hold").is_some() => "carries fettle.hold",
+            () if garbled => "carries a budget that does not read",
+            () => return None,
+        };
+        Some(format!("{why}: {}", part.name))
+    })
 }
 
 /// What an effect touches: full ids.

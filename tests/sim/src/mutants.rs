@@ -36,7 +36,8 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// Every fault, with the check that catches it.
+    /// Every fault, with the checks that may catch it.
+    #[cfg(test)]
     pub const ALL: &[(Self, &[&str])] = &[
         (Self::BudgetOffByOne, &["budgets_hold"]),
         (Self::VerdictIgnored, &["verdicts_are_followed", "unknown_is_never_repeated"]),

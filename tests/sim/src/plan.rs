@@ -178,7 +178,13 @@ fn step(rng: &mut Rng, target: &TargetSpec) -> Step {
             0 => Action::Prune(prune()),
             _ => Action::CleanLogs(clean(rng)),
         },
-        Find::Swarm(_) => if rng.chance(500) { restart(rng) } else { scale(rng) },
+        Find::Swarm(_) => {
+            if rng.chance(500) {
+                restart(rng)
+            } else {
+                scale(rng)
+            }
+        }
         Find::Compose { service: Word::Literal(name), .. } if name == "web" => scale(rng),
         _ => match rng.below(12) {
             0 => Action::Stop { grace },

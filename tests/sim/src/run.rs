@@ -34,6 +34,8 @@ pub struct Totals {
     pub schedules: u64,
     /// What was seen, all together.
     pub counts: BTreeMap<&'static str, u64>,
+    /// The same for the same seeds.
+    pub hash: u64,
     /// Those that failed, by seed.
     pub failures: Vec<Failure>,
 }
@@ -54,6 +56,7 @@ pub fn run(start: u64, seeds: u64, mutant: Option<Mutant>, enough: usize, progre
             done.fetch_add(1, Ordering::Relaxed);
             let Ok(mut totals) = totals.lock() else { return };
             totals.schedules += 1;
+            totals.hash ^= ended.hash.rotate_left(u32::try_from(seed % 64).unwrap_or(0));
             for (what, times) in ended.counts {
                 *totals.counts.entry(what).or_default() += times;
             }
@@ -104,7 +107,8 @@ pub fn report(start: u64, seeds: u64) -> ExitCode {
     let seconds = began.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = totals.schedules as f64 / seconds.max(1e-9);
-    println!("{} schedules, {} broke something; {rate:.0} schedules per second", totals.schedules, totals.failures.len());
+    let (schedules, broken, hash) = (totals.schedules, totals.failures.len(), totals.hash);
+    println!("{schedules} schedules, {broken} broke something; {rate:.0} schedules per second, histories {hash:016x}");
     if totals.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

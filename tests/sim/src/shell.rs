@@ -126,11 +126,7 @@ impl Replica {
     }
 
     /// One transaction. It may fail before, or its answer may be lost.
-    pub async fn ask<R>(
-        &self,
-        world: &Rc<World>,
-        transaction: impl FnOnce(&mut Store) -> R,
-    ) -> Result<R, Unavailable> {
+    pub async fn ask<R>(&self, world: &Rc<World>, transaction: impl FnOnce(&mut Store) -> R) -> Result<R, Unavailable> {
         self.step(world, 8_000).await;
         let trouble = world.plan.weather.store;
         if world.chance(trouble) {
@@ -168,7 +164,8 @@ async fn work(world: Rc<World>, me: Rc<Replica>) {
         let now = me.now(&world);
         let owner = me.owner.get();
         let lease = after(now, DECISION_LEASE);
-        let claimed = me.ask(&world, |store| (store.claim(owner, now, lease), store.claim_loans(owner, now, lease))).await;
+        let claimed =
+            me.ask(&world, |store| (store.claim(owner, now, lease), store.claim_loans(owner, now, lease))).await;
         if let Ok((remediations, loans)) = claimed {
             for (claim, remediation) in remediations {
                 drive::spawn(&world, &me, claim, remediation, None);

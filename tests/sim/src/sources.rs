@@ -12,25 +12,62 @@ type Change = (&'static str, &'static str, &'static str);
 
 /// The changes.
 const CHANGES: &[Change] = &[
-    ("guard/budget.rs", "after((*since)?, scope.budget.per + STEP)", "after((*since)?, scope.budget.per / 2)"),
-    ("guard/mod.rs", "[tripped::still, cooldown::check, in_flight::check, budget::check]", "[tripped::still, cooldown::check, in_flight::check, in_flight::check]"),
-    ("guard/in_flight.rs", "if let Some(rival) = counted.ledger.rivals.first() {", "if let Some(rival) = counted.ledger.rivals.get(9) {"),
+    ("guard/mod.rs", "of(ScopeKind::RuleTarget, &rule.budget),", "of(ScopeKind::RuleTarget, &[]),"),
+    ("decide/planning.rs", "row.spends = true;", "row.spends = attempt.dependent.is_some();"),
+    (
+        "guard/mod.rs",
+        "[tripped::still, cooldown::check, in_flight::check, budget::check]",
+        "[tripped::still, cooldown::check, in_flight::check, in_flight::check]",
+    ),
+    (
+        "guard/in_flight.rs",
+        "if let Some(rival) = counted.ledger.rivals.first() {",
+        "if let Some(rival) = counted.ledger.rivals.get(9) {",
+    ),
     ("guard/paused.rs", "PauseScope::Target(it) => it == target,", "PauseScope::Target(_) => false,"),
     ("guard/storm.rs", "(now < end).then_some(end)", "(now > end).then_some(end)"),
-    ("guard/tripped.rs", "BreakerState::HalfOpen if breaker.probe.is_none() => None,", "BreakerState::HalfOpen => None,"),
+    (
+        "guard/tripped.rs",
+        "BreakerState::HalfOpen if breaker.probe.is_none() => None,",
+        "BreakerState::HalfOpen => None,",
+    ),
     ("guard/not_enabled.rs", "if own != Some(\"true\") {", "if own.is_none() {"),
-    ("guard/protected.rs", "if protected.containers.contains(sight.name) {", "if protected.containers.contains(sight.id) {"),
-    ("guard/held_by_label.rs", "part.labels.get(HOLD).map(|value| (HOLD, value))", "part.labels.get(BUDGET).filter(|it| it.is_empty()).map(|value| (HOLD, value))"),
-    ("guard/on_loan.rs", "loan.remediation != own || seen.action.scales()", "loan.remediation == own && seen.action.scales()"),
+    (
+        "guard/protected.rs",
+        "if protected.containers.contains(sight.name) {",
+        "if protected.containers.contains(sight.id) {",
+    ),
+    (
+        "guard/held_by_label.rs",
+        "part.labels.get(HOLD).map(|value| (HOLD, value))",
+        "part.labels.get(BUDGET).filter(|it| it.is_empty()).map(|value| (HOLD, value))",
+    ),
+    (
+        "guard/on_loan.rs",
+        "loan.remediation != own || seen.action.scales()",
+        "loan.remediation == own && seen.action.scales()",
+    ),
     ("decide/planning.rs", "let pause = pause.max(plan.attempt.action.conclusive_after());", ""),
     ("decide/approving.rs", "answer.plan.as_deref() == Some(&*proposal.hash) && (proposal", "(proposal"),
-    ("decide/approving.rs", "(meant && turn.remediation.answered != Some(answer.id)).then_some(answer)", "meant.then_some(answer)"),
+    (
+        "decide/approving.rs",
+        "(meant && turn.remediation.answered != Some(answer.id)).then_some(answer)",
+        "meant.then_some(answer)",
+    ),
     ("decide/running.rs", "_ if now < conclusive_at => {", "_ if now < attempt.intended_at => {"),
     ("decide/running.rs", "drop_rest(&mut turn, Verdict::NotFixed, why);", ""),
-    ("decide/ending.rs", "Verdict::Unknown | Verdict::Regressed => return self.escalate(reason),", "Verdict::Unknown | Verdict::Regressed => return self.next_rung(reason),"),
+    (
+        "decide/ending.rs",
+        "Verdict::Unknown | Verdict::Regressed => return self.escalate(reason),",
+        "Verdict::Unknown | Verdict::Regressed => return self.next_rung(reason),",
+    ),
     ("decide/ending.rs", "self.next_probe(breaker.opened_at.unwrap_or(now));", ""),
     ("decide/returning.rs", "Ok(_) if conclusive => failed(", "Ok(_) => failed("),
-    ("decide/telling.rs", "(None, Some(_)) => {\n            remediation.announced_until = None;", "(None, Some(_)) if records.len() > 90 => {\n            remediation.announced_until = None;"),
+    (
+        "decide/telling.rs",
+        "(None, Some(_)) => {\n            remediation.announced_until = None;",
+        "(None, Some(_)) if records.len() > 90 => {\n            remediation.announced_until = None;",
+    ),
     ("receive/batch.rs", "self.wait(alert, rule, target, &open, now),", "drop((target, &open, now)),"),
 ];
 

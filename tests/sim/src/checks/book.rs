@@ -167,8 +167,7 @@ impl Book {
     /// Remembers a deed.
     pub fn learn(&mut self, deed: &Deed<'_>, truth: &Truth<'_>) {
         match deed {
-            Deed::Stored { records, .. } => self.learn_records(records, truth),
-            Deed::Lent { records, .. } => self.learn_records(records, truth),
+            Deed::Stored { records, .. } | Deed::Lent { records, .. } => self.learn_records(records, truth),
             Deed::Received { changes } => {
                 self.learn_records(&changes.records, truth);
                 self.learn_storm(changes, truth);
@@ -244,7 +243,8 @@ impl Book {
     fn learn_probe(&mut self, intent: &Intent, truth: &Truth<'_>) {
         let Some(limit) = truth.plan.settings.trip else { return };
         let Some(breaker) = self.breakers.get_mut(&intent.rule) else { return };
-        let half_open = breaker.opened_at.is_some_and(|at| micros(at) + length(limit.within) <= micros(intent.planned_at));
+        let half_open =
+            breaker.opened_at.is_some_and(|at| micros(at) + length(limit.within) <= micros(intent.planned_at));
         if half_open && intent.mode == Mode::Act && !intent.dependent && intent.returns.is_none() {
             breaker.probe = Some(intent.action);
         }
@@ -255,15 +255,21 @@ impl Book {
         let new: Vec<_> = changes.opened.iter().filter(|it| it.outcome().is_none()).collect();
         let Some(now) = new.iter().map(|it| it.opened_at).max() else { return };
         // What surely lies in the window of whoever took it in, whatever its clock says.
-        let since = after(before(instant(truth.now), limit.within), Duration::from_micros(2 * self.skew.unsigned_abs() + 1_000_000));
+        let since = after(
+            before(instant(truth.now), limit.within),
+            Duration::from_micros(2 * self.skew.unsigned_abs() + 1_000_000),
+        );
         let rows = truth.store.remediations.values().map(|row| &row.doc);
         let new: BTreeSet<_> = new.iter().map(|it| it.id).collect();
-        let counted = rows.filter(|it| (it.opened_at >= since || new.contains(&it.id)) && it.outcome() != Some(Outcome::Refused));
+        let counted =
+            rows.filter(|it| (it.opened_at >= since || new.contains(&it.id)) && it.outcome() != Some(Outcome::Refused));
         let targets: BTreeSet<String> = counted.map(|it| it.target.to_string()).collect();
         // One that was opened lately anyway is not one more.
         let opened: Vec<_> = truth.store.remediations.values().filter(|row| !new.contains(&row.doc.id)).collect();
         let lately = |target: &str| {
-            opened.iter().any(|row| row.doc.opened_at >= before(since, limit.within) && row.doc.target.to_string() == target)
+            opened
+                .iter()
+                .any(|row| row.doc.opened_at >= before(since, limit.within) && row.doc.target.to_string() == target)
         };
         if changes.opened.iter().all(|it| lately(&it.target.to_string())) {
             return;

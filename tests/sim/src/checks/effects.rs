@@ -1,7 +1,6 @@
 //! Checks on what is done to Docker.
 
 use fettle::core::action::Action;
-use fettle::core::guard::{is_held, is_protected};
 use fettle::core::remediation::loan::LoanState;
 use fettle::core::remediation::outcome::ActionResult;
 use fettle::core::rule::model::{Mode, Rule};
@@ -9,7 +8,7 @@ use fettle::core::sight::{ImageLabel, Sight};
 
 use super::book::{Book, Intent};
 use super::{Deed, Truth};
-use crate::docker::touched;
+use crate::docker::{hands_off, touched};
 use crate::history::short;
 
 /// The rule of a name, loaded or not.
@@ -40,11 +39,18 @@ pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> 
     match deed {
         Deed::Intended(intent) if intent.mode == Mode::Act => {
             let other = book.under_way().find(|it| {
-                let same_step = it.remediation == intent.remediation && it.dependent != intent.dependent && it.at == intent.at;
+                let same_step =
+                    it.remediation == intent.remediation && it.dependent != intent.dependent && it.at == intent.at;
                 !same_step && it.action != intent.action && !it.touches.is_disjoint(&intent.touches)
             });
             other.map_or(Ok(()), |it| {
-                Err(format!("{} {} is intended while {} {} is under way", intent.name, short(intent.action), it.name, short(it.action)))
+                Err(format!(
+                    "{} {} is intended while {} {} is under way",
+                    intent.name,
+                    short(intent.action),
+                    it.name,
+                    short(it.action)
+                ))
             })
         }
         Deed::Sent { sent, .. } if !sent.zombie && !truth.plan.weather.wild_clock => {
@@ -69,21 +75,23 @@ pub fn only_what_is_allowed_is_touched(book: &Book, deed: &Deed<'_>, truth: &Tru
         let real = truth.docker.containers.get(id).map(|it| Sight::from(it.seen.clone()));
         let service = truth.docker.service.as_ref().filter(|it| it.id == *id).map(|it| Sight::Service(it.clone()));
         let Some(sight) = real.or(service) else { continue };
-        let protected = &truth.plan.settings.protected;
-        if let Some((name, why)) = is_protected(&sight, protected) {
-            return Err(format!("{} touches {name}, which {why}", short(intent.action)));
-        }
-        if let Some((name, label, value)) = is_held(&sight) {
-            return Err(format!("{} touches {name}, which carries {label}={value}", short(intent.action)));
+        if let Some(why) = hands_off(&sight, &truth.plan.settings.protected) {
+            return Err(format!("{} touches what {why}", short(intent.action)));
         }
         if intent.returns.is_some() {
             continue;
         }
         for part in sight.parts() {
             let label = |name: &str| part.labels.get(name).map(String::as_str);
-            let narrowed = label("fettle.actions").is_some_and(|it| !it.split(',').any(|word| word.trim() == intent.name));
+            let narrowed =
+                label("fettle.actions").is_some_and(|it| !it.split(',').any(|word| word.trim() == intent.name));
             if label("fettle.enable") != Some("true") || part.image_label != ImageLabel::Absent || narrowed {
-                return Err(format!("{} {} touches {}, which does not permit it", intent.name, short(intent.action), part.name));
+                return Err(format!(
+                    "{} {} touches {}, which does not permit it",
+                    intent.name,
+                    short(intent.action),
+                    part.name
+                ));
             }
         }
         let name = sight.parts().first().map(|part| part.name.to_owned()).unwrap_or_default();

@@ -31,7 +31,11 @@ fn nothing_is_left_open(_: &Book, truth: &Truth<'_>) -> Result<(), String> {
 }
 
 fn every_loan_is_over(_: &Book, truth: &Truth<'_>) -> Result<(), String> {
-    let left = truth.store.loans.values().find(|row| row.due.is_some() && !truth.docker.hands_off(&row.doc, &truth.plan.settings.protected));
+    let left = truth
+        .store
+        .loans
+        .values()
+        .find(|row| row.due.is_some() && !truth.docker.hands_off(&row.doc, &truth.plan.settings.protected));
     left.map_or(Ok(()), |row| Err(format!("loan {} is left {:?}", short(row.doc.id), row.doc.state)))
 }
 
@@ -39,7 +43,9 @@ fn every_loan_is_over(_: &Book, truth: &Truth<'_>) -> Result<(), String> {
 fn every_effect_is_settled(book: &Book, truth: &Truth<'_>) -> Result<(), String> {
     for intent in book.intents.values().filter(|it| it.mode == Mode::Act) {
         let id = short(intent.action);
-        let Some(row) = truth.store.actions.get(&intent.action) else { return Err(format!("{id} is not in the audit")) };
+        let Some(row) = truth.store.actions.get(&intent.action) else {
+            return Err(format!("{id} is not in the audit"));
+        };
         if row.result.is_none() || row.finished_at.is_none() {
             return Err(format!("{} {id} never got a result in the audit", intent.name));
         }

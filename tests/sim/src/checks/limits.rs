@@ -47,9 +47,8 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
     if intent.returns.is_some() {
         return Ok(());
     }
-    let counts = |it: &&Intent| {
-        it.returns.is_none() && it.mode == intent.mode && it.result.is_none_or(|(_, spends)| spends)
-    };
+    let counts =
+        |it: &&Intent| it.returns.is_none() && it.mode == intent.mode && it.result.is_none_or(|(_, spends)| spends);
     for (name, budget, same) in budgets(intent, truth) {
         let counted: Vec<&Intent> = book.intents.values().filter(counts).filter(|it| same(it, intent)).collect();
         let stored = counted.iter().map(|it| micros(it.planned_at)).collect();
@@ -66,7 +65,9 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
                 let (max, id) = (budget.max, short(intent.action));
                 let with: Vec<_> = counted.iter().map(|it| short(it.action)).collect();
                 let what = format!("{} {id} of {}", intent.name, intent.written);
-                return Err(format!("{what} makes it {most} in a window of {name} {max} per {window} us, {clock} time, with {with:?}"));
+                return Err(format!(
+                    "{what} makes it {most} in a window of {name} {max} per {window} us, {clock} time, with {with:?}"
+                ));
             }
         }
     }
@@ -92,7 +93,9 @@ pub fn a_storm_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Re
         return Ok(());
     }
     let known = book.storms.iter().rev().find(|(found, _)| *found <= intent.read.at);
-    let Some((_, last_at)) = known.filter(|(_, at)| intent.planned_at < after(*at, limit.quiet_for)) else { return Ok(()) };
+    let Some((_, last_at)) = known.filter(|(_, at)| intent.planned_at < after(*at, limit.quiet_for)) else {
+        return Ok(());
+    };
     if intent.approved.is_none() || limit.then == Mode::Observe {
         return Err(format!("{} {} in the storm of {last_at}", intent.name, short(intent.action)));
     }
@@ -103,14 +106,18 @@ pub fn a_storm_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Re
 pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     let Some(limit) = truth.plan.settings.trip else { return Ok(()) };
-    let by_itself = intent.mode == Mode::Act && intent.returns.is_none() && !intent.dependent && intent.approved.is_none();
+    let by_itself =
+        intent.mode == Mode::Act && intent.returns.is_none() && !intent.dependent && intent.approved.is_none();
     let Some(breaker) = book.breakers.get(&intent.rule).filter(|_| by_itself) else { return Ok(()) };
     let id = short(intent.action);
     let Some(opened_at) = breaker.opened_at else {
         let since = before(intent.planned_at, limit.within);
         let strikes = breaker.strikes.iter().filter(|at| **at >= since).count();
         if strikes >= limit.unproven as usize {
-            return Err(format!("{} {id} of {} after {strikes} verdicts that proved nothing", intent.name, intent.rule));
+            return Err(format!(
+                "{} {id} of {} after {strikes} verdicts that proved nothing",
+                intent.name, intent.rule
+            ));
         }
         return Ok(());
     };

@@ -49,9 +49,8 @@ pub fn approvals_are_given(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Resu
         return Ok(());
     }
     let id = short(intent.action);
-    let labelled = |id: &String| {
-        truth.docker.containers.get(id).is_some_and(|it| it.seen.labels.contains_key("fettle.approval"))
-    };
+    let labelled =
+        |id: &String| truth.docker.containers.get(id).is_some_and(|it| it.seen.labels.contains_key("fettle.approval"));
     if intent.touches.iter().any(labelled) {
         return Err(format!("{id} touches what asks for an approval, and has none"));
     }
@@ -99,5 +98,7 @@ pub fn no_means_no(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), St
     }
     let mut said = book.answers.values().filter(|(about, ..)| *about == intent.remediation);
     let no = said.find(|(_, answer, at)| answer.kind != AnswerKind::Approve && known(intent, *at));
-    no.map_or(Ok(()), |(_, answer, _)| Err(format!("{} though {} said {}", short(intent.action), answer.by, answer.kind)))
+    no.map_or(Ok(()), |(_, answer, _)| {
+        Err(format!("{} though {} said {}", short(intent.action), answer.by, answer.kind))
+    })
 }

@@ -21,7 +21,9 @@ use crate::time::{MINUTE, micros};
 /// A claim that was lost stores nothing.
 pub fn claims_are_fenced(_: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     match deed {
-        Deed::Stored { after, fenced: false, .. } => Err(format!("{} was stored under a claim that was lost", short(after.id))),
+        Deed::Stored { after, fenced: false, .. } => {
+            Err(format!("{} was stored under a claim that was lost", short(after.id)))
+        }
         _ => Ok(()),
     }
 }
@@ -156,7 +158,9 @@ pub fn accepted_alerts_are_decided(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>)
             let row = stored.remediation.and_then(|id| truth.store.remediations.get(&id));
             let open = row.is_some_and(|row| row.doc.outcome().is_none());
             let on_record = truth.store.actions.values().any(|row| {
-                row.fingerprint == alert.fingerprint && row.rule == candidate.rule && row.reason.as_deref() == Some("in_flight")
+                row.fingerprint == alert.fingerprint
+                    && row.rule == candidate.rule
+                    && row.reason.as_deref() == Some("in_flight")
             });
             let fits = match stored.standing {
                 Standing::Attached => open && stored.episode == alert.episode,
@@ -166,7 +170,10 @@ pub fn accepted_alerts_are_decided(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>)
                 Standing::Waiting => on_record,
             };
             if !fits {
-                return Err(format!("{} for rule {} stands {}: {stored:?}", alert.fingerprint, candidate.rule, stored.standing));
+                return Err(format!(
+                    "{} for rule {} stands {}: {stored:?}",
+                    alert.fingerprint, candidate.rule, stored.standing
+                ));
             }
         }
     }

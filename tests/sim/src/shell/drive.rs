@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use fettle::core::action::{Action, CALL_MARGIN};
 use fettle::core::alert::episode::AlertState;
-use fettle::core::decide::{
-    Ask, Call, CallFailure, Decision, Event, Facts, IDS, Looked, begin, decide,
-};
+use fettle::core::decide::{Ask, Call, CallFailure, Decision, Event, Facts, IDS, Looked, begin, decide};
 use fettle::core::guard::{Request, admit};
 use fettle::core::remediation::record::Record;
 use fettle::core::remediation::state::{Attempt, Remediation, State};
@@ -166,7 +164,13 @@ fn told(world: &World, me: &Replica, remediation: &Remediation, records: &[Recor
             .collect();
         let state = remediation.state_name();
         let reason = remediation.reason().unwrap_or_default();
-        format!("r{} {} {}: {state} {reason} | {}", me.number, short(remediation.id), remediation.target, lines.join("; "))
+        format!(
+            "r{} {} {}: {state} {reason} | {}",
+            me.number,
+            short(remediation.id),
+            remediation.target,
+            lines.join("; ")
+        )
     });
 }
 
@@ -238,7 +242,7 @@ async fn drive(
             }
             Ask::Admit(request) => {
                 let intended_at = world.now();
-                match admitted(world, me, &claim, &remediation, &request, &records, &known, begun_at).await? {
+                match admitted(world, me, &claim, &remediation, &request, &records, (known.read, begun_at)).await? {
                     Admission::Lost => return Ok(Vec::new()),
                     Admission::Refused(refusal) => Event::Refused(refusal),
                     Admission::Admitted(stored, commit) if commit.keep_until.is_some() => {
@@ -274,31 +278,31 @@ async fn admitted(
     remediation: &Remediation,
     request: &Request,
     records: &[Record],
-    known: &Known,
-    begun_at: Micros,
+    (read, begun_at): (Read, Micros),
 ) -> Result<Admission<Remediation>, Unavailable> {
     let w = world.clone();
     me.ask(world, |store| {
-            if w.now() - begun_at > length(super::DECISION_LEASE) {
-                // The claim has run out, and the facts are from before.
-                return Admission::Lost;
-            }
-            let (before, fenced) = store.held(claim);
-            let admission = store.admit(claim, &request.asks(), |ledgers| {
-                let admitted = admit(request, ledgers)?;
-                let (doc, rows) = begin(remediation.clone(), admitted, loaded(world, &remediation.rule), &world.plan.settings);
-                let keep = matches!(doc.state, State::Running { .. });
-                let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
-                Ok(Commit { doc, records: records.iter().cloned().chain(rows).collect(), keep_until })
-            });
-            if let Admission::Admitted(_, commit) = &admission {
-                let mut checks = w.checks.borrow_mut();
-                checks.push_stored(before, &commit.doc, &commit.records, fenced);
-                checks.push_intent(request, &commit.doc, known.read, w.now());
-            }
-            admission
-        })
-        .await
+        if w.now() - begun_at > length(super::DECISION_LEASE) {
+            // The claim has run out, and the facts are from before.
+            return Admission::Lost;
+        }
+        let (before, fenced) = store.held(claim);
+        let admission = store.admit(claim, &request.asks(), |ledgers| {
+            let admitted = admit(request, ledgers)?;
+            let (doc, rows) =
+                begin(remediation.clone(), admitted, loaded(world, &remediation.rule), &world.plan.settings);
+            let keep = matches!(doc.state, State::Running { .. });
+            let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
+            Ok(Commit { doc, records: records.iter().cloned().chain(rows).collect(), keep_until })
+        });
+        if let Admission::Admitted(_, commit) = &admission {
+            let mut checks = w.checks.borrow_mut();
+            checks.push_stored(before, &commit.doc, &commit.records, fenced);
+            checks.push_intent(request, &commit.doc, read, w.now());
+        }
+        admission
+    })
+    .await
 }
 
 /// The intent is stored: makes the call, and those of its dependents, one after the other. `intended_at` is from before it was
@@ -400,16 +404,13 @@ pub async fn execute(
         Some(mut sent) => {
             sent.zombie = zombie;
             let number = world.send_call(attempt, &sent);
-            match sent.answers_at {
-                Some(at) => {
-                    Sleep::until(world, at + 1).await;
-                    me.step(world, 10_000).await;
-                    world.docker.borrow().answered(number)
-                }
-                None => {
-                    Sleep::until(world, world.now() + takes + length(CALL_MARGIN)).await;
-                    Err(no("docker_timeout", false))
-                }
+            if let Some(at) = sent.answers_at {
+                Sleep::until(world, at + 1).await;
+                me.step(world, 10_000).await;
+                world.docker.borrow().answered(number)
+            } else {
+                Sleep::until(world, world.now() + takes + length(CALL_MARGIN)).await;
+                Err(no("docker_timeout", false))
             }
         }
     };

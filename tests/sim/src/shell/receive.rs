@@ -39,9 +39,8 @@ pub async fn intake(world: Rc<World>, me: Rc<Replica>, number: u64, body: Body) 
 /// Reads back what is pending: of the dead, of an error.
 pub async fn catch_up(world: &Rc<World>, me: &Rc<Replica>) {
     let until = before(me.now(world), ORPHAN);
-    let pending = me.ask(world, |store| {
-        store.pending.iter().filter(|(_, at)| **at < until).map(|(id, _)| *id).collect::<Vec<_>>()
-    });
+    let pending = me
+        .ask(world, |store| store.pending.iter().filter(|(_, at)| **at < until).map(|(id, _)| *id).collect::<Vec<_>>());
     let Ok(pending) = pending.await else { return };
     let notices: Vec<_> = pending.into_iter().map(|id| notice(world, id)).collect();
     if !notices.is_empty() {

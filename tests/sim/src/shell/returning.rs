@@ -42,13 +42,13 @@ async fn commit(
     let w = world.clone();
     world.tell(|| format!("r{} loan {}: {:?}", me.number, short(claim.id), done.doc.state));
     me.ask(world, move |store| {
-            let stored = store.commit_loan(claim, &done);
-            if stored.is_some() {
-                w.checks.borrow_mut().push_loan(&done.doc, &done.records);
-            }
-            stored
-        })
-        .await
+        let stored = store.commit_loan(claim, &done);
+        if stored.is_some() {
+            w.checks.borrow_mut().push_loan(&done.doc, &done.records);
+        }
+        stored
+    })
+    .await
 }
 
 async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan) -> Result<(), Unavailable> {
@@ -90,17 +90,25 @@ async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan
                         admission
                     })
                     .await;
-                            match admission? {
+                match admission? {
                     Admission::Lost => return Ok(()),
                     Admission::Refused(refusal) => Event::Refused(refusal),
-                    Admission::Admitted(stored, commit) => return carry_out(world, me, stored.claim, commit.doc, intended_at).await,
+                    Admission::Admitted(stored, commit) => {
+                        return carry_out(world, me, stored.claim, commit.doc, intended_at).await;
+                    }
                 }
             }
         };
     }
 }
 
-async fn carry_out(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, loan: Loan, stored_at: Micros) -> Result<(), Unavailable> {
+async fn carry_out(
+    world: &Rc<World>,
+    me: &Rc<Replica>,
+    claim: Claim,
+    loan: Loan,
+    stored_at: Micros,
+) -> Result<(), Unavailable> {
     let LoanState::Returning { attempt, .. } = loan.state.clone() else { return Ok(()) };
     let until: Micros = stored_at + length(call_lease(&attempt.action));
     let call = execute(world, me, &loan.target, &attempt, stored_at).await;
