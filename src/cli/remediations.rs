@@ -16,9 +16,11 @@ Examples:
   fettle remediations --target container:local/arcanum --limit 5
   fettle remediations --output json | jq '.[].outcome'")]
 pub(super) struct Args {
-    /// Only those in this state: held, blocked, awaiting_approval, running, verifying, closed, or open
-    /// (any but closed)
+    /// Only those in this state.
     #[arg(long, value_parser = words(states()), hide_possible_values = true)]
+    #[arg(
+        help = "Only those in this state: held, blocked, awaiting_approval, running, verifying, closed, or open (any but closed)"
+    )]
     state: Option<String>,
     /// Only those of this rule
     #[arg(long)]

@@ -97,7 +97,9 @@ pub(super) fn read(node: &Node, socket: &str, base: &Path, report: &mut Report<'
         }
         let docker = docker.unwrap_or_else(|| socket.to_owned());
         let tls = raw.tls.and_then(|node| tls(node, base, report));
-        if let Some(node) = raw.tls.filter(|_| [Some(&docker), read.as_ref()].into_iter().flatten().all(|it| it.starts_with("unix:"))) {
+        if let Some(node) =
+            raw.tls.filter(|_| [Some(&docker), read.as_ref()].into_iter().flatten().all(|it| it.starts_with("unix:")))
+        {
             let help = "write `docker: tcp://HOST:2376`, or remove `tls`";
             report.add_with_help(&codes::HOST_TLS, &node.at, "TLS is for tcp://, and this host has none", help);
         }

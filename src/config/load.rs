@@ -205,9 +205,8 @@ impl Loader<'_> {
         let socket =
             self.get(Form::Text, &["DOCKER_HOST"], None, hosts::endpoint).unwrap_or_else(|| hosts::SOCKET.to_owned());
         let base = self.base;
-        let hosts = self.get(Form::Yaml, &["FETTLE_HOSTS"], node, |node, report| {
-            hosts::read(node, &socket, base, report)
-        });
+        let hosts =
+            self.get(Form::Yaml, &["FETTLE_HOSTS"], node, |node, report| hosts::read(node, &socket, base, report));
         hosts.unwrap_or_else(|| vec![Host::only(socket.clone())])
     }
 

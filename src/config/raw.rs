@@ -77,7 +77,7 @@ shape! {
     RawDisk {
         /// Where it is mounted on the host, absolute.
         path = "path",
-        /// The actions that are permitted on it: clean_logs, prune.
+        /// The actions that are permitted on it: `clean_logs`, `prune`.
         allow = "allow",
     }
 }

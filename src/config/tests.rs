@@ -162,10 +162,7 @@ fn a_variable_goes_before_the_file() {
         (vec!["a".to_owned(), "b".to_owned()], "warn".to_owned())
     );
     let local = good("", &[("DOCKER_HOST", "tcp://other:1"), ("DATABASE_URL", "postgresql://db/x")]);
-    assert_eq!(
-        local.hosts,
-        [Host::only("tcp://other:1".into())]
-    );
+    assert_eq!(local.hosts, [Host::only("tcp://other:1".into())]);
     assert_eq!(local.database.kind, DatabaseKind::Postgres);
 }
 
@@ -458,7 +455,11 @@ fn certificates_and_disks_that_cannot_be_used_are_told_with_their_place() {
         (tls("{ca_file: ca.pem, cert_file: gone.pem, key_file: ca.pem}"), "F077", "cannot read"),
         (tls("{ca_file: ca.pem, cert_file: ca.pem}"), "F005", "`key_file` is missing"),
         (tls("{ca_file: ca.pem, cert: ca.pem}"), "F004", "unknown key `cert`"),
-        ("hosts: {a: {tls: {ca_file: ca.pem, cert_file: ca.pem, key_file: ca.pem}}}\n".into(), "F076", "TLS is for tcp"),
+        (
+            "hosts: {a: {tls: {ca_file: ca.pem, cert_file: ca.pem, key_file: ca.pem}}}\n".into(),
+            "F076",
+            "TLS is for tcp",
+        ),
         (disk("{srv: {path: srv, allow: [prune]}}"), "F078", "not a path"),
         (disk("{srv: {path: /, allow: [prune]}}"), "F078", "not a path"),
         (disk("{srv: {path: /srv/../etc, allow: [prune]}}"), "F078", "not a path"),

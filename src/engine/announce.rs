@@ -22,7 +22,7 @@ use crate::upstream::Upstream;
 const EVERY: Duration = Duration::from_secs(2);
 
 /// How long `FettleWorking` stands without being renewed: if fettle dies, the page is released after that.
-pub const LAPSES_AFTER: Duration = Duration::from_secs(60);
+pub const LAPSES_AFTER: Duration = Duration::from_mins(1);
 
 /// How often what stands is posted again: two posts may fail before it lapses.
 const RENEW: Duration = Duration::from_secs(20);

@@ -90,7 +90,7 @@ async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
                 Answer::Begun(kept, begun, intended_at) => {
                     claim = kept;
                     event = carry_out(shell, &begun, intended_at).await;
-                    loan = begun;
+                    loan = *begun;
                 }
             },
             // Never asked about a loan: it proposes nothing and has no dependents.
@@ -118,7 +118,7 @@ async fn store(shell: &Shell, claim: &Claim, commit: LoanCommit) -> Result<Optio
 enum Answer {
     Lost,
     Refused(Box<Event>),
-    Begun(Claim, Loan, Instant),
+    Begun(Claim, Box<Loan>, Instant),
 }
 
 async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) -> Result<Answer, StoreError> {
@@ -138,7 +138,7 @@ async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) 
             let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
             let (commit, intended_at) = commit.expect("an admission is stored from what judge gave");
             events::loan(&shell.metrics, &commit.loan, &commit.records);
-            Answer::Begun(kept, commit.loan, intended_at)
+            Answer::Begun(kept, Box::new(commit.loan), intended_at)
         }
     })
 }

@@ -1,12 +1,14 @@
 //! The command line against a real server: exit codes, stdout for results, stderr for everything else.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use fettle::config::Role;
 use fettle::engine::readiness::Condition;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::http::proposals::{plan_of, waiting};
 use crate::support::edge::{Edge, Setup, token};
 
 struct Said {
@@ -17,7 +19,23 @@ struct Said {
 
 async fn fettle(edge: &Edge, words: &[&str], bearer: Option<Role>) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fettle"));
-    command.args(words).stdin(Stdio::null()).env("FETTLE_LISTEN", edge.address.to_string());
+    command.args(words).stdin(Stdio::null());
+    finish(edge, command, bearer).await
+}
+
+/// At a terminal of its own, where a person types `typed`.
+async fn at_a_terminal(edge: &Edge, words: &str, typed: &str, bearer: Option<Role>) -> Said {
+    let keys = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(keys.path(), typed).expect("written");
+    let line = format!("exec {} {words}", env!("CARGO_BIN_EXE_fettle"));
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    command.stdin(std::fs::File::open(keys.path()).expect("readable"));
+    finish(edge, command, bearer).await
+}
+
+async fn finish(edge: &Edge, mut command: Command, bearer: Option<Role>) -> Said {
+    command.env("FETTLE_LISTEN", edge.address.to_string());
     command.env_remove("FETTLE_URL").env_remove("FETTLE_TOKEN");
     if let Some(role) = bearer {
         command.env("FETTLE_TOKEN", token(role));
@@ -120,4 +138,102 @@ async fn a_configuration_that_does_not_load_exits_with_1_and_every_problem() {
     let said = fettle(&edge, &["serve", "--config", file.to_str().expect("a path")], None).await;
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(said.err.contains("fettle.yaml:2:1") && said.err.contains("mood"), "{}", said.err);
+}
+
+const SOON: Duration = Duration::from_mins(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_can_be_asked_approve_says_what_to_type_and_sends_nothing() {
+    let edge = Setup::default().tokens().start().await;
+    let remediation = waiting(&edge, "web", SOON).await;
+    let (id, plan) = (remediation.id.to_string(), plan_of(&remediation));
+    let said = fettle(&edge, &["approve", &id], Some(Role::Admin)).await;
+    assert_eq!((said.code, said.out.as_str(), edge.woken.times()), (Some(2), "", 0), "{}", said.err);
+    let typed = said.err.split("approve the plan above: fettle ").nth(1).expect("the command").trim().to_owned();
+    assert_eq!(typed, format!("approve {id} --plan {plan}"));
+    assert!(
+        said.err.contains("restart of container:local/web") && said.err.contains("mode is propose"),
+        "{}",
+        said.err
+    );
+    let said = fettle(&edge, &typed.split(' ').collect::<Vec<_>>(), Some(Role::Admin)).await;
+    assert_eq!((said.code, edge.woken.times()), (Some(0), 1), "{}", said.err);
+    assert_eq!(said.out, format!("approved; see what comes of it: fettle show {id}\n"));
+    let said = fettle(&edge, &typed.split(' ').collect::<Vec<_>>(), Some(Role::Admin)).await;
+    assert!(said.code == Some(1) && said.err.contains("409") && said.err.contains("counts once"), "{}", said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_a_terminal_the_plan_is_shown_and_only_a_yes_is_sent() {
+    let edge = Setup::default().tokens().start().await;
+    let remediation = waiting(&edge, "web", SOON).await;
+    let words = format!("approve {}", remediation.id);
+    for typed in ["n\n", "\n", "yep\n"] {
+        let said = at_a_terminal(&edge, &words, typed, Some(Role::Admin)).await;
+        assert_eq!((said.code, edge.woken.times()), (Some(1), 0), "{typed:?}: {}{}", said.out, said.err);
+        assert!(said.out.contains("not approved"), "{}", said.out);
+    }
+    let said = at_a_terminal(&edge, &words, "y\n", Some(Role::Admin)).await;
+    assert_eq!((said.code, edge.woken.times()), (Some(0), 1), "{}{}", said.out, said.err);
+    for part in ["restart of container:local/web", "grace 10s", "approve this plan? [y/N]", &plan_of(&remediation)] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_nobody_is_not_asked_about() {
+    let edge = Setup::default().tokens().start().await;
+    let remediation = waiting(&edge, "web", SOON).await;
+    let id = remediation.id.to_string();
+    let said = fettle(&edge, &["approve", &id, "--plan", "x"], Some(Role::Viewer)).await;
+    assert!(said.code == Some(1) && said.err.contains("403"), "{}", said.err);
+    let said = fettle(&edge, &["reject", &id, "--plan", "x"], Some(Role::Admin)).await;
+    assert!(said.code == Some(1) && said.err.contains("look at it again"), "{}", said.err);
+    let said = fettle(&edge, &["cancel", &id, "--reason", "by hand", "--output", "json"], Some(Role::Admin)).await;
+    let answer: Value = serde_json::from_str(&said.out).expect("JSON and nothing else");
+    assert_eq!((said.code, &answer["answer"]), (Some(0), &Value::from("cancel")));
+    let said = fettle(&edge, &["reject", &id], Some(Role::Admin)).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "rejected; nothing will be done\n"), "{}", said.err);
+    let nobody = "0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11";
+    let said = fettle(&edge, &["approve", nobody], Some(Role::Admin)).await;
+    assert!(said.code == Some(1) && said.err.contains("no remediation has this id"), "{}", said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pauses_are_given_listed_and_ended_by_name() {
+    let edge = Setup::default().start().await;
+    let said = fettle(&edge, &["pauses"], None).await;
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "", "nothing is paused\n"));
+    let said = fettle(&edge, &["resume"], None).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), "nothing was paused\n"));
+
+    let said = fettle(&edge, &["pause", "--reason", "moving the database"], None).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "paused everything until somebody resumes\n"), "{}", said.err);
+    assert!(said.err.contains("fettle resume "), "{}", said.err);
+    let target = ["pause", "--target", "container:local/web", "--reason", "a look", "--for", "2h", "--output", "json"];
+    let said = fettle(&edge, &target, None).await;
+    let made: Value = serde_json::from_str(&said.out).expect("JSON and nothing else");
+    assert_eq!((&made["scope"], made["until"].is_string()), (&Value::from("target"), true), "{made}");
+    let said = fettle(&edge, &["pause", "--rule", "nobody", "--reason", "r"], None).await;
+    assert!(said.code == Some(1) && said.err.contains("names no rule in force"), "{}", said.err);
+
+    let said = fettle(&edge, &["pauses"], None).await;
+    assert!(said.out.contains("everything") && said.out.contains("a look"), "{}", said.out);
+    let said = fettle(&edge, &["resume"], None).await;
+    assert!(said.code == Some(2) && said.err.contains("name one by its id"), "{}", said.err);
+    let said = fettle(&edge, &["resume", "--target", "container:local/web"], None).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "resumed container:local/web\n"), "{}", said.err);
+    let said = fettle(&edge, &["resume", made["id"].as_str().expect("an id")], None).await;
+    assert!(said.code == Some(1) && said.err.contains("no pause that stands has this id"), "{}", said.err);
+    let said = fettle(&edge, &["resume"], None).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "resumed everything\n"), "{}", said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breaker_that_is_closed_is_said_to_be_and_one_of_nobody_is_not_found() {
+    let edge = Setup::default().start().await;
+    let said = fettle(&edge, &["breakers"], None).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), "no breaker was ever open\n"), "{}", said.out);
+    let said = fettle(&edge, &["breakers", "reset", "no such/rule"], None).await;
+    assert!(said.code == Some(1) && said.err.contains("404"), "{}", said.err);
 }

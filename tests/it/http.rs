@@ -5,6 +5,6 @@ mod answers;
 mod bodies;
 mod breakers;
 mod pauses;
-mod proposals;
+pub mod proposals;
 mod reading;
 mod slow;

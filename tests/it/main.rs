@@ -20,6 +20,8 @@ mod http;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod safety;

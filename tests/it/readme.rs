@@ -93,7 +93,7 @@ async fn every_command_of_the_readme_does_what_it_says() {
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     })
     .await;
-    let remove = "docker rm -f arcanum >/dev/null 2>&1; true";
+    let remove = "docker rm -f arcanum shop-api-1 >/dev/null 2>&1; true";
     terminal.run(remove);
     for line in commands() {
         match line.as_str() {
@@ -106,6 +106,7 @@ async fn every_command_of_the_readme_does_what_it_says() {
                 let story = story(&terminal).await;
                 assert!(story.contains("verdict fixed") || story.contains("fixed"), "{story}");
             }
+            "fettle approve ID" => approved(&terminal).await,
             line if line.contains("--resolved") => {
                 restarted(&terminal).await;
                 terminal.run(line);
@@ -125,6 +126,28 @@ async fn restarted(terminal: &Terminal) {
     wait::until("the restart is in the audit", SOON, async || {
         let rows = terminal.run("fettle actions --output json");
         if rows.contains("\"succeeded\"") { Ok(()) } else { Err(rows) }
+    })
+    .await;
+}
+
+/// A container that asks for a person is restarted once a person at a terminal has said yes to what is shown.
+async fn approved(terminal: &Terminal) {
+    let labels = "--label com.docker.compose.project=shop --label com.docker.compose.service=api-1 --label com.docker.compose.oneoff=False \
+        --label com.docker.compose.container-number=1 --label fettle.enable=true --label fettle.approval=always";
+    // Not the container of the story before: that one was just restarted and is left alone for a while.
+    terminal.run(&format!("docker run -d --name shop-api-1 {labels} busybox sleep 1000000"));
+    terminal.run("fettle send alertname=ServiceDown service=api-1 env=prod");
+    let id = wait::until("somebody is asked", SOON, async || {
+        let rows = terminal.run("fettle remediations --state awaiting_approval --output json");
+        let rows: serde_json::Value = serde_json::from_str(&rows).map_err(|error| error.to_string())?;
+        rows[0]["id"].as_str().map(str::to_owned).ok_or_else(|| terminal.run("fettle remediations"))
+    })
+    .await;
+    let shown = terminal.run(&format!("echo y | script --quiet --return --command 'fettle approve {id}' /dev/null"));
+    assert!(shown.contains("restart of compose:local/shop/api-1") && shown.contains("approved"), "{shown}");
+    wait::until("it was done by the person's leave", SOON, async || {
+        let rows = terminal.run(&format!("fettle actions --remediation {id} --output json"));
+        if rows.contains("\"succeeded\"") && rows.contains("approved_by") { Ok(()) } else { Err(rows) }
     })
     .await;
 }

@@ -87,7 +87,7 @@ fn unused(turn: &mut Turn<'_>, result: ActionResult, by: &str) {
     let mut row = audit_row(&turn.remediation, id, proposal.action.name(), Mode::Propose, turn.facts.now);
     row.result = Some(result);
     row.reason = Some(Guard::Approval.as_str().to_owned());
-    row.actor = by.to_owned();
+    by.clone_into(&mut row.actor);
     row.planned_at = proposal.asked_at;
     row.finished_at = Some(turn.facts.now);
     row.detail = json!({"plan": proposal.hash, "parameters": proposal.action.parameters(), "why": proposal.why});
@@ -162,7 +162,7 @@ pub(super) fn peeked(mut turn: Turn<'_>, rule: &Rule, answer: Result<Box<Request
     let proposal = Proposal { hash, rung: attempt.rung, action: attempt.action, pin: attempt.pin, asked_at: now, why };
     let detail = json!({"plan": proposal.hash, "action": proposal.action.name(), "why": proposal.why,
         "parameters": proposal.action.parameters(), "effect": attempt.effect.describe(), "until": after(now, within)});
-    turn.remediation.state = State::AwaitingApproval { proposal, until: after(now, within) };
+    turn.remediation.state = State::AwaitingApproval { proposal: Box::new(proposal), until: after(now, within) };
     turn.count(Guard::Approval);
     turn.tell("approval asked for", detail);
     turn.done()

@@ -89,7 +89,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
         }
         Ok(Some(sight)) if failure.is_answer => {
             untouched(&mut turn, sight);
-            let why = format!("docker refused: {}", failure.error);
+            let why = failure.error.clone();
             let end = Ended::failed(failure.reason, Some(failure.error), true);
             failed(turn, attempt, started_at, &end, &why, &call.detail)
         }

@@ -22,7 +22,7 @@ pub(super) fn decide(turn: Turn<'_>, event: Event) -> Decision {
     };
     let asked = matches!(turn.remediation.state, State::AwaitingApproval { .. });
     let answered = approving::fresh_answer(&turn).is_some();
-    let due = answered || turn.remediation.due().is_none_or(|until| until <= turn.facts.now);
+    let due = answered || taken_back(&turn) || turn.remediation.due().is_none_or(|until| until <= turn.facts.now);
     let effect = rule.steps.get(turn.remediation.rung).is_some_and(|step| step.action.has_effect());
     match event {
         Event::Due if answered => approving::answered(turn, rule),
@@ -38,6 +38,11 @@ pub(super) fn decide(turn: Turn<'_>, event: Event) -> Decision {
         Event::Refused(refusal) => refuse(turn, refusal),
         Event::Looked(_) | Event::Returned(_) => turn.done(),
     }
+}
+
+/// What blocks is a person's to take back before its time: whoever is woken asks again.
+fn taken_back(turn: &Turn<'_>) -> bool {
+    matches!(turn.remediation.state, State::Blocked { reason: Guard::Paused | Guard::Tripped, .. })
 }
 
 fn rule_removed(mut turn: Turn<'_>) -> Decision {
@@ -87,11 +92,9 @@ pub(super) fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
         };
         return turn.escalate_unless_gone(&message);
     }
-    match guard::before_look(&turn.known()) {
-        Some(refusal) => refuse(turn, refusal),
-        None => {
-            let wanted = wanted(&turn);
-            turn.ask(Ask::Find(wanted))
-        }
+    if let Some(refusal) = guard::before_look(&turn.known()) {
+        return refuse(turn, refusal);
     }
+    let wanted = wanted(&turn);
+    turn.ask(Ask::Find(wanted))
 }

@@ -93,7 +93,7 @@ pub enum State {
     /// A person must agree to exactly this.
     AwaitingApproval {
         /// What is proposed.
-        proposal: Proposal,
+        proposal: Box<Proposal>,
         /// Until when an answer counts; also when to decide next.
         until: Timestamp,
     },

@@ -67,8 +67,8 @@ fn unknown() -> Problem {
 pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored) -> Answer {
     let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
     let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
-    let story = found.ok_or_else(unknown)?;
-    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&story), story }))
+    let told = found.map(|story| Told { proposal: answers::proposal(&story), story });
+    told.map(|told| HttpResponse::Ok().json(told)).ok_or_else(unknown)
 }
 
 /// `GET /api/v1/actions`

@@ -63,7 +63,9 @@ pub(super) async fn replicas(
     let listed = listed(host, project, service).await?;
     if listed.len() > REPLICAS_MAX {
         let n = listed.len();
-        return Err(PlatformError::Unfit(format!("{project}/{service} has {n} containers; {REPLICAS_MAX} is the most")));
+        return Err(PlatformError::Unfit(format!(
+            "{project}/{service} has {n} containers; {REPLICAS_MAX} is the most"
+        )));
     }
     let ids: Vec<String> = listed.into_iter().filter_map(|it| it.id).collect();
     let mut members = looks(host, daemon, ids).await?;

@@ -29,7 +29,8 @@ const STATES: [&str; 4] = ["running", "paused", "restarting", "exited"];
 /// The dependents of `of`.
 pub(super) async fn of(host: &Host, daemon: &Daemon, of: &Container) -> Result<Vec<Container>, PlatformError> {
     let listed = find::list(host, "status", STATES.map(str::to_owned).into()).await?;
-    let mut ids: Vec<String> = listed.iter().filter(|it| shares_network(it, of)).filter_map(|it| it.id.clone()).collect();
+    let mut ids: Vec<String> =
+        listed.iter().filter(|it| shares_network(it, of)).filter_map(|it| it.id.clone()).collect();
     for id in by_depends_on(&listed, of) {
         if !ids.contains(&id) {
             ids.push(id);
@@ -103,7 +104,11 @@ fn ordered<'l>(services: &BTreeMap<&'l str, Service<'l>>, on: &str) -> Vec<&'l s
     loop {
         let more: Vec<&str> = services
             .iter()
-            .filter(|(name, it)| **name != on && !affected.contains(*name) && it.depends_on.iter().any(|d| *d == on || affected.contains(d)))
+            .filter(|(name, it)| {
+                **name != on
+                    && !affected.contains(*name)
+                    && it.depends_on.iter().any(|d| *d == on || affected.contains(d))
+            })
             .map(|(name, _)| *name)
             .collect();
         if more.is_empty() {
@@ -127,14 +132,16 @@ mod tests {
     use super::*;
 
     fn order(edges: &[(&'static str, &[&'static str])], on: &str) -> Vec<&'static str> {
-        let service = |needs: &[&'static str]| Service { depends_on: needs.iter().copied().collect(), ..Service::default() };
+        let service =
+            |needs: &[&'static str]| Service { depends_on: needs.iter().copied().collect(), ..Service::default() };
         let services = edges.iter().map(|(name, needs)| (*name, service(needs))).collect();
         ordered(&services, on)
     }
 
     #[test]
     fn a_service_comes_after_those_it_depends_on() {
-        let edges: &[(&str, &[&str])] = &[("api", &["db", "cache"]), ("cache", &["db"]), ("web", &["api"]), ("db", &[]), ("mail", &[])];
+        let edges: &[(&str, &[&str])] =
+            &[("api", &["db", "cache"]), ("cache", &["db"]), ("web", &["api"]), ("db", &[]), ("mail", &[])];
         assert_eq!(order(edges, "db"), ["cache", "api", "web"]);
         assert_eq!(order(edges, "web"), Vec::<&str>::new());
     }

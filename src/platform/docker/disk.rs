@@ -26,10 +26,7 @@ pub(super) const OPEN_MAX: usize = 4;
 /// The disk of this name; `None` when the configuration knows none.
 pub(super) async fn look(host: &Host, daemon: &Daemon, name: &str) -> Option<Disk> {
     let config = host.disks.get(name)?;
-    let space = match host.is_local() {
-        true => space_of(host, config.path.clone()).await,
-        false => None,
-    };
+    let space = if host.is_local() { space_of(host, config.path.clone()).await } else { None };
     Some(Disk { daemon: daemon.id.clone(), name: name.to_owned(), allow: config.allow.clone(), space })
 }
 

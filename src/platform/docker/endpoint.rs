@@ -28,7 +28,9 @@ impl PartialEq for Endpoint {
     /// One and the same place.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Unix(a), Self::Unix(b)) | (Self::Tcp(a), Self::Tcp(b)) | (Self::Tls(a, _), Self::Tls(b, _)) => a == b,
+            (Self::Unix(a), Self::Unix(b)) | (Self::Tcp(a), Self::Tcp(b)) | (Self::Tls(a, _), Self::Tls(b, _)) => {
+                a == b
+            }
             _ => false,
         }
     }

@@ -40,7 +40,9 @@ pub(super) async fn gather(host: &Host, pin: &Pin, log_lines: u32) -> Value {
         return json!({});
     }
     let (state, memory, log) = tokio::join!(
-        part(async { find::inspect(host, id).await.map(|it| it.map_or(json!("the container is gone"), |it| state(&it))) }),
+        part(async {
+            find::inspect(host, id).await.map(|it| it.map_or(json!("the container is gone"), |it| state(&it)))
+        }),
         part(async { limits::usage(host, id).await.map(|it| json!({"used": it.used, "limit": it.limit})) }),
         part(async { log(host, id, log_lines).await.map(|it| json!(it)) }),
     );
@@ -136,7 +138,8 @@ fn text(text: &str) -> String {
 pub(super) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
-        let acts = c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+        let acts =
+            c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
         if acts && c != '\t' {
             // Writing to a string does not fail.
             let _ = write!(printable, "{}", c.escape_unicode());

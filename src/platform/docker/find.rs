@@ -118,7 +118,11 @@ pub(super) async fn inspect(host: &Host, what: &str) -> Result<Option<ContainerI
 }
 
 /// Completes what an inspect showed by what it does not show.
-pub(super) async fn sight(host: &Host, daemon: &Daemon, container: &ContainerInspectResponse) -> Result<Container, PlatformError> {
+pub(super) async fn sight(
+    host: &Host,
+    daemon: &Daemon,
+    container: &ContainerInspectResponse,
+) -> Result<Container, PlatformError> {
     let mut sight = seen::sight(host, &daemon.id, container)?;
     // Without the label the container is not enabled, whatever its image says.
     if sight.labels.contains_key(image::ENABLE) {

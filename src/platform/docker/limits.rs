@@ -44,9 +44,7 @@ async fn change(
         enough(host, id, &before, memory).await?;
     }
     let body = body(&before, memory, nano_cpus)?;
-    let show = |memory: Option<i64>, memory_swap: Option<i64>, nano_cpus: Option<i64>| {
-        json!({"memory": memory, "memory_swap": memory_swap, "nano_cpus": nano_cpus})
-    };
+    let show = |memory: Option<i64>, memory_swap: Option<i64>, nano_cpus: Option<i64>| json!({"memory": memory, "memory_swap": memory_swap, "nano_cpus": nano_cpus});
     touched["limits"] = json!({
         "before": show(before.memory, before.memory_swap, before.nano_cpus),
         "asked": show(body.memory, body.memory_swap, body.nano_cpus),
@@ -64,7 +62,9 @@ async fn enough(host: &Host, id: &str, before: &HostConfig, memory: u64) -> Resu
         return Ok(());
     }
     let Some(used) = usage(host, id).await.map_err(unsent)?.used else {
-        return Err(PlatformError::Unfit("how much memory is in use cannot be seen, so it is not made less".to_owned()));
+        return Err(PlatformError::Unfit(
+            "how much memory is in use cannot be seen, so it is not made less".to_owned(),
+        ));
     };
     let least = used.saturating_add(used / 10);
     if memory < least {

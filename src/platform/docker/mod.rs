@@ -9,11 +9,28 @@
 //! - what is reported as never sent was never sent (see `classify.rs`).
 //!
 //! Deliberately not: no retries, no events stream held open, no negotiation of versions (bollard sends unversioned paths),
-//! no TLS and no ssh yet. Not checked: that the endpoint to look and the one to act belong to one daemon; acting by
-//! full id on another daemon is a 404.
+//! no ssh. Not checked: that the endpoint to look and the one to act belong to one daemon; acting by full id on another
+//! daemon is a 404.
 //!
-//! Read-only requests: `GET /_ping /info /events /containers/json /containers/{id}/json /images/{id}/json`; acting:
-//! `POST /containers/{id}/restart`, and `GET /_ping`. That is what a socket proxy must let through.
+//! What a socket proxy must let through, for looking (`GET` all of them):
+//!
+//! | for | requests |
+//! |---|---|
+//! | everything | `/_ping /info /events /containers/json /containers/{id}/json /images/{id}/json` |
+//! | evidence, and less memory | `/containers/{id}/logs /containers/{id}/stats` |
+//! | Swarm | `/services /services/{id} /tasks` |
+//!
+//! and for acting, besides `GET /_ping`:
+//!
+//! | action | requests |
+//! |---|---|
+//! | `restart` | `POST /containers/{id}/restart` |
+//! | `stop`, `scale_down`, `scale_up` and giving back | `POST /containers/{id}/stop`, `POST /containers/{id}/start` |
+//! | the same of a Swarm service | `POST /services/{id}/update` |
+//! | `set_limits` | `POST /containers/{id}/update` |
+//! | `clean_logs` in a container | `POST /containers/{id}/exec`, `POST /exec/{id}/start` (it becomes another connection), `GET /exec/{id}/json` |
+//! | `clean_logs` on a disk | none |
+//! | `prune` | `POST /images/prune`, `POST /build/prune`, `DELETE /containers/{id}` |
 
 mod classify;
 mod clean;
@@ -154,7 +171,8 @@ impl Platform for Docker {
         let host = self.host(target.host())?;
         let daemon = host.daemon().await?;
         self.only_one(host)?;
-        find::find(host, &daemon, target, wanted).await
+        // Large: it has the futures of every way to find in it.
+        Box::pin(find::find(host, &daemon, target, wanted)).await
     }
 
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {

@@ -63,7 +63,7 @@ async fn images(host: &Host, prune: &Prune, deadline: Instant, touched: &mut Val
     let filters = HashMap::from([("dangling", vec![dangling.to_owned()]), ("until", vec![age(prune.older_than)])]);
     let options = PruneImagesOptionsBuilder::default().filters(&filters).build();
     let call = |client: bollard::Docker| async move { client.prune_images(Some(options)).await };
-    let done = host.act(Op::PruneImages, left(deadline), call).await?;
+    let done = host.act(Op::PruneImages, left(deadline)?, call).await?;
     let gone = done.images_deleted.unwrap_or_default();
     let ids: Vec<String> = gone.iter().filter_map(|it| it.deleted.clone()).collect();
     let untagged: Vec<&String> = gone.iter().filter_map(|it| it.untagged.as_ref()).take(LISTED_MAX).collect();
@@ -81,7 +81,7 @@ async fn build_cache(
     let filters = HashMap::from([("until", vec![age(older)])]);
     let options = PruneBuildOptionsBuilder::default().filters(&filters).build();
     let call = |client: bollard::Docker| async move { client.prune_build(Some(options)).await };
-    let done = host.act(Op::PruneBuild, left(deadline), call).await?;
+    let done = host.act(Op::PruneBuild, left(deadline)?, call).await?;
     touched["build_cache"] = listed(&done.caches_deleted.unwrap_or_default(), done.space_reclaimed);
     Ok(())
 }
@@ -95,7 +95,7 @@ async fn containers(host: &Host, older: Duration, deadline: Instant, touched: &m
     let mut gone: Vec<String> = Vec::new();
     let mut bytes = 0;
     for id in exited.iter().filter(|it| may_go(host, it)).filter_map(|it| it.id.clone()) {
-        if gone.len() >= CONTAINERS_MAX || left(deadline) < LOOK * 2 {
+        if gone.len() >= CONTAINERS_MAX {
             touched["containers_left"] = json!("no more at once");
             break;
         }
@@ -107,7 +107,7 @@ async fn containers(host: &Host, older: Duration, deadline: Instant, touched: &m
         let options = RemoveContainerOptionsBuilder::default().v(false).force(false).build();
         let which = &id;
         let call = |client: bollard::Docker| async move { client.remove_container(which, Some(options)).await };
-        match host.act(Op::Remove, left(deadline), call).await {
+        match host.act(Op::Remove, left(deadline)?, call).await {
             Ok(()) => {
                 bytes += seen.size_rw.unwrap_or(0);
                 gone.push(id);
@@ -153,6 +153,8 @@ fn age(older_than: Duration) -> String {
     format!("{}s", older_than.as_secs())
 }
 
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
+/// What is left of the time; an error when nothing can be begun any more that would end in it.
+fn left(deadline: Instant) -> Result<Duration, PlatformError> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left < LOOK { Err(PlatformError::Incomplete("no time for the rest".to_owned())) } else { Ok(left) }
 }

@@ -21,9 +21,14 @@ pub(super) async fn restart(host: &Host, id: &str, grace: Duration) -> Result<()
 
 /// Stops the container with this full id; one that is stopped already is left as it is.
 pub(super) async fn stop(host: &Host, id: &str, grace: Duration) -> Result<(), PlatformError> {
+    stop_within(host, id, grace, limit(seconds(grace))).await
+}
+
+/// The same, waiting for no longer than `limit`.
+pub(super) async fn stop_within(host: &Host, id: &str, grace: Duration, limit: Duration) -> Result<(), PlatformError> {
     let (id, t) = (full_id(id)?, seconds(grace));
     let options = StopContainerOptionsBuilder::default().t(t).build();
-    host.act(Op::Stop, limit(t), |client| async move { client.stop_container(id, Some(options)).await }).await
+    host.act(Op::Stop, limit, |client| async move { client.stop_container(id, Some(options)).await }).await
 }
 
 /// Starts the container with this full id within `limit`; one that runs already is left as it is.

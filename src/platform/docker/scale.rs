@@ -19,7 +19,8 @@ const TURN: Duration = Duration::from_secs(2);
 
 /// Stops these replicas, in this order.
 pub(super) async fn stop(host: &Host, replicas: &[Replica], grace: Duration) -> Performed {
-    each(replicas, "stopped", grace + TURN, |id, _| async move { restart::stop(host, id, grace).await }).await
+    let stop = |id, left| async move { restart::stop_within(host, id, grace, left).await };
+    each(replicas, "stopped", grace + TURN, stop).await
 }
 
 /// Starts these replicas, in this order.

@@ -54,7 +54,8 @@ fn is_service_id(id: &str) -> bool {
 }
 
 async fn sight(host: &Host, daemon: &Daemon, it: &Inspected) -> Result<Service, PlatformError> {
-    let (Some(id), Some(version), Some(spec)) = (it.id.clone().filter(|id| is_service_id(id)), version(it), &it.spec) else {
+    let (Some(id), Some(version), Some(spec)) = (it.id.clone().filter(|id| is_service_id(id)), version(it), &it.spec)
+    else {
         return Err(seen::senseless(host, "a service without an id or a version"));
     };
     let filters = HashMap::from([("service", vec![id.as_str()]), ("desired-state", vec!["running"])]);
@@ -101,6 +102,7 @@ pub(super) fn is_updating(it: &Inspected) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ServiceUpdateStatusStateEnum as State;
 
     #[test]
     fn only_ids_of_services_are_sent() {
@@ -116,7 +118,6 @@ mod tests {
             update_status: Some(bollard::models::ServiceUpdateStatus { state: Some(state), ..Default::default() }),
             ..Default::default()
         };
-        use ServiceUpdateStatusStateEnum as State;
         assert!(is_updating(&with(State::PAUSED)) && is_updating(&with(State::UPDATING)));
         assert!(!is_updating(&with(State::COMPLETED)) && !is_updating(&Inspected::default()));
     }

@@ -18,7 +18,8 @@ use crate::store::{Judge, JudgeReturn, StoreError};
 
 const WHAT: &str = "admit an effect";
 
-/// One round trip, with the settings of [`super::connect::BEGIN`]. The key is "fttb" and 1, apart from every other advisory lock in the database.
+/// One round trip, with the settings of [`super::connect::BEGIN`]. The key is "fttb" and 1, apart from every other advisory
+/// lock in the database.
 const BEGIN_LOCKED: &str = "
     BEGIN;
     SET LOCAL plan_cache_mode = force_generic_plan;

@@ -87,7 +87,8 @@ async fn prune_audit(tx: &mut PgConnection, before: Timestamp) -> sqlx::Result<u
             gone += sqlx::query(statement).bind(&ids).execute(&mut *tx).await?.rows_affected();
         }
     }
-    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, Instant(before))] {
+    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, Instant(before))]
+    {
         gone += sqlx::query(statement).bind(before).bind(STEP).execute(&mut *tx).await?.rows_affected();
     }
     sqlx::query(FORBID).execute(tx).await?;

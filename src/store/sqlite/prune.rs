@@ -86,7 +86,8 @@ async fn prune_audit(tx: &mut SqliteConnection, before: Timestamp) -> sqlx::Resu
             gone += sqlx::query(statement).bind(&ids).execute(&mut *tx).await?.rows_affected();
         }
     }
-    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, Instant(before))] {
+    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, Instant(before))]
+    {
         gone += sqlx::query(statement).bind(before).bind(STEP).execute(&mut *tx).await?.rows_affected();
     }
     sqlx::query(FORBID).execute(tx).await?;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{EventsOptionsBuilder, RemoveContainerOptions};
 use fettle::core::sight::Status;
-use fettle::platform::docker::Docker;
 use fettle::platform::PlatformError;
+use fettle::platform::docker::Docker;
 use futures_util::StreamExt;
 
 use super::{Calling, SOON, Seen, exited, found, local, named, real, seen};

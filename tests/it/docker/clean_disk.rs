@@ -170,5 +170,7 @@ async fn a_disk_that_is_not_configured_or_not_here_is_not_seen() {
     let far = platform("tcp://127.0.0.1:1", volume.path());
     let error = done(&far, &clean_in(volume.path())).await.0.expect_err("another machine");
     assert!(error.nothing_sent() && error.to_string().contains("over the network"), "{error}");
-    assert!(platform(NOWHERE, volume.path()).find(&srv(), Wanted::default()).await.expect_err("no daemon").nothing_sent());
+    assert!(
+        platform(NOWHERE, volume.path()).find(&srv(), Wanted::default()).await.expect_err("no daemon").nothing_sent()
+    );
 }

@@ -72,7 +72,7 @@ async fn what_grows_is_emptied_and_what_is_rotated_and_old_is_deleted_with_both_
                  && echo small > small.log && echo precious > data.db && echo 1 > app.log.1 && echo 2 > app.log.2 && echo z > old.gz \
                  && touch -t 202001010000 app.log.2 old.gz data.db && echo ok")
             .await;
-        assert!(said.ends_with("ok\n"), "{said}");
+        assert!(said.contains("ok\n"), "{said}");
         let (answer, touched) = done(&docker, &container, &clean("/logs")).await;
         answer.unwrap_or_else(|error| panic!("{error}: {touched:#}"));
         let mut cleaned = files(&touched);
@@ -84,7 +84,9 @@ async fn what_grows_is_emptied_and_what_is_rotated_and_old_is_deleted_with_both_
         assert_eq!(touched["cleaned"]["skipped"]["young"], 1, "{touched:#}");
         assert_eq!(touched["cleaned"]["skipped"]["small"], 1, "{touched:#}");
         assert_eq!(touched["cleaned"]["open_files"], "seen", "{touched:#}");
-        let left = container.sh("cd /logs && stat -c '%n %s' app.log sub/b.log small.log data.db app.log.1 app.log.2 old.gz").await;
+        let left = container
+            .sh("cd /logs && stat -c '%n %s' app.log sub/b.log small.log data.db app.log.1 app.log.2 old.gz")
+            .await;
         assert!(left.contains("app.log 0\nsub/b.log 0\nsmall.log 6\ndata.db 9\napp.log.1 2\n"), "{left}");
         assert!(!left.contains("app.log.2 2") && !left.contains("old.gz 2"), "{left}");
     }
@@ -100,7 +102,7 @@ async fn hostile_names_links_and_mounts_lead_nowhere_with_both_kinds_of_programs
                  ln -s /outside/a.log link.log; ln -s /outside outlink; ln /logs/-rf.log hard.log; \
                  dd if=/dev/zero of=/dev/shm/mounted.log bs=1024 count=8; ln -s /dev/shm shm; echo ok")
             .await;
-        assert!(said.ends_with("ok\n"), "{said}");
+        assert!(said.contains("ok\n"), "{said}");
         let (answer, touched) = done(&docker, &container, &clean("/logs")).await;
         answer.unwrap_or_else(|error| panic!("{error}: {touched:#}"));
         let mut cleaned = files(&touched);
@@ -108,7 +110,8 @@ async fn hostile_names_links_and_mounts_lead_nowhere_with_both_kinds_of_programs
         assert_eq!(cleaned, ["$(id).log emptied", "a[1]*.log emptied", "with space.log emptied"], "{touched:#}");
         assert_eq!(touched["cleaned"]["skipped"]["unprintable"], 1, "{touched:#}");
         assert_eq!(touched["cleaned"]["skipped"]["hard_link"], 2, "{touched:#}");
-        let sizes = container.sh("stat -c %s /outside/a.log /dev/shm/mounted.log /logs/hard.log; stat -c %s /logs/new*").await;
+        let sizes =
+            container.sh("stat -c %s /outside/a.log /dev/shm/mounted.log /logs/hard.log; stat -c %s /logs/new*").await;
         assert_eq!(sizes, "8192\n8192\n8192\n8192\n");
 
         // A root that is a link is none, and neither is one that is not there.
@@ -158,14 +161,18 @@ async fn a_full_disk_is_cleaned_no_more_than_needed_and_its_share_is_measured() 
     answer.unwrap_or_else(|error| panic!("{error}: {touched:#}"));
     assert_eq!(files(&touched)[0], "a.log.1 deleted", "the oldest first");
     let roots = &touched["cleaned"]["roots"]["/logs"];
-    let (before, after) = (roots["free_percent_before"].as_u64().unwrap(), roots["free_percent_after"].as_u64().unwrap());
+    let (before, after) =
+        (roots["free_percent_before"].as_u64().unwrap(), roots["free_percent_after"].as_u64().unwrap());
     assert!(before == 0 && (40..60).contains(&after), "{touched:#}");
     assert!(touched["cleaned"]["skipped"]["enough_free"].as_u64().is_some_and(|n| n > 0), "{touched:#}");
 
     // Enough is free: nothing is touched.
     let (answer, touched) = done(&docker, &container, &needed).await;
     answer.expect("enough is free");
-    assert_eq!((files(&touched).len(), touched["cleaned"]["roots"]["/logs"]["left"].as_str()), (0, Some("enough is free")));
+    assert_eq!(
+        (files(&touched).len(), touched["cleaned"]["roots"]["/logs"]["left"].as_str()),
+        (0, Some("enough is free"))
+    );
 
     // More is asked for than cleaning can give.
     container.sh("dd if=/dev/zero of=/logs/data.db bs=1024 count=4096").await;
@@ -185,7 +192,9 @@ async fn a_full_disk_is_cleaned_no_more_than_needed_and_its_share_is_measured() 
 async fn a_user_who_may_not_and_an_image_without_programs_are_failures_in_their_own_words() {
     let (daemon, docker) = real().await;
     let container = Run::named("other").user("1000").start(&daemon).await;
-    container.sh("mkdir /logs; dd if=/dev/zero of=/logs/a.log bs=1024 count=8; chmod 755 /logs; chmod 644 /logs/a.log").await;
+    container
+        .sh("mkdir /logs; dd if=/dev/zero of=/logs/a.log bs=1024 count=8; chmod 755 /logs; chmod 644 /logs/a.log")
+        .await;
     let (answer, touched) = done(&docker, &container, &clean("/logs")).await;
     let error = answer.expect_err("not permitted");
     assert!(error.to_string().contains("denied"), "{error} {touched:#}");
@@ -216,7 +225,8 @@ async fn the_containers_own_log_is_emptied_where_it_can_be_reached() {
     let (daemon, docker) = real().await;
     let chatty = |name: &str, driver: &str| {
         let config = HostConfigLogConfig { typ: Some(driver.into()), config: None };
-        let line = "i=0; while [ $i -lt 500 ]; do echo some text of a line that is logged; i=$((i+1)); done; exec sleep 3600";
+        let line =
+            "i=0; while [ $i -lt 500 ]; do echo some text of a line that is logged; i=$((i+1)); done; exec sleep 3600";
         Run::named(name).shell(line).on_host(|host| host.log_config = Some(config))
     };
     let container = chatty("chatty", "json-file").start(&daemon).await;

@@ -82,7 +82,7 @@ async fn what_has_ended_or_was_stopped_depends_on_nothing_and_what_crashed_does(
     for container in [&done, &crashed, &stopped, &killed] {
         exited(&docker, container).await;
     }
-    assert_eq!(names(&docker, &db).await, [crashed.name.clone()]);
+    assert_eq!(names(&docker, &db).await, std::slice::from_ref(&crashed.name));
 }
 
 #[tokio::test]

@@ -117,7 +117,10 @@ fn one_container(path: &str, state: &str, image: &str) -> String {
 async fn a_state_unknown_to_docker_is_broken() {
     let daemon = Canned::start(|path| one_container(path, r#"{"Status": "stopped"}"#, ""));
     let (docker, _) = local(&daemon.url());
-    assert_eq!(docker.find(&named("web"), Wanted::default()).await.expect_err("no such state").reason(), "docker_broken");
+    assert_eq!(
+        docker.find(&named("web"), Wanted::default()).await.expect_err("no such state").reason(),
+        "docker_broken"
+    );
     assert_eq!(look(&docker, "local", &an_id()).await.expect_err("no such state").reason(), "docker_broken");
 }
 
@@ -137,7 +140,10 @@ async fn an_image_that_may_not_be_seen_is_unreadable_and_one_that_could_not_be_s
     let daemon = Canned::start(|path| one_container(path, state, &reply(403, "no")));
     assert_eq!(found(&local(&daemon.url()).0, &named("web")).await.image_label, ImageLabel::Unreadable);
     let daemon = Canned::start(|path| one_container(path, state, ""));
-    assert_eq!(local(&daemon.url()).0.find(&named("web"), Wanted::default()).await.expect_err("cut").reason(), "docker_broken");
+    assert_eq!(
+        local(&daemon.url()).0.find(&named("web"), Wanted::default()).await.expect_err("cut").reason(),
+        "docker_broken"
+    );
 }
 
 #[tokio::test]
@@ -155,7 +161,10 @@ async fn an_error_about_a_name_that_may_be_an_id_is_settled_by_the_list() {
             (Err(PlatformError::Answered { status, .. }), Some(expected)) => assert_eq!(status, expected),
             (other, _) => panic!("{names}: {other:?}"),
         }
-        assert!(local(&daemon.url()).0.find(&named("web"), Wanted::default()).await.is_err(), "web is no id, so the error stands");
+        assert!(
+            local(&daemon.url()).0.find(&named("web"), Wanted::default()).await.is_err(),
+            "web is no id, so the error stands"
+        );
     }
 }
 

@@ -95,6 +95,8 @@ async fn looking_and_acting_go_through_their_own_endpoints() {
     assert!(looks_only.ping().await[0].1.is_err(), "both must answer");
 
     let acts_only = hosts(&[("local", &daemon.url(), Some(NOWHERE))]).0;
-    assert!(acts_only.find(&named(&container.name), Wanted::default()).await.expect_err("nothing there").nothing_sent());
+    assert!(
+        acts_only.find(&named(&container.name), Wanted::default()).await.expect_err("nothing there").nothing_sent()
+    );
     acts_only.restart("local", &container.id, Duration::ZERO).await.unwrap();
 }

@@ -67,7 +67,13 @@ async fn what_nobody_uses_goes_when_it_is_old_enough_and_nothing_else_does() {
     let _uses = Run::named("uses").image(&used).create(daemon).await;
 
     // Too young.
-    let old = Prune { images: true, unused_images: true, build_cache: true, older_than: Duration::from_hours(24), ..nothing() };
+    let old = Prune {
+        images: true,
+        unused_images: true,
+        build_cache: true,
+        older_than: Duration::from_hours(24),
+        ..nothing()
+    };
     let done = pruned(&docker, old).await;
     done.answer.expect("nothing to do is fine");
     assert_eq!(done.touched["pruned"]["images"]["count"], 0, "{:#}", done.touched);

@@ -1,6 +1,8 @@
 //! Swarm services on a one-node swarm of a daemon of the test's own.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker as Client;
@@ -15,6 +17,7 @@ use fettle::core::target::Target;
 use fettle::platform::docker::Docker;
 use fettle::platform::{Platform, PlatformError};
 
+use super::canned::{Canned, reply};
 use super::{local, real, sight};
 use crate::support::docker::PrivateDocker;
 use crate::support::{image, wait};
@@ -62,7 +65,11 @@ impl Swarm {
             task_template: Some(TaskSpec {
                 container_spec: Some(TaskSpecContainerSpec {
                     image: Some(image::PLAIN.into()),
-                    command: Some(["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"].map(Into::into).into()),
+                    command: Some(
+                        ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
+                            .map(Into::into)
+                            .into(),
+                    ),
                     labels: Some(HashMap::from([("of".into(), "the container".into())])),
                     ..TaskSpecContainerSpec::default()
                 }),
@@ -134,7 +141,7 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
     let swarm = Swarm::start().await;
     swarm.create("shop_web", replicated(2)).await;
     swarm.create("shop_web2", replicated(1)).await;
-    swarm.create("shop_agent", ServiceSpecMode { global: Some(HashMap::new()), ..ServiceSpecMode::default() }).await;
+    swarm.create("shop_agent", global()).await;
 
     // Found by its exact name, seen with its own labels, looked at again by its id.
     let service = swarm.settled("shop_web").await;
@@ -166,10 +173,11 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
     let two = swarm.settled("shop_web").await;
 
     // Somebody else changed something else since: that stays, and ours comes on top.
-    swarm.elsewhere("shop_web", |spec| {
-        spec.labels.get_or_insert_default().insert("team".into(), "shop".into());
-    })
-    .await;
+    swarm
+        .elsewhere("shop_web", |spec| {
+            spec.labels.get_or_insert_default().insert("team".into(), "shop".into());
+        })
+        .await;
     swarm.perform(&two, scale(&two, 3)).await.expect("scaled up");
     let three = swarm.settled("shop_web").await;
     assert_eq!((three.replicas, three.labels.get("team").map(String::as_str)), (Some(3), Some("shop")));
@@ -207,8 +215,53 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
 }
 
 #[tokio::test]
+async fn a_change_that_came_too_late_is_made_once_more_from_what_is_there_now() {
+    let id = "0a1b2c3d4e5f6g7h8i9j0k1l2";
+    let late = |times: usize, replicas_then: u64| {
+        let (updates, looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let canned = Canned::start(move |path| {
+            if path.contains("/update") {
+                seen.lock().unwrap().push(path.to_owned());
+                let too_late = updates.fetch_add(1, Ordering::SeqCst) < times;
+                let late = r#"{"message":"rpc error: code = Unknown desc = update out of sequence"}"#;
+                return if too_late { reply(500, late) } else { reply(200, r#"{"Warnings":null}"#) };
+            }
+            let look = looks.fetch_add(1, Ordering::SeqCst) as u64;
+            let (version, replicas) = if look == 0 { (10, 2) } else { (11, replicas_then) };
+            let spec =
+                format!(r#"{{"Name":"web","TaskTemplate":{{}},"Mode":{{"Replicated":{{"Replicas":{replicas}}}}}}}"#);
+            reply(200, &format!(r#"{{"ID":"{id}","Version":{{"Index":{version}}},"Spec":{spec}}}"#))
+        });
+        (canned, asked)
+    };
+    let effect = Effect::SetReplicas { version: 10, from: 2, to: 3 };
+    for (times, replicas_then, updates, result) in
+        [(0, 2, 1, "done"), (1, 2, 2, "done"), (2, 2, 2, "docker_error"), (1, 5, 1, "unfit")]
+    {
+        let (canned, asked) = late(times, replicas_then);
+        let pin = fettle::core::sight::Pin { size: Some(2), ..super::pin(id) };
+        let done = local(&canned.url()).0.perform(&target("web"), &pin, &effect).await;
+        let said = done.answer.as_ref().map_or_else(PlatformError::reason, |()| "done");
+        assert_eq!(said, result, "{times} {replicas_then}: {:?}", done.answer);
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.len(), updates, "{asked:?}");
+        assert!(
+            asked[0].contains("version=10") && asked.iter().skip(1).all(|it| it.contains("version=11")),
+            "{asked:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_daemon_without_a_swarm_says_so() {
     let (_daemon, docker) = real().await;
     let error = docker.find(&target("shop_web"), Wanted::default()).await.expect_err("no swarm");
     assert!(matches!(error, PlatformError::Answered { status: 503, .. }), "{error:?}");
+}
+
+#[expect(clippy::zero_sized_map_values, reason = "the client library's type for an empty object")]
+fn global() -> ServiceSpecMode {
+    ServiceSpecMode { global: Some(HashMap::default()), ..ServiceSpecMode::default() }
 }

@@ -12,7 +12,7 @@ use crate::support::container::Run;
 use crate::support::docker::PrivateDocker;
 use crate::support::postgres::free_port;
 use crate::support::server::find_program;
-use crate::support::{image, missing};
+use crate::support::{image, missing, unique};
 
 /// A CA, a certificate of the server and one of the client, made by openssl.
 struct Certificates(tempfile::TempDir);
@@ -21,7 +21,8 @@ impl Certificates {
     fn make() -> Self {
         let it = Self(tempfile::tempdir().expect("a folder"));
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-        it.openssl(&format!("req -x509 {key} -subj /CN=ca -keyout ca.key -out ca.pem"));
+        // A name of its own: by the name it is known who should have signed.
+        it.openssl(&format!("req -x509 {key} -subj /CN={} -keyout ca.key -out ca.pem", unique("ca")));
         for (name, more) in [("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")] {
             std::fs::write(it.file(&format!("{name}.ext")), more).expect("write");
             it.openssl(&format!("req -new {key} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
@@ -81,6 +82,9 @@ async fn a_daemon_that_asks_for_certificates_is_spoken_to_with_the_right_ones_on
     done.answer.unwrap_or_else(|error| panic!("{error}: {:#}", done.touched));
     assert_eq!(container.sh("stat -c %s /logs/a.log").await, "0\n");
 
+    // Nobody listens there: that host alone is a state.
+    let error = platform(free_port(), Some(certificates.tls())).ping().await.remove(0).1.expect_err("nobody there");
+    assert!(error.nothing_sent(), "{error}");
     // The daemon's certificate is of somebody else's CA: nothing was sent.
     let other = Certificates::make();
     let stranger = Tls { ca_file: other.file("ca.pem"), ..certificates.tls() };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::proposals::{late, plan_of, waiting};
 use crate::support::edge::{Edge, Setup, token};
 
-const SOON: Duration = Duration::from_secs(600);
+const SOON: Duration = Duration::from_mins(10);
 
 async fn answer(edge: &Edge, id: uuid::Uuid, what: &str, body: Value) -> (u16, Value) {
     edge.ask("POST", &format!("/api/v1/remediations/{id}/{what}"), Some(body), Some(Role::Admin)).await

@@ -19,13 +19,13 @@ use crate::support::edge::Edge;
 /// One that waits for an answer about `container:local/SERVICE` until `within` from now.
 pub async fn waiting(edge: &Edge, service: &str, within: Duration) -> Remediation {
     let now = edge.time.now();
-    proposed(edge, service, before(now, Duration::from_secs(60)), after(now, within)).await
+    proposed(edge, service, before(now, Duration::from_mins(1)), after(now, within)).await
 }
 
 /// One whose time for an answer is over, and which nobody has closed yet.
 pub async fn late(edge: &Edge, service: &str) -> Remediation {
     let now = edge.time.now();
-    proposed(edge, service, before(now, Duration::from_secs(60)), before(now, Duration::from_secs(1))).await
+    proposed(edge, service, before(now, Duration::from_mins(1)), before(now, Duration::from_secs(1))).await
 }
 
 /// The plan it waits for.
@@ -67,7 +67,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         announced_until: None,
         answered: None,
         last_action: None,
-        state: State::AwaitingApproval { proposal, until },
+        state: State::AwaitingApproval { proposal: Box::new(proposal), until },
     };
     let told = Record::Transition(TransitionRow {
         remediation_id: remediation.id,

@@ -34,10 +34,10 @@ impl Pager {
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = Vec::new();
-                let mut part = [0; 4096];
+                let mut chunk = [0; 4096];
                 loop {
-                    let read = stream.read(&mut part).await.unwrap_or(0);
-                    request.extend_from_slice(part.get(..read).unwrap_or_default());
+                    let read = stream.read(&mut chunk).await.unwrap_or(0);
+                    request.extend_from_slice(chunk.get(..read).unwrap_or_default());
                     let text = String::from_utf8_lossy(&request).into_owned();
                     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned());
                     if let Some(Ok(body)) = body.map(|body| serde_json::from_str::<Value>(&body)) {
@@ -143,8 +143,8 @@ async fn wired(daemon: &Daemon, database: &Database, verify: &str) -> Loop {
     );
     let rules = RULES.replace("VERIFY", verify);
     let fettle = Setup::new(&daemon.url(), &rules).database(&database.url()).config(&config).start().await;
-    let pages = pager.serve().await;
-    let alertmanager = alertmanager(folder.path(), port, fettle.port(), pages);
+    let page_port = pager.serve().await;
+    let alertmanager = alertmanager(folder.path(), port, fettle.port(), page_port);
     Loop { _folder: folder, _alertmanager: alertmanager, port, pager, fettle }
 }
 

@@ -75,7 +75,8 @@ async fn a_pause_outlives_the_process_and_ends_when_it_is_taken_back() {
     let rules = RULES.replace("        approval: {within: 5m}\n", "");
     let mut fettle = Setup::new(&daemon.url(), &rules).start().await;
     let target = format!("container:local/{}", container.name);
-    let (status, pause) = fettle.ask("/api/v1/pause", &json!({"target": target, "reason": "release", "for": "2h"})).await;
+    let (status, pause) =
+        fettle.ask("/api/v1/pause", &json!({"target": target, "reason": "release", "for": "2h"})).await;
     assert_eq!(status, 201, "{pause}");
     fettle.kill();
     fettle.launch();

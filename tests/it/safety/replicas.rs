@@ -109,7 +109,7 @@ async fn a_budget_of_all_targets_is_one_budget_for_both() {
     let (first, second) = (body(&containers[..4]), body(&containers[4..]));
     let (one, other) = tokio::join!(a.post(&first), b.post(&second));
     assert_eq!((one, other), (202, 202));
-    wait::until("all are decided", Duration::from_secs(60), async || {
+    wait::until("all are decided", Duration::from_mins(1), async || {
         let all = a.get("/api/v1/remediations?limit=100").await;
         let all = all.as_array().cloned().unwrap_or_default();
         let decided = all.iter().filter(|it| matches!(it["state"].as_str(), Some("closed" | "blocked"))).count();

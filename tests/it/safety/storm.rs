@@ -10,7 +10,7 @@ use crate::support::fettle::{Fettle, Setup, all_firing};
 use crate::support::postgres::Database;
 use crate::support::wait;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 const RULES: &str = "version: 1
 rules:

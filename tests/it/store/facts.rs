@@ -121,6 +121,9 @@ async fn hear(db: &Db, alert: &AlertState) {
     write(&*db.store, &ask, Changes { alerts: vec![alert.clone()], ..Changes::default() }).await.unwrap();
 }
 
+/// For each `unless`, the labels that are asked for.
+type Meant<'a> = &'a [&'a [(&'a str, &'a str)]];
+
 async fn alerts_that_an_unless_could_mean_fire_have_fresh_evidence_and_carry_its_labels(db: Db) {
     let down = heard(&db, &[("alertname", "HostDown"), ("instance", "a"), ("we\"ird.$key", "\\v")], 50).await;
     let other = heard(&db, &[("alertname", "HostDown"), ("instance", "b")], 50).await;
@@ -140,7 +143,7 @@ async fn alerts_that_an_unless_could_mean_fire_have_fresh_evidence_and_carry_its
         alerts.sort_by_key(|alert| alert.fingerprint);
         alerts.into_iter().cloned().collect()
     };
-    let table: [(&[&[(&str, &str)]], Vec<&AlertState>); 8] = [
+    let table: [(Meant<'_>, Vec<&AlertState>); 8] = [
         (&[], vec![]),
         (&[&[("alertname", "HostDown"), ("instance", "a")]], vec![&down]),
         (&[&[("alertname", "HostDown")]], vec![&down, &other]),

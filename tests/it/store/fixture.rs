@@ -217,7 +217,7 @@ pub fn awaiting(mut it: Remediation, hash: &str, until: Timestamp) -> Remediatio
         asked_at: at(1),
         why: "the rule asks for it".into(),
     };
-    it.state = State::AwaitingApproval { proposal, until };
+    it.state = State::AwaitingApproval { proposal: Box::new(proposal), until };
     it
 }
 
@@ -234,7 +234,7 @@ pub fn loan(remediation: &Remediation, until: Timestamp) -> Loan {
         alert: remediation.alert.clone(),
         step: 1,
         effect: Effect::SetReplicas { version: 7, from: 3, to: 2 },
-        after: Duration::from_secs(600),
+        after: Duration::from_mins(10),
         opened_at: at(1),
         attempts: 0,
         blind: 0,

@@ -216,19 +216,22 @@ async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) 
         let row = intent(&next, at(10));
         let free = |ledgers: &[fettle::store::model::Ledger]| ledgers[0].rivals.is_empty();
         let act = |ledgers: &[fettle::store::model::Ledger]| {
-            let begun = commit(&running(next.clone(), row.id, at(10)), vec![record(&row)]);
-            if free(ledgers) { Ok(begun) } else { Err(no()) }
+            let intended = commit(&running(next.clone(), row.id, at(10)), vec![record(&row)]);
+            if free(ledgers) { Ok(intended) } else { Err(no()) }
         };
         let give = |ledgers: &[fettle::store::model::Ledger]| {
             if free(ledgers) { Ok(kept(returning(&lent, at(10)), vec![])) } else { Err(no()) }
         };
-        let (asked, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
-        let asks = [&asked];
-        let (acted, gave) = tokio::join!(
+        let (effect, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
+        let asks = [&effect];
+        let (effect_answer, return_answer) = tokio::join!(
             retry(|| db.store.admit(&claim, &asks, &act)),
             retry(|| db.store.admit_return(&back, &returned, &give))
         );
-        let both = (matches!(acted.unwrap(), Admission::Admitted(_)), gave.unwrap() == LoanAdmission::Refused(no()));
+        let both = (
+            matches!(effect_answer.unwrap(), Admission::Admitted(_)),
+            return_answer.unwrap() == LoanAdmission::Refused(no()),
+        );
         assert_eq!(both.0, both.1, "round {round}: exactly one");
     }
 }

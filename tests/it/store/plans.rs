@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use super::schema::statements;
 use super::{Db, on_both};
 
-on_both!(decisions_are_made_from_indexed_rows,);
+on_both!(decisions_are_made_from_indexed_rows);
 
 /// Tables that grow with time. The others hold what is open, or one row for each rule.
 const GROWING: [&str; 8] =
@@ -121,6 +121,20 @@ async fn on_postgres(db: &Db) {
             }
         }
     }
+}
+
+/// Planning them for each call would take longer than executing them.
+#[tokio::test]
+async fn facts_are_planned_once_for_any_parameters() {
+    let db = Db::postgres().await;
+    let mut connection = PgConnection::connect(&db.url()).await.unwrap();
+    let (name, parameters) = HOT[0];
+    let often = format!("EXECUTE often({parameters}); ").repeat(9);
+    let run = format!("PREPARE often AS {}; {often}", sql_of(&statements("postgres"), name));
+    sqlx::raw_sql(AssertSqlSafe(run)).execute(&mut connection).await.unwrap();
+    let generic = "SELECT generic_plans FROM pg_prepared_statements WHERE name = 'often'";
+    let generic: i64 = sqlx::query_scalar(generic).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(generic, 4, "the server plans the first five anew");
 }
 
 async fn on_sqlite(db: &Db) {

@@ -178,7 +178,8 @@ impl Container {
             ..Default::default()
         };
         let exec = self.client.create_exec(&self.id, config).await.expect("create an exec").id;
-        let StartExecResults::Attached { output, .. } = self.client.start_exec(&exec, None).await.expect("start it") else {
+        let StartExecResults::Attached { output, .. } = self.client.start_exec(&exec, None).await.expect("start it")
+        else {
             panic!("not attached")
         };
         output.map_ok(|part| part.to_string()).try_collect().await.expect("read its output")

@@ -135,7 +135,8 @@ fn start(dir: &Path, network: bool, more: &[String]) {
     fs::create_dir_all("/etc/docker").expect("create the mount point of the daemon's key");
     fs::create_dir_all(dir.join("etc")).expect("create the folder of the daemon's key");
 
-    let mut arguments: Vec<String> = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"].map(Into::into).into();
+    let mut arguments: Vec<String> =
+        ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"].map(Into::into).into();
     if network {
         arguments.push("--net".into());
     }

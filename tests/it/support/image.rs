@@ -17,8 +17,8 @@ pub const GNU: &str = "fettle-test-gnu:1";
 pub const LABELLED: &str = "fettle-test-labelled:2";
 
 const APPLETS: [&str; 22] = [
-    "sh", "sleep", "true", "false", "cat", "ls", "dd", "df", "rm", "touch", "test", "truncate", "wget", "httpd", "find",
-    "stat", "mkdir", "ln", "tail", "chmod", "mkfifo", "mv",
+    "sh", "sleep", "true", "false", "cat", "ls", "dd", "df", "rm", "touch", "test", "truncate", "wget", "httpd",
+    "find", "stat", "mkdir", "ln", "tail", "chmod", "mkfifo", "mv",
 ];
 
 /// The programs of [`GNU`]; dash is the shell.

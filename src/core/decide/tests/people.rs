@@ -167,3 +167,21 @@ fn a_pause_holds_its_rule_or_target_or_everything_until_it_ends() {
         assert_eq!(story.docker.effects, 1, "it is over: {scope:?}");
     }
 }
+
+#[test]
+fn a_pause_that_is_taken_back_holds_no_longer_than_the_wake() {
+    let mut story = story(rule("r"));
+    story.surroundings.pauses = vec![Pause {
+        id: id(7),
+        scope: PauseScope::All,
+        reason: "release".into(),
+        by: "ann".into(),
+        at: at(0),
+        until: Some(at(7200)),
+    }];
+    story.wake();
+    assert_eq!((story.blocked_by(), story.due()), (Some(Guard::Paused), Some(at(7200))));
+    story.surroundings.pauses.clear();
+    story.run_to(10).wake();
+    assert_eq!(story.docker.effects, 1);
+}

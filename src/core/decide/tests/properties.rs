@@ -140,7 +140,11 @@ impl Story {
             0 => self.docker.container = None,
             1 => self.docker.container = Some(container().remade("c")),
             2 => {
-                self.docker.change(|it| crate::core::sight::Container { started_at: Some(now), restart_count: 0, ..it })
+                self.docker.change(|it| crate::core::sight::Container {
+                    started_at: Some(now),
+                    restart_count: 0,
+                    ..it
+                });
             }
             3 => self.docker.change(|it| it.exited(0)),
             4 => self.docker.change(|it| it.labelled("fettle.hold", "wait")),

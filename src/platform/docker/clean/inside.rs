@@ -23,7 +23,7 @@ use crate::platform::docker::host::Host;
 /// Most files looked at below one root.
 const ENTRIES_MAX: usize = 10_000;
 
-/// Files in one call: their paths must fit into one command line, which holds 128 KiB at least.
+/// Files in one call: their paths, of 4 KiB at most, must fit into one command line, which holds 2 MiB.
 const STAT_AT_ONCE: usize = 200;
 const ACT_AT_ONCE: usize = 25;
 const ACT_CAREFULLY: usize = 5;
@@ -102,7 +102,10 @@ impl Place for Inside<'_> {
         let fit: Vec<&Entry> = entries.iter().filter(|it| change(it, before.get(&it.path), deed).is_none()).collect();
         let mut acted = Acted::default();
         if !fit.is_empty() {
-            let output = self.run(command(root, deed, &fit)).await?;
+            let mut output = self.run(command(root, deed, &fit, true)).await?;
+            if deed == Deed::Delete && lacks_delete(&output) {
+                output = self.run(command(root, deed, &fit, false)).await?;
+            }
             acted.said = said(&output.err).or_else(|| said(&output.out));
         }
         let after = self.stat(root, &paths, &unknown, UNKNOWN).await?;
@@ -123,7 +126,9 @@ fn change(listed: &Entry, now: Option<&Entry>, deed: Deed) -> Option<&'static st
         None => Some("gone"),
         Some(now) if now.inode != listed.inode || now.links != 1 => Some("replaced"),
         // A rotated file that is written is none.
-        Some(now) if deed == Deed::Delete && (now.size, now.modified) != (listed.size, listed.modified) => Some("growing"),
+        Some(now) if deed == Deed::Delete && (now.size, now.modified) != (listed.size, listed.modified) => {
+            Some("growing")
+        }
         Some(now) if deed == Deed::Empty && now.size < listed.size => Some("shrunk"),
         Some(_) => None,
     }
@@ -142,8 +147,14 @@ fn outcome(deed: Deed, was: &Entry, is: Option<&Entry>) -> Outcome {
     }
 }
 
+/// Whether this `find` does not know `-delete`: it says so before it looks at anything.
+fn lacks_delete(output: &Output) -> bool {
+    output.code != Some(0)
+        && String::from_utf8_lossy(&output.err).lines().next().is_some_and(|line| line.contains("-delete"))
+}
+
 /// Names the files by path and inode, and does it where both are right.
-fn command(root: &str, deed: Deed, entries: &[&Entry]) -> Vec<String> {
+fn command(root: &str, deed: Deed, entries: &[&Entry], has_delete: bool) -> Vec<String> {
     let mut argv: Vec<String> = ["find", root, "-xdev", "-type", "f", "("].map(Into::into).into();
     for (n, entry) in entries.iter().enumerate() {
         if n > 0 {
@@ -154,7 +165,8 @@ fn command(root: &str, deed: Deed, entries: &[&Entry]) -> Vec<String> {
     }
     argv.push(")".into());
     match deed {
-        Deed::Delete => argv.push("-delete".into()),
+        Deed::Delete if has_delete => argv.push("-delete".into()),
+        Deed::Delete => argv.extend(["-exec", "rm", "-f", "{}", ";"].map(Into::into)),
         Deed::Empty => argv.extend(["-exec", "truncate", "-s", "0", "{}", ";"].map(Into::into)),
     }
     argv

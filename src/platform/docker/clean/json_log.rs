@@ -58,7 +58,9 @@ impl JsonLog {
             let folder = walk::open_below(&self.data, &self.folder)?;
             let entry = walk::look(&folder, &self.name)?;
             match entry {
-                Some(entry) if entry.size > least && entry.allocated <= most => walk::empty(&folder, &self.name, &entry),
+                Some(entry) if entry.size > least && entry.allocated <= most => {
+                    walk::empty(&folder, &self.name, &entry)
+                }
                 Some(_) => Ok(super::Outcome::Skipped("not within larger_than and max_bytes")),
                 None => Ok(super::Outcome::Skipped("gone")),
             }

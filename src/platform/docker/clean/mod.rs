@@ -79,12 +79,12 @@ enum Outcome {
 
 /// Cleans inside the container with this full id.
 pub(super) async fn in_container(host: &Host, id: &str, clean: &CleanLogs) -> Performed {
-    let mut report = Report::default();
+    let (mut report, deadline) = (Report::default(), deadline());
     let answer = async {
         let id = full_id(id)?;
         let log = if clean.container_log { Some(json_log::find(host, id).await.map_err(unsent)?) } else { None };
         let now = host.daemon().await.map_err(unsent)?.now().as_second();
-        let place = inside::Inside { host, id, user: clean.user.as_deref(), now, deadline: deadline() };
+        let place = inside::Inside { host, id, user: clean.user.as_deref(), now, deadline };
         let mut answer = run(&place, clean, &mut report).await;
         if let Some(log) = log {
             match answer {
@@ -196,7 +196,7 @@ async fn all(
             let Some(Job { root: at, deed, .. }) = batch.first() else { continue };
             let Some(root) = roots.get(*at) else { continue };
             if enough.get(*at).copied().unwrap_or(false) {
-                batch.iter().for_each(|_| report.skip("enough_free"));
+                report.skip_all(&Skipped::from([("enough_free", u64::try_from(batch.len()).unwrap_or(u64::MAX))]));
                 continue;
             }
             let entries: Vec<Entry> = batch.iter().map(|job| job.entry.clone()).collect();
@@ -228,7 +228,8 @@ async fn enough(place: &dyn Place, clean: &CleanLogs) -> Result<(), PlatformErro
         match place.free(&root).await.map(Space::free_percent) {
             Some(free) if free >= wanted => {}
             Some(free) => {
-                let why = format!("{free} % of the file system of {root} are free after it, and {wanted} % were asked for");
+                let why =
+                    format!("{free} % of the file system of {root} are free after it, and {wanted} % were asked for");
                 return Err(PlatformError::Incomplete(why));
             }
             None => {

@@ -131,16 +131,13 @@ fn within(jobs: Vec<Job>, clean: &CleanLogs, skip: &mut impl FnMut(&'static str)
             skip("over_max_files");
             return false;
         }
-        match bytes.checked_add(job.entry.allocated).filter(|sum| *sum <= clean.max_bytes) {
-            Some(sum) => {
-                (files, bytes) = (files + 1, sum);
-                true
-            }
-            None => {
-                skip("over_max_bytes");
-                false
-            }
+        let sum = bytes.saturating_add(job.entry.allocated);
+        if sum > clean.max_bytes {
+            skip("over_max_bytes");
+            return false;
         }
+        (files, bytes) = (files + 1, sum);
+        true
     };
     jobs.into_iter().filter(fits).collect()
 }

@@ -28,7 +28,15 @@ fn clean() -> CleanLogs {
 /// `days` old; every one with an inode of its own.
 fn file(path: &str, size: u64, days: i64) -> Entry {
     let inode = path.bytes().fold(7, |sum: u64, b| sum.wrapping_mul(31).wrapping_add(b.into()));
-    Entry { path: path.into(), size, allocated: size, modified: NOW - days * DAY, inode: (1, inode), links: 1, open: None }
+    Entry {
+        path: path.into(),
+        size,
+        allocated: size,
+        modified: NOW - days * DAY,
+        inode: (1, inode),
+        links: 1,
+        open: None,
+    }
 }
 
 fn planned(listed: &[Entry], clean: &CleanLogs) -> (Vec<String>, Vec<(&'static str, u64)>) {
@@ -96,7 +104,10 @@ fn files_and_bytes_are_bounded_and_one_that_is_too_large_makes_room() {
     let mut clean = clean();
     clean.max_bytes = 1_000;
     let listed = [file("a.log", 2_000, 0), file("b.log", 600, 0), file("c.log", 500, 0), file("d.log", 400, 0)];
-    assert_eq!(planned(&listed, &clean), (vec!["emptied b.log".into(), "emptied d.log".into()], vec![("over_max_bytes", 2)]));
+    assert_eq!(
+        planned(&listed, &clean),
+        (vec!["emptied b.log".into(), "emptied d.log".into()], vec![("over_max_bytes", 2)])
+    );
     clean.max_files = 1;
     let left = vec![("over_max_bytes", 1), ("over_max_files", 2)];
     assert_eq!(planned(&listed, &clean), (vec!["emptied b.log".into()], left));

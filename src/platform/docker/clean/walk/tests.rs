@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use super::*;
+use crate::core::target::Pattern;
 
 /// A disk with the root `log` and, beside it, what must not be touched.
 struct Scene {
@@ -35,7 +36,7 @@ impl Scene {
     }
 
     fn walk(&self) -> Walked {
-        walk(&self.root(), &|name| name.ends_with(".log"), &HashSet::new(), &|| true).expect("walk")
+        walk(&self.root(), &|name| Pattern("*.log".into()).permits(name), &HashSet::new(), &|| true).expect("walk")
     }
 
     fn entry(&self, path: &str) -> Entry {
