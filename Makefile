@@ -3,14 +3,19 @@
 #   make run     try it: SQLite, the rules in rules/, this machine's Docker if there is one
 #   make test    all tests, against real servers of their own
 #   make lint    formatting, clippy, docs, dependencies: no warnings
+#   make sim     tries to break the core: SEEDS=n schedules from seed START=s on all cores, in a release build
+#   make sim-mutants   breaks the core on purpose, one line at a time: the simulator must find each
 #   make bench   measures how fast and how small fettle is (QUICK=1: shorter and rougher; ONLY=flood,start: these rows)
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test lint bench
+.PHONY: help run test lint bench sim sim-mutants
 .DEFAULT_GOAL := help
 
 # Where cargo builds; another place by CARGO_TARGET_DIR.
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+
+# The simulator is a crate of its own over the core's sources: see tests/sim/Cargo.toml.
+SIM := --manifest-path tests/sim/Cargo.toml --target-dir $(TARGET)
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -24,12 +29,15 @@ test:
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --all-targets; else cargo test --all-targets; fi
 	cargo test --doc
 	cargo test --manifest-path bench/Cargo.toml --target-dir $(TARGET)
+	cargo test $(SIM)
 
 lint:
 	cargo fmt --check
 	cargo fmt --check --manifest-path bench/Cargo.toml
+	cargo fmt --check --manifest-path tests/sim/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --manifest-path bench/Cargo.toml --target-dir $(TARGET) -- -D warnings
+	cargo clippy --all-targets $(SIM) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --config .ci/deny.toml check bans licenses sources; \
@@ -41,3 +49,14 @@ bench:
 	cargo build --release --bins --examples
 	cargo build --release --manifest-path bench/Cargo.toml --target-dir $(TARGET)
 	$(TARGET)/release/fettle-bench run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(TARGET)/release/fettle
+
+SEEDS ?= 200000
+START ?= 1
+sim:
+	@cargo build --quiet --release $(SIM)
+	@$(TARGET)/release/sim $(SEEDS) $(START)
+
+# Each change is a build of the core and up to 20,000 schedules: about half a minute.
+sim-mutants:
+	@cargo build --quiet $(SIM)
+	@CARGO_TARGET_DIR=$(TARGET) $(TARGET)/debug/sim mutants

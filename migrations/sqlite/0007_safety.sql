@@ -107,6 +107,8 @@ CREATE INDEX announcements_remediation ON announcements (remediation_id);
 CREATE INDEX remediations_recent ON remediations (opened_at) WHERE outcome IS NOT 'refused';
 -- Alerts by name: the heartbeat, and those that say that the cause is elsewhere. A name never changes.
 CREATE INDEX alerts_alertname ON alerts (alertname);
+-- Effects under way: a dependent is acted on under the key of what it depends on.
+CREATE INDEX actions_under_way ON actions (target_key) WHERE result IS NULL;
 -- What a breaker counts, newest first.
 CREATE INDEX verdicts_unproven ON verdicts (at) WHERE verdict NOT IN ('fixed', 'cleared', 'superseded');
 

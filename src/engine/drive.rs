@@ -5,9 +5,11 @@
 //! nothing happened. When it fails after an effect, the result is kept and tried again for as long as the lease lasts;
 //! after that, looking finds the truth.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -15,6 +17,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::decide::{Ask, Blind, Decision, Event, Facts, Looked, begin, decide};
 use crate::core::guard::{Request, admit};
 use crate::core::remediation::record::Record;
+use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::{Remediation, State};
 use crate::core::sight::Pin;
 use crate::core::target::Target;
@@ -23,7 +26,7 @@ use crate::engine::execute::{call_lease, execute};
 use crate::engine::intake::chain;
 use crate::engine::known::Known;
 use crate::engine::shell::Shell;
-use crate::engine::worker::{Place, Work};
+use crate::engine::worker::{DECISION_LEASE, Place, Work};
 use crate::platform::PlatformError;
 use crate::store::StoreError;
 use crate::store::model::{Admission, Claim, Claimed, Closed, Commit, Ledger};
@@ -47,6 +50,7 @@ pub(super) async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, 
 
 async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Option<Closed>, StoreError> {
     let Work { claimed: Claimed { claim, mut remediation }, alerts } = work;
+    let begun_at = Instant::now();
     // Read once per decision: a look in between is bounded, and what is heard meanwhile wakes it again.
     let mut facts = Known::read(shell, &remediation).await?;
     if let Some(alerts) = alerts.filter(|_| shell.upstream.is_none()) {
@@ -80,9 +84,10 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
                 // Reached by a look: the effect before was found to have happened.
                 let keep = call_keep(shell, &remediation);
                 let commit = Commit { remediation, records, keep_until: keep };
+                let intended_at = Instant::now();
                 let Some(kept) = shell.store.commit(&claim, &commit).await? else { return Ok(None) };
                 stored(shell, &commit.remediation, &commit.records);
-                return carry_out(shell, kept.claim, commit.remediation).await;
+                return carry_out(shell, kept.claim, commit.remediation, intended_at).await;
             }
             Ask::Admit(request) => {
                 // Asked once per decision: after a refusal the next decision has nothing more to ask.
@@ -90,14 +95,14 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
                     Some(place) => place.leave().await,
                     None => None,
                 };
-                match admitted(shell, &claim, &remediation, &request, &records).await? {
+                match admitted(shell, &claim, &remediation, &request, &records, begun_at).await? {
                     Answer::Lost => return Ok(None),
                     Answer::Refused(event) => *event,
                     Answer::Done(closed) => return Ok(Some(closed)),
-                    Answer::Begun(claim, remediation) => {
+                    Answer::Begun(claim, remediation, intended_at) => {
                         // An effect may last as long as its grace time; it has a limit of its own.
                         drop(seat);
-                        return carry_out(shell, claim, *remediation).await;
+                        return carry_out(shell, claim, *remediation, intended_at).await;
                     }
                 }
             }
@@ -114,23 +119,24 @@ fn call_keep(shell: &Shell, remediation: &Remediation) -> Option<Timestamp> {
 }
 
 /// The intent is stored: makes the call, and those of its dependents, one after the other. From here on the truth must reach
-/// the store even if that takes a while.
+/// the store even if that takes a while. `intended_at` is from before the intent was stored: a process that stood still while
+/// the database answered must find its intent old, because others may have taken it over since.
 async fn carry_out(
     shell: &Shell,
     mut claim: Claim,
     mut remediation: Remediation,
+    mut intended_at: Instant,
 ) -> Result<Option<Closed>, StoreError> {
     loop {
         let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
         let lease = call_lease(&attempt.action);
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
         let lines = shell.rules.load().get(&remediation.rule).map_or(0, |rule| rule.evidence.log_lines);
-        let stored_at = Instant::now();
-        let call = execute(shell, &target, attempt, lines, stored_at).await;
-        match store_result(shell, &claim, remediation, Event::Returned(call), stored_at + lease).await? {
-            Some((closed, Some(next))) => {
+        let call = execute(shell, &target, attempt, lines, intended_at).await;
+        match store_result(shell, &claim, remediation, Event::Returned(call), intended_at + lease).await? {
+            Some((closed, Some((next, at)))) => {
                 claim = closed.claim;
-                remediation = next;
+                (remediation, intended_at) = (next, at);
             }
             Some((closed, None)) => return Ok(Some(closed)),
             None => return Ok(None),
@@ -138,14 +144,15 @@ async fn carry_out(
     }
 }
 
-/// The decision on the call's end, stored as soon as the store takes it; with the remediation when another call follows.
+/// The decision on the call's end, stored as soon as the store takes it; with the remediation and when it was intended, when
+/// another call follows.
 async fn store_result(
     shell: &Shell,
     claim: &Claim,
     remediation: Remediation,
     event: Event,
     until: Instant,
-) -> Result<Option<(Closed, Option<Remediation>)>, StoreError> {
+) -> Result<Option<(Closed, Option<(Remediation, Instant)>)>, StoreError> {
     let mut pause = Duration::from_millis(50);
     loop {
         let done = match Known::read(shell, &remediation).await {
@@ -155,11 +162,12 @@ async fn store_result(
                 let keep_until = goes_on.then(|| call_keep(shell, &decision.remediation)).flatten();
                 let records = facts.ended.into_iter().chain(decision.records).collect();
                 let commit = Commit { remediation: decision.remediation, records, keep_until };
+                let at = Instant::now();
                 let done = shell.store.commit(claim, &commit).await;
                 if matches!(done, Ok(Some(_))) {
                     stored(shell, &commit.remediation, &commit.records);
                 }
-                done.map(|closed| closed.map(|closed| (closed, goes_on.then_some(commit.remediation))))
+                done.map(|closed| closed.map(|closed| (closed, goes_on.then_some((commit.remediation, at)))))
             }
             Err(error) => Err(error),
         };
@@ -198,7 +206,7 @@ fn think(shell: &Shell, remediation: Remediation, known: &Known, event: Event) -
 enum Answer {
     Lost,
     Refused(Box<Event>),
-    Begun(Claim, Box<Remediation>),
+    Begun(Claim, Box<Remediation>, Instant),
     Done(Closed),
 }
 
@@ -208,10 +216,23 @@ async fn admitted(
     remediation: &Remediation,
     request: &Request,
     records: &[Record],
+    begun_at: Instant,
 ) -> Result<Answer, StoreError> {
     // The store calls back inside its transaction; what was committed is what it was given last.
-    let given: Mutex<Option<Commit>> = Mutex::new(None);
+    let given: Mutex<Option<(Commit, Instant)>> = Mutex::new(None);
+    // A process that stood still decides nothing on facts from before: its claim has run out, and its plan is dated too early
+    // for the budgets of those who came since.
+    let late = AtomicBool::new(false);
     let judge = |ledgers: &[Ledger]| {
+        if begun_at.elapsed() > DECISION_LEASE {
+            late.store(true, Ordering::Relaxed);
+            return Err(Refusal {
+                guard: Guard::InFlight,
+                until: None,
+                why: "too late".to_owned(),
+                detail: Value::Null,
+            });
+        }
         let admitted = admit(request, ledgers)?;
         let rules = shell.rules.load();
         let rule = rules.get(&remediation.rule).map(|rule| &**rule);
@@ -220,18 +241,20 @@ async fn admitted(
         let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
         let records = records.iter().cloned().chain(rows).collect();
         let commit = Commit { remediation: begun, records, keep_until };
-        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
+        // Under the lock, right before it is stored: the wait for the lock makes no intent old.
+        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit.clone(), Instant::now()));
         Ok(commit)
     };
     match shell.store.admit(claim, &request.asks(), &judge).await? {
         Admission::Lost => Ok(Answer::Lost),
+        Admission::Refused(_) if late.load(Ordering::Relaxed) => Ok(Answer::Lost),
         Admission::Refused(refusal) => Ok(Answer::Refused(Box::new(Event::Refused(refusal)))),
         Admission::Admitted(closed) => {
             let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let commit = commit.expect("an admission is stored from what judge gave");
+            let (commit, intended_at) = commit.expect("an admission is stored from what judge gave");
             stored(shell, &commit.remediation, &commit.records);
             Ok(match commit.keep_until {
-                Some(_) => Answer::Begun(closed.claim, Box::new(commit.remediation)),
+                Some(_) => Answer::Begun(closed.claim, Box::new(commit.remediation), intended_at),
                 None => Answer::Done(closed),
             })
         }

@@ -87,9 +87,9 @@ async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
                     loan = decision.loan;
                     event = *refused;
                 }
-                Answer::Begun(kept, begun) => {
+                Answer::Begun(kept, begun, intended_at) => {
                     claim = kept;
-                    event = carry_out(shell, &begun).await;
+                    event = carry_out(shell, &begun, intended_at).await;
                     loan = *begun;
                 }
             },
@@ -118,17 +118,17 @@ async fn store(shell: &Shell, claim: &Claim, commit: LoanCommit) -> Result<Optio
 enum Answer {
     Lost,
     Refused(Box<Event>),
-    Begun(Claim, Box<Loan>),
+    Begun(Claim, Box<Loan>, Instant),
 }
 
 async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) -> Result<Answer, StoreError> {
     // The store calls back inside its transaction; what was committed is what it was given last.
-    let given: Mutex<Option<LoanCommit>> = Mutex::new(None);
+    let given: Mutex<Option<(LoanCommit, Instant)>> = Mutex::new(None);
     let judge = |ledgers: &[Ledger]| {
         let (begun, records) = begin_return(loan.clone(), admit(request, ledgers)?);
         let keep_until = Some(after(request.ask.now, call_lease(&request.plan.attempt.action)));
         let commit = LoanCommit { loan: begun, records, keep_until };
-        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
+        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit.clone(), Instant::now()));
         Ok(commit)
     };
     Ok(match shell.store.admit_return(claim, &request.ask, &judge).await? {
@@ -136,14 +136,14 @@ async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) 
         LoanAdmission::Refused(refusal) => Answer::Refused(Box::new(Event::Refused(refusal))),
         LoanAdmission::Admitted(kept) => {
             let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let commit = commit.expect("an admission is stored from what judge gave");
+            let (commit, intended_at) = commit.expect("an admission is stored from what judge gave");
             events::loan(&shell.metrics, &commit.loan, &commit.records);
-            Answer::Begun(kept, Box::new(commit.loan))
+            Answer::Begun(kept, Box::new(commit.loan), intended_at)
         }
     })
 }
 
-async fn carry_out(shell: &Shell, loan: &Loan) -> Event {
+async fn carry_out(shell: &Shell, loan: &Loan, intended_at: Instant) -> Event {
     let LoanState::Returning { attempt, .. } = &loan.state else { return Event::Due };
-    Event::Returned(execute(shell, &loan.target, attempt, 0, Instant::now()).await)
+    Event::Returned(execute(shell, &loan.target, attempt, 0, intended_at).await)
 }

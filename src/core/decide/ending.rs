@@ -11,7 +11,7 @@ use crate::core::remediation::record::{BreakerRow, EventRow, Record, Severity, V
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::remediation::state::State;
 use crate::core::rule::model::Mode;
-use crate::core::time::{after, since};
+use crate::core::time::{Timestamp, after, since};
 use uuid::Uuid;
 
 impl Turn<'_> {
@@ -104,10 +104,15 @@ impl Turn<'_> {
     fn note_breaker(&mut self, action_id: Uuid, verdict: Verdict) {
         let Some(limit) = self.facts.settings.trip else { return };
         let (breaker, now) = (&self.facts.surroundings.breaker, self.facts.now);
-        let probed = breaker.probe == Some(action_id);
+        // A dependent that fails ends the probe it belongs to.
+        let own = [Some(action_id), self.remediation.last_action];
+        let probed = breaker.probe.is_some() && own.contains(&breaker.probe);
         let opened_at = if verdict == Verdict::Fixed && probed {
             None
         } else if !verdict.proves_nothing() {
+            if probed {
+                self.next_probe(breaker.opened_at.unwrap_or(now));
+            }
             return;
         } else {
             let recent = breaker.unproven.iter().filter(|at| since(now, **at) <= limit.within).count() + 1;
@@ -132,6 +137,12 @@ impl Turn<'_> {
         let details = json!({"rule": rule, "remediation_id": self.remediation.id, "action_id": action_id,
             "verdict": verdict, "unproven": limit.unproven, "within_seconds": limit.within.as_secs()});
         self.records.push(Record::Event(EventRow { at: now, event, severity, details }));
+    }
+
+    /// The probe is over and says nothing of the rule: it stays half open, and the next act is tried in its place.
+    fn next_probe(&mut self, opened_at: Timestamp) {
+        let (rule, at) = (self.remediation.rule.clone(), self.facts.now);
+        self.records.push(Record::Breaker(BreakerRow { rule, at, opened_at: Some(opened_at), probe: None, by: None }));
     }
 
     /// The table of design §2: what follows each verdict on an effect that happened, or may have.

@@ -272,6 +272,8 @@ fn daemon_of(key: &str, id: &str) -> String {
 
 fn lend(remediation: &Remediation, plan: &Plan, pause: Duration) -> Loan {
     let now = plan.attempt.intended_at;
+    // Before a look is conclusive it could show a loan that has not begun, which would read as somebody else's change.
+    let pause = pause.max(plan.attempt.action.conclusive_after());
     let members = match &plan.attempt.effect {
         Effect::StopReplicas { replicas, .. } | Effect::StartReplicas { replicas, .. } => replicas.clone(),
         _ => Vec::new(),

@@ -13,7 +13,11 @@ pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
         return turn.done();
     };
     if let Some(answer) = approving::fresh_answer(&turn).filter(|it| it.kind == AnswerKind::Cancel).cloned() {
-        turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Unknown, "cancelled before it could be judged");
+        let why = "cancelled before it could be judged";
+        turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Unknown, why);
+        for dependent in &also {
+            turn.shared_verdict(dependent.action_id, dependent.action.name(), Verdict::Unknown, why);
+        }
         return approving::cancelled(turn, &answer);
     }
     // A resolve may wake it early: nothing is judged before the target had time to settle.

@@ -21,9 +21,11 @@ use crate::store::text::{clean, clean_opt};
 /// Locked: it is neither decided nor answered by somebody else meanwhile.
 const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1 FOR NO KEY UPDATE";
 
+/// A cancel is about the whole effort: no yes comes after it.
 const EARLIER: &str = "
     SELECT EXISTS (
-        SELECT 1 FROM answers WHERE remediation_id = $1 AND plan = $2 AND asked_at = $3 AND kind <> 'cancel')";
+        SELECT 1 FROM answers
+        WHERE remediation_id = $1 AND (kind = 'cancel' OR (plan = $2 AND asked_at = $3)))";
 
 const ANSWER: &str = "
     INSERT INTO answers (id, remediation_id, kind, plan, asked_at, by, at) VALUES ($1, $2, $3, $4, $5, $6, $7)";

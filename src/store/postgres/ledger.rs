@@ -116,6 +116,9 @@ const LEDGER: &str = "
              WHERE spends AND mode = $4 AND target_key = $7 AND remediation_id <> $8)) AS last_effect,
         array(SELECT id FROM remediations
               WHERE target_key = ANY($9) AND state IN ('running', 'verifying') AND id <> $8
+              UNION
+              SELECT remediation_id FROM actions
+              WHERE target_key = ANY($9) AND result IS NULL AND remediation_id <> $8
               UNION ALL
               SELECT id FROM loans WHERE state = 'returning' AND keys && $9
               ORDER BY id) AS rivals,

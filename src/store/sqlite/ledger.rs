@@ -116,9 +116,13 @@ const LAST_EFFECT: &str = "
         WHERE spends AND mode = $3 AND target_key = $2 AND remediation_id <> $4
     )";
 
+/// Effects without a result too: a dependent is acted on under the key of what it depends on.
 const RIVALS: &str = "
     SELECT id FROM remediations
     WHERE target_key IN (SELECT value FROM json_each($1)) AND state IN ('running', 'verifying') AND id <> $2
+    UNION
+    SELECT remediation_id FROM actions
+    WHERE target_key IN (SELECT value FROM json_each($1)) AND result IS NULL AND remediation_id <> $2
     UNION ALL
     SELECT id FROM loans
     WHERE state = 'returning'

@@ -13,6 +13,7 @@ on_both!(
     an_answer_counts_for_the_proposal_it_names_in_time_and_once,
     the_same_plan_proposed_anew_may_be_answered_anew,
     what_does_not_wait_for_a_person_may_only_be_cancelled,
+    nothing_is_approved_after_a_cancel,
     an_answer_wakes_the_remediation,
     an_answer_and_the_expiry_cannot_both_be_stored,
     a_cancel_takes_no_effect_out_of_anybodys_hands,
@@ -48,6 +49,14 @@ async fn an_answer_counts_for_the_proposal_it_names_in_time_and_once(db: Db) {
     let unknown = db.store.answer(Uuid::now_v7(), &answer(Approve, Some("plan-a"), 5)).await.unwrap();
     assert_eq!(unknown, Answered::Unknown);
     assert_eq!(db.count("answers").await, 1);
+}
+
+async fn nothing_is_approved_after_a_cancel(db: Db) {
+    let it = asked(&db, "web").await;
+    for (kind, expected) in [(AnswerKind::Cancel, Answered::Taken), (AnswerKind::Approve, Answered::Used)] {
+        let given = answer(kind, Some("plan-a"), 5);
+        assert_eq!(db.store.answer(it.id, &given).await.unwrap(), expected, "{kind}");
+    }
 }
 
 async fn the_same_plan_proposed_anew_may_be_answered_anew(db: Db) {

@@ -29,6 +29,7 @@ on_both!(
     what_was_given_back_is_not_spent,
     the_last_effect_is_of_another_remediation,
     rivals_share_the_key_and_only_running_ones_are_in_flight,
+    a_dependent_that_is_acted_on_is_taken_by_whoever_acts,
     a_loan_that_is_being_returned_is_a_rival_and_in_flight,
     several_asks_at_once_never_exceed_a_budget_together,
     the_ledger_knows_the_rules_breaker_as_the_facts_do,
@@ -284,6 +285,19 @@ async fn rivals_share_the_key_and_only_running_ones_are_in_flight(db: Db) {
     let mut at_work = [all[0].id, all[1].id, all[2].id];
     at_work.sort_unstable();
     assert_eq!(ledger.rivals, at_work);
+}
+
+async fn a_dependent_that_is_acted_on_is_taken_by_whoever_acts(db: Db) {
+    let (main, side) = (held("web", at(0)), held("side", at(0)));
+    open_all(&*db.store, &[main.clone(), side.clone()]).await;
+    let claimed = db.store.claim(db.owner, at(0), at(99), 9).await.unwrap();
+    let claimed = claimed.into_iter().find(|it| it.remediation.id == main.id).expect("due");
+    let (row, dependent) = (intent(&main, at(1)), ActionRow { remediation_id: main.id, ..intent(&side, at(1)) });
+    let busy = running(claimed.remediation, row.id, at(1));
+    let rows = vec![record(&row), record(&dependent)];
+    db.store.commit(&claimed.claim, &commit(&busy, rows)).await.unwrap().expect("claimed");
+    assert_eq!(read(&db, &ask(&side, at(2), &[])).await.rivals, vec![main.id]);
+    assert_eq!(read(&db, &ask(&main, at(2), &[])).await.rivals, vec![]);
 }
 
 async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {

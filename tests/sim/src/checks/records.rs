@@ -1,0 +1,200 @@
+//! Checks on what is written down.
+
+use std::collections::BTreeSet;
+
+use fettle::core::announcement::AnnouncementName;
+use fettle::core::effect::Effect;
+use fettle::core::receive::Standing;
+use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
+use fettle::core::remediation::outcome::{Outcome, Verdict};
+use fettle::core::remediation::record::Record;
+use fettle::core::remediation::state::State;
+use fettle::core::rule::model::Mode;
+use fettle::core::sight::Status;
+
+use super::book::Book;
+use super::effects::rule;
+use super::{Deed, Truth};
+use crate::history::short;
+use crate::time::{MINUTE, micros};
+
+/// A claim that was lost stores nothing.
+pub fn claims_are_fenced(_: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+    match deed {
+        Deed::Stored { after, fenced: false, .. } => {
+            Err(format!("{} was stored under a claim that was lost", short(after.id)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is closed is over.
+pub fn closed_stays_closed(_: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+    match deed {
+        Deed::Stored { before: Some(before), .. } if before.outcome().is_some() => {
+            Err(format!("{} was closed already", short(before.id)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One open remediation per target.
+pub fn one_open_remediation_per_target(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Received { .. } = deed else { return Ok(()) };
+    let mut seen = BTreeSet::new();
+    for row in truth.store.remediations.values().filter(|row| row.doc.outcome().is_none()) {
+        if !seen.insert(row.doc.target.to_string()) {
+            return Err(format!("two open remediations of {}", row.doc.target));
+        }
+    }
+    Ok(())
+}
+
+/// Whatever is open is due some time, and not in some other year.
+pub fn everything_open_is_due(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let (id, due, open) = match deed {
+        Deed::Stored { after, .. } => (after.id, after.due(), after.outcome().is_none()),
+        Deed::Lent { loan, .. } => (loan.id, loan.due(), !matches!(loan.state, LoanState::Closed { .. })),
+        _ => return Ok(()),
+    };
+    let soon = due.is_some_and(|due| micros(due) < truth.now + 25 * 60 * MINUTE);
+    if open && !soon { Err(format!("{} is open and due {due:?}", short(id))) } else { Ok(()) }
+}
+
+/// One result for each effect, and none for what was never intended.
+pub fn every_effect_has_one_result(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+    let (Deed::Stored { records, .. } | Deed::Lent { records, .. }) = deed else { return Ok(()) };
+    let mut given = BTreeSet::new();
+    for record in *records {
+        let Record::Result(row) = record else { continue };
+        let id = short(row.action_id);
+        match book.intents.get(&row.action_id) {
+            None => return Err(format!("a result for {id}, which nobody intended")),
+            Some(intent) if intent.result.is_some() || !given.insert(row.action_id) => {
+                return Err(format!("a second result for {id}: {:?} after {:?}", row.result, intent.result));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The table of design §2: what follows each verdict.
+pub fn verdicts_are_followed(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+    let Deed::Stored { before: Some(before), after, records, .. } = deed else { return Ok(()) };
+    let own = |it: &&Record| match it {
+        Record::Verdict { row, .. } => !book.intents.get(&row.action_id).is_some_and(|it| it.dependent),
+        _ => false,
+    };
+    let Some(Record::Verdict { row, .. }) = records.iter().find(own) else { return Ok(()) };
+    let climbed = after.rung == before.rung + 1;
+    let fits = match (row.verdict, after.outcome()) {
+        (Verdict::Fixed, Some(Outcome::Fixed))
+        | (Verdict::Unconfirmed, Some(Outcome::Unconfirmed))
+        | (Verdict::Cleared, Some(Outcome::Cleared))
+        | (Verdict::Superseded, Some(Outcome::Superseded))
+        | (Verdict::Unknown, Some(Outcome::Escalated | Outcome::Cancelled | Outcome::Observed)) => true,
+        (Verdict::StillFiring | Verdict::NotFixed, None) => climbed && matches!(after.state, State::Held { .. }),
+        (Verdict::StillFiring | Verdict::NotFixed, Some(outcome)) => {
+            climbed && matches!(outcome, Outcome::Escalated | Outcome::Cleared | Outcome::Observed)
+        }
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(format!("{}: {} is followed by {:?}", short(after.id), row.verdict, after.state)) }
+}
+
+/// What is lent is on record with the intent that lends it.
+pub fn what_is_lent_is_on_record(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    match deed {
+        Deed::Intended(intent) if intent.lends && intent.mode == Mode::Act => {
+            if truth.store.loans.contains_key(&intent.action) {
+                return Ok(());
+            }
+            Err(format!("{} {} has no loan", intent.name, short(intent.action)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A loan that is said to be returned is.
+pub fn a_loan_is_returned_for_real(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Lent { loan, .. } = deed else { return Ok(()) };
+    let LoanState::Closed { end: LoanEnd::Returned, reason, .. } = &loan.state else { return Ok(()) };
+    let tries = book.intents.values().filter(|it| it.returns == Some(loan.id));
+    let landed = tries.filter(|it| truth.docker.landed.contains_key(&it.action)).count();
+    if landed > 0 || is_back(loan, truth) {
+        return Ok(());
+    }
+    Err(format!("loan {} counts as returned ({reason}), and nothing was brought back", short(loan.id)))
+}
+
+fn is_back(loan: &Loan, truth: &Truth<'_>) -> bool {
+    let runs = |id: &str| truth.docker.containers.get(id).is_some_and(|it| it.seen.status == Status::Running);
+    match &loan.effect {
+        Effect::StopReplicas { replicas, .. } => replicas.iter().all(|it| runs(&it.id)),
+        Effect::StartReplicas { replicas, .. } => replicas.iter().all(|it| !runs(&it.id)),
+        Effect::SetReplicas { from, .. } => truth.docker.service.as_ref().is_some_and(|it| it.replicas == Some(*from)),
+        _ => false,
+    }
+}
+
+/// Nothing is acknowledged into memory: it is pending, or taken in already.
+pub fn what_is_accepted_is_stored(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Accepted { notification } = deed else { return Ok(()) };
+    let known = truth.store.pending.contains_key(notification) || truth.store.taken.contains(notification);
+    let _ = book;
+    if known { Ok(()) } else { Err(format!("{} was acknowledged and is not stored", short(*notification))) }
+}
+
+/// Every alert that was accepted firing has a decision on record for each rule that selects it.
+pub fn accepted_alerts_are_decided(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Received { changes } = deed else { return Ok(()) };
+    for alert in changes.alerts.iter().filter(|it| it.firing) {
+        for candidate in changes.candidates.iter().filter(|it| it.fingerprint == alert.fingerprint) {
+            let key = (candidate.fingerprint, candidate.rule.clone());
+            let Some(stored) = truth.store.candidates.get(&key) else {
+                return Err(format!("nothing is on record of {} for rule {}", alert.fingerprint, candidate.rule));
+            };
+            let row = stored.remediation.and_then(|id| truth.store.remediations.get(&id));
+            let open = row.is_some_and(|row| row.doc.outcome().is_none());
+            let on_record = truth.store.actions.values().any(|row| {
+                row.fingerprint == alert.fingerprint
+                    && row.rule == candidate.rule
+                    && row.reason.as_deref() == Some("in_flight")
+            });
+            let fits = match stored.standing {
+                Standing::Attached => open && stored.episode == alert.episode,
+                Standing::Spent => row.is_some() && !open,
+                // Nobody waits any more: whoever was at work may be at it still.
+                Standing::Free => true,
+                Standing::Waiting => on_record,
+            };
+            if !fits {
+                return Err(format!(
+                    "{} for rule {} stands {}: {stored:?}",
+                    alert.fingerprint, candidate.rule, stored.standing
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `FettleWorking` stands while fettle works, and only then.
+pub fn working_stands_while_working(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Stored { after, .. } = deed else { return Ok(()) };
+    if !truth.plan.settings.alertmanager {
+        return Ok(());
+    }
+    let row = truth.store.outbox.get(&(after.id, AnnouncementName::Working.as_str()));
+    let stands = row.is_some_and(|it| it.until > it.at);
+    let works = matches!(after.state, State::Running { .. } | State::Verifying { .. });
+    let between = matches!(after.state, State::Held { .. }) && after.attempts > 0;
+    let observes = rule(truth, &after.rule).is_none_or(|rule| rule.mode.min(truth.plan.settings.mode) == Mode::Observe);
+    let id = short(after.id);
+    match (works, stands) {
+        (false, true) if !between => Err(format!("FettleWorking stands while {id} is {}", after.state_name())),
+        (true, false) if !observes => Err(format!("no FettleWorking while {id} is {}", after.state_name())),
+        _ => Ok(()),
+    }
+}

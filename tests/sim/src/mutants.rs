@@ -1,0 +1,58 @@
+//! Deliberate faults at the seams around the core: each must be caught, or the simulator proves nothing.
+
+/// One fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// The ledger finds room for one more than there is.
+    BudgetOffByOne,
+    /// A verdict that proves nothing ends nothing: the step is done again.
+    VerdictIgnored,
+    /// A claim that was lost stores all the same.
+    LeaseNotFenced,
+    /// The effect's row is not written before the call.
+    IntentNotStored,
+    /// The result of an effect is not written.
+    ResultLost,
+    /// A person's yes counts again and again, whatever it was about.
+    ApprovalReused,
+    /// No breaker is ever found open.
+    BreakerIgnored,
+    /// The storm is not remembered.
+    StormNotLatched,
+    /// What the configuration protects is not.
+    ProtectedIgnored,
+    /// Pauses are not read.
+    PausesForgotten,
+    /// What was lent is not written down.
+    LoanForgotten,
+    /// An effect whose outcome is unknown is done again.
+    UnknownRetried,
+    /// Nobody excludes anybody.
+    ExclusionForgotten,
+    /// What became of an alert is not written down.
+    CandidatesLost,
+    /// `FettleWorking` is never taken back.
+    WorkingNotWithdrawn,
+}
+
+impl Mutant {
+    /// Every fault, with the checks that may catch it.
+    #[cfg(test)]
+    pub const ALL: &[(Self, &[&str])] = &[
+        (Self::BudgetOffByOne, &["budgets_hold"]),
+        (Self::VerdictIgnored, &["verdicts_are_followed", "unknown_is_never_repeated"]),
+        (Self::LeaseNotFenced, &["claims_are_fenced"]),
+        (Self::IntentNotStored, &["an_effect_has_its_intent"]),
+        (Self::ResultLost, &["every_effect_is_settled"]),
+        (Self::ApprovalReused, &["approvals_are_used_once"]),
+        (Self::BreakerIgnored, &["an_open_breaker_holds_back"]),
+        (Self::StormNotLatched, &["a_storm_holds_back"]),
+        (Self::ProtectedIgnored, &["only_what_is_allowed_is_touched"]),
+        (Self::PausesForgotten, &["nothing_paused_is_touched"]),
+        (Self::LoanForgotten, &["what_is_lent_is_on_record"]),
+        (Self::UnknownRetried, &["unknown_is_never_repeated", "every_effect_is_settled"]),
+        (Self::ExclusionForgotten, &["one_effect_at_a_time"]),
+        (Self::CandidatesLost, &["accepted_alerts_are_decided"]),
+        (Self::WorkingNotWithdrawn, &["working_stands_while_working"]),
+    ];
+}

@@ -1,0 +1,146 @@
+//! Faults in the core's own sources: one line at a time is changed in a copy, which is built and run until the fault is
+//! found. One that survives is either a check that is missing or a line that nothing needs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// Schedules that a fault has to survive.
+const SEEDS: &str = "20000";
+
+/// A change of one line: the file, what stands there exactly once, and what is put in its place.
+type Change = (&'static str, &'static str, &'static str);
+
+/// The changes.
+const CHANGES: &[Change] = &[
+    ("guard/mod.rs", "of(ScopeKind::RuleTarget, &rule.budget),", "of(ScopeKind::RuleTarget, &[]),"),
+    ("decide/planning.rs", "row.spends = true;", "row.spends = attempt.dependent.is_some();"),
+    (
+        "guard/mod.rs",
+        "[tripped::still, cooldown::check, in_flight::check, budget::check]",
+        "[tripped::still, cooldown::check, in_flight::check, in_flight::check]",
+    ),
+    (
+        "guard/in_flight.rs",
+        "if let Some(rival) = counted.ledger.rivals.first() {",
+        "if let Some(rival) = counted.ledger.rivals.get(9) {",
+    ),
+    ("guard/paused.rs", "PauseScope::Target(it) => it == target,", "PauseScope::Target(_) => false,"),
+    ("guard/storm.rs", "(now < end).then_some(end)", "(now > end).then_some(end)"),
+    (
+        "guard/tripped.rs",
+        "BreakerState::HalfOpen if breaker.probe.is_none() => None,",
+        "BreakerState::HalfOpen => None,",
+    ),
+    ("guard/not_enabled.rs", "if own != Some(\"true\") {", "if own.is_none() {"),
+    (
+        "guard/protected.rs",
+        "if protected.containers.contains(sight.name) {",
+        "if protected.containers.contains(sight.id) {",
+    ),
+    (
+        "guard/held_by_label.rs",
+        "part.labels.get(HOLD).map(|value| (HOLD, value))",
+        "part.labels.get(BUDGET).filter(|it| it.is_empty()).map(|value| (HOLD, value))",
+    ),
+    (
+        "guard/on_loan.rs",
+        "loan.remediation != own || seen.action.scales()",
+        "loan.remediation == own && seen.action.scales()",
+    ),
+    ("decide/planning.rs", "let pause = pause.max(plan.attempt.action.conclusive_after());", ""),
+    ("decide/approving.rs", "answer.plan.as_deref() == Some(&*proposal.hash) && (proposal", "(proposal"),
+    (
+        "decide/approving.rs",
+        "(meant && turn.remediation.answered != Some(answer.id)).then_some(answer)",
+        "meant.then_some(answer)",
+    ),
+    ("decide/running.rs", "_ if now < conclusive_at => {", "_ if now < attempt.intended_at => {"),
+    ("decide/running.rs", "drop_rest(&mut turn, Verdict::NotFixed, why);", ""),
+    (
+        "decide/ending.rs",
+        "Verdict::Unknown | Verdict::Regressed => return self.escalate(reason),",
+        "Verdict::Unknown | Verdict::Regressed => return self.next_rung(reason),",
+    ),
+    ("decide/ending.rs", "self.next_probe(breaker.opened_at.unwrap_or(now));", ""),
+    ("decide/returning.rs", "Ok(_) if conclusive => failed(", "Ok(_) => failed("),
+    (
+        "decide/telling.rs",
+        "(None, Some(_)) => {\n            remediation.announced_until = None;",
+        "(None, Some(_)) if records.len() > 90 => {\n            remediation.announced_until = None;",
+    ),
+    ("receive/batch.rs", "self.wait(alert, rule, target, &open, now),", "drop((target, &open, now)),"),
+];
+
+/// Applies each, builds, runs; fails when one survives.
+pub fn survive() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let copy = target.join("sim-mutants");
+    let mut survived = 0;
+    for (at, (file, from, to)) in CHANGES.iter().enumerate() {
+        let said = match one(&root, &copy, &target, (file, from, to)) {
+            Ok(Some(by)) => format!("caught by {}", by.trim()),
+            Ok(None) => {
+                survived += 1;
+                "SURVIVED".to_owned()
+            }
+            Err(error) => {
+                survived += 1;
+                format!("NOT TRIED: {error}")
+            }
+        };
+        let line = from.lines().next().unwrap_or_default();
+        println!("{:>2} of {}: {file}: {line}\n    {said}", at + 1, CHANGES.len());
+    }
+    println!("{} changes, {survived} survived", CHANGES.len());
+    if survived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What finds the fault, if anything does.
+fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Result<Option<String>, String> {
+    let fail = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
+    for part in ["src/core", "src/diagnostic", "tests/sim"] {
+        renew(&root.join(part), &copy.join(part)).map_err(|error| fail(part, &error))?;
+    }
+    let path = copy.join("src/core").join(file);
+    let text = std::fs::read_to_string(&path).map_err(|error| fail(file, &error))?;
+    if text.matches(from).count() != 1 {
+        return Err(format!("{file}: what is to be changed stands there {} times: {from}", text.matches(from).count()));
+    }
+    std::fs::write(&path, text.replace(from, to)).map_err(|error| fail(file, &error))?;
+    let manifest = copy.join("tests/sim/Cargo.toml");
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--offline", "--bin", "sim", "--manifest-path"])
+        .arg(&manifest)
+        .arg("--target-dir")
+        .arg(target.join("sim-mutants-target"))
+        .env("RUSTFLAGS", "-Awarnings")
+        .status()
+        .map_err(|error| fail("cargo", &error))?;
+    if !built.success() {
+        return Err(format!("{file}: the change does not compile"));
+    }
+    let ended = Command::new(target.join("sim-mutants-target/debug/sim"))
+        .args(["until", SEEDS])
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|error| fail("sim", &error))?;
+    Ok((!ended.status.success()).then(|| String::from_utf8_lossy(&ended.stdout).into_owned()))
+}
+
+/// Makes `to` what `from` is. Files that are the same are left alone, so that only what differs is compiled again.
+fn renew(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, copy) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            renew(&source, &copy)?;
+        } else if std::fs::read(&copy).ok() != Some(std::fs::read(&source)?) {
+            std::fs::copy(&source, &copy)?;
+            // A copy keeps no times that could be older than what was built.
+            std::fs::File::options().write(true).open(&copy)?.set_modified(std::time::SystemTime::now())?;
+        }
+    }
+    Ok(())
+}
