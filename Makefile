@@ -56,7 +56,7 @@ sim:
 	@cargo build --quiet --release $(SIM)
 	@$(TARGET)/release/sim $(SEEDS) $(START)
 
-# Each change is a build of the core and up to 20,000 schedules: about half a minute.
+# Each change is a build of the core and schedules until it is found: about half a minute.
 sim-mutants:
 	@cargo build --quiet $(SIM)
 	@CARGO_TARGET_DIR=$(TARGET) $(TARGET)/debug/sim mutants

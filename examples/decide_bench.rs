@@ -1,4 +1,4 @@
-//! Measures one decision; `make bench` reads the JSON lines.
+//! Measures one decision: `cargo run --release --example decide_bench`.
 //!
 //! A line per case, each a call of the core with everything around it in place (pauses, a breaker with strikes, budgets,
 //! a dozen labels): `due` begins a decision and asks for a look, `found` passes all guards that need the look and plans the

@@ -76,6 +76,15 @@ pub enum Deed<'a> {
         /// The call.
         sent: &'a Sent,
     },
+    /// The daemon did it.
+    Landed {
+        /// For which row.
+        action: Uuid,
+        /// See [`Sent::zombie`].
+        zombie: bool,
+    },
+    /// Rules were taken out or put back.
+    Reloaded,
     /// A person answered, and it was taken.
     Answered {
         /// About what.
@@ -124,11 +133,13 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("every_effect_has_one_result", records::every_effect_has_one_result),
     ("verdicts_are_followed", records::verdicts_are_followed),
     ("what_is_lent_is_on_record", records::what_is_lent_is_on_record),
+    ("a_loan_is_judged_when_it_began", records::a_loan_is_judged_when_it_began),
     ("a_loan_is_returned_for_real", records::a_loan_is_returned_for_real),
     ("what_is_accepted_is_stored", records::what_is_accepted_is_stored),
     ("accepted_alerts_are_decided", records::accepted_alerts_are_decided),
     ("working_stands_while_working", records::working_stands_while_working),
     ("an_effect_has_its_intent", effects::an_effect_has_its_intent),
+    ("a_failure_stays_one", effects::a_failure_stays_one),
     ("one_effect_at_a_time", effects::one_effect_at_a_time),
     ("only_what_is_allowed_is_touched", effects::only_what_is_allowed_is_touched),
     ("nothing_lent_is_touched", effects::nothing_lent_is_touched),

@@ -52,6 +52,7 @@ impl World {
             }
             8 if self.rng.borrow_mut().chance(300) => {
                 let next = usize::try_from(self.below(Micros::try_from(self.plan.rules.len()).unwrap_or(0))).ok();
+                self.deed(&Deed::Reloaded);
                 self.unloaded.set(if self.unloaded.get().is_some() { None } else { next });
             }
             _ => self.by_hand(deed),

@@ -366,7 +366,12 @@ impl World {
                 let mut docker = self.docker.borrow_mut();
                 let later = docker.land(&mut self.rng.borrow_mut(), call, self.now());
                 let about = docker.calls.get(&call).map(|it| (it.action, it.answer.clone()));
+                let landed = docker.calls.get(&call).filter(|it| docker.landed.contains_key(&it.action));
+                let landed = landed.map(|it| (it.action, it.zombie));
                 drop(docker);
+                if let Some((action, zombie)) = landed {
+                    self.deed(&Deed::Landed { action, zombie });
+                }
                 self.tell(|| format!("  docker: call {call} lands {about:?}"));
                 self.follow(later);
                 self.reevaluate();

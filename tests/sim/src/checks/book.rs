@@ -93,6 +93,8 @@ pub struct Book {
     pub storms: Vec<(Micros, Timestamp)>,
     /// Actions that were judged.
     pub judged: BTreeSet<Uuid>,
+    /// Whether rules were ever taken out: then nobody can tell which of them selected an alert.
+    pub reloaded: bool,
     /// The most that any process's time was off.
     pub skew: Micros,
 }
@@ -194,7 +196,8 @@ impl Book {
                 }
             }
             Deed::BreakerReset { row } => drop(self.breakers.remove(&row.rule)),
-            Deed::Settle | Deed::Accepted { .. } => {}
+            Deed::Reloaded => self.reloaded = true,
+            Deed::Settle | Deed::Accepted { .. } | Deed::Landed { .. } => {}
         }
     }
 

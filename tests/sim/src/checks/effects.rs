@@ -33,6 +33,16 @@ pub fn an_effect_has_its_intent(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>)
     }
 }
 
+/// What counts as failed is not done afterwards: the daemon cannot still be at it.
+pub fn a_failure_stays_one(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Landed { action, zombie: false } = deed else { return Ok(()) };
+    let failed = book.intents.get(action).is_some_and(|it| matches!(it.result, Some((ActionResult::Failed, _))));
+    if failed && !truth.plan.weather.wild_clock {
+        return Err(format!("{} counts as failed, and is done now", short(*action)));
+    }
+    Ok(())
+}
+
 /// Nothing that an effect touches is touched by another meanwhile. A process that was stopped in the window of design §1
 /// may act late: that call is left out.
 pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {

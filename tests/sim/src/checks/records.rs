@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use fettle::core::alert::labels::Labels;
 use fettle::core::announcement::AnnouncementName;
 use fettle::core::effect::Effect;
 use fettle::core::receive::Standing;
@@ -16,7 +17,7 @@ use super::book::Book;
 use super::effects::rule;
 use super::{Deed, Truth};
 use crate::history::short;
-use crate::time::{MINUTE, micros};
+use crate::time::{MINUTE, length, micros};
 
 /// A claim that was lost stores nothing.
 pub fn claims_are_fenced(_: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
@@ -116,6 +117,18 @@ pub fn what_is_lent_is_on_record(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -
     }
 }
 
+/// Whether somebody changed what was lent cannot be told before it was lent.
+pub fn a_loan_is_judged_when_it_began(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Lent { loan, .. } = deed else { return Ok(()) };
+    let LoanState::Closed { end: LoanEnd::Superseded | LoanEnd::Returned, reason, .. } = &loan.state else {
+        return Ok(());
+    };
+    let early = book.intents.get(&loan.id).is_some_and(|it| {
+        it.result.is_none() && truth.now < it.at + length(it.does.conclusive_after()) - 2 * book.skew
+    });
+    if early { Err(format!("loan {} is over ({reason}) before it began", short(loan.id))) } else { Ok(()) }
+}
+
 /// A loan that is said to be returned is.
 pub fn a_loan_is_returned_for_real(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Lent { loan, .. } = deed else { return Ok(()) };
@@ -147,9 +160,15 @@ pub fn what_is_accepted_is_stored(book: &Book, deed: &Deed<'_>, truth: &Truth<'_
 }
 
 /// Every alert that was accepted firing has a decision on record for each rule that selects it.
-pub fn accepted_alerts_are_decided(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn accepted_alerts_are_decided(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Received { changes } = deed else { return Ok(()) };
     for alert in changes.alerts.iter().filter(|it| it.firing) {
+        for rule in selecting(truth, &alert.labels) {
+            let missing = !truth.store.candidates.contains_key(&(alert.fingerprint, rule.clone()));
+            if missing && !book.reloaded {
+                return Err(format!("nothing is on record of {} for rule {rule}", alert.fingerprint));
+            }
+        }
         for candidate in changes.candidates.iter().filter(|it| it.fingerprint == alert.fingerprint) {
             let key = (candidate.fingerprint, candidate.rule.clone());
             let Some(stored) = truth.store.candidates.get(&key) else {
@@ -178,6 +197,18 @@ pub fn accepted_alerts_are_decided(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>)
         }
     }
     Ok(())
+}
+
+/// The rules that select an alert, by their matchers and `continue`.
+fn selecting(truth: &Truth<'_>, labels: &Labels) -> Vec<String> {
+    let mut names = Vec::new();
+    for rule in truth.plan.rules.iter().filter(|rule| rule.matchers.iter().all(|it| it.matches(labels))) {
+        names.push(rule.name.clone());
+        if !rule.proceed {
+            break;
+        }
+    }
+    names
 }
 
 /// `FettleWorking` stands while fettle works, and only then.
