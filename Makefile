@@ -37,7 +37,7 @@ lint:
 	cargo fmt --check --manifest-path tests/sim/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --manifest-path bench/Cargo.toml --target-dir $(TARGET) -- -D warnings
-	cargo clippy --all-targets $(SIM) -- -D warnings
+	cargo clippy --bins --tests $(SIM) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --config .ci/deny.toml check bans licenses sources; \

@@ -28,6 +28,21 @@
 //! container proves nothing before the daemon can be done with it. A result that could not be stored is found again by
 //! the same look.
 //!
+//! # The rails
+//!
+//! Each is a file in [`core::guard`], in the order in which it is asked; what it does, with an example of the rule or the
+//! setting that it reads, is in that file and in the README's table.
+//!
+//! - Asked before anything is looked at: `paused` (a person), `expired` and `resolved` (the alert itself), `silenced`
+//!   (Alertmanager), `unless` (another alert), `outside_window` (the time).
+//! - Asked of what was seen: `no_target`, `ambiguous_target`, `not_allowed` (the rule's yes), `not_enabled` (the thing's own
+//!   yes), `protected`, `stopped`, `on_loan`, `not_scalable`, `held_by_label`, `min_healthy`; `storm` and `tripped` lower the
+//!   mode, and where that is `propose` a person must agree (`approval`).
+//! - Asked while the ledger is locked: `tripped` once more, `cooldown`, `in_flight`, `budget`.
+//!
+//! `tests/sim` drives the same core through random schedules of alerts, faults, people, crashes and clocks, with two replicas,
+//! and holds every rail against what really happened.
+//!
 //! # The layers
 //!
 //! | layer | modules | may import |

@@ -102,7 +102,7 @@ impl<'a> Fettle<'a> {
         });
         let config = format!(
             "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\n\
-             limits: {{in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}}\nhosts:\n{}",
+             limits: {{in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}}\nstorm: off\ntrip: off\nhosts:\n{}",
             folder.join("rules").display(),
             hosts.collect::<String>()
         );
@@ -158,6 +158,11 @@ impl<'a> Fettle<'a> {
     pub fn backlog(&self) -> Result<u64> {
         let open = self.number("SELECT count(*) FROM fettle_remediations WHERE state <> 'closed'")?;
         Ok(open + self.number("SELECT count(*) FROM pending")?)
+    }
+
+    /// Remediations that do not wait for their first decision any more.
+    pub fn decided(&self) -> Result<u64> {
+        self.number("SELECT count(*) FROM fettle_remediations WHERE state <> 'held'")
     }
 
     /// Waits until everything stored is decided on; how long it took, or an error when `most` is over.

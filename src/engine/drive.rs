@@ -31,6 +31,7 @@ use crate::platform::PlatformError;
 use crate::store::StoreError;
 use crate::store::model::{Admission, Claim, Claimed, Closed, Commit, Ledger};
 use crate::telemetry::events;
+use crate::upstream::UpstreamError;
 use crate::upstream::prometheus::judge;
 
 /// Drives it.
@@ -286,7 +287,9 @@ async fn metric(shell: &Shell, query: &str) -> Result<bool, Blind> {
     let Some(prometheus) = &shell.query else {
         return Err(blind("no_prometheus", "no Prometheus is configured".to_owned()));
     };
-    let answer = prometheus.query(query, None).await.map_err(|error| blind(error.reason(), error.to_string()))?;
+    let answer = prometheus.query(query, None).await;
+    shell.metrics.upstream("prometheus", answer.as_ref().map_or_else(UpstreamError::reason, |_| "200"));
+    let answer = answer.map_err(|error| blind(error.reason(), error.to_string()))?;
     judge(&answer).ok_or_else(|| blind("metric_unproven", "the answer proves nothing".to_owned()))
 }
 

@@ -13,9 +13,9 @@ use crate::support::wait;
 /// Long enough for Docker to restart something on a busy machine.
 const SOON: Duration = Duration::from_secs(40);
 
-fn rules(mode: &str, extra: &str) -> String {
+fn rules(mode: &str, asks: &str) -> String {
     format!(
-        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    mode: {mode}\n    target: {{container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {{settle: 0s, healthy_for: 1s, resolved_within: 3s}}\n{extra}"
+        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    mode: {mode}\n    target: {{container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {{settle: 0s, healthy_for: 1s, resolved_within: 3s}}\n{asks}"
     )
 }
 

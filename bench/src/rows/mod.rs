@@ -1,5 +1,6 @@
 //! The groups of rows, in the order of the table, and what they share.
 
+mod crowd;
 mod decided;
 mod flood;
 mod intake;
@@ -39,9 +40,10 @@ pub const ENDLESS: u64 = 900_000_000;
 /// Measures one group and adds its rows.
 type Group = fn(&Bench, &mut Table) -> Result<()>;
 
-const GROUPS: [(&str, Group); 10] = [
+const GROUPS: [(&str, Group); 11] = [
     ("intake", intake::measure),
     ("decided", decided::measure),
+    ("crowd", crowd::measure),
     ("latency", latency::measure),
     ("reaction", reaction::measure),
     ("restart", restart::measure),

@@ -1,7 +1,7 @@
 //! A loan of replicas: scaling takes or gives what is to be brought back when the alert has stayed away.
 //!
 //! Opened with the intent of the scaling effect, so a crash in between forgets none. Its own row and its own timer: the
-//! remediation that lent is closed long before. How it goes on is [`decide::returning`](crate::core::decide::returning)'s.
+//! remediation that lent is closed long before. How it goes on is [`return_loan`](crate::core::decide::return_loan)'s.
 
 use std::time::Duration;
 

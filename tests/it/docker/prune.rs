@@ -42,7 +42,10 @@ async fn exists(daemon: &Daemon, image: &str) -> bool {
 
 /// An image with a layer of its own, with a name or without; its id.
 async fn image(daemon: &Daemon, name: Option<&str>) -> String {
-    let made = Run::named("made").shell("dd if=/dev/zero of=/fill bs=64k count=8").start(daemon).await;
+    let made = Run::named("made")
+        .shell("dd if=/dev/zero of=/fill bs=64k count=8; echo $HOSTNAME-$(hostname) >> /fill")
+        .start(daemon)
+        .await;
     let ended = || async {
         let state = made.inspect().await.state.unwrap();
         if state.running == Some(false) { Ok(()) } else { Err(format!("{state:?}")) }

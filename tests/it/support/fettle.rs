@@ -28,7 +28,7 @@ impl Setup {
             database: String::new(),
             docker: docker.to_owned(),
             rules: rules.to_owned(),
-            extra: "limits: {budget: [1000 per 1h], target_budget: [1000 per 1h]}\n".to_owned(),
+            extra: "limits: {budget: [1000 per 1h], target_budget: [1000 per 1h]}\nstorm: off\ntrip: off\n".to_owned(),
             wrap: Vec::new(),
             token: String::new(),
             disks: String::new(),
