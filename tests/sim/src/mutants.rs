@@ -43,7 +43,7 @@ impl Mutant {
         (Self::VerdictIgnored, &["verdicts_are_followed", "unknown_is_never_repeated"]),
         (Self::LeaseNotFenced, &["claims_are_fenced"]),
         (Self::IntentNotStored, &["an_effect_has_its_intent"]),
-        (Self::ResultLost, &["every_effect_is_settled"]),
+        (Self::ResultLost, &["every_effect_is_settled", "every_loan_is_over", "nothing_is_left_open"]),
         (Self::ApprovalReused, &["approvals_are_used_once"]),
         (Self::BreakerIgnored, &["an_open_breaker_holds_back"]),
         (Self::StormNotLatched, &["a_storm_holds_back"]),

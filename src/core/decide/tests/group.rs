@@ -11,6 +11,7 @@ use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::Guard;
 use crate::core::rule::model::{Pattern, Rule, Step};
 use crate::core::sight::{Container, Status, Wanted};
+use crate::core::surroundings::{Answer, AnswerKind};
 use crate::core::testing::{at, container, firing, id, per, rule, secs, settings};
 
 fn replica(number: u32) -> Container {
@@ -215,6 +216,26 @@ fn dependents_follow_in_order_each_with_a_row_of_its_own() {
     story.alerts = vec![firing("A").resolved_at(10)];
     story.run_to(100);
     assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::Fixed; 3], Some(Outcome::Fixed)));
+}
+
+#[test]
+fn a_cancel_is_a_verdict_on_the_dependents_too() {
+    let mut story = with_dependents(&["side-*"], vec![dependent("side-a", "b")]);
+    story.wake();
+    let answer = Answer { id: id(900), kind: AnswerKind::Cancel, plan: None, by: "anna".into(), at: story.now };
+    story.surroundings.answer = Some(answer);
+    story.wake();
+    assert_eq!(story.outcome(), Some(Outcome::Cancelled));
+    assert_eq!(story.verdicts(), [Verdict::Unknown, Verdict::Unknown]);
+}
+
+#[test]
+fn a_loan_is_not_asked_for_before_a_look_could_tell_that_it_began() {
+    let mut step = Step::plain(Action::ScaleDown { by: 1, floor: 1 });
+    step.restore = Some(secs(1));
+    let mut story = with_replicas(rule("r").climbing([step]), vec![replica(1), replica(2)]);
+    story.wake();
+    assert_eq!(story.loan().and_then(|loan| loan.due()), Some(at(40)));
 }
 
 #[test]

@@ -106,6 +106,19 @@ fn a_storm_lowers_the_mode_until_it_was_quiet_for_long_enough() {
 }
 
 #[test]
+fn a_probe_that_says_nothing_of_the_rule_makes_room_for_the_next() {
+    let mut story = tripping(Mode::Observe);
+    story.surroundings.breaker.opened_at = Some(at(-1000));
+    story.wake();
+    story.surroundings.breaker.probe = story.remediation.last_action;
+    story.docker.change(|it| it.restarted_at(20));
+    story.run_to(700);
+    assert_eq!(story.verdicts(), [Verdict::Superseded]);
+    let last = story.breaker_rows().pop().expect("the probe is over");
+    assert_eq!((last.opened_at, last.probe), (Some(at(-1000)), None));
+}
+
+#[test]
 fn unless_holds_while_the_other_alert_has_fresh_evidence_and_the_same_labels() {
     let rule = || {
         let matchers = crate::core::matcher::parse("alertname=\"HostDown\"").expect("a matcher");

@@ -89,7 +89,7 @@ async fn read(
     if world.forgets_answers()
         && let (Some(answer), State::AwaitingApproval { proposal, .. }) = (&mut surroundings.answer, &remediation.state)
     {
-        answer.plan = Some(proposal.hash.clone());
+        (answer.plan, answer.at) = (Some(proposal.hash.clone()), proposal.asked_at);
     }
     let mut ended = Vec::new();
     if world.plan.settings.alertmanager {
