@@ -31,7 +31,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
         // A remediation that is not held any more was decided: refused, blocked, or its effect is under way.
         while fettle.decided()? < CROWD {
             most = most.max(machine::rss_mb(fettle.pid()));
-            if start.elapsed() > Duration::from_secs(60) {
+            if start.elapsed() > Duration::from_mins(1) {
                 bail!("{} of {CROWD} decided after a minute ({taken} notification taken)", fettle.decided()?);
             }
             std::thread::sleep(Duration::from_millis(10));
