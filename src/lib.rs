@@ -70,6 +70,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod http;
 pub mod platform;
+pub mod predict;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
