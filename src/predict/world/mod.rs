@@ -16,6 +16,7 @@
 mod agenda;
 mod alerts;
 mod around;
+mod ask;
 mod docker;
 mod drive;
 mod happening;
