@@ -8,6 +8,7 @@ mod latency;
 mod memory;
 mod reaction;
 mod repeat;
+mod replay;
 mod restart;
 mod select;
 mod start;
@@ -40,7 +41,7 @@ pub const ENDLESS: u64 = 900_000_000;
 /// Measures one group and adds its rows.
 type Group = fn(&Bench, &mut Table) -> Result<()>;
 
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("intake", intake::measure),
     ("decided", decided::measure),
     ("crowd", crowd::measure),
@@ -49,6 +50,7 @@ const GROUPS: [(&str, Group); 11] = [
     ("restart", restart::measure),
     ("select", select::measure),
     ("repeat", repeat::measure),
+    ("replay", replay::measure),
     ("memory", memory::measure),
     ("start", start::measure),
     ("flood", flood::measure),
