@@ -310,7 +310,8 @@ async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings(config: &Config) -> Settings {
+/// The service's limits as the core sees them.
+pub(crate) fn settings(config: &Config) -> Settings {
     let database = database_names(&config.database);
     Settings {
         storm: config.storm,

@@ -10,8 +10,10 @@ mod client;
 mod health;
 mod pause;
 mod pauses;
+mod progress;
 mod proposal;
 mod remediations;
+mod replay;
 mod resume;
 mod send;
 mod serve;
@@ -94,6 +96,8 @@ enum Command {
     Pauses(pauses::Args),
     /// List circuit breakers that were ever open, or reset one
     Breakers(breakers::Args),
+    /// Go through recorded notifications once more, with other rules, and compare with what was done
+    Replay(replay::Args),
 }
 
 /// For whom results are written.
@@ -146,6 +150,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Resume(args) => resume::run(&args),
         Command::Pauses(args) => pauses::run(&args),
         Command::Breakers(args) => breakers::run(&args),
+        Command::Replay(args) => replay::run(&args),
     }
 }
 

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use crate::core::alert::episode::AlertState;
-use crate::core::matcher::Op;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
-use crate::core::rule::model::Unless;
 use crate::core::surroundings::{Surroundings, Upstream, look_upstream};
 use crate::core::time::{Timestamp, before};
 use crate::engine::shell::Shell;
@@ -39,7 +37,7 @@ impl Known {
             unproven_since: before(now, shell.settings.trip.map(|trip| trip.within).unwrap_or_default()),
             target: remediation.target.to_string(),
             key: remediation.key.clone(),
-            unless: rule.map(|rule| rule.unless.iter().map(|it| carried(it, own)).collect()).unwrap_or_default(),
+            unless: rule.map(|rule| rule.unless.iter().map(|it| it.carried(own)).collect()).unwrap_or_default(),
             unless_since: before(now, shell.settings.freshness),
             now,
         };
@@ -64,12 +62,4 @@ impl Known {
         }
         self
     }
-}
-
-/// What an alert must carry to be meant, as far as the store can select by it: the core asks the rest.
-fn carried(unless: &Unless, own: &crate::core::alert::labels::Labels) -> crate::core::alert::labels::Labels {
-    let equal = unless.equal.iter().map(|label| (label.as_str(), own.get(label)));
-    let named = unless.matchers.iter().filter(|it| it.op() == Op::Equal).map(|it| (it.name(), it.value()));
-    // A label that is absent here must be absent there, which the store cannot say by a value.
-    equal.chain(named).filter(|(_, value)| !value.is_empty()).collect()
 }

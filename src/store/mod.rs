@@ -10,6 +10,7 @@ mod around;
 mod columns;
 mod connect;
 mod error;
+pub mod history;
 pub mod instant;
 pub mod late;
 pub mod model;
