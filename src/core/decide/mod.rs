@@ -30,6 +30,7 @@ pub use planning::begin;
 pub use returning::{LoanDecision, LoanFacts, begin_return, return_loan};
 pub use running::{Call, CallFailure};
 pub use surveying::{Ceiling, Survey, survey};
+pub use waiting::wanted_by;
 
 use crate::core::alert::episode::AlertState;
 use crate::core::guard::{Known, Request};

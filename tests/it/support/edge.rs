@@ -293,6 +293,10 @@ impl Platform for Docker {
         json!({})
     }
 
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        vec![("node-a".to_owned(), Err(unreachable()))]
+    }
+
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         let answer = if self.gone.load(Ordering::Relaxed) { Err(unreachable()) } else { Ok(()) };
         vec![("node-a".to_owned(), answer)]
