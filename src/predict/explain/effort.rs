@@ -72,7 +72,7 @@ pub(super) async fn attached(
     effort.plan = rule.and_then(|rule| plan(remediation, rule, &survey, found));
     effort.mode = Some(survey.mode);
     effort.ceilings.clone_from(&survey.ceilings);
-    let known = Known { looked: looked.as_ref(), ledgers: ledgers.as_deref(), stored: around.stored };
+    let known = Known { looked: looked.as_ref(), ledgers: ledgers.as_deref() };
     effort.next = foresee::next(remediation, &facts, &known);
     effort
 }

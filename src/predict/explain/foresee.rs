@@ -23,8 +23,6 @@ pub(super) struct Known<'a> {
     pub(super) looked: Option<&'a Result<Found, Blind>>,
     /// The ledgers of what would be done.
     pub(super) ledgers: Option<&'a [Ledger]>,
-    /// Whether the facts hold what is stored.
-    pub(super) stored: bool,
 }
 
 /// What happens next to a remediation that waits.
@@ -45,9 +43,6 @@ pub(super) fn next(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'
 
 /// The remediation as a decision leaves it that is made now, or what is not known.
 fn asked(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'_>) -> Result<Remediation, &'static str> {
-    if !known.stored && remediation.outcome().is_none() && known.looked.is_none() {
-        return Err("what comes of it is not known: neither the database nor Docker was asked");
-    }
     let mut then = remediation.clone();
     if let State::Held { until } | State::Blocked { until, .. } = &mut then.state {
         *until = facts.now;
@@ -137,7 +132,7 @@ pub(super) fn under_way(remediation: &Remediation, rule: Option<&Rule>) -> Vec<N
         State::Running { attempt, .. } => {
             let conclusive = after(attempt.intended_at, attempt.action.conclusive_after());
             let what = format!(
-                "{} is under way; without an answer by then ({} and {} of grace) the target is looked at",
+                "{} is under way; without an answer by then ({} for it, {} for the answer) the target is looked at",
                 attempt.action.name(),
                 show(attempt.action.takes()),
                 show(CALL_MARGIN)
