@@ -18,7 +18,6 @@ mod looser;
 mod pairs;
 mod wider;
 
-
 use serde::Serialize;
 
 pub use self::inventory::{HostSaid, Inventory, Thing, Unseen, gather};

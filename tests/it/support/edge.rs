@@ -114,6 +114,7 @@ impl Setup {
             reload: reload.clone(),
             readiness: readiness.clone(),
             metrics: metrics.clone(),
+            upstream: None,
             settings: settings(),
             auth: self.auth,
             limits: self.limits,
