@@ -7,11 +7,16 @@ mod actions;
 mod answer;
 mod breakers;
 mod client;
+mod explain;
+mod explained;
 mod health;
+mod local;
 mod pause;
 mod pauses;
 mod progress;
 mod proposal;
+mod reach;
+mod reached;
 mod remediations;
 mod replay;
 mod resume;
@@ -60,6 +65,7 @@ Examples:
   fettle send alertname=ArcanumNeedsRestart service=arcanum
   fettle remediations --state open
   fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+  fettle explain alertname=ArcanumNeedsRestart service=arcanum
   fettle approve 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
   fettle pause --reason \"moving the database\" --for 2h
 
@@ -82,6 +88,10 @@ enum Command {
     Actions(actions::Args),
     /// Tell one remediation's story
     Show(show::Args),
+    /// Tell what would be done about an alert, or by a remediation, and why not
+    Explain(explain::Args),
+    /// List what the rules could touch now, and what refuses the rest
+    Reach(reach::Args),
     /// Agree to what a remediation proposes
     Approve(answer::Approve),
     /// Refuse what a remediation proposes
@@ -143,6 +153,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Remediations(args) => remediations::run(&args),
         Command::Actions(args) => actions::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Reach(args) => reach::run(&args),
         Command::Approve(args) => answer::approve(&args),
         Command::Reject(args) => answer::reject(&args),
         Command::Cancel(args) => answer::cancel(&args),

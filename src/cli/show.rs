@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::client::{Peer, converse};
 use super::table::{clean, field, instant, length, table};
-use super::{Outcome, Output, print, proposal};
+use super::{Outcome, Output, explained, print, proposal};
 
 /// Tell one remediation's story.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,9 @@ fn story(of: &Value) -> String {
     let timeline: Vec<_> = rows(of, "timeline").iter().map(moment).collect();
     if !timeline.is_empty() {
         parts.push(table(&["AT", "STATE", "WHAT"], &timeline));
+    }
+    if of["now"].is_object() {
+        parts.push(format!("now, as of {}\n{}", instant(&of["now"], "at"), explained::effort(&of["now"])));
     }
     parts.extend(rows(of, "action_rows").iter().map(|action| deed(action, rows(of, "verdicts"))));
     let alerts: Vec<_> = rows(of, "alerts").iter().map(alert).collect();
