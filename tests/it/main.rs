@@ -18,6 +18,8 @@ mod docker;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod grafana;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod imports;
