@@ -16,11 +16,11 @@ use std::time::Duration;
 
 pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
-pub use environment::{Environment, process, unknown};
+pub use environment::{Environment, KNOWN, process, unknown};
 pub use heartbeat::Heartbeat;
 pub use hosts::{Disk, Host, Tls};
 pub use limits::{Limits, Retention};
-pub use load::load;
+pub use load::{is_settings, load, look, look_at};
 pub use log::{Log, LogFormat};
 pub use secret::Secret;
 pub use upstream::{Access, Alertmanager, Credentials, Prometheus};

@@ -112,6 +112,7 @@ codes! {
     Warning F104 PATTERN_DOUBT       "A regular expression means something else in Go than it seems to."
     Warning F105 ROOT_ELSEWHERE      "A root of `clean_logs` lies outside of the disk, so it would be refused."
     Warning F106 LABEL_UNSEEN        "No recorded alert that the rule selects carries a label that its target needs."
+    Warning F107 UNKNOWN_VARIABLE    "An environment variable looks like a setting of fettle and is none."
 
     Error   F110 HOLDS_NOTHING       "`storm` or `trip` would let fettle act as before."
 }

@@ -11,6 +11,7 @@ mod columns;
 mod connect;
 mod error;
 pub mod instant;
+mod labels;
 pub mod late;
 pub mod model;
 pub mod postgres;
@@ -20,6 +21,7 @@ mod text;
 pub mod view;
 
 pub use connect::open;
+pub use labels::recorded_labels;
 
 use async_trait::async_trait;
 use uuid::Uuid;

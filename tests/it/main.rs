@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash;
@@ -25,6 +27,8 @@ mod people;
 mod readme;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
