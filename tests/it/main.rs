@@ -8,6 +8,8 @@ mod agreement_replay;
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash;
@@ -29,6 +31,8 @@ mod people;
 mod readme;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
