@@ -26,6 +26,8 @@ mod readme;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
+mod stack;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;
