@@ -76,7 +76,8 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
         .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
     tell(&warnings);
-    let listener = TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).with_context(|| format!("listen on {} (setting `listen`)", config.listen))?;
     run(config, Arc::new(rules), metrics, time, listener).await
 }
 

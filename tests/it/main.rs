@@ -34,6 +34,8 @@ mod safety;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod stack;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;
