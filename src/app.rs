@@ -101,8 +101,8 @@ async fn run(
         owner: Uuid::now_v7(),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
-        upstream: upstream(&config)?,
-        query: query(&config)?,
+        upstream: upstream(&config, &metrics)?,
+        query: query(&config, &metrics)?,
     });
     let retention = Retention { notifications: config.retention.notifications, audit: config.retention.audit };
     let heartbeat =
@@ -253,14 +253,14 @@ enum Told {
     Reload,
 }
 
-fn upstream(config: &Config) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
+fn upstream(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
     let Some(it) = &config.alertmanager else { return Ok(None) };
-    Ok(Some(Arc::new(Alertmanager::new(it).context("setting `alertmanager`")?)))
+    Ok(Some(Arc::new(Alertmanager::new(it).context("setting `alertmanager`")?.counted(metrics))))
 }
 
-fn query(config: &Config) -> anyhow::Result<Option<Arc<dyn Query>>> {
+fn query(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<dyn Query>>> {
     let Some(it) = &config.prometheus else { return Ok(None) };
-    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?)))
+    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?.counted(metrics))))
 }
 
 fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {

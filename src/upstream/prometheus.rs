@@ -7,6 +7,7 @@
 //! An instant query sees samples up to five minutes old, so what is asked right after an effect may show the time before
 //! it. Whoever asks waits for a scrape first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ use super::{Query, UpstreamError};
 use crate::config;
 use crate::core::alert::labels::Labels;
 use crate::core::time::Timestamp;
+use crate::telemetry::metrics::Metrics;
 
 /// For a whole query. Prometheus is told to give up a little earlier.
 pub const ASK: Duration = Duration::from_secs(5);
@@ -76,6 +78,13 @@ impl Prometheus {
     pub fn new(config: &config::Prometheus) -> Result<Self, UpstreamError> {
         let client = peer::client(std::slice::from_ref(&config.url), &config.access)?;
         Ok(Self { peer: Peer::new(&config.url, client, &config.access) })
+    }
+
+    /// The same, and each request is counted.
+    #[must_use]
+    pub fn counted(mut self, metrics: &Arc<Metrics>) -> Self {
+        self.peer.count(metrics, "prometheus");
+        self
     }
 }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use super::presence::Presence;
+use super::wakes::Wakes;
 use crate::store::StoreError;
 use crate::store::error::During;
 
@@ -58,8 +59,9 @@ impl Postgres {
         migrating.close().await;
 
         let presence = Presence::begin(connection, options.clone(), owner).await?;
+        let wakes = Wakes::begin(options.clone());
         let (inbox, pool) = (pool(options.clone(), INBOX_CONNECTIONS), pool(options, CONNECTIONS));
-        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), presence })
+        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), presence, wakes })
     }
 }
 

@@ -5,8 +5,9 @@
 //! deadlocking; what a lock protects is read after it is held, in a statement of its own (READ COMMITTED gives each
 //! statement a new snapshot).
 //!
-//! Not done: `LISTEN`/`NOTIFY`; a replica sees the work of another at its next poll. Poolers that share a session between
-//! clients (`PgBouncer` in transaction mode) are not supported: prepared statements and the sign of life belong to a session.
+//! What makes work of others due at once is told by `NOTIFY` when it is committed (`wakes.rs`); what is told to nobody is
+//! found by polling. Poolers that share a session between clients (`PgBouncer` in transaction mode) are not supported:
+//! prepared statements, the sign of life and `LISTEN` belong to a session.
 
 mod answers;
 mod audit;
@@ -24,6 +25,7 @@ mod prune;
 mod read;
 mod receive;
 mod storm;
+mod wakes;
 mod work;
 mod world;
 mod writes;
@@ -70,6 +72,7 @@ pub struct Postgres {
     inbox: PgPool,
     admitting: Mutex<()>,
     presence: presence::Presence,
+    wakes: wakes::Wakes,
 }
 
 #[async_trait]
@@ -221,6 +224,19 @@ impl Store for Postgres {
         on_connection!(self.pool, work::commit(claim, commit))
     }
 
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        on_connection!(self.pool, audit::late(action, records))
+    }
+
+    async fn woken(&self) -> Result<(), StoreError> {
+        self.wakes.heard().await;
+        Ok(())
+    }
+
+    fn hears(&self) -> bool {
+        self.wakes.are_heard()
+    }
+
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         on_connection!(self.pool, work::release(owner))
     }
@@ -264,6 +280,7 @@ impl Store for Postgres {
     async fn close(&self) {
         self.inbox.close().await;
         self.pool.close().await;
+        self.wakes.end().await;
         self.presence.end().await;
     }
 }
