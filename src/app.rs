@@ -106,8 +106,8 @@ async fn run(
         owner: Uuid::now_v7(),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
-        upstream: upstream(&config)?,
-        query: query(&config)?,
+        upstream: upstream(&config, Some(&metrics))?,
+        query: query(&config, &metrics)?,
     });
     let retention = Retention { notifications: config.retention.notifications, audit: config.retention.audit };
     let heartbeat =
@@ -266,15 +266,19 @@ enum Told {
     Reload,
 }
 
-/// Alertmanager, where one is configured; nothing is connected yet.
-pub(crate) fn upstream(config: &Config) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
+/// Alertmanager, where one is configured; nothing is connected yet. Its answers are counted where there is somebody to read it.
+pub(crate) fn upstream(config: &Config, metrics: Option<&Arc<Metrics>>) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
     let Some(it) = &config.alertmanager else { return Ok(None) };
-    Ok(Some(Arc::new(Alertmanager::new(it).context("setting `alertmanager`")?)))
+    let client = Alertmanager::new(it).context("setting `alertmanager`")?;
+    Ok(Some(Arc::new(match metrics {
+        Some(metrics) => client.counted(metrics),
+        None => client,
+    })))
 }
 
-fn query(config: &Config) -> anyhow::Result<Option<Arc<dyn Query>>> {
+fn query(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<dyn Query>>> {
     let Some(it) = &config.prometheus else { return Ok(None) };
-    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?)))
+    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?.counted(metrics))))
 }
 
 /// The configured Docker hosts; nothing is connected yet.

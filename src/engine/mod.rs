@@ -20,6 +20,8 @@ mod known;
 
 pub mod execute;
 
+mod late;
+
 pub mod loans;
 
 pub mod announce;

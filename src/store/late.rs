@@ -45,6 +45,10 @@ macro_rules! forward {
                 self.0.get().map_or("not open", |store| store.kind())
             }
 
+            fn hears(&self) -> bool {
+                self.0.get().is_some_and(|store| store.hears())
+            }
+
             async fn close(&self) {
                 if let Some(store) = self.0.get() {
                     store.close().await;
@@ -97,6 +101,8 @@ forward! {
     fn record(&self, records: &[Record]) -> ();
     fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
     fn commit(&self, claim: &Claim, commit: &Commit) -> Option<Closed>;
+    fn late(&self, action: Uuid, records: &[Record]) -> bool;
+    fn woken(&self) -> ();
     fn release(&self, owner: Uuid) -> u64;
     fn adopt(&self, owner: Uuid) -> u64;
     fn spent(&self, since: Timestamp) -> Vec<Spent>;

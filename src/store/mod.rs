@@ -181,6 +181,17 @@ pub trait Store: Send + Sync {
     /// Stores a decision. `None` when the claim was lost: then nothing was stored.
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError>;
 
+    /// Stores `records` beside an audit row that says that nothing happened, or that nobody knows: what a late call says of
+    /// itself. False, and nothing is stored, when the row says otherwise, is open still, or has them already.
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError>;
+
+    /// Ends when another process has stored something that may be due at once; where no other can, never. What is missed
+    /// while nobody waits is told to the next who does. Cancel safe.
+    async fn woken(&self) -> Result<(), StoreError>;
+
+    /// Whether [`woken`](Store::woken) tells at the moment what others store; false where there are no others.
+    fn hears(&self) -> bool;
+
     /// Gives back every claim of `owner`: on remediations, loans and announcements.
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
 

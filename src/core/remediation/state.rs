@@ -96,6 +96,9 @@ pub enum State {
         proposal: Box<Proposal>,
         /// Until when an answer counts; also when to decide next.
         until: Timestamp,
+        /// A person agreed and the target could not be seen: when to look again.
+        #[serde(default)]
+        look_at: Option<Timestamp>,
     },
     /// The intent is stored; the effect is under way, or nobody knows.
     Running {
@@ -260,9 +263,9 @@ impl Remediation {
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
+            State::AwaitingApproval { until, look_at, .. } => Some(look_at.unwrap_or(until)),
             State::Held { until }
             | State::Blocked { until, .. }
-            | State::AwaitingApproval { until, .. }
             | State::Running { until, .. }
             | State::Verifying { until, .. } => Some(until),
             State::Closed { .. } => None,

@@ -5,8 +5,9 @@
 //! deadlocking; what a lock protects is read after it is held, in a statement of its own (READ COMMITTED gives each
 //! statement a new snapshot).
 //!
-//! Not done: `LISTEN`/`NOTIFY`; a replica sees the work of another at its next poll. Poolers that share a session between
-//! clients (`PgBouncer` in transaction mode) are not supported: prepared statements and the sign of life belong to a session.
+//! What makes work of others due at once is told by `NOTIFY` when it is committed (`wakes.rs`); what is told to nobody is
+//! found by polling. Poolers that share a session between clients (`PgBouncer` in transaction mode) are not supported:
+//! prepared statements, the sign of life and `LISTEN` belong to a session.
 
 mod answers;
 mod audit;
@@ -25,6 +26,7 @@ mod prune;
 mod read;
 mod receive;
 mod storm;
+mod wakes;
 mod work;
 mod world;
 mod writes;
@@ -72,7 +74,14 @@ pub struct Postgres {
     inbox: PgPool,
     admitting: Mutex<()>,
     /// `None` of one who only reads.
-    presence: Option<presence::Presence>,
+    serving: Option<Serving>,
+}
+
+/// What a process that works has besides its connections.
+#[derive(Debug)]
+struct Serving {
+    presence: presence::Presence,
+    wakes: wakes::Wakes,
 }
 
 #[async_trait]
@@ -232,6 +241,22 @@ impl Store for Postgres {
         on_connection!(self.pool, work::commit(claim, commit))
     }
 
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        on_connection!(self.pool, audit::late(action, records))
+    }
+
+    async fn woken(&self) -> Result<(), StoreError> {
+        match &self.serving {
+            Some(serving) => serving.wakes.heard().await,
+            None => std::future::pending().await,
+        }
+        Ok(())
+    }
+
+    fn hears(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.wakes.are_heard())
+    }
+
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         on_connection!(self.pool, work::release(owner))
     }
@@ -275,8 +300,9 @@ impl Store for Postgres {
     async fn close(&self) {
         self.inbox.close().await;
         self.pool.close().await;
-        if let Some(presence) = &self.presence {
-            presence.end().await;
+        if let Some(serving) = &self.serving {
+            serving.wakes.end().await;
+            serving.presence.end().await;
         }
     }
 }

@@ -221,6 +221,19 @@ impl Store for Sqlite {
         self.watched(work::commit(&self.writer, claim, commit).await)
     }
 
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        self.watched(audit::late(&self.writer, action, records).await)
+    }
+
+    /// One process has the database to itself.
+    async fn woken(&self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    fn hears(&self) -> bool {
+        false
+    }
+
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         self.watched(work::release(&self.writer, owner).await)
     }

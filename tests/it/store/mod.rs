@@ -20,6 +20,7 @@ mod receive;
 mod schema;
 mod storm;
 mod waiting;
+mod wakes;
 mod work;
 
 use std::sync::Arc;

@@ -288,7 +288,7 @@ impl Platform for Docker {
     }
 
     async fn perform(&self, _: &Target, _: &Pin, _: &Effect) -> Performed {
-        Performed { touched: json!({}), answer: Err(unreachable()) }
+        Performed { touched: json!({}), answer: Err(unreachable()), short: None }
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {

@@ -125,6 +125,9 @@ macro_rules! fused {
             fn kind(&self) -> &'static str {
                 self.inner.kind()
             }
+            fn hears(&self) -> bool {
+                self.inner.hears()
+            }
             async fn close(&self) {
                 self.inner.close().await;
             }
@@ -152,6 +155,7 @@ fused! {
         fn admit_return(&self, claim: &Claim, ask: &LedgerAsk, judge: JudgeReturn<'_>) -> LoanAdmission;
         fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Option<Claim>;
         fn record(&self, records: &[Record]) -> ();
+        fn late(&self, action: Uuid, records: &[Record]) -> bool;
     }
     quiet {
         fn now(&self) -> Option<Timestamp>;
@@ -176,6 +180,7 @@ fused! {
         fn announcements(&self, owner: Uuid, now: Timestamp, renew_before: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Outgoing>;
         fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> ();
         fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
+        fn woken(&self) -> ();
         fn release(&self, owner: Uuid) -> u64;
         fn adopt(&self, owner: Uuid) -> u64;
         fn spent(&self, since: Timestamp) -> Vec<Spent>;
