@@ -187,7 +187,7 @@ pub(super) fn told(before: Stage, remediation: &Remediation, records: &[Record],
             let numbers = blocked_by(records);
             tell(&mut told, &target, What::Blocked { guard: *reason, numbers, until: *until });
         }
-        State::AwaitingApproval { proposal, until } if before.asked_at != Some(proposal.asked_at) => {
+        State::AwaitingApproval { proposal, until, .. } if before.asked_at != Some(proposal.asked_at) => {
             let (plan, why) = (proposal.hash.clone(), proposal.why.clone());
             tell(&mut told, &target, What::Awaiting { action: proposal.action.name(), plan, why, until: *until });
         }

@@ -159,7 +159,7 @@ impl<D: Docker> World<D> {
         let standing = if outcome.leaves_episode_open() { Standing::Free } else { Standing::Spent };
         self.alerts.settle(remediation.id, &effort.attached, standing);
         if let (Outcome::Fixed, Some(action)) = (outcome, remediation.last_action) {
-            let fix = PastFix { action, rung: remediation.rung, closed_at: *at };
+            let fix = PastFix { action, rung: remediation.rung, closed_at: *at, regressed: false };
             self.ledger.fix(&remediation.rule, &effort.target, fix);
         }
         let waiting = self.alerts.waiting_for(&effort.target);
