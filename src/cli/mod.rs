@@ -17,6 +17,7 @@ mod send;
 mod serve;
 mod show;
 mod table;
+mod test;
 mod token;
 
 use std::io::Write;
@@ -94,6 +95,8 @@ enum Command {
     Pauses(pauses::Args),
     /// List circuit breakers that were ever open, or reset one
     Breakers(breakers::Args),
+    /// Run unit tests of rules, on a virtual clock
+    Test(test::Args),
 }
 
 /// For whom results are written.
@@ -146,6 +149,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Resume(args) => resume::run(&args),
         Command::Pauses(args) => pauses::run(&args),
         Command::Breakers(args) => breakers::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }
 

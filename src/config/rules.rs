@@ -35,7 +35,7 @@ pub fn read_rules(path: &Path) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
     let mut paths = Vec::new();
     let mut found = Vec::new();
     match fs::metadata(path) {
-        Ok(it) if it.is_dir() => search(path, &mut HashSet::new(), &mut paths, &mut found),
+        Ok(it) if it.is_dir() => search(path, is_rules, &mut HashSet::new(), &mut paths, &mut found),
         Ok(_) => paths.push(path.to_owned()),
         Err(error) => found.push(unreadable(path, &error).help("create it, or say where rules are with `rules`")),
     }
@@ -51,7 +51,36 @@ pub fn read_rules(path: &Path) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
     if found.is_empty() { Ok(files) } else { Err(found) }
 }
 
-fn search(folder: &Path, seen: &mut HashSet<PathBuf>, paths: &mut Vec<PathBuf>, found: &mut Vec<Diagnostic>) {
+/// Every unit test of rules (`*.test.yaml`) that these name or that is below them, in byte order of path, each once.
+pub fn read_tests(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+    let (mut tests, mut found, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(it) if it.is_dir() => search(path, is_test, &mut seen, &mut tests, &mut found),
+            Ok(_) => tests.push(path.clone()),
+            Err(error) => found.push(unreadable(path, &error)),
+        }
+    }
+    tests.sort();
+    tests.dedup();
+    let mut files = Vec::new();
+    for path in tests {
+        match read_text(&path) {
+            Ok(text) => files.push(SourceFile { path: path.to_string_lossy().into_owned(), text }),
+            Err(problem) => found.push(*problem),
+        }
+    }
+    sort(&mut found);
+    if found.is_empty() { Ok(files) } else { Err(found) }
+}
+
+fn search(
+    folder: &Path,
+    wanted: fn(&str) -> bool,
+    seen: &mut HashSet<PathBuf>,
+    paths: &mut Vec<PathBuf>,
+    found: &mut Vec<Diagnostic>,
+) {
     // Links may lead in circles; the real path tells.
     let entries = fs::canonicalize(folder).and_then(|real| {
         if seen.insert(real) { fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() } else { Ok(Vec::new()) }
@@ -69,9 +98,9 @@ fn search(folder: &Path, seen: &mut HashSet<PathBuf>, paths: &mut Vec<PathBuf>, 
             continue;
         }
         match fs::metadata(&path) {
-            Ok(it) if it.is_dir() => search(&path, seen, paths, found),
-            Ok(_) if is_rules(&name) => paths.push(path),
-            Err(error) if is_rules(&name) => found.push(unreadable(&path, &error)),
+            Ok(it) if it.is_dir() => search(&path, wanted, seen, paths, found),
+            Ok(_) if wanted(&name) => paths.push(path),
+            Err(error) if wanted(&name) => found.push(unreadable(&path, &error)),
             _ => {}
         }
     }
@@ -80,6 +109,10 @@ fn search(folder: &Path, seen: &mut HashSet<PathBuf>, paths: &mut Vec<PathBuf>, 
 fn is_rules(name: &str) -> bool {
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
     stem.is_some_and(|stem| Path::new(stem).extension().is_none_or(|last| last != "test"))
+}
+
+fn is_test(name: &str) -> bool {
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
 /// The text of a file without a byte order mark.

@@ -3,4 +3,5 @@
 //! Always holds: what decides here is what decides in the service, so what is foretold is what happens; nothing here touches
 //! a real platform, and nothing asks a real clock.
 
+pub mod test;
 pub mod world;
