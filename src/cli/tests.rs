@@ -51,6 +51,9 @@ fn commands_and_flags_are_those_of_the_contract() {
         "fettle breakers",
         "fettle breakers --output json",
         "fettle breakers reset web-restart",
+        "fettle test",
+        "fettle test rules/ more.test.yaml --run fourth --output junit",
+        "fettle test --config fettle.yaml --output json",
     ] {
         assert!(parsed(line).is_ok(), "{line}");
     }

@@ -6,4 +6,5 @@
 pub mod explain;
 pub mod reach;
 pub mod replay;
+pub mod test;
 pub mod world;

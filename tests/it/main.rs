@@ -4,6 +4,8 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod agreement_replay;
 #[cfg(test)]
 mod alertmanager;

@@ -11,6 +11,7 @@ mod repeat;
 mod restart;
 mod select;
 mod start;
+mod unit;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ pub const ENDLESS: u64 = 900_000_000;
 /// Measures one group and adds its rows.
 type Group = fn(&Bench, &mut Table) -> Result<()>;
 
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("intake", intake::measure),
     ("decided", decided::measure),
     ("crowd", crowd::measure),
@@ -52,6 +53,7 @@ const GROUPS: [(&str, Group); 11] = [
     ("memory", memory::measure),
     ("start", start::measure),
     ("flood", flood::measure),
+    ("unit", unit::measure),
 ];
 
 /// The servers that all groups share.

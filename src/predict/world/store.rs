@@ -93,7 +93,7 @@ impl<D: Docker> World<D> {
     pub(super) fn store(&mut self, mut effort: Effort, remediation: Remediation, records: &[Record], calls: bool) {
         let before = Stage::of(&effort.remediation);
         self.write(&effort.target.clone(), records);
-        self.happened.extend(told(before, &remediation, records, self.now));
+        self.happened.extend(told(before, &remediation, records, self.now, self.tells));
         self.ledger.works(remediation.id, working_on(&effort.remediation), working_on(&remediation));
         self.ledger.runs(is_running(&effort.remediation), is_running(&remediation));
         let Some(due) = remediation.due() else {
