@@ -32,6 +32,8 @@ mod people;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod safety;
 #[cfg(test)]
 mod schema;

@@ -8,6 +8,7 @@ mod latency;
 mod memory;
 mod reaction;
 mod repeat;
+mod replay;
 mod restart;
 mod select;
 mod start;
@@ -50,6 +51,7 @@ const GROUPS: [(&str, Group); 12] = [
     ("restart", restart::measure),
     ("select", select::measure),
     ("repeat", repeat::measure),
+    ("replay", replay::measure),
     ("memory", memory::measure),
     ("start", start::measure),
     ("flood", flood::measure),
