@@ -5,7 +5,10 @@
 //! database opens, what an earlier process left behind is taken over and the engine starts.
 //!
 //! Stop (SIGTERM, SIGINT): not ready first; the engine stops in its order and gives back what it holds; the server stops
-//! last, so that every request that was taken is answered. A task that ends unasked stops the process with an error.
+//! last, so that every request that was taken is answered. A task that ends unasked stops the process with an error. The
+//! service manager is told of all this (`systemd.rs`), and that every task lives.
+
+pub mod systemd;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -26,7 +29,7 @@ use crate::engine::clock::{SystemClock, Time};
 use crate::engine::heartbeat::Expected;
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::rulebook::{Reload, RuleBook};
-use crate::engine::run::{Engine, Running, build, recover};
+use crate::engine::run::{Running, build, recover};
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::Retention;
 use crate::http::{self, Deps};
@@ -36,6 +39,7 @@ use crate::store::{self, late::Late};
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Alertmanager, Prometheus, Query, Upstream};
+use systemd::Systemd;
 
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
@@ -72,7 +76,8 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
         .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
     tell(&warnings);
-    let listener = TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).with_context(|| format!("listen on {} (setting `listen`)", config.listen))?;
     run(config, Arc::new(rules), metrics, time, listener).await
 }
 
@@ -131,13 +136,21 @@ async fn run(
     let mut serving = tokio::spawn(server);
     let stop = CancellationToken::new();
     tokio::spawn(rules.clone().watch(stop.clone()));
+    let systemd = Arc::new(Systemd::from_environment());
+    systemd.waiting("waiting for the database");
 
     // Cancel safe: opening again after a cancelled try changes nothing; the signals and the server keep what they have.
     let ended = {
         let mut signals = Signals::new()?;
         tokio::select! {
             opened = open(&config.database, &late, &shell, &readiness) => match opened {
-                Ok(()) => work(engine, &mut signals, &rules, &mut serving).await,
+                Ok(()) => {
+                    let running = engine.start();
+                    tokio::spawn(systemd.clone().watch(running.pulses(), stop.clone()));
+                    systemd.ready();
+                    tracing::info!("fettle is ready");
+                    work(running, &mut signals, &rules, &mut serving).await
+                }
                 Err(error) => Err(error),
             },
             () = signals.stop() => Ok(None),
@@ -145,6 +158,7 @@ async fn run(
         }
     };
     readiness.unmet(Condition::Serving, "shutting down");
+    systemd.stopping();
     stop.cancel();
     let ended = match ended {
         Ok(Some(running)) => {
@@ -186,13 +200,11 @@ async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readi
 
 /// Works until told to stop, then gives the engine back to be stopped.
 async fn work(
-    engine: Engine,
+    mut running: Running,
     signals: &mut Signals,
     rules: &RuleBook,
     serving: &mut tokio::task::JoinHandle<std::io::Result<()>>,
 ) -> anyhow::Result<Option<Running>> {
-    let mut running = engine.start();
-    tracing::info!("fettle is ready");
     loop {
         // Cancel safe: nothing is lost by waiting anew.
         tokio::select! {

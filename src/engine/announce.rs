@@ -13,6 +13,7 @@ use crate::core::announcement::AnnouncementName;
 use crate::core::time::{Timestamp, after, before};
 use crate::core::upstream::Announcement;
 use crate::engine::intake::chain;
+use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::store::model::Outgoing;
 use crate::telemetry::seldom::Seldom;
@@ -43,7 +44,7 @@ pub struct Announcer {
 
 impl Announcer {
     /// Delivers until `stop`, then once more what is due.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken, pulse: Pulse) {
         let Some(upstream) = self.shell.upstream.clone() else {
             stop.cancelled().await;
             return;
@@ -51,6 +52,7 @@ impl Announcer {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
+            pulse.again(ROUND);
             // Cancel safe: a notification that is not taken stays.
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -59,6 +61,7 @@ impl Announcer {
             }
             self.deliver(&*upstream).await;
         }
+        pulse.done();
     }
 
     async fn deliver(&self, upstream: &dyn Upstream) {

@@ -16,6 +16,7 @@ use crate::core::time::after;
 use crate::engine::drive::{blind, look};
 use crate::engine::execute::{call_lease, execute};
 use crate::engine::intake::chain;
+use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::engine::worker::DECISION_LEASE;
 use crate::store::StoreError;
@@ -24,6 +25,9 @@ use crate::telemetry::events;
 
 /// How often due loans are looked for. They wait for minutes at least, and a call under way is looked at every 2 s.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// How long one loan may take: the longest call that returns one, and the looks and the store around it.
+const ONE: Duration = Duration::from_mins(5);
 
 /// Loans claimed at once.
 const AT_ONCE: u32 = 8;
@@ -36,13 +40,17 @@ pub struct Loans {
 
 impl Loans {
     /// Works until `stop`; a call under way is let end.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken, pulse: Pulse) {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            pulse.again(ROUND);
             // Cancel safe: both keep nothing.
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {
+                    pulse.done();
+                    return;
+                }
                 _ = every.tick() => {}
             }
             let now = self.shell.time.now();
@@ -50,6 +58,7 @@ impl Loans {
             match self.shell.store.claim_loans(self.shell.owner, now, lease, AT_ONCE).await {
                 Ok(due) => {
                     for loan in due {
+                        pulse.again(ONE);
                         let id = loan.loan.id;
                         if let Err(error) = drive(&self.shell, loan).await {
                             tracing::warn!(loan.id = %id, error = %chain(&error), "a decision about a loan could not be stored");

@@ -4,6 +4,7 @@
 //! the database, Docker.
 
 pub mod clock;
+pub mod pulse;
 pub mod readiness;
 pub mod rulebook;
 pub mod shell;

@@ -21,6 +21,7 @@ use crate::core::remediation::outcome::Outcome;
 use crate::core::select::{Selected, select};
 use crate::core::time::{after, before};
 use crate::engine::intake::{Received, chain};
+use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::engine::worker::{DECISION_LEASE, Queue};
 use crate::store::StoreError;
@@ -57,6 +58,8 @@ pub struct Receiver {
     pub again: mpsc::Receiver<Vec<AlertState>>,
     /// Where new remediations go.
     pub queue: Queue,
+    /// Told of every round.
+    pub pulse: Pulse,
 }
 
 impl Receiver {
@@ -68,6 +71,7 @@ impl Receiver {
         self.overflow.store(true, Ordering::Release);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
+            self.pulse.again(ROUND);
             // Every arm is cancel safe: recv and tick keep what they did not give.
             tokio::select! {
                 taken = self.stored.recv_many(&mut batch, BATCH) => {
@@ -87,6 +91,7 @@ impl Receiver {
         while self.stored.recv_many(&mut batch, BATCH).await > 0 {
             self.take_in(std::mem::take(&mut batch)).await;
         }
+        self.pulse.done();
     }
 
     async fn take_in(&self, received: Vec<Received>) {
@@ -110,6 +115,7 @@ impl Receiver {
     /// Reads back what is pending for at least `age`, oldest first, until nothing is left.
     async fn catch_up(&self, age: Duration) {
         loop {
+            self.pulse.again(ROUND);
             let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
             // The store's own instants are compared, so a microsecond more includes those of this very instant.
             let until = after(before(self.shell.time.now(), age), Duration::from_micros(1));
@@ -175,6 +181,7 @@ impl Receiver {
         let ask = self.ask(notices);
         let think = |world: &World| receive(world, notices, &shell.settings, &mut || shell.time.new_id());
         for _ in 0..TRIES {
+            self.pulse.again(ROUND);
             match shell.store.receive(&ask, &think).await {
                 Ok(changes) => {
                     self.hand_on(changes, ask.lease_until.is_some()).await;

@@ -16,6 +16,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::time::{after, since};
 use crate::engine::drive::drive;
 use crate::engine::intake::chain;
+use crate::engine::pulse::Pulse;
 use crate::engine::shell::Shell;
 use crate::store::model::Claimed;
 
@@ -38,6 +39,10 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// Shortest pause between two claims when many are woken at once: a claim takes all that are due.
 const GAP: Duration = Duration::from_millis(20);
+
+/// How long a round may take: all places may be taken by decisions that wait for a Docker host that hangs, for a few looks
+/// of 5 s each, besides the store.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// How long work under way may take to end at shutdown.
 pub const DRAIN: Duration = Duration::from_secs(25);
@@ -100,12 +105,13 @@ pub fn worker(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> (Queue
 
 impl Worker {
     /// Works until `stop`, then lets what is under way end for at most [`DRAIN`].
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let anteroom = Arc::new(Semaphore::new(WAITING));
         let mut tasks = JoinSet::new();
         let (mut next, mut claimed_at) = (Instant::now(), Instant::now());
         while !stop.is_cancelled() {
+            pulse.again(ROUND);
             let Ok(place) = places.clone().acquire_owned().await else { break };
             // Cancel safe: recv, notified, sleep and cancelled keep what they did not give; join_next too.
             let due = tokio::select! {
@@ -144,6 +150,7 @@ impl Worker {
                 });
             }
         }
+        pulse.done();
         let drained = tokio::time::timeout(DRAIN, async {
             while let Some(ended) = tasks.join_next().await {
                 watch(ended);

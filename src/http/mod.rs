@@ -193,6 +193,7 @@ impl Routes {
             settings: deps.settings,
             time: deps.time.clone(),
             complaints: Seldom::default(),
+            readiness: deps.readiness.clone(),
         };
         let parts = health::Parts {
             store: deps.store.clone(),

@@ -1,7 +1,12 @@
-//! What fettle would do, before it does it: tools over the same core as the service.
+//! What fettle will do, told before it does it: tools over the same core as the service.
 //!
-//! Always holds: nothing here has an effect and nothing is stored; what is predicted is decided by the functions that
-//! decide in the service, on facts that are read and not taken.
+//! Always holds: what decides here is what decides in the service, so what is foretold is what happens; nothing here has an
+//! effect, nothing is stored, and nothing asks a real clock.
+//!
+//! [`explain`] asks about one alert or remediation as things stand, [`reach`] what the rules could touch at all; both look at
+//! what is really there, and read it only. `world` and [`replay`] run on a virtual clock and touch nothing real.
 
 pub mod explain;
 pub mod reach;
+pub mod replay;
+pub mod world;

@@ -10,7 +10,9 @@ mod around;
 mod columns;
 mod connect;
 mod error;
+pub mod history;
 pub mod instant;
+mod labels;
 pub mod late;
 pub mod model;
 pub mod postgres;
@@ -20,6 +22,7 @@ mod text;
 pub mod view;
 
 pub use connect::{open, open_to_read};
+pub use labels::recorded_labels;
 
 use async_trait::async_trait;
 use uuid::Uuid;

@@ -12,13 +12,12 @@ use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::announcement::Announcement;
-use crate::core::matcher::Op;
 use crate::core::receive::Notice;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::Remediation;
-use crate::core::rule::model::{Rule, Unless};
+use crate::core::rule::model::Rule;
 use crate::core::settings::Settings;
 use crate::core::surroundings::Surroundings;
 use crate::core::time::{Timestamp, before};
@@ -190,19 +189,11 @@ impl FactsAsk {
             unproven_since: before(now, settings.trip.map(|trip| trip.within).unwrap_or_default()),
             target: remediation.target.to_string(),
             key: remediation.key.clone(),
-            unless: rule.map(|rule| rule.unless.iter().map(|it| carried(it, own)).collect()).unwrap_or_default(),
+            unless: rule.map(|rule| rule.unless.iter().map(|it| it.carried(own)).collect()).unwrap_or_default(),
             unless_since: before(now, settings.freshness),
             now,
         }
     }
-}
-
-/// What an alert must carry to be meant, as far as the store can select by it: the core asks the rest.
-fn carried(unless: &Unless, own: &Labels) -> Labels {
-    let equal = unless.equal.iter().map(|label| (label.as_str(), own.get(label)));
-    let named = unless.matchers.iter().filter(|it| it.op() == Op::Equal).map(|it| (it.name(), it.value()));
-    // A label that is absent here must be absent there, which the store cannot say by a value.
-    equal.chain(named).filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// The answer.

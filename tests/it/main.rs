@@ -4,7 +4,11 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement_replay;
+#[cfg(test)]
 mod alertmanager;
+#[cfg(test)]
+mod check;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -18,6 +22,8 @@ mod explain;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod grafana;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod imports;
@@ -27,6 +33,10 @@ mod people;
 mod readme;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod stack;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

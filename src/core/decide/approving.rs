@@ -171,6 +171,8 @@ pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Re
         && answer.plan.as_deref() == Some(&*hash)
     {
         request.plan.approved = Some(Approved { id: answer.id, by: answer.by.clone(), hash });
+        // What is done is an act, whoever agreed to it: it counts where acts are counted.
+        request.plan.mode = Mode::Act;
         return turn.ask(Ask::Admit(Box::new(request)));
     }
     request.plan.approved = None;

@@ -14,6 +14,7 @@ mod breakers;
 mod connect;
 mod ended;
 mod facts;
+pub(super) mod history;
 mod inbox;
 mod ledger;
 mod loans;

@@ -12,6 +12,7 @@ mod breakers;
 mod connect;
 mod ended;
 mod facts;
+pub(super) mod history;
 mod inbox;
 mod ledger;
 mod loans;

@@ -19,6 +19,7 @@ use fettle::core::target::{Hosts, Target};
 use fettle::diagnostic::{Diagnostic, codes};
 use fettle::engine::clock::{SystemClock, Time};
 use fettle::engine::intake::{Received, intake};
+use fettle::engine::pulse::Pulses;
 use fettle::engine::readiness::{Condition, Readiness};
 use fettle::engine::rulebook::Reload;
 use fettle::engine::shell::Wake;
@@ -93,7 +94,7 @@ impl Setup {
         let readiness = Arc::new(Readiness::default());
         let (intake, writer) = intake(late.clone(), time.clone(), onward, Arc::default(), readiness.clone());
         let stop = CancellationToken::new();
-        tokio::spawn(writer.run(stop.clone()));
+        tokio::spawn(writer.run(stop.clone(), Pulses::of(&["writer"]).pulse(0)));
         if !self.without_database {
             let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
             late.open(store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
