@@ -117,7 +117,9 @@ fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
         of_settings.extend(unknown_variables());
         found.append(&mut of_settings);
     } else if unread {
-        hint("the configuration has errors, so what depends on it was not checked; `fettle check` without a PATH shows them");
+        hint(
+            "the configuration has errors, so what depends on it was not checked; `fettle check` without a PATH shows them",
+        );
     }
     let files = gathered.rules.len() + usize::from(own_settings);
     let rules = check_rules(&config, gathered.rules, unread, history, &mut found);

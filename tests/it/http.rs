@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod bodies;
 mod breakers;
+mod explain;
 mod pauses;
 pub mod proposals;
 mod reading;

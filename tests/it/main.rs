@@ -20,6 +20,8 @@ mod crash_points;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod grafana;

@@ -52,7 +52,6 @@ fn asked(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'_>) -> Res
         let Decision { remediation, ask, .. } = decide(then, facts, event);
         then = remediation;
         event = match ask {
-            Ask::Nothing => return Ok(then),
             Ask::Find(_) => {
                 Event::Found(known.looked.ok_or("what comes of it is not known: Docker was not asked")?.clone())
             }
@@ -64,7 +63,7 @@ fn asked(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'_>) -> Res
                 Err(refusal) => Event::Refused(refusal),
                 Ok(admitted) => return Ok(begin(then, admitted, facts.rule, facts.settings).0),
             },
-            Ask::Look { .. } | Ask::Perform => return Ok(then),
+            Ask::Nothing | Ask::Look { .. } | Ask::Perform => return Ok(then),
         };
     }
 }

@@ -36,7 +36,14 @@ fn bounded(folder: &Path, words: &[&str]) -> (Option<i32>, Vec<String>) {
 
 fn places(said: &Said) -> Vec<String> {
     let found: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("no JSON: {}{}", said.out, said.err));
-    let place = |it: &Value| format!("{}:{} {}", it["file"].as_str().unwrap_or_default(), it["line"], it["code"].as_str().unwrap_or_default());
+    let place = |it: &Value| {
+        format!(
+            "{}:{} {}",
+            it["file"].as_str().unwrap_or_default(),
+            it["line"],
+            it["code"].as_str().unwrap_or_default()
+        )
+    };
     found.as_array().expect("a list").iter().map(place).collect()
 }
 
@@ -44,7 +51,8 @@ fn places(said: &Said) -> Vec<String> {
 fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
     let bomb = {
         let mut text = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for (new, old) in ["b", "c", "d", "e", "f", "g", "h", "i"].iter().zip(["a", "b", "c", "d", "e", "f", "g", "h"]) {
+        for (new, old) in ["b", "c", "d", "e", "f", "g", "h", "i"].iter().zip(["a", "b", "c", "d", "e", "f", "g", "h"])
+        {
             text += &format!("{new}: &{new} [{}]\n", vec![format!("*{old}"); 9].join(", "));
         }
         text
@@ -52,7 +60,11 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
     let long = format!("version: 1\nrules: []\n# {}\n", "x".repeat(9 << 20));
     let cases: [(&str, String, &[&str]); 17] = [
         ("bomb", bomb, &["a.yaml:2 F002"]),
-        ("quadratic", format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(30_000), "*a, ".repeat(30_000)), &["a.yaml:2 F002"]),
+        (
+            "quadratic",
+            format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(30_000), "*a, ".repeat(30_000)),
+            &["a.yaml:2 F002"],
+        ),
         ("deep flow", "[".repeat(100_000), &["a.yaml:1 F002"]),
         ("deep block", (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect(), &["F002"]),
         ("deep list", "- ".repeat(100_000), &["a.yaml:1 F002"]),
@@ -88,7 +100,9 @@ fn what_people_really_have_in_files_is_read() {
     let crlf = GOOD.replace('\n', "\r\n");
     let bom = format!("\u{feff}{GOOD}");
     let merged = "version: 1\nrules:\n  - &one {name: a, match: [a=b], target: {container: a}, steps: [restart]}\n  - {<<: *one, name: b, match: [c=d]}\n";
-    for (what, text) in [("crlf", crlf.as_str()), ("bom", &bom), ("merged", merged), ("no end of line", GOOD.trim_end())] {
+    for (what, text) in
+        [("crlf", crlf.as_str()), ("bom", &bom), ("merged", merged), ("no end of line", GOOD.trim_end())]
+    {
         let here = folder(&[("a.yaml", text)]);
         assert_eq!(bounded(here.path(), &["a.yaml", "--strict"]), (Some(0), vec![]), "{what}");
     }
@@ -143,8 +157,13 @@ fn pipes_devices_and_links_in_circles_are_no_files() {
 #[test]
 fn what_may_not_be_read_is_told_and_the_rest_is_checked() {
     use std::os::unix::process::CommandExt;
-    let here = folder(&[("rules/secret.yaml", GOOD), ("rules/wrong.yaml", "version: 2\nrules: []\n"), ("rules/closed/a.yaml", GOOD)]);
-    let mode = |path: &str, mode| fs::set_permissions(here.path().join(path), fs::Permissions::from_mode(mode)).expect("set");
+    let here = folder(&[
+        ("rules/secret.yaml", GOOD),
+        ("rules/wrong.yaml", "version: 2\nrules: []\n"),
+        ("rules/closed/a.yaml", GOOD),
+    ]);
+    let mode =
+        |path: &str, mode| fs::set_permissions(here.path().join(path), fs::Permissions::from_mode(mode)).expect("set");
     mode("", 0o755);
     mode("rules", 0o755);
     mode("rules/secret.yaml", 0o000);
