@@ -88,7 +88,7 @@ async fn run(
     time: Arc<Time>,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
-    let docker = Arc::new(docker(&config, &metrics).context("setting `hosts`")?);
+    let docker = Arc::new(docker(&config, Arc::new(Counted(metrics.clone()))).context("setting `hosts`")?);
     refuse_same_daemon(&docker).await?;
     let hosts: Vec<_> = config.hosts.iter().map(|host| host.name.as_str()).collect();
     metrics.hosts_loaded(&hosts, &OPS, &CODES);
@@ -121,6 +121,7 @@ async fn run(
         reload: rules.clone(),
         readiness: readiness.clone(),
         metrics,
+        upstream: shell.upstream.clone(),
         settings: shell.settings.clone(),
         auth: config.auth.clone(),
         limits: config.limits.clone(),
@@ -265,7 +266,8 @@ enum Told {
     Reload,
 }
 
-fn upstream(config: &Config) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
+/// Alertmanager, where one is configured; nothing is connected yet.
+pub(crate) fn upstream(config: &Config) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
     let Some(it) = &config.alertmanager else { return Ok(None) };
     Ok(Some(Arc::new(Alertmanager::new(it).context("setting `alertmanager`")?)))
 }
@@ -275,7 +277,8 @@ fn query(config: &Config) -> anyhow::Result<Option<Arc<dyn Query>>> {
     Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?)))
 }
 
-fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
+/// The configured Docker hosts; nothing is connected yet.
+pub(crate) fn docker(config: &Config, observer: Arc<dyn Observer>) -> anyhow::Result<Docker> {
     let hosts = config.hosts.iter().map(|host| {
         let tls = host.tls.as_ref().map(|tls| Tls {
             ca_file: tls.ca_file.clone(),
@@ -292,7 +295,7 @@ fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
         };
         (host.name.clone(), docker)
     });
-    Ok(Docker::new(hosts, Some(Pace::default()), Arc::new(Counted(metrics.clone())))?)
+    Ok(Docker::new(hosts, Some(Pace::default()), observer)?)
 }
 
 /// Counts every call to a Docker daemon.
@@ -322,7 +325,8 @@ async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings(config: &Config) -> Settings {
+/// The service's limits, as the core sees them.
+pub(crate) fn settings(config: &Config) -> Settings {
     let database = database_names(&config.database);
     Settings {
         storm: config.storm,

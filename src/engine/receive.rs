@@ -5,7 +5,7 @@
 //! error or a restart the same notifications are read back from the store. The order of arrival does not matter, because
 //! an alert ignores words received before the last one it took in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -203,24 +203,10 @@ impl Receiver {
 
     fn ask(&self, notices: &[Notice]) -> ReceiveAsk {
         let now = self.shell.time.now();
-        let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
-        let selected = || alerts().flat_map(|heard| &heard.selected);
-        let targets: HashSet<String> =
-            selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect();
-        let regress = selected().map(|it| it.rule.regress_window).max();
+        let ask = ReceiveAsk::about(notices, &self.shell.settings, self.shell.owner, now);
         // Born claimed only when the queue can take them all: the worker need not ask the store for them.
-        let room = self.queue.room() >= targets.len();
-        ReceiveAsk {
-            now,
-            take: notices.iter().filter_map(|notice| notice.notification).collect(),
-            fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
-            targets,
-            fixed_since: regress.map(|window| before(now, window)),
-            recent_since: self.shell.settings.storm.map(|storm| before(now, storm.within)),
-            recent_limit: self.shell.settings.storm.map_or(0, |storm| storm.targets),
-            owner: self.shell.owner,
-            lease_until: room.then(|| after(now, DECISION_LEASE)),
-        }
+        let room = self.queue.room() >= ask.targets.len();
+        ReceiveAsk { lease_until: room.then(|| after(now, DECISION_LEASE)), ..ask }
     }
 
     async fn hand_on(&self, changes: Changes, claimed: bool) {

@@ -46,6 +46,7 @@ use crate::platform::Platform;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::seldom::Seldom;
+use crate::upstream::Upstream;
 
 /// How long a request's head may take.
 const HEAD: Duration = Duration::from_secs(5);
@@ -66,8 +67,10 @@ pub struct Deps {
     pub intake: Intake,
     /// What fettle remembers.
     pub store: Arc<dyn Store>,
-    /// Where containers live; only pinged here.
+    /// Where containers live; only looked at here.
     pub platform: Arc<dyn Platform>,
+    /// Alertmanager, where one is configured; only read here.
+    pub upstream: Option<Arc<dyn Upstream>>,
     /// The rules in force.
     pub rules: Arc<ArcSwap<RuleSet>>,
     /// Loads them again.
@@ -150,6 +153,7 @@ struct Routes {
     metrics_open: web::Data<admin::MetricsOpen>,
     parts: web::Data<health::Parts>,
     control: web::Data<api::Control>,
+    oracle: web::Data<api::Oracle>,
 }
 
 impl Routes {
@@ -159,6 +163,18 @@ impl Routes {
         metrics.senders_loaded(&deps.auth.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>());
         let Limits { body_bytes, senders, .. } = deps.limits;
         let door = webhook::Door::new(gate.clone(), intake.clone(), metrics.clone(), body_bytes, senders);
+        let oracle = api::Oracle::new(
+            api::Parts {
+                store: deps.store.clone(),
+                platform: deps.platform.clone(),
+                upstream: deps.upstream,
+                rules: deps.rules.clone(),
+                hosts: deps.hosts.clone(),
+                settings: deps.settings.clone(),
+                time: deps.time.clone(),
+            },
+            body_bytes,
+        );
         let control = api::Control {
             store: deps.store.clone(),
             rules: deps.rules.clone(),
@@ -200,6 +216,7 @@ impl Routes {
             metrics_open: web::Data::new(admin::MetricsOpen(deps.auth.metrics_open)),
             parts: web::Data::new(parts),
             control: web::Data::new(control),
+            oracle: web::Data::new(oracle),
         }
     }
 
@@ -214,6 +231,7 @@ impl Routes {
             .app_data(self.metrics_open.clone())
             .app_data(self.parts.clone())
             .app_data(self.control.clone())
+            .app_data(self.oracle.clone())
             .service(web::resource("/webhook").route(web::route().to(webhook::webhook)))
             .service(read("/-/healthy").route(get().to(admin::healthy)))
             .service(read("/-/ready").route(get().to(admin::ready)))
@@ -226,6 +244,8 @@ impl Routes {
             .service(read("/api/v1/actions").route(get().to(api::actions)))
             .service(read("/api/v1/alerts").route(get().to(api::alerts)))
             .service(read("/api/v1/rules").route(get().to(api::rules)))
+            .service(write("/api/v1/explain").route(web::post().to(api::explain)))
+            .service(read("/api/v1/reach").route(get().to(api::reach)))
             .service(write("/api/v1/remediations/{id}/approve").route(web::post().to(api::approve)))
             .service(write("/api/v1/remediations/{id}/reject").route(web::post().to(api::reject)))
             .service(write("/api/v1/remediations/{id}/cancel").route(web::post().to(api::cancel)))

@@ -33,6 +33,10 @@ pub trait Platform: Send + Sync {
     /// bounded in size and in time. What cannot be had is said in its place; nothing fails for it.
     async fn evidence(&self, target: &Target, pin: &Pin, log_lines: u32) -> Value;
 
+    /// The names of what is there, by host: containers, Compose services, Swarm services, disks, each as a target that
+    /// [`find`](Platform::find) finds. Looks only; bounded in number and in time.
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)>;
+
     /// Whether each host answers, by name, for health and readiness. Two names of one daemon are found out here: the
     /// later one is [`PlatformError::SameDaemon`].
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)>;

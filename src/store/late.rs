@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
 };
 use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
 use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
+use crate::core::remediation::state::Remediation;
 use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 
@@ -64,6 +65,8 @@ forward! {
     fn pending(&self, before: Timestamp, limit: u32) -> Vec<StoredNotification>;
     fn backlog(&self) -> u64;
     fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Changes;
+    fn foresee(&self, ask: &ReceiveAsk) -> World;
+    fn remediation(&self, id: Uuid) -> Option<Remediation>;
     fn waiting(&self, limit: u32) -> Vec<AlertState>;
     fn claim(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Claimed>;
     fn next_due(&self, now: Timestamp) -> Option<Timestamp>;

@@ -10,7 +10,9 @@ mod around;
 mod columns;
 mod connect;
 mod error;
+pub mod history;
 pub mod instant;
+mod labels;
 pub mod late;
 pub mod model;
 pub mod postgres;
@@ -19,7 +21,8 @@ pub mod sqlite;
 mod text;
 pub mod view;
 
-pub use connect::open;
+pub use connect::{open, open_to_read};
+pub use labels::recorded_labels;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -28,6 +31,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::Refusal;
+use crate::core::remediation::state::Remediation;
 use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 use model::{
@@ -69,6 +73,13 @@ pub trait Store: Send + Sync {
     /// Takes notifications in: claims them, reads what is known, lets `think` decide, writes what it says. Alerts are
     /// locked meanwhile. `Conflict` when somebody else wrote the same rows first; the caller tries again.
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError>;
+
+    /// What is known of everything that `ask` is about, as [`receive`](Store::receive) would read it now: nothing is taken,
+    /// locked or written. For predictions.
+    async fn foresee(&self, ask: &ReceiveAsk) -> Result<World, StoreError>;
+
+    /// A remediation as it is stored.
+    async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError>;
 
     /// Candidates that wait for another remediation of their target which is closed by now.
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError>;

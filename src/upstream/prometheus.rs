@@ -1,4 +1,4 @@
-//! Prometheus' HTTP API: one instant query, and what its answer proves.
+//! Prometheus' HTTP API: one instant query, and what its answer proves; [`range`] asks for a stretch of time.
 //!
 //! A condition holds when its query gives something, as in an alerting rule: `up{job="x"} == 1` gives the series that are
 //! up, or nothing. What is no number (NaN, a histogram) proves nothing, and neither does an answer that the server itself
@@ -6,6 +6,8 @@
 //!
 //! An instant query sees samples up to five minutes old, so what is asked right after an effect may show the time before
 //! it. Whoever asks waits for a scrape first.
+
+pub mod range;
 
 use std::time::Duration;
 

@@ -4,7 +4,11 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement_replay;
+#[cfg(test)]
 mod alertmanager;
+#[cfg(test)]
+mod check;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -16,6 +20,8 @@ mod docker;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod grafana;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod imports;
@@ -25,6 +31,8 @@ mod people;
 mod readme;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod stack;
 #[cfg(test)]

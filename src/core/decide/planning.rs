@@ -64,17 +64,22 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> De
         return refuse(turn, refusal);
     }
     let Found::One(sight) = found else { return turn.done() };
-    let effect = match Effect::of(&step.action, sight) {
-        Err(not) => {
-            let detail = json!({"seen": sight.describe()});
-            return refuse(turn, Refusal { guard: Guard::NotScalable, until: None, why: not.0, detail });
-        }
+    let effect = match effect(step, sight) {
+        Err(refusal) => return refuse(turn, refusal),
         Ok(effect) => effect,
     };
     match dependents(&turn, step, sight) {
         Err(refusal) => refuse(turn, refusal),
         Ok(dependents) => plan(turn, rule, step, sight, effect, &dependents),
     }
+}
+
+/// What the step means for what was seen; `not_scalable` when it means nothing.
+pub(super) fn effect(step: &Step, sight: &Sight) -> Result<Effect, Refusal> {
+    Effect::of(&step.action, sight).map_err(|not| {
+        let detail = json!({"seen": sight.describe()});
+        Refusal { guard: Guard::NotScalable, until: None, why: not.0, detail }
+    })
 }
 
 /// What somebody else did since `pin` was noted, and what there is now.
@@ -94,7 +99,11 @@ fn same_kind(pin: &Pin, sight: &Sight) -> bool {
 }
 
 /// The containers that are restarted after it, each allowed twice by itself; else the whole step is refused.
-fn dependents<'s>(turn: &Turn<'_>, step: &Step, sight: &'s Sight) -> Result<Vec<(Target, &'s Container)>, Refusal> {
+pub(super) fn dependents<'s>(
+    turn: &Turn<'_>,
+    step: &Step,
+    sight: &'s Sight,
+) -> Result<Vec<(Target, &'s Container)>, Refusal> {
     let (Action::Restart { dependents: Some(wanted), .. }, Some(container)) = (&step.action, sight.container()) else {
         return Ok(Vec::new());
     };
@@ -139,6 +148,19 @@ fn plan(
     dependents: &[(Target, &Container)],
 ) -> Decision {
     turn.remediation.key = Some(sight.key());
+    let request = request(&mut turn, rule, step, sight, effect, dependents);
+    approving::agreed(turn, step, sight, request)
+}
+
+/// The effect as it is planned, with the limits that it must keep.
+pub(super) fn request(
+    turn: &mut Turn<'_>,
+    rule: &Rule,
+    step: &Step,
+    sight: &Sight,
+    effect: Effect,
+    dependents: &[(Target, &Container)],
+) -> Request {
     let mode = turn.mode();
     let target = turn.remediation.target.clone();
     let attempt = Attempt {
@@ -161,19 +183,18 @@ fn plan(
                 ..attempt.clone()
             };
             let sight = Sight::from((*container).clone());
-            (attempt, ask(&turn, rule, target, &sight, mode))
+            (attempt, ask(turn, rule, target, &sight, mode))
         })
         .collect();
-    let request = Request {
-        ask: ask(&turn, rule, &target, sight, mode),
+    Request {
+        ask: ask(turn, rule, &target, sight, mode),
         plan: Plan { attempt, key: sight.key(), mode, approved: None, restore: step.restore },
         also,
         cooldown: rule.cooldown,
         in_flight: turn.facts.settings.in_flight,
         trip: turn.facts.settings.trip,
         proposing: None,
-    };
-    approving::agreed(turn, step, sight, request)
+    }
 }
 
 fn ask(turn: &Turn<'_>, rule: &Rule, target: &Target, sight: &Sight, mode: Mode) -> LedgerAsk {

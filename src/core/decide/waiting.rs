@@ -77,10 +77,16 @@ fn pinned(mut turn: Turn<'_>, found: Result<Found, Blind>) -> Decision {
 /// What the current step must see.
 pub(super) fn wanted(turn: &Turn<'_>) -> Wanted {
     let step = turn.facts.rule.and_then(|rule| rule.steps.get(turn.remediation.rung));
-    step.map_or_else(Wanted::default, |step| Wanted {
+    step.map_or_else(Wanted::default, wanted_by)
+}
+
+/// What must be seen for a step.
+#[must_use]
+pub fn wanted_by(step: &Step) -> Wanted {
+    Wanted {
         replicas: step.action.scales(),
         dependents: matches!(step.action, Action::Restart { dependents: Some(_), .. }),
-    })
+    }
 }
 
 pub(super) fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {

@@ -220,6 +220,29 @@ pub struct Approved {
 }
 
 impl Remediation {
+    /// One that nothing was done about yet: opened at `now` by `rule`, for what `alert` is about.
+    #[must_use]
+    pub fn new(id: Uuid, rule: &str, target: Target, alert: Opener, now: Timestamp) -> Self {
+        Self {
+            id,
+            rule: rule.to_owned(),
+            target,
+            alert,
+            opened_at: now,
+            rung: 0,
+            attempts: 0,
+            blind: 0,
+            pin: None,
+            tried: None,
+            key: None,
+            told: false,
+            announced_until: None,
+            answered: None,
+            last_action: None,
+            state: State::Held { until: now },
+        }
+    }
+
     /// The state's name.
     #[must_use]
     pub fn state_name(&self) -> StateName {

@@ -4,6 +4,7 @@
 mod answers;
 mod breakers;
 mod control;
+mod explain;
 mod pauses;
 mod query;
 mod rules;
@@ -18,12 +19,14 @@ use super::auth::Viewer;
 use super::problem::Problem;
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::state::StateName;
+use crate::predict::explain::Now;
 use crate::store::Store;
 use crate::store::view::{ActionFilter, AlertFilter, RemediationFilter, Story};
 
 pub(super) use self::answers::{approve, cancel, reject};
 pub(super) use self::breakers::{breakers, reset, since as unproven_since, stands as breaker_stands};
 pub(super) use self::control::{Control, bodies};
+pub(super) use self::explain::{Oracle, Parts, explain, reach};
 pub(super) use self::pauses::{pause, pauses, resume};
 pub(super) use self::rules::rules;
 
@@ -51,12 +54,13 @@ pub(super) async fn remediations(_: Viewer, request: HttpRequest, store: Stored)
     Ok(HttpResponse::Ok().json(found))
 }
 
-/// A story, with what is proposed while it waits for a person.
+/// A story, with what is proposed while it waits for a person, and what it is about to do while it is open.
 #[derive(Serialize)]
 struct Told {
     #[serde(flatten)]
     story: Story,
     proposal: Option<Value>,
+    now: Option<Now>,
 }
 
 fn unknown() -> Problem {
@@ -64,11 +68,15 @@ fn unknown() -> Problem {
 }
 
 /// `GET /api/v1/remediations/{id}`
-pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored) -> Answer {
+pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored, oracle: web::Data<Oracle>) -> Answer {
     let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
     let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
-    let told = found.map(|story| Told { proposal: answers::proposal(&story), story });
-    told.map(|told| HttpResponse::Ok().json(told)).ok_or_else(unknown)
+    let story = found.ok_or_else(unknown)?;
+    let now = match story.remediation.closed_at {
+        None => oracle.now(id).await,
+        Some(_) => None,
+    };
+    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&story), story, now }))
 }
 
 /// `GET /api/v1/actions`

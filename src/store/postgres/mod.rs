@@ -14,6 +14,7 @@ mod breakers;
 mod connect;
 mod ended;
 mod facts;
+pub(super) mod history;
 mod inbox;
 mod ledger;
 mod loans;
@@ -36,13 +37,14 @@ use uuid::Uuid;
 use super::error::During;
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
 };
 use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
 use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
+use crate::core::remediation::state::Remediation;
 use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 
@@ -69,7 +71,8 @@ pub struct Postgres {
     /// Of its own, so that no amount of deciding keeps a sender waiting for a connection.
     inbox: PgPool,
     admitting: Mutex<()>,
-    presence: presence::Presence,
+    /// `None` of one who only reads.
+    presence: Option<presence::Presence>,
 }
 
 #[async_trait]
@@ -100,6 +103,14 @@ impl Store for Postgres {
 
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
         on_connection!(self.pool, receive::receive(ask, think))
+    }
+
+    async fn foresee(&self, ask: &ReceiveAsk) -> Result<World, StoreError> {
+        on_connection!(self.pool, world::foresee(ask))
+    }
+
+    async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+        on_connection!(self.pool, read::remediation(id))
     }
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
@@ -264,6 +275,8 @@ impl Store for Postgres {
     async fn close(&self) {
         self.inbox.close().await;
         self.pool.close().await;
-        self.presence.end().await;
+        if let Some(presence) = &self.presence {
+            presence.end().await;
+        }
     }
 }

@@ -12,6 +12,7 @@ mod breakers;
 mod connect;
 mod ended;
 mod facts;
+pub(super) mod history;
 mod inbox;
 mod ledger;
 mod loans;
@@ -34,13 +35,14 @@ use uuid::Uuid;
 
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
 };
 use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
 use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
+use crate::core::remediation::state::Remediation;
 use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 
@@ -93,6 +95,14 @@ impl Store for Sqlite {
 
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
         self.watched(receive::receive(&self.writer, ask, think).await)
+    }
+
+    async fn foresee(&self, ask: &ReceiveAsk) -> Result<World, StoreError> {
+        world::foresee(&self.readers, ask).await
+    }
+
+    async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+        read::remediation(&self.readers, id).await
     }
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {

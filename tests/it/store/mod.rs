@@ -5,6 +5,7 @@ mod audit;
 mod breakers;
 mod facts;
 mod fixture;
+mod history;
 mod inbox;
 mod ledger;
 mod loans;

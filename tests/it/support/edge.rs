@@ -115,6 +115,7 @@ impl Setup {
             reload: reload.clone(),
             readiness: readiness.clone(),
             metrics: metrics.clone(),
+            upstream: None,
             settings: settings(),
             auth: self.auth,
             limits: self.limits,
@@ -292,6 +293,10 @@ impl Platform for Docker {
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
         json!({})
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        vec![("node-a".to_owned(), Err(unreachable()))]
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

@@ -11,6 +11,7 @@ use fettle::core::alert::episode::AlertState;
 use fettle::core::effect::Effect;
 use fettle::core::remediation::loan::Loan;
 use fettle::core::remediation::record::Record;
+use fettle::core::remediation::state::Remediation;
 use fettle::core::sight::{Found, Pin, Sight, Wanted};
 use fettle::core::surroundings::{Answer, Breaker, Pause, Storm};
 use fettle::core::target::Target;
@@ -18,7 +19,7 @@ use fettle::core::time::Timestamp;
 use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
 };
 use fettle::store::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story,
@@ -99,6 +100,10 @@ impl Platform for FusedPlatform {
         self.inner.evidence(target, pin, log_lines).await
     }
 
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        self.inner.targets().await
+    }
+
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         self.inner.ping().await
     }
@@ -153,6 +158,8 @@ fused! {
         fn latest(&self) -> Option<Timestamp>;
         fn pending(&self, before: Timestamp, limit: u32) -> Vec<StoredNotification>;
         fn backlog(&self) -> u64;
+        fn foresee(&self, ask: &ReceiveAsk) -> World;
+        fn remediation(&self, id: Uuid) -> Option<Remediation>;
         fn waiting(&self, limit: u32) -> Vec<AlertState>;
         fn claim(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Claimed>;
         fn next_due(&self, now: Timestamp) -> Option<Timestamp>;

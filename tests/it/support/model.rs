@@ -82,6 +82,11 @@ impl Platform for Model {
         json!({})
     }
 
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        let web = Target::Container { host: "local".into(), name: "web".into() };
+        vec![("local".to_owned(), Ok(vec![web]))]
+    }
+
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         vec![("local".to_owned(), Ok(()))]
     }

@@ -16,8 +16,8 @@ const CHANGES: &[Change] = &[
     ("decide/planning.rs", "row.spends = true;", "row.spends = attempt.dependent.is_some();"),
     (
         "guard/mod.rs",
-        "[tripped::still, cooldown::check, in_flight::check, budget::check]",
-        "[tripped::still, cooldown::check, in_flight::check, in_flight::check]",
+        "(Guard::Budget, Needs::Store, budget::check, budget::basis),",
+        "(Guard::Budget, Needs::Store, in_flight::check, budget::basis),",
     ),
     (
         "guard/in_flight.rs",

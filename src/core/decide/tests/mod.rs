@@ -10,4 +10,5 @@ mod people;
 mod properties;
 mod rails;
 mod reloads;
+mod surveys;
 mod waiting;
