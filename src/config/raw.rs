@@ -41,6 +41,10 @@ shape! {
         prometheus = "prometheus",
         /// The alert that always fires; none is expected.
         heartbeat = "heartbeat",
+        /// `FETTLE_HEARTBEAT_FILE`; a file that says every 30 s that this process lives, none.
+        heartbeat_file = "heartbeat_file",
+        /// `FETTLE_METRICS_FILE`; a file with its figures, written as often, none.
+        metrics_file = "metrics_file",
     }
 }
 

@@ -30,8 +30,7 @@ impl Known {
     /// Reads it: one round trip to the store.
     pub(super) async fn read(shell: &Shell, remediation: &Remediation) -> Result<Self, StoreError> {
         let now = shell.time.now();
-        let rules = shell.rules.load();
-        let rule = rules.get(&remediation.rule);
+        let rule = remediation.rule_in(&shell.rules.load());
         let own = &remediation.alert.labels;
         let ask = FactsAsk {
             remediation: remediation.id,

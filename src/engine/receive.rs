@@ -43,7 +43,7 @@ const ORPHAN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Tries when somebody else writes the same rows at the same time.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 
 /// The task that takes notifications in.
 pub struct Receiver {
@@ -194,26 +194,12 @@ impl Receiver {
         false
     }
 
+    /// Born claimed only when the queue can take them all: the worker need not ask the store for them.
     fn ask(&self, notices: &[Notice]) -> ReceiveAsk {
-        let now = self.shell.time.now();
-        let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
-        let selected = || alerts().flat_map(|heard| &heard.selected);
-        let targets: HashSet<String> =
-            selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect();
-        let regress = selected().map(|it| it.rule.regress_window).max();
-        // Born claimed only when the queue can take them all: the worker need not ask the store for them.
-        let room = self.queue.room() >= targets.len();
-        ReceiveAsk {
-            now,
-            take: notices.iter().filter_map(|notice| notice.notification).collect(),
-            fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
-            targets,
-            fixed_since: regress.map(|window| before(now, window)),
-            recent_since: self.shell.settings.storm.map(|storm| before(now, storm.within)),
-            recent_limit: self.shell.settings.storm.map_or(0, |storm| storm.targets),
-            owner: self.shell.owner,
-            lease_until: room.then(|| after(now, DECISION_LEASE)),
-        }
+        let ask = asking(&self.shell, notices);
+        let room = self.queue.room() >= ask.targets.len();
+        let lease_until = room.then(|| after(ask.now, DECISION_LEASE));
+        ReceiveAsk { lease_until, ..ask }
     }
 
     async fn hand_on(&self, changes: Changes, claimed: bool) {
@@ -242,5 +228,26 @@ impl Receiver {
         if unclaimed {
             self.shell.wake.notify_one();
         }
+    }
+}
+
+/// What must be read before these notices can be thought about; what they open is nobody's yet.
+pub(super) fn asking(shell: &Shell, notices: &[Notice]) -> ReceiveAsk {
+    let now = shell.time.now();
+    let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
+    let selected = || alerts().flat_map(|heard| &heard.selected);
+    let targets: HashSet<String> =
+        selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect();
+    let regress = selected().map(|it| it.rule.regress_window).max();
+    ReceiveAsk {
+        now,
+        take: notices.iter().filter_map(|notice| notice.notification).collect(),
+        fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
+        targets,
+        fixed_since: regress.map(|window| before(now, window)),
+        recent_since: shell.settings.storm.map(|storm| before(now, storm.within)),
+        recent_limit: shell.settings.storm.map_or(0, |storm| storm.targets),
+        owner: shell.owner,
+        lease_until: None,
     }
 }

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod by_hand;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash;
@@ -19,6 +21,8 @@ mod faults;
 mod http;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
@@ -35,3 +39,5 @@ mod support;
 mod support_holds;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod watch_files;

@@ -308,22 +308,6 @@ fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing
 }
 
 fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timestamp) -> Remediation {
-    Remediation {
-        id,
-        rule: rule.name.clone(),
-        target,
-        alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() },
-        opened_at: now,
-        rung: 0,
-        attempts: 0,
-        blind: 0,
-        pin: None,
-        tried: None,
-        key: None,
-        told: false,
-        announced_until: None,
-        answered: None,
-        last_action: None,
-        state: State::Held { until: now },
-    }
+    let opener = Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() };
+    Remediation::opened(id, &rule.name, target, opener, now)
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`postgres`]: one PostgreSQL for the run with a database per test, or a private one that can be killed.
 //! - [`docker`]: one Docker daemon for the run, [`image`]s without a registry, [`container`]s that go when dropped.
+//! - [`browser`]: a headless Chromium that clicks and types.
 //! - [`edge`]: the HTTP edge alone, spoken to byte by byte.
 //! - [`proxy`]: a TCP or unix-socket relay that can be cut, stalled, and made to lose answers.
 //! - [`server`]: how a server is found, started once, shared by test processes and ended with the run.
@@ -10,6 +11,7 @@
 //!
 //! It never skips. What is missing on the machine fails the test with the line to type.
 
+pub mod browser;
 pub mod container;
 pub mod docker;
 pub mod edge;
