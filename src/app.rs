@@ -5,7 +5,10 @@
 //! database opens, what an earlier process left behind is taken over and the engine starts.
 //!
 //! Stop (SIGTERM, SIGINT): not ready first; the engine stops in its order and gives back what it holds; the server stops
-//! last, so that every request that was taken is answered. A task that ends unasked stops the process with an error.
+//! last, so that every request that was taken is answered. A task that ends unasked stops the process with an error. The
+//! service manager is told of all this (`systemd.rs`), and that every task lives.
+
+pub mod systemd;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -28,7 +31,7 @@ use crate::engine::heartbeat::Expected;
 use crate::engine::host::{Latest, Sampler};
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::rulebook::{Reload, RuleBook};
-use crate::engine::run::{Engine, Running, build, recover};
+use crate::engine::run::{Running, build, recover};
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::Retention;
 use crate::engine::watch_files::WatchFiles;
@@ -39,6 +42,7 @@ use crate::store::{self, late::Late};
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Alertmanager, Prometheus, Query, Upstream};
+use systemd::Systemd;
 
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
@@ -84,7 +88,8 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
         .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
     tell(&warnings);
-    let listener = TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).with_context(|| format!("listen on {} (setting `listen`)", config.listen))?;
     run(config, Arc::new(rules), metrics, time, listener).await
 }
 
@@ -95,7 +100,7 @@ async fn run(
     time: Arc<Time>,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
-    let docker = Arc::new(docker(&config, &metrics).context("setting `hosts`")?);
+    let docker = Arc::new(docker(&config, Arc::new(Counted(metrics.clone()))).context("setting `hosts`")?);
     refuse_same_daemon(&docker).await?;
     let hosts: Vec<_> = config.hosts.iter().map(|host| host.name.as_str()).collect();
     metrics.hosts_loaded(&hosts, &OPS, &CODES);
@@ -113,8 +118,8 @@ async fn run(
         owner: Uuid::now_v7(),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
-        upstream: upstream(&config)?,
-        query: query(&config)?,
+        upstream: upstream(&config, Some(&metrics))?,
+        query: query(&config, &metrics)?,
     });
     let retention = Retention { notifications: config.retention.notifications, audit: config.retention.audit };
     let heartbeat =
@@ -134,6 +139,7 @@ async fn run(
         reload: rules.clone(),
         readiness: readiness.clone(),
         metrics,
+        upstream: shell.upstream.clone(),
         settings: shell.settings.clone(),
         auth: config.auth.clone(),
         limits: config.limits.clone(),
@@ -151,13 +157,21 @@ async fn run(
     let server = http::serve(deps, listener)?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
+    let systemd = Arc::new(Systemd::from_environment());
+    systemd.waiting("waiting for the database");
 
     // Cancel safe: opening again after a cancelled try changes nothing; the signals and the server keep what they have.
     let ended = {
         let mut signals = Signals::new()?;
         tokio::select! {
             opened = open(&config.database, &late, &shell, &readiness) => match opened {
-                Ok(()) => work(engine, &mut signals, &rules, &mut serving).await,
+                Ok(()) => {
+                    let running = engine.start();
+                    tokio::spawn(systemd.clone().watch(running.pulses(), stop.clone()));
+                    systemd.ready();
+                    tracing::info!("fettle is ready");
+                    work(running, &mut signals, &rules, &mut serving).await
+                }
                 Err(error) => Err(error),
             },
             () = signals.stop() => Ok(None),
@@ -165,6 +179,7 @@ async fn run(
         }
     };
     readiness.unmet(Condition::Serving, "shutting down");
+    systemd.stopping();
     stop.cancel();
     let ended = match ended {
         Ok(Some(running)) => {
@@ -208,13 +223,11 @@ async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readi
 
 /// Works until told to stop, then gives the engine back to be stopped.
 async fn work(
-    engine: Engine,
+    mut running: Running,
     signals: &mut Signals,
     rules: &RuleBook,
     serving: &mut tokio::task::JoinHandle<std::io::Result<()>>,
 ) -> anyhow::Result<Option<Running>> {
-    let mut running = engine.start();
-    tracing::info!("fettle is ready");
     loop {
         // Cancel safe: nothing is lost by waiting anew.
         tokio::select! {
@@ -308,17 +321,23 @@ fn data_folder(database: &Database) -> PathBuf {
     parent.map_or_else(here, std::path::Path::to_path_buf)
 }
 
-fn upstream(config: &Config) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
+/// Alertmanager, where one is configured; nothing is connected yet. Its answers are counted where there is somebody to read it.
+pub(crate) fn upstream(config: &Config, metrics: Option<&Arc<Metrics>>) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
     let Some(it) = &config.alertmanager else { return Ok(None) };
-    Ok(Some(Arc::new(Alertmanager::new(it).context("setting `alertmanager`")?)))
+    let client = Alertmanager::new(it).context("setting `alertmanager`")?;
+    Ok(Some(Arc::new(match metrics {
+        Some(metrics) => client.counted(metrics),
+        None => client,
+    })))
 }
 
-fn query(config: &Config) -> anyhow::Result<Option<Arc<dyn Query>>> {
+fn query(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<dyn Query>>> {
     let Some(it) = &config.prometheus else { return Ok(None) };
-    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?)))
+    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?.counted(metrics))))
 }
 
-fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
+/// The configured Docker hosts; nothing is connected yet.
+pub(crate) fn docker(config: &Config, observer: Arc<dyn Observer>) -> anyhow::Result<Docker> {
     let hosts = config.hosts.iter().map(|host| {
         let tls = host.tls.as_ref().map(|tls| Tls {
             ca_file: tls.ca_file.clone(),
@@ -335,7 +354,7 @@ fn docker(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Docker> {
         };
         (host.name.clone(), docker)
     });
-    Ok(Docker::new(hosts, Some(Pace::default()), Arc::new(Counted(metrics.clone())))?)
+    Ok(Docker::new(hosts, Some(Pace::default()), observer)?)
 }
 
 /// Counts every call to a Docker daemon.
@@ -365,7 +384,8 @@ async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings(config: &Config) -> Settings {
+/// The service's limits, as the core sees them.
+pub(crate) fn settings(config: &Config) -> Settings {
     let database = database_names(&config.database);
     Settings {
         storm: config.storm,

@@ -49,7 +49,7 @@
 //! |---|---|---|
 //! | core | [`core`] | itself and [`diagnostic`]'s plain types |
 //! | seams | [`store`], [`platform`], [`upstream`], [`telemetry`], [`config`], [`diagnostic`] | core; not each other, but for config, diagnostic and telemetry |
-//! | flow | [`engine`] | core and the seams |
+//! | flow | [`engine`], [`predict`] | core and the seams |
 //! | edge | [`http`], then [`app`], then [`cli`], then main | what is below, and the edge before it |
 //!
 //! `tests/it/imports.rs` holds the table against the source. The core has no async, no I/O, no clock and no randomness:
@@ -70,6 +70,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod http;
 pub mod platform;
+pub mod predict;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

@@ -12,7 +12,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Every variable of ours: the settings', and those that only the command line reads.
-const KNOWN: [&str; 38] = [
+pub const KNOWN: [&str; 38] = [
     "FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE",
     "FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME",
     "FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE",

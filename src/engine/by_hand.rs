@@ -17,7 +17,7 @@ use crate::core::remediation::state::Remediation;
 use crate::core::select::select;
 use crate::core::target::Target;
 use crate::engine::intake::chain;
-use crate::engine::receive::{TRIES, asking};
+use crate::engine::receive::TRIES;
 use crate::engine::shell::Shell;
 use crate::store::model::{Changes, ReceiveAsk};
 use crate::store::{StoreError, Think};
@@ -69,8 +69,9 @@ impl ByHand {
                 .filter(|heard| !heard.selected.is_empty())
                 .collect();
             if !alerts.is_empty() {
-                let notices = [Notice { notification: None, received_at: shell.time.now(), alerts }];
-                let ask = asking(shell, &notices);
+                let now = shell.time.now();
+                let notices = [Notice { notification: None, received_at: now, alerts }];
+                let ask = ReceiveAsk::about(&notices, &shell.settings, shell.owner, now);
                 let think =
                     |world: &World| receive(&again(world), &notices, &shell.settings, &mut || shell.time.new_id());
                 let changes = self.write(&ask, &think).await?;

@@ -4,6 +4,7 @@
 //! the database, Docker.
 
 pub mod clock;
+pub mod pulse;
 pub mod readiness;
 pub mod rulebook;
 pub mod shell;
@@ -20,6 +21,8 @@ mod drive;
 mod known;
 
 pub mod execute;
+
+mod late;
 
 pub mod loans;
 

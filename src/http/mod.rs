@@ -53,6 +53,7 @@ use crate::platform::Platform;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::seldom::Seldom;
+use crate::upstream::Upstream;
 
 /// How long a request's head may take.
 const HEAD: Duration = Duration::from_secs(5);
@@ -73,8 +74,10 @@ pub struct Deps {
     pub intake: Intake,
     /// What fettle remembers.
     pub store: Arc<dyn Store>,
-    /// Where containers live; only pinged here.
+    /// Where containers live; only looked at here.
     pub platform: Arc<dyn Platform>,
+    /// Alertmanager, where one is configured; only read here.
+    pub upstream: Option<Arc<dyn Upstream>>,
     /// The rules in force.
     pub rules: Arc<ArcSwap<RuleSet>>,
     /// Loads them again.
@@ -174,6 +177,7 @@ struct Routes {
     control: web::Data<api::Control>,
     streams: web::Data<stream::Streams>,
     shown: web::Data<api::Shown>,
+    oracle: web::Data<api::Oracle>,
 }
 
 impl Routes {
@@ -184,6 +188,18 @@ impl Routes {
         let Limits { body_bytes, senders, .. } = deps.limits;
         let door = webhook::Door::new(gate.clone(), intake.clone(), metrics.clone(), body_bytes, senders);
         let streams = stream::Streams::new(deps.store.clone(), deps.time.clone(), metrics.clone(), deps.stop.clone());
+        let oracle = api::Oracle::new(
+            api::Parts {
+                store: deps.store.clone(),
+                platform: deps.platform.clone(),
+                upstream: deps.upstream,
+                rules: deps.rules.clone(),
+                hosts: deps.hosts.clone(),
+                settings: deps.settings.clone(),
+                time: deps.time.clone(),
+            },
+            body_bytes,
+        );
         let control = api::Control {
             store: deps.store.clone(),
             rules: deps.rules.clone(),
@@ -205,6 +221,7 @@ impl Routes {
             settings: deps.settings,
             time: deps.time.clone(),
             complaints: Seldom::default(),
+            readiness: deps.readiness.clone(),
         };
         let parts = health::Parts {
             store: deps.store.clone(),
@@ -232,6 +249,7 @@ impl Routes {
             control: web::Data::new(control),
             streams: streams.into(),
             shown: web::Data::new(api::Shown { machine: deps.host, began: std::time::Instant::now() }),
+            oracle: web::Data::new(oracle),
         }
     }
 
@@ -253,6 +271,7 @@ impl Routes {
             .service(read("/style.css").route(get().to(page::style)))
             .service(read("/icon.svg").route(get().to(page::icon)))
             .service(read("/openapi.json").route(get().to(page::openapi)))
+            .app_data(self.oracle.clone())
             .service(web::resource("/webhook").route(web::route().to(webhook::webhook)))
             .service(read("/-/healthy").route(get().to(admin::healthy)))
             .service(read("/-/ready").route(get().to(admin::ready)))
@@ -272,6 +291,8 @@ impl Routes {
             .service(read("/api/v1/stream").route(get().to(stream::stream)))
             .service(read("/api/v1/alerts").route(get().to(api::alerts)))
             .service(read("/api/v1/rules").route(get().to(api::rules)))
+            .service(write("/api/v1/explain").route(web::post().to(api::explain)))
+            .service(read("/api/v1/reach").route(get().to(api::reach)))
             .service(write("/api/v1/remediations/{id}/approve").route(web::post().to(api::approve)))
             .service(write("/api/v1/remediations/{id}/reject").route(web::post().to(api::reject)))
             .service(write("/api/v1/remediations/{id}/cancel").route(web::post().to(api::cancel)))

@@ -18,6 +18,7 @@ use crate::core::settings::Settings;
 use crate::core::time::{Timestamp, before};
 use crate::engine::clock::Time;
 use crate::engine::intake::Intake;
+use crate::engine::readiness::Readiness;
 use crate::store::model::Spent;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -38,6 +39,7 @@ pub(super) struct Scrape {
     pub(super) settings: Settings,
     pub(super) time: Arc<Time>,
     pub(super) complaints: Seldom,
+    pub(super) readiness: Arc<Readiness>,
 }
 
 impl Scrape {
@@ -46,6 +48,7 @@ impl Scrape {
         self.metrics.intake_queue(self.intake.waiting());
         let up = tokio::time::timeout(PATIENCE, self.read()).await.unwrap_or(false);
         self.metrics.store_up(up);
+        self.metrics.ready(self.readiness.ready().is_ok());
         self.metrics.render()
     }
 

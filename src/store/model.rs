@@ -13,12 +13,15 @@ use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::announcement::Announcement;
+use crate::core::receive::Notice;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::{Record, Severity};
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::Remediation;
+use crate::core::rule::model::Rule;
+use crate::core::settings::Settings;
 use crate::core::surroundings::Surroundings;
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, before};
 
 /// A notification on its way in.
 #[derive(Debug, Clone)]
@@ -93,6 +96,23 @@ impl ReceiveAsk {
             now,
         }
     }
+
+    /// Everything that taking `notices` in must know, for an owner that takes nothing as claimed.
+    #[must_use]
+    pub fn about(notices: &[Notice], settings: &Settings, owner: Uuid, now: Timestamp) -> Self {
+        let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
+        let selected = || alerts().flat_map(|heard| &heard.selected);
+        let regress = selected().map(|it| it.rule.regress_window).max();
+        Self {
+            take: notices.iter().filter_map(|notice| notice.notification).collect(),
+            fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
+            targets: selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect(),
+            fixed_since: regress.map(|window| before(now, window)),
+            recent_since: settings.storm.map(|storm| before(now, storm.within)),
+            recent_limit: settings.storm.map_or(0, |storm| storm.targets),
+            ..Self::new(owner, now)
+        }
+    }
 }
 
 /// Proof that a remediation is ours for now.
@@ -157,6 +177,24 @@ pub struct FactsAsk {
     pub unless_since: Timestamp,
     /// Now: pauses that are over are left out.
     pub now: Timestamp,
+}
+
+impl FactsAsk {
+    /// Everything that a decision about `remediation` is made from.
+    #[must_use]
+    pub fn about(remediation: &Remediation, rule: Option<&Rule>, settings: &Settings, now: Timestamp) -> Self {
+        let own = &remediation.alert.labels;
+        Self {
+            remediation: remediation.id,
+            rule: remediation.rule.clone(),
+            unproven_since: before(now, settings.trip.map(|trip| trip.within).unwrap_or_default()),
+            target: remediation.target.to_string(),
+            key: remediation.key.clone(),
+            unless: rule.map(|rule| rule.unless.iter().map(|it| it.carried(own)).collect()).unwrap_or_default(),
+            unless_since: before(now, settings.freshness),
+            now,
+        }
+    }
 }
 
 /// The answer.

@@ -187,14 +187,15 @@ pub(super) struct FixRow {
     closed_at: Instant,
     last_action: Option<String>,
     rung: Option<i64>,
+    regressed: bool,
 }
 
 /// The columns of [`FixRow`] in their order.
-pub(super) type FixColumns = (String, String, Instant, Option<String>, Option<i64>);
+pub(super) type FixColumns = (String, String, Instant, Option<String>, Option<i64>, bool);
 
 impl From<FixColumns> for FixRow {
-    fn from((rule, target, closed_at, last_action, rung): FixColumns) -> Self {
-        Self { rule, target, closed_at, last_action, rung }
+    fn from((rule, target, closed_at, last_action, rung, regressed): FixColumns) -> Self {
+        Self { rule, target, closed_at, last_action, rung, regressed }
     }
 }
 
@@ -205,6 +206,7 @@ impl FixRow {
             action: self.last_action?.parse().ok()?,
             rung: usize::try_from(self.rung?).ok()?,
             closed_at: self.closed_at.0,
+            regressed: self.regressed,
         };
         Some(((self.rule, self.target), fix))
     }

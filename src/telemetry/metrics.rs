@@ -108,6 +108,7 @@ pub struct Metrics {
     docker_requests: IntCounterVec,
     docker_seconds: HistogramVec,
     store_up: IntGauge,
+    ready: IntGauge,
     reload_ok: IntGauge,
     reload_at: Gauge,
     events: IntCounterVec,
@@ -201,6 +202,7 @@ impl Metrics {
                 &DOCKER,
             ),
             store_up: of.gauge("fettle_store_up", "1 when the database answered the last time it was asked, else 0."),
+            ready: of.gauge("fettle_ready", "1 when fettle takes in and decides, as /-/ready says, else 0."),
             reload_ok: of.gauge(
                 "fettle_config_last_reload_successful",
                 "1 when the last attempt to load the rules took effect, 0 when the rules before it still run.",
@@ -438,6 +440,11 @@ impl Metrics {
     /// Whether the database answered.
     pub fn store_up(&self, up: bool) {
         self.store_up.set(i64::from(up));
+    }
+
+    /// Whether fettle is ready.
+    pub fn ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
     }
 
     /// A request to Docker is over. `code` is the HTTP status, or a bounded word for why there is none.

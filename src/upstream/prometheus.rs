@@ -1,4 +1,4 @@
-//! Prometheus' HTTP API: one instant query, and what its answer proves.
+//! Prometheus' HTTP API: one instant query, and what its answer proves; [`range`] asks for a stretch of time.
 //!
 //! A condition holds when its query gives something, as in an alerting rule: `up{job="x"} == 1` gives the series that are
 //! up, or nothing. What is no number (NaN, a histogram) proves nothing, and neither does an answer that the server itself
@@ -7,6 +7,9 @@
 //! An instant query sees samples up to five minutes old, so what is asked right after an effect may show the time before
 //! it. Whoever asks waits for a scrape first.
 
+pub mod range;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +21,7 @@ use super::{Query, UpstreamError};
 use crate::config;
 use crate::core::alert::labels::Labels;
 use crate::core::time::Timestamp;
+use crate::telemetry::metrics::Metrics;
 
 /// For a whole query. Prometheus is told to give up a little earlier.
 pub const ASK: Duration = Duration::from_secs(5);
@@ -76,6 +80,13 @@ impl Prometheus {
     pub fn new(config: &config::Prometheus) -> Result<Self, UpstreamError> {
         let client = peer::client(std::slice::from_ref(&config.url), &config.access)?;
         Ok(Self { peer: Peer::new(&config.url, client, &config.access) })
+    }
+
+    /// The same, and each request is counted.
+    #[must_use]
+    pub fn counted(mut self, metrics: &Arc<Metrics>) -> Self {
+        self.peer.count(metrics, "prometheus");
+        self
     }
 }
 

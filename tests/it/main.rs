@@ -4,9 +4,13 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement_replay;
+#[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
 mod by_hand;
+#[cfg(test)]
+mod check;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -17,6 +21,8 @@ mod crash_points;
 mod docker;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod grafana;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
@@ -29,6 +35,10 @@ mod people;
 mod readme;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod stack;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

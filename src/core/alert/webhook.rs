@@ -64,22 +64,27 @@ impl Webhook {
 
     /// Reads a body.
     pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
-        // Naming the path costs a third more, so only a body that failed is read a second time for it.
-        if let Ok(wire) = serde_json::from_slice::<Wire>(body) {
-            return Ok(wire.into());
-        }
-        let mut json = serde_json::Deserializer::from_slice(body);
-        Err(match serde_path_to_error::deserialize::<_, Wire>(&mut json) {
-            Ok(_) => Malformed::new("$", "nothing may follow the object"),
-            Err(error) => {
-                let path = match error.path().to_string() {
-                    path if path == "." => "$".to_owned(),
-                    path => format!("$.{path}"),
-                };
-                Malformed::new(&path, &error.inner().to_string())
-            }
-        })
+        read_json::<Wire>(body).map(Into::into)
     }
+}
+
+/// Reads JSON that is exactly one value; what is wrong with it is told with its path.
+pub fn read_json<'j, T: Deserialize<'j>>(json: &'j [u8]) -> Result<T, Malformed> {
+    // Naming the path costs a third more, so only a text that failed is read a second time for it.
+    if let Ok(value) = serde_json::from_slice(json) {
+        return Ok(value);
+    }
+    let mut json = serde_json::Deserializer::from_slice(json);
+    Err(match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Ok(_) => Malformed::new("$", "nothing may follow the object"),
+        Err(error) => {
+            let path = match error.path().to_string() {
+                path if path == "." => "$".to_owned(),
+                path => format!("$.{path}"),
+            };
+            Malformed::new(&path, &error.inner().to_string())
+        }
+    })
 }
 
 /// A body that is not a notification.

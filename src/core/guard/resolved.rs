@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Known, refusal};
+use super::{Basis, Known, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 
 pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
@@ -14,4 +14,9 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
         let ended = known.alerts.iter().filter_map(|alert| alert.ended_at).max();
         refusal(Guard::Resolved, None, "the alert is resolved".to_owned(), json!({"ended_at": ended}))
     })
+}
+
+pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
+    let (firing, all) = (known.alerts.iter().filter(|alert| alert.firing).count(), known.alerts.len());
+    Some(Basis::new(format!("{firing} of {all} alerts fire"), json!({"firing": firing, "alerts": all})))
 }

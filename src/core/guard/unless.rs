@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{Known, refusal};
+use super::{Basis, Known, refusal};
 use crate::core::alert::episode::AlertState;
 use crate::core::matcher::all_match;
 use crate::core::remediation::refusal::{Guard, Refusal};
@@ -31,4 +31,10 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
         format!("{} fires: the cause is elsewhere", alert.labels.get("alertname")),
         json!({"alert": alert.labels, "evidence_at": alert.evidence_at}),
     ))
+}
+
+pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
+    let named = known.rule?.unless.len();
+    let why = if named == 0 { "the rule has none" } else { "no such alert fires" };
+    Some(Basis::new(why, json!({"unless": named})))
 }

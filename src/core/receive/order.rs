@@ -31,7 +31,7 @@ pub fn take(
     let [id, row_id] = ids;
     let labels = Labels::default();
     let opener = Opener { fingerprint: Fingerprint::of(&labels), labels };
-    let mut remediation = Remediation::opened(id, BY_HAND, target.clone(), opener, now);
+    let mut remediation = Remediation::new(id, BY_HAND, target.clone(), opener, now);
     remediation.order = Some(order.clone());
     let action = order.action.name();
     let mut records = Vec::new();

@@ -102,6 +102,9 @@ pub enum State {
         proposal: Box<Proposal>,
         /// Until when an answer counts; also when to decide next.
         until: Timestamp,
+        /// A person agreed and the target could not be seen: when to look again.
+        #[serde(default)]
+        look_at: Option<Timestamp>,
     },
     /// The intent is stored; the effect is under way, or nobody knows.
     Running {
@@ -226,16 +229,16 @@ pub struct Approved {
 }
 
 impl Remediation {
-    /// A new one that is due at once.
+    /// One that nothing was done about yet: opened at `now` by `rule`, for what `alert` is about.
     #[must_use]
-    pub fn opened(id: Uuid, rule: &str, target: Target, alert: Opener, at: Timestamp) -> Self {
+    pub fn new(id: Uuid, rule: &str, target: Target, alert: Opener, now: Timestamp) -> Self {
         Self {
             id,
             rule: rule.to_owned(),
             target,
             alert,
             order: None,
-            opened_at: at,
+            opened_at: now,
             rung: 0,
             attempts: 0,
             blind: 0,
@@ -246,7 +249,7 @@ impl Remediation {
             announced_until: None,
             answered: None,
             last_action: None,
-            state: State::Held { until: at },
+            state: State::Held { until: now },
         }
     }
 
@@ -282,9 +285,9 @@ impl Remediation {
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
+            State::AwaitingApproval { until, look_at, .. } => Some(look_at.unwrap_or(until)),
             State::Held { until }
             | State::Blocked { until, .. }
-            | State::AwaitingApproval { until, .. }
             | State::Running { until, .. }
             | State::Verifying { until, .. } => Some(until),
             State::Closed { .. } => None,

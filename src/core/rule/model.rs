@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::action::Action;
 use crate::core::alert::labels::Labels;
 use crate::core::interval::Intervals;
-use crate::core::matcher::Matcher;
+use crate::core::matcher::{Matcher, Op};
 pub use crate::core::target::Pattern;
 use crate::core::target::{Hosts, Kind, Target, is_name};
 
@@ -65,6 +65,18 @@ pub struct Unless {
     pub matchers: Vec<Matcher>,
     /// Labels that must have the same value as in the alert that opened the remediation.
     pub equal: Vec<String>,
+}
+
+impl Unless {
+    /// What such an alert must carry, as far as one can be looked up by it; `own` are the labels of the alert that opened. The
+    /// guard asks the rest.
+    #[must_use]
+    pub fn carried(&self, own: &Labels) -> Labels {
+        let equal = self.equal.iter().map(|label| (label.as_str(), own.get(label)));
+        let named = self.matchers.iter().filter(|it| it.op() == Op::Equal).map(|it| (it.name(), it.value()));
+        // A label that is absent here must be absent there, which no value can say.
+        equal.chain(named).filter(|(_, value)| !value.is_empty()).collect()
+    }
 }
 
 /// What is kept of the target before it is touched, besides what every look shows.

@@ -55,7 +55,7 @@ impl Control {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<T, Problem> {
-        let body = self.bodies.read(request.headers(), payload).await.map_err(unread)?;
+        let body = self.bodies.read(request.headers(), payload).await.map_err(|it| unread(it, BODY))?;
         let text: &[u8] = if body.bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &body.bytes };
         let mut json = serde_json::Deserializer::from_slice(text);
         let read = T::deserialize(&mut json).and_then(|read| json.end().map(|()| read));
@@ -79,9 +79,10 @@ impl Control {
     }
 }
 
-fn unread(unread: Unread) -> Problem {
+/// Why a body was not read, for the caller.
+pub(super) fn unread(unread: Unread, limit: usize) -> Problem {
     match unread {
-        Unread::TooLarge => Problem::new(Kind::PayloadTooLarge, format!("the limit is {BODY} bytes")),
+        Unread::TooLarge => Problem::new(Kind::PayloadTooLarge, format!("the limit is {limit} bytes")),
         Unread::TooSlow => Problem::new(Kind::RequestTimeout, "the body came too slowly"),
         Unread::Broken => Problem::new(Kind::BrokenBody, "the body broke off"),
         Unread::NoRoom => Problem::new(Kind::Overloaded, "too many bodies are under way; come again"),

@@ -6,6 +6,7 @@ mod breakers;
 mod budgets;
 mod control;
 mod events;
+mod explain;
 mod orders;
 mod pauses;
 mod query;
@@ -22,6 +23,7 @@ use super::auth::{Known, Viewer};
 use super::problem::Problem;
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::state::StateName;
+use crate::predict::explain::Now;
 use crate::store::Store;
 use crate::store::view::{ActionFilter, AlertFilter, RemediationFilter, Story};
 
@@ -30,6 +32,7 @@ pub(super) use self::breakers::{breakers, reset, since as unproven_since, stands
 pub(super) use self::budgets::budgets;
 pub(super) use self::control::{Control, bodies};
 pub(super) use self::events::events;
+pub(super) use self::explain::{Oracle, Parts, explain, reach};
 pub(super) use self::orders::{order, self_heal};
 pub(super) use self::pauses::{pause, pauses, resume};
 pub(super) use self::rules::rules;
@@ -60,12 +63,13 @@ pub(super) async fn remediations(_: Viewer, request: HttpRequest, store: Stored)
     Ok(HttpResponse::Ok().json(found))
 }
 
-/// A story, with what is proposed while it waits for a person.
+/// A story, with what is proposed while it waits for a person, and what it is about to do while it is open.
 #[derive(Serialize)]
 struct Told {
     #[serde(flatten)]
     story: Story,
     proposal: Option<Value>,
+    now: Option<Now>,
 }
 
 fn unknown() -> Problem {
@@ -73,11 +77,15 @@ fn unknown() -> Problem {
 }
 
 /// `GET /api/v1/remediations/{id}`
-pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored) -> Answer {
+pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored, oracle: web::Data<Oracle>) -> Answer {
     let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
     let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
-    let told = found.map(|story| Told { proposal: answers::proposal(&story), story });
-    told.map(|told| HttpResponse::Ok().json(told)).ok_or_else(unknown)
+    let story = found.ok_or_else(unknown)?;
+    let now = match story.remediation.closed_at {
+        None => oracle.now(id).await,
+        Some(_) => None,
+    };
+    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&story), story, now }))
 }
 
 /// `GET /api/v1/actions`

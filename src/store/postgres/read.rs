@@ -1,10 +1,13 @@
 //! Questions that change nothing: the clock, lists, one remediation's story.
 
+use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::error::During;
@@ -211,7 +214,18 @@ pub(super) async fn candidates(connection: &mut PgConnection, fingerprint: &str)
 }
 
 /// One snapshot for all of the story's queries.
-const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1";
+
+/// A remediation as it is stored.
+pub(super) async fn remediation(connection: &mut PgConnection, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+    const WHAT: &str = "read a remediation";
+    let doc: Option<Json<Value>> =
+        sqlx::query_scalar(REMEDIATION).bind(Id(id)).fetch_optional(connection).await.during(WHAT)?;
+    let garbled = |_| StoreError::Unreadable { operation: WHAT, what: "remediation" };
+    doc.map(|doc| serde_json::from_value(doc.0).map_err(garbled)).transpose()
+}
 
 const ONE: &str = "
     SELECT id, target, rule, state, outcome, reason, opened_at, closed_at, due_at, actions, alertname, severity

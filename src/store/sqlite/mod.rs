@@ -13,6 +13,7 @@ mod connect;
 mod ended;
 mod events;
 mod facts;
+pub(super) mod history;
 mod inbox;
 mod ledger;
 mod loans;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
     LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
 use super::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
@@ -45,6 +47,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
+use crate::core::remediation::state::Remediation;
 use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 
@@ -97,6 +100,14 @@ impl Store for Sqlite {
 
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
         self.watched(receive::receive(&self.writer, ask, think).await)
+    }
+
+    async fn foresee(&self, ask: &ReceiveAsk) -> Result<World, StoreError> {
+        world::foresee(&self.readers, ask).await
+    }
+
+    async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+        read::remediation(&self.readers, id).await
     }
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
@@ -213,6 +224,19 @@ impl Store for Sqlite {
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
         self.watched(work::commit(&self.writer, claim, commit).await)
+    }
+
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        self.watched(audit::late(&self.writer, action, records).await)
+    }
+
+    /// One process has the database to itself.
+    async fn woken(&self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    fn hears(&self) -> bool {
+        false
     }
 
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {

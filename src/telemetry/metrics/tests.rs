@@ -7,7 +7,7 @@ fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// Every name of the contract with its labels, `le` left out.
-const NAMES_AND_LABELS: [(&str, &[&str]); 24] = [
+const NAMES_AND_LABELS: [(&str, &[&str]); 25] = [
     ("fettle_build_info", &["version"]),
     ("fettle_notifications_total", &["code", "sender"]),
     ("fettle_alerts_total", &["status"]),
@@ -24,6 +24,7 @@ const NAMES_AND_LABELS: [(&str, &[&str]); 24] = [
     ("fettle_docker_requests_total", &["code", "host", "op"]),
     ("fettle_docker_request_duration_seconds_count", &["host", "op"]),
     ("fettle_store_up", &[]),
+    ("fettle_ready", &[]),
     ("fettle_config_last_reload_successful", &[]),
     ("fettle_config_last_reload_success_timestamp_seconds", &[]),
     ("fettle_events_total", &["event"]),

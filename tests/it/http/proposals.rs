@@ -68,7 +68,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         announced_until: None,
         answered: None,
         last_action: None,
-        state: State::AwaitingApproval { proposal: Box::new(proposal), until },
+        state: State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None },
     };
     let told = Record::Transition(TransitionRow {
         remediation_id: remediation.id,

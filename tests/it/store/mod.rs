@@ -6,6 +6,7 @@ mod breakers;
 mod events;
 mod facts;
 mod fixture;
+mod history;
 mod inbox;
 mod ledger;
 mod loans;
@@ -20,6 +21,7 @@ mod receive;
 mod schema;
 mod storm;
 mod waiting;
+mod wakes;
 mod work;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use fettle::engine::by_hand::ByHand;
 use fettle::engine::clock::{SystemClock, Time};
 use fettle::engine::host::Latest;
 use fettle::engine::intake::{Received, intake};
+use fettle::engine::pulse::Pulses;
 use fettle::engine::readiness::{Condition, Readiness};
 use fettle::engine::rulebook::Reload;
 use fettle::engine::shell::{Shell, Wake};
@@ -102,7 +103,7 @@ impl Setup {
         let readiness = Arc::new(Readiness::default());
         let (intake, writer) = intake(late.clone(), time.clone(), onward, Arc::default(), readiness.clone());
         let stop = CancellationToken::new();
-        tokio::spawn(writer.run(stop.clone()));
+        tokio::spawn(writer.run(stop.clone(), Pulses::of(&["writer"]).pulse(0)));
         if !self.without_database {
             let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
             late.open(store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
@@ -140,6 +141,7 @@ impl Setup {
             reload: reload.clone(),
             readiness: readiness.clone(),
             metrics: metrics.clone(),
+            upstream: None,
             settings: settings(),
             auth: self.auth,
             limits: self.limits,
@@ -321,11 +323,15 @@ impl Platform for Docker {
     }
 
     async fn perform(&self, _: &Target, _: &Pin, _: &Effect) -> Performed {
-        Performed { touched: json!({}), answer: Err(unreachable()) }
+        Performed { touched: json!({}), answer: Err(unreachable()), short: None }
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
         json!({})
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        vec![("node-a".to_owned(), Err(unreachable()))]
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

@@ -12,6 +12,7 @@ use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::effect::Effect;
 use fettle::core::remediation::loan::Loan;
 use fettle::core::remediation::record::Record;
+use fettle::core::remediation::state::Remediation;
 use fettle::core::sight::{Found, Pin, Sight, Wanted};
 use fettle::core::surroundings::{Answer, Breaker, Pause, Storm};
 use fettle::core::target::Target;
@@ -20,6 +21,7 @@ use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
     LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
 use fettle::store::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
@@ -100,6 +102,10 @@ impl Platform for FusedPlatform {
         self.inner.evidence(target, pin, log_lines).await
     }
 
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        self.inner.targets().await
+    }
+
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         self.inner.ping().await
     }
@@ -120,6 +126,9 @@ macro_rules! fused {
         impl Store for FusedStore {
             fn kind(&self) -> &'static str {
                 self.inner.kind()
+            }
+            fn hears(&self) -> bool {
+                self.inner.hears()
             }
             async fn close(&self) {
                 self.inner.close().await;
@@ -148,12 +157,15 @@ fused! {
         fn admit_return(&self, claim: &Claim, ask: &LedgerAsk, judge: JudgeReturn<'_>) -> LoanAdmission;
         fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Option<Claim>;
         fn record(&self, records: &[Record]) -> ();
+        fn late(&self, action: Uuid, records: &[Record]) -> bool;
     }
     quiet {
         fn now(&self) -> Option<Timestamp>;
         fn latest(&self) -> Option<Timestamp>;
         fn pending(&self, before: Timestamp, limit: u32) -> Vec<StoredNotification>;
         fn backlog(&self) -> u64;
+        fn foresee(&self, ask: &ReceiveAsk) -> World;
+        fn remediation(&self, id: Uuid) -> Option<Remediation>;
         fn waiting(&self, limit: u32) -> Vec<AlertState>;
         fn claim(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Claimed>;
         fn next_due(&self, now: Timestamp) -> Option<Timestamp>;
@@ -170,6 +182,7 @@ fused! {
         fn announcements(&self, owner: Uuid, now: Timestamp, renew_before: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Outgoing>;
         fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> ();
         fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
+        fn woken(&self) -> ();
         fn release(&self, owner: Uuid) -> u64;
         fn adopt(&self, owner: Uuid) -> u64;
         fn spent(&self, since: Timestamp) -> Vec<Spent>;

@@ -11,4 +11,5 @@ mod people;
 mod properties;
 mod rails;
 mod reloads;
+mod surveys;
 mod waiting;
