@@ -137,7 +137,7 @@ async fn carry_out(
         let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
         let lease = call_lease(&attempt.action);
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
-        let lines = shell.rules.load().get(&remediation.rule).map_or(0, |rule| rule.evidence.log_lines);
+        let lines = remediation.rule_in(&shell.rules.load()).map_or(0, |rule| rule.evidence.log_lines);
         let attempt = attempt.clone();
         let call = execute(shell, &target, &attempt, lines, intended_at).await;
         let event = Event::Returned(call.clone());
@@ -203,9 +203,9 @@ fn stored(shell: &Shell, remediation: &Remediation, records: &[Record]) {
 }
 
 fn think(shell: &Shell, remediation: Remediation, known: &Known, event: Event) -> Decision {
-    let rules = shell.rules.load();
+    let rule = remediation.rule_in(&shell.rules.load());
     let facts = Facts {
-        rule: rules.get(&remediation.rule).map(|rule| &**rule),
+        rule: rule.as_deref(),
         settings: &shell.settings,
         alerts: &known.alerts,
         surroundings: &known.surroundings,
@@ -242,9 +242,8 @@ async fn admitted(
         }
         let now = shell.time.now();
         let admitted = admit(&request.clone().dated(now), ledgers)?;
-        let rules = shell.rules.load();
-        let rule = rules.get(&remediation.rule).map(|rule| &**rule);
-        let (begun, rows) = begin(remediation.clone(), admitted, rule, &shell.settings);
+        let rule = remediation.rule_in(&shell.rules.load());
+        let (begun, rows) = begin(remediation.clone(), admitted, rule.as_deref(), &shell.settings);
         let keep = matches!(begun.state, State::Running { .. });
         let keep_until = keep.then(|| after(now, call_lease(&request.plan.attempt.action)));
         let records = records.iter().cloned().chain(rows).collect();

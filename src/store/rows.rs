@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use super::StoreError;
 use super::instant::{Id, Instant};
 use super::model::{Candidate, Claim, Claimed, OpenTarget, PastFix, Spent, Standing, StoredNotification};
-use super::view::{ActionView, AlertView, RemediationView, TransitionView, VerdictView};
+use super::view::{ActionView, AlertView, EventView, RemediationView, TransitionView, VerdictView};
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
@@ -372,5 +372,24 @@ pub(super) struct VerdictViewRow {
 impl From<VerdictViewRow> for VerdictView {
     fn from(row: VerdictViewRow) -> Self {
         Self { action_id: row.action_id.0, at: row.at.0, verdict: row.verdict, reason: row.reason }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct EventViewRow {
+    id: Id,
+    at: Instant,
+    event: String,
+    severity: String,
+    details: Json<serde_json::Value>,
+    cpu: Option<f64>,
+    ram: Option<f64>,
+    disk: Option<f64>,
+}
+
+impl From<EventViewRow> for EventView {
+    fn from(row: EventViewRow) -> Self {
+        let EventViewRow { id, at, event, severity, details, cpu, ram, disk } = row;
+        Self { id: id.0, at: at.0, event, severity, details: details.0, cpu, ram, disk }
     }
 }

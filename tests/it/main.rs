@@ -10,6 +10,8 @@ mod agreement_replay;
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod by_hand;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod cli;
@@ -29,6 +31,8 @@ mod grafana;
 mod http;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
@@ -51,3 +55,5 @@ mod support;
 mod support_holds;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod watch_files;

@@ -153,6 +153,12 @@ pub(super) fn reason(turn: &Turn<'_>, step: &Step, sight: Option<&Sight>, mode: 
 
 /// The plan is made: admitted if nobody must agree or somebody has, else proposed.
 pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Request) -> Decision {
+    if let Some(order) = &turn.remediation.order {
+        // Whoever orders it agrees to it.
+        let hash = plan::hash(&turn.remediation.target.to_string(), &sight.pin(), turn.remediation.rung, &step.action);
+        request.plan.approved = Some(Approved { id: turn.remediation.id, by: order.by.clone(), hash });
+        return turn.ask(Ask::Admit(Box::new(request)));
+    }
     let Some(why) = reason(&turn, step, Some(sight), request.plan.mode) else {
         return turn.ask(Ask::Admit(Box::new(request)));
     };

@@ -252,7 +252,7 @@ pub(crate) fn audit_row(
         mode,
         result: None,
         reason: None,
-        actor: "fettle".to_owned(),
+        actor: remediation.order.as_ref().map_or_else(|| "fettle".to_owned(), |order| order.by.clone()),
         fingerprint: remediation.alert.fingerprint,
         labels: remediation.alert.labels.clone(),
         planned_at: now,

@@ -7,9 +7,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{Postgres, Serving};
 use super::presence::Presence;
 use super::wakes::Wakes;
+use super::{Postgres, Serving};
 use crate::store::StoreError;
 use crate::store::error::During;
 

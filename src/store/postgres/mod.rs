@@ -14,6 +14,7 @@ mod audit;
 mod breakers;
 mod connect;
 mod ended;
+mod events;
 mod facts;
 pub(super) mod history;
 mod inbox;
@@ -39,11 +40,15 @@ use uuid::Uuid;
 use super::error::During;
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
-use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
+use super::view::{
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
+};
 use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
@@ -287,6 +292,18 @@ impl Store for Postgres {
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
         on_connection!(self.pool, read::alerts(filter))
+    }
+
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
+        on_connection!(self.pool, events::events(filter))
+    }
+
+    async fn sample(&self, samples: &[Sample]) -> Result<(), StoreError> {
+        on_connection!(self.pool, events::sample(samples))
+    }
+
+    async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError> {
+        on_connection!(self.pool, read::unattended(after, limit))
     }
 
     async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {

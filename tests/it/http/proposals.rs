@@ -56,6 +56,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         rule: "web".into(),
         target: target.parse().expect("a target"),
         alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
+        order: None,
         opened_at: asked_at,
         rung: 0,
         attempts: 0,

@@ -64,6 +64,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         rule: "web".into(),
         target: target(service).parse().expect("a target"),
         alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
+        order: None,
         opened_at: at(0),
         rung: 0,
         attempts: 0,

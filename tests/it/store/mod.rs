@@ -3,6 +3,7 @@
 mod answers;
 mod audit;
 mod breakers;
+mod events;
 mod facts;
 mod fixture;
 mod history;

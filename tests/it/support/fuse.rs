@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use fettle::core::alert::episode::AlertState;
+use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::effect::Effect;
 use fettle::core::remediation::loan::Loan;
 use fettle::core::remediation::record::Record;
@@ -19,10 +20,11 @@ use fettle::core::time::Timestamp;
 use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
 use fettle::store::view::{
-    ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story,
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
 };
 use fettle::store::{Judge, JudgeReturn, Store, StoreError, Think};
 use serde_json::Value;
@@ -211,6 +213,9 @@ fused! {
         fn story(&self, id: Uuid) -> Option<Story>;
         fn actions(&self, filter: &ActionFilter) -> Vec<ActionView>;
         fn alerts(&self, filter: &AlertFilter) -> Vec<AlertView>;
+        fn events(&self, filter: &EventFilter) -> Vec<EventView>;
+        fn sample(&self, samples: &[Sample]) -> ();
+        fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Vec<AlertState>;
         fn candidates(&self, fingerprint: &str) -> Vec<Candidate>;
         fn prune(&self, notifications: Timestamp, audit: Timestamp) -> u64;
     }
