@@ -4,7 +4,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::{Peer, converse, limit, text, words};
-use super::table::{field, instant, table};
+use super::colour::Colour;
+use super::table::{Column, field, laid_out};
+use super::view::View;
+use super::watch::{self, Watch};
 use super::{Outcome, Output, hint, print};
 use crate::core::remediation::outcome::ActionResult;
 
@@ -13,6 +16,7 @@ use crate::core::remediation::outcome::ActionResult;
 #[command(after_help = "\
 Examples:
   fettle actions --result refused
+  fettle actions --watch
   fettle actions --remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
   fettle actions --rule web-restart --output json")]
 pub(super) struct Args {
@@ -39,6 +43,10 @@ pub(super) struct Args {
     /// For whom to print
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    colour: Colour,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -51,32 +59,45 @@ pub(super) fn run(args: &Args) -> Outcome {
         ("after", &text(args.after)),
     ];
     let query = super::client::query(&given, args.limit);
-    let found = converse(async { client.get("/api/v1/actions", &query).await })?;
+    let fetch = || converse(async { client.get("/api/v1/actions", &query).await });
+    if args.watch.on {
+        return watch::rows(args.output, args.colour, fetch, list);
+    }
+    let found = fetch()?;
     match args.output {
         Output::Json => print(&format!("{found:#}\n")),
-        Output::Human => list(&found),
+        Output::Human if found.as_array().is_none_or(Vec::is_empty) => {
+            hint("no actions");
+            Ok(())
+        }
+        Output::Human => print(&list(&found, View::of_stdout(args.colour))),
     }
 }
 
-const HEADINGS: [&str; 8] = ["AT", "ACTION", "TARGET", "RULE", "MODE", "RESULT", "VERDICT", "WHY"];
+const COLUMNS: [Column; 8] = [
+    Column::whole("AT"),
+    Column::whole("ACTION"),
+    Column::whole("TARGET"),
+    Column::cut("RULE", 12),
+    Column::whole("MODE"),
+    Column::coloured("RESULT"),
+    Column::coloured("VERDICT"),
+    Column::cut("WHY", 12),
+];
 
-fn list(found: &Value) -> Outcome {
-    let rows: Vec<Vec<String>> = found.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(row).collect();
-    if rows.is_empty() {
-        hint("no actions");
-        return Ok(());
-    }
-    print(&table(&HEADINGS, &rows))
+fn list(found: &Value, view: View) -> String {
+    let rows = found.as_array().map(Vec::as_slice).unwrap_or_default();
+    laid_out(&COLUMNS, &rows.iter().map(|of| row(of, view)).collect::<Vec<_>>(), view)
 }
 
-fn row(of: &Value) -> Vec<String> {
+fn row(of: &Value, view: View) -> Vec<String> {
     let result = match &of["result"] {
         Value::Null => "under way".to_owned(),
         _ => field(of, "result"),
     };
     let why = if of["reason"].is_null() { field(of, "error") } else { field(of, "reason") };
     vec![
-        instant(of, "at"),
+        view.when(of, "at"),
         field(of, "action"),
         field(of, "target"),
         field(of, "rule"),
@@ -101,8 +122,7 @@ mod tests {
             json!({"at": "2026-01-31T11:00:00Z", "action": "restart", "target": "container:local/db", "rule": "db",
                 "mode": "act", "result": "refused", "verdict": null, "reason": "not_enabled", "error": null}),
         ];
-        let rows: Vec<_> = rows.iter().map(row).collect();
-        insta::assert_snapshot!(table(&HEADINGS, &rows), @r"
+        insta::assert_snapshot!(list(&json!(rows), View::default()), @r"
         AT                    ACTION   TARGET               RULE  MODE  RESULT     VERDICT  WHY
         2026-01-31 12:00:00Z  restart  container:local/web  web   act   under way  -        -
         2026-01-31 11:00:00Z  restart  container:local/db   db    act   refused    -        not_enabled

@@ -1,25 +1,39 @@
 //! The command line: arguments in, results to stdout, everything else to stderr, an exit code out.
 //!
-//! Exit codes are an interface: 0 fine, 1 problems found, 2 usage, 70 our fault (please report it). One file per command;
-//! commands return what they found, and only [`run`] turns it into a code. Nothing here is coloured.
+//! Exit codes are an interface: 0 fine, 1 problems found, 2 usage, 3 warnings only (`check --strict`), 70 our fault (please report
+//! it). One file per command; commands return what they found, and only [`run`] turns it into a code. Colours are for
+//! terminals and carry no meaning alone.
 
 mod actions;
 mod answer;
 mod breakers;
+mod check;
 mod client;
+mod colour;
+mod completions;
+mod explain;
+mod explained;
 mod health;
+mod local;
+mod man;
 mod pause;
 mod pauses;
 mod progress;
 mod proposal;
+mod reach;
+mod reached;
 mod remediations;
 mod replay;
 mod resume;
+mod schema;
 mod send;
 mod serve;
 mod show;
 mod table;
+mod test;
 mod token;
+mod view;
+mod watch;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,6 +50,8 @@ enum Failure {
     Usage(anyhow::Error),
     /// Our fault. 70.
     Fault(anyhow::Error),
+    /// Everything has been said; only this code is left.
+    Said(u8),
 }
 
 impl From<anyhow::Error> for Failure {
@@ -56,19 +72,23 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  fettle check
   fettle serve --config fettle.yaml
   fettle send alertname=ArcanumNeedsRestart service=arcanum
   fettle remediations --state open
   fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+  fettle explain alertname=ArcanumNeedsRestart service=arcanum
   fettle approve 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
   fettle pause --reason \"moving the database\" --for 2h
 
-Exit codes: 0 fine, 1 problems found, 2 usage, 70 a fault inside fettle.";
+Exit codes: 0 fine, 1 problems found, 2 usage, 3 warnings only (check --strict), 70 a fault inside fettle.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service
     Serve(serve::Args),
+    /// Check configuration and rules: every problem at once, with its place
+    Check(check::Args),
     /// Post a well-formed test notification to a running fettle
     Send(send::Args),
     /// Exit 0 when a running fettle is ready: a health check that needs no curl
@@ -82,6 +102,10 @@ enum Command {
     Actions(actions::Args),
     /// Tell one remediation's story
     Show(show::Args),
+    /// Tell what would be done about an alert, or by a remediation, and why not
+    Explain(explain::Args),
+    /// List what the rules could touch now, and what refuses the rest
+    Reach(reach::Args),
     /// Agree to what a remediation proposes
     Approve(answer::Approve),
     /// Refuse what a remediation proposes
@@ -98,6 +122,14 @@ enum Command {
     Breakers(breakers::Args),
     /// Go through recorded notifications once more, with other rules, and compare with what was done
     Replay(replay::Args),
+    /// Print the JSON Schema of rules or configuration, for editors
+    Schema(schema::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write those of all commands to a folder
+    Man(man::Args),
+    /// Run unit tests of rules, on a virtual clock
+    Test(test::Args),
 }
 
 /// For whom results are written.
@@ -128,6 +160,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Problems(error)) => (1, error),
         Err(Failure::Usage(error)) => (2, error),
         Err(Failure::Fault(error)) => (70, error),
+        Err(Failure::Said(code)) => return ExitCode::from(code),
     };
     // Nothing can be done about a stderr that is closed.
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -137,12 +170,15 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Token(command) => token::run(&command),
         Command::Remediations(args) => remediations::run(&args),
         Command::Actions(args) => actions::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Reach(args) => reach::run(&args),
         Command::Approve(args) => answer::approve(&args),
         Command::Reject(args) => answer::reject(&args),
         Command::Cancel(args) => answer::cancel(&args),
@@ -151,6 +187,10 @@ fn dispatch(command: Command) -> Outcome {
         Command::Pauses(args) => pauses::run(&args),
         Command::Breakers(args) => breakers::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }
 

@@ -4,7 +4,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::{Peer, converse, limit, text, words};
-use super::table::{field, instant, table};
+use super::colour::Colour;
+use super::table::{Column, field, laid_out};
+use super::view::View;
+use super::watch::{self, Watch};
 use super::{Outcome, Output, hint, print};
 use crate::core::remediation::state::StateName;
 
@@ -12,7 +15,7 @@ use crate::core::remediation::state::StateName;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  fettle remediations --state open
+  fettle remediations --state open --watch
   fettle remediations --target container:local/arcanum --limit 5
   fettle remediations --output json | jq '.[].outcome'")]
 pub(super) struct Args {
@@ -40,7 +43,21 @@ pub(super) struct Args {
     /// For whom to print
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    colour: Colour,
 }
+
+const COLUMNS: [Column; 7] = [
+    Column::whole("ID"),
+    Column::whole("OPENED"),
+    Column::whole("TARGET"),
+    Column::cut("RULE", 12),
+    Column::coloured("STATE"),
+    Column::cut("WHY", 12),
+    Column::whole("ACTIONS"),
+];
 
 fn states() -> impl Iterator<Item = &'static str> {
     StateName::ALL.iter().map(|state| state.as_str()).chain(["open"])
@@ -50,27 +67,31 @@ pub(super) fn run(args: &Args) -> Outcome {
     let client = args.peer.client()?;
     let given = [("state", &args.state), ("rule", &args.rule), ("target", &args.target), ("after", &text(args.after))];
     let query = super::client::query(&given, args.limit);
-    let found = converse(async { client.get("/api/v1/remediations", &query).await })?;
+    let fetch = || converse(async { client.get("/api/v1/remediations", &query).await });
+    if args.watch.on {
+        return watch::rows(args.output, args.colour, fetch, list);
+    }
+    let found = fetch()?;
     match args.output {
         Output::Json => print(&format!("{found:#}\n")),
-        Output::Human => list(&found),
+        Output::Human if found.as_array().is_none_or(Vec::is_empty) => {
+            hint("no remediations");
+            Ok(())
+        }
+        Output::Human => print(&list(&found, View::of_stdout(args.colour))),
     }
 }
 
-fn list(found: &Value) -> Outcome {
-    let rows: Vec<Vec<String>> = found.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(row).collect();
-    if rows.is_empty() {
-        hint("no remediations");
-        return Ok(());
-    }
-    print(&table(&["ID", "OPENED", "TARGET", "RULE", "STATE", "WHY", "ACTIONS"], &rows))
+fn list(found: &Value, view: View) -> String {
+    let rows = found.as_array().map(Vec::as_slice).unwrap_or_default();
+    laid_out(&COLUMNS, &rows.iter().map(|of| row(of, view)).collect::<Vec<_>>(), view)
 }
 
-fn row(of: &Value) -> Vec<String> {
+fn row(of: &Value, view: View) -> Vec<String> {
     let state = if of["state"] == "closed" { field(of, "outcome") } else { field(of, "state") };
     vec![
         field(of, "id"),
-        instant(of, "opened_at"),
+        view.when(of, "opened_at"),
         field(of, "target"),
         field(of, "rule"),
         state,
@@ -93,11 +114,26 @@ mod tests {
             json!({"id": "b", "opened_at": "2026-01-31T12:05:00Z", "target": "container:local/\u{1b}[2J", "rule": "web",
                 "state": "blocked", "outcome": null, "reason": "budget", "actions": 3}),
         ];
-        let rows: Vec<_> = rows.iter().map(row).collect();
-        insta::assert_snapshot!(table(&["ID", "OPENED", "TARGET", "RULE", "STATE", "WHY", "ACTIONS"], &rows), @r"
+        let shown = list(&json!(rows), View::default());
+        insta::assert_snapshot!(shown, @r"
         ID  OPENED                TARGET                     RULE  STATE    WHY            ACTIONS
         a   2026-01-31 12:00:00Z  container:local/web        web   fixed    well for 30 s  1
         b   2026-01-31 12:05:00Z  container:local/\u{1b}[2J  web   blocked  budget         3
         ");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_prose_is_cut_and_times_are_told_from_now() {
+        let rows = json!([
+            {"id": "0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11", "opened_at": "2026-01-31T11:57:00Z", "target": "compose:node-a/shop/web",
+                "rule": "web-restart-after-deploy", "state": "closed", "outcome": "fixed", "reason": "well for 30 s, alert resolved", "actions": 1},
+            {"id": "0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b12", "opened_at": "2026-01-31T11:59:30Z", "target": "container:node-a/api",
+                "rule": "api", "state": "awaiting_approval", "outcome": null, "reason": null, "actions": 0},
+        ]);
+        let now = "2026-01-31T12:00:00Z".parse().ok();
+        let view = |width, colour| View { width: Some(width), now, colour, ..View::default() };
+        insta::assert_snapshot!(list(&rows, view(140, false)));
+        insta::assert_snapshot!(list(&rows, view(80, false)));
+        insta::assert_snapshot!(list(&rows, view(140, true)).replace('\u{1b}', "␛"));
     }
 }

@@ -110,6 +110,7 @@ mod tests {
             Err(Failure::Problems(_)) => Err(1),
             Err(Failure::Usage(_)) => Err(2),
             Err(Failure::Fault(_)) => Err(70),
+            Err(Failure::Said(code)) => Err(i32::from(code)),
         }
     }
 

@@ -30,7 +30,8 @@ pub(super) struct Args {
     output: Output,
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+/// Reads one label, as `name=value`.
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a label is written name=value, such as service=web".to_owned()),
@@ -59,7 +60,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 /// One alert in a group of its own, version 4.
-fn notification(labels: &Labels, resolved: bool, now: jiff::Timestamp) -> Value {
+pub(super) fn notification(labels: &Labels, resolved: bool, now: jiff::Timestamp) -> Value {
     let status = if resolved { "resolved" } else { "firing" };
     let group: Labels = labels.iter().filter(|(name, _)| *name == "alertname").collect();
     // Go's quoting and Rust's agree on what may stand in an alert's name in practice; the key is opaque to fettle.

@@ -4,14 +4,18 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::{Peer, converse};
-use super::table::{clean, field, instant, length, table};
-use super::{Outcome, Output, print, proposal};
+use super::colour::Colour;
+use super::table::{Column, clean, field, instant, laid_out, length};
+use super::view::{View, style};
+use super::watch::{self, Watch};
+use super::{Outcome, Output, explained, print, proposal};
 
 /// Tell one remediation's story.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
+  fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --watch
   fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --output json")]
 pub(super) struct Args {
     /// The remediation's id, as `fettle remediations` shows it
@@ -21,15 +25,23 @@ pub(super) struct Args {
     /// For whom to print
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    colour: Colour,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     let client = args.peer.client()?;
     let path = format!("/api/v1/remediations/{}", args.id);
-    let found = converse(async { client.get(&path, &[]).await })?;
+    let fetch = || converse(async { client.get(&path, &[]).await });
+    if args.watch.on {
+        return watch::one(args.output, args.colour, fetch, story, |found| found["state"] == "closed");
+    }
+    let found = fetch()?;
     match args.output {
         Output::Json => print(&format!("{found:#}\n")),
-        Output::Human => print(&story(&found)),
+        Output::Human => print(&story(&found, View::of_stdout(args.colour))),
     }
 }
 
@@ -37,8 +49,8 @@ fn rows<'a>(of: &'a Value, name: &str) -> &'a [Value] {
     of.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn story(of: &Value) -> String {
-    let mut parts = vec![head(of)];
+fn story(of: &Value, view: View) -> String {
+    let mut parts = vec![head(of, view)];
     if let Some((plan, shown)) = proposal::plan(of).zip(proposal::shown(of)) {
         let id = field(of, "id");
         let plan = clean(plan);
@@ -46,17 +58,22 @@ fn story(of: &Value) -> String {
     }
     let timeline: Vec<_> = rows(of, "timeline").iter().map(moment).collect();
     if !timeline.is_empty() {
-        parts.push(table(&["AT", "STATE", "WHAT"], &timeline));
+        let columns = [Column::whole("AT"), Column::coloured("STATE"), Column::whole("WHAT")];
+        parts.push(laid_out(&columns, &timeline, view));
+    }
+    if of["now"].is_object() {
+        parts.push(format!("now, as of {}\n{}", instant(&of["now"], "at"), explained::effort(&of["now"])));
     }
     parts.extend(rows(of, "action_rows").iter().map(|action| deed(action, rows(of, "verdicts"))));
-    let alerts: Vec<_> = rows(of, "alerts").iter().map(alert).collect();
+    let alerts: Vec<_> = rows(of, "alerts").iter().map(|it| alert(it, view)).collect();
     if !alerts.is_empty() {
-        parts.push(table(&["ALERT", "STATUS", "HEARD", "LABELS"], &alerts));
+        let columns = ["ALERT", "STATUS", "HEARD", "LABELS"].map(Column::whole);
+        parts.push(laid_out(&columns, &alerts, view));
     }
     parts.join("\n")
 }
 
-fn head(of: &Value) -> String {
+fn head(of: &Value, view: View) -> String {
     let state = match (of["state"].as_str(), of["outcome"].as_str()) {
         (Some("closed"), Some(outcome)) => format!("closed {}", clean(outcome)),
         (state, _) => clean(state.unwrap_or("-")),
@@ -68,11 +85,14 @@ fn head(of: &Value) -> String {
         format!("  target  {}", field(of, "target")),
         format!("  rule    {}", field(of, "rule")),
         format!("  alert   {}{severity}", field(of, "alertname")),
-        format!("  state   {state}{why}"),
-        format!("  opened  {}", instant(of, "opened_at")),
+        format!(
+            "  state   {}{why}",
+            view.paint(style(of["outcome"].as_str().or(of["state"].as_str()).unwrap_or("")), &state)
+        ),
+        format!("  opened  {}", view.instant(of, "opened_at")),
     ];
     if of["closed_at"].is_null() {
-        lines.push(format!("  next    {}", instant(of, "due_at")));
+        lines.push(format!("  next    {}", view.instant(of, "due_at")));
     } else {
         let took = between(of, "opened_at", "closed_at").map(|took| format!(", {} later", length(took)));
         lines.push(format!("  closed  {}{}", instant(of, "closed_at"), took.unwrap_or_default()));
@@ -117,10 +137,10 @@ fn deed(of: &Value, verdicts: &[Value]) -> String {
     lines.join("\n") + "\n"
 }
 
-fn alert(of: &Value) -> Vec<String> {
+fn alert(of: &Value, view: View) -> Vec<String> {
     let labels = of["labels"].as_object().into_iter().flatten();
     let labels = labels.map(|(name, value)| clean(&format!("{name}={}", value.as_str().unwrap_or_default())));
-    vec![field(of, "fingerprint"), field(of, "status"), instant(of, "heard_at"), labels.collect::<Vec<_>>().join(" ")]
+    vec![field(of, "fingerprint"), field(of, "status"), view.when(of, "heard_at"), labels.collect::<Vec<_>>().join(" ")]
 }
 
 #[cfg(test)]
@@ -149,7 +169,7 @@ mod tests {
             "alerts": [{"fingerprint": "212c6777125e8881", "status": "resolved", "heard_at": "2026-01-31T12:01:00Z",
                 "labels": {"alertname": "Down", "service": "arc\nanum"}}],
         });
-        insta::assert_snapshot!(story(&of), @r"
+        insta::assert_snapshot!(story(&of, View::default()), @r"
         remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
           target  container:local/arcanum
           rule    arcanum
@@ -188,7 +208,7 @@ mod tests {
             "action_rows": [{"id": "a1", "action": "scale_down", "target": "compose:local/shop/web", "result": "succeeded",
                 "reason": null, "duration_ms": 1234, "planned_at": "2026-01-31T12:00:06Z", "mode": "act", "actor": "oncall",
                 "error": null, "detail": {"effect": {"from": 4, "to": 3}}}]});
-        insta::assert_snapshot!(story(&of), @r"
+        insta::assert_snapshot!(story(&of, View::default()), @r"
         remediation 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11
           target  compose:local/shop/web
           rule    web
@@ -220,7 +240,7 @@ mod tests {
         let of = json!({"id": "x", "state": "blocked", "reason": "budget", "opened_at": "2026-01-31T12:00:00Z",
             "closed_at": null, "due_at": "2026-01-31T13:00:00Z", "alertname": "Down", "target": "container:local/?",
             "rule": "web"});
-        insta::assert_snapshot!(story(&of), @r"
+        insta::assert_snapshot!(story(&of, View::default()), @r"
         remediation x
           target  container:local/?
           rule    web

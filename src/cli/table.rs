@@ -1,22 +1,89 @@
 //! Rows for people: columns as wide as their widest cell, nothing that a terminal would obey.
 //!
-//! Label values may hold anything, escape sequences included; every cell is [`clean`].
+//! Label values may hold anything, escape sequences included; every cell is [`clean`]. Where a terminal is too narrow, columns of
+//! prose are cut, and never what people copy: ids, targets, instants.
 
 use serde_json::Value;
 
+use super::view::{View, style};
+
+/// One column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    heading: &'static str,
+    /// What must stay of it where there is little room; `None`: all.
+    least: Option<usize>,
+    /// Whether its words have a colour.
+    coloured: bool,
+}
+
+impl Column {
+    /// A column that is never cut.
+    pub(super) const fn whole(heading: &'static str) -> Self {
+        Self { heading, least: None, coloured: false }
+    }
+
+    /// A column of which so much stays where there is little room; of several the last is cut first.
+    pub(super) const fn cut(heading: &'static str, least: usize) -> Self {
+        Self { heading, least: Some(least), coloured: false }
+    }
+
+    /// A column of words that have a colour.
+    pub(super) const fn coloured(heading: &'static str) -> Self {
+        Self { heading, least: None, coloured: true }
+    }
+}
+
 /// Lays rows out under their headings. The last column is not padded; no row has a space at its end.
-pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let all = || std::iter::once(headings.iter().map(|it| (*it).to_owned()).collect()).chain(rows.iter().cloned());
-    let widths: Vec<usize> = (0..headings.len())
-        .map(|at| all().filter_map(|row: Vec<String>| row.get(at).map(|cell| cell.chars().count())).max().unwrap_or(0))
-        .collect();
+pub(super) fn table(headings: &[&'static str], rows: &[Vec<String>]) -> String {
+    let columns: Vec<Column> = headings.iter().copied().map(Column::whole).collect();
+    laid_out(&columns, rows, View::default())
+}
+
+/// The same as a person sees it: cut to the width, with colours.
+pub(super) fn laid_out(columns: &[Column], rows: &[Vec<String>], view: View) -> String {
+    let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
+    let all = || std::iter::once(&headings).chain(rows);
+    let widest = |at: usize| all().filter_map(|row| row.get(at).map(|cell| cell.chars().count())).max().unwrap_or(0);
+    let mut widths: Vec<usize> = (0..columns.len()).map(widest).collect();
+    if let Some(room) = view.width {
+        squeeze(&mut widths, columns, room);
+    }
     let mut text = String::new();
-    for row in all() {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+    for (at, row) in all().enumerate() {
+        let mut line = String::new();
+        let last = row.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+        for ((column, cell), width) in columns.iter().zip(row).zip(&widths).take(last + 1) {
+            let cell = shortened(cell, *width);
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()) + 2);
+            let style = if at == 0 { Some("2") } else { style(&cell).filter(|_| column.coloured) };
+            line += &view.paint(style, &cell);
+            line += &padding;
+        }
+        text += line.trim_end();
         text.push('\n');
     }
     text
+}
+
+/// Takes what is too much from the columns that may be cut, the last one first.
+fn squeeze(widths: &mut [usize], columns: &[Column], room: usize) {
+    let mut excess = (widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)).saturating_sub(room);
+    for (width, column) in widths.iter_mut().zip(columns).rev() {
+        let Some(least) = column.least else { continue };
+        let taken = width.saturating_sub(least.max(column.heading.len())).min(excess);
+        *width -= taken;
+        excess -= taken;
+    }
+}
+
+fn shortened(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    let mut short: String = cell.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
 }
 
 /// Text without anything that a terminal would obey, on one line.
@@ -63,6 +130,31 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [vec!["a".into(), "é long".into(), "x".into()], vec!["bb".into(), String::new(), String::new()]];
         assert_eq!(table(&["A", "B", "C"], &rows), "A   B       C\na   é long  x\nbb\n");
+    }
+
+    #[test]
+    fn where_there_is_little_room_prose_is_cut_and_ids_are_not() {
+        let columns = [Column::whole("ID"), Column::cut("RULE", 6), Column::coloured("STATE"), Column::cut("WHY", 5)];
+        let rows = [vec!["0197d1f0".into(), "web-restart".into(), "fixed".into(), "well for 30 s".into()]];
+        let at = |width| laid_out(&columns, &rows, View { width: Some(width), ..View::default() });
+        assert_eq!(at(80), "ID        RULE         STATE  WHY\n0197d1f0  web-restart  fixed  well for 30 s\n");
+        assert_eq!(at(38), "ID        RULE         STATE  WHY\n0197d1f0  web-restart  fixed  well fo…\n");
+        assert_eq!(at(10), "ID        RULE    STATE  WHY\n0197d1f0  web-r…  fixed  well…\n");
+        for width in 31..=43 {
+            assert!(at(width).lines().all(|line| line.chars().count() <= width), "{width}: {}", at(width));
+        }
+    }
+
+    #[test]
+    fn colours_do_not_move_columns() {
+        let columns = [Column::coloured("STATE"), Column::whole("WHY")];
+        let rows = [vec!["fixed".into(), "x".into()], vec!["blocked".into(), "y".into()]];
+        let shown = laid_out(&columns, &rows, View { colour: true, ..View::default() });
+        let bare = |text: &str| {
+            text.split('\u{1b}').map(|it| it.split_once('m').map_or(it, |(_, rest)| rest)).collect::<String>()
+        };
+        assert!(shown.contains("\u{1b}[32mfixed\u{1b}[0m    x"), "{shown:?}");
+        assert_eq!(bare(&shown), table(&["STATE", "WHY"], &rows));
     }
 
     #[test]

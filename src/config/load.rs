@@ -23,15 +23,29 @@ const DEFAULT_FILE: &str = "fettle.yaml";
 /// Loads the settings. A `file` that is named must exist; the default one need not. Warnings come with the settings; on
 /// failure errors and warnings come together.
 pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (config, found) = look(file, env);
+    if found.iter().any(Diagnostic::is_error) { Err(found) } else { Ok((config, found)) }
+}
+
+/// The settings as far as they can be read, and every problem in them: [`load`] for who only looks. What is wrong has its
+/// default.
+pub fn look(file: Option<&Path>, env: Environment<'_>) -> (Config, Vec<Diagnostic>) {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let text = if file.is_none() && !path.exists() {
-        String::new()
+    let (text, unread) = if file.is_none() && !path.exists() {
+        (String::new(), None)
     } else {
-        rules::read_text(path).map_err(|problem| vec![*problem])?
+        rules::read_text(path).map_or_else(|problem| (String::new(), Some(*problem)), |text| (text, None))
     };
-    let shown = path.to_string_lossy();
-    let base = path.parent().unwrap_or(Path::new(""));
-    let mut report = Report::new(Source::new(&shown, &text));
+    let (config, mut found) = look_at(&path.to_string_lossy(), &text, path.parent().unwrap_or(Path::new("")), env);
+    // What the environment says wrongly is still told.
+    found.extend(unread);
+    sort(&mut found);
+    (config, found)
+}
+
+/// As [`look`], of a text that is known as `shown`; paths in it count from `base`.
+pub fn look_at(shown: &str, text: &str, base: &Path, env: Environment<'_>) -> (Config, Vec<Diagnostic>) {
+    let mut report = Report::new(Source::new(shown, text));
     let mut tree = parse(&mut report);
     let put = tree.as_mut().map(|tree| super::interpolate::interpolate(tree, env, &mut report)).unwrap_or_default();
     let raw = match &tree {
@@ -49,7 +63,18 @@ pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<(Config, Vec<Di
     only_first_cause(&mut found);
     found.append(&mut loader.elsewhere);
     sort(&mut found);
-    if found.iter().any(Diagnostic::is_error) { Err(found) } else { Ok((config, found)) }
+    (config, found)
+}
+
+/// Whether a text in YAML is settings rather than rules, told by its keys.
+pub fn is_settings(text: &str) -> bool {
+    let mut report = Report::new(Source::new("", text));
+    let Some(Node { value: crate::core::yaml::Value::Map(entries), .. }) = parse(&mut report) else { return false };
+    let lists = |key: &str| {
+        entries.iter().any(|it| it.key == key && matches!(it.value.value, crate::core::yaml::Value::List(_)))
+    };
+    let has = |key: &str| entries.iter().any(|it| it.key == key);
+    !lists("rules") && !has("version") && entries.iter().any(|it| RawConfig::KEYS.contains(&it.key.as_str()))
 }
 
 /// The lines of values that hold secrets, or tokens written where they should not be.
@@ -155,6 +180,8 @@ impl Loader<'_> {
             alertmanager: self.alertmanager(raw.alertmanager),
             prometheus: self.prometheus(raw.prometheus),
             heartbeat: self.heartbeat(raw.heartbeat),
+            heartbeat_file: self.path("FETTLE_HEARTBEAT_FILE", raw.heartbeat_file),
+            metrics_file: self.path("FETTLE_METRICS_FILE", raw.metrics_file),
         }
     }
 

@@ -9,17 +9,18 @@
 //! database, from the folder fettle was started in.
 //! Does not watch for changes: rules are reloaded ([`rules`]), settings need a restart.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
-pub use environment::{Environment, process, unknown};
+pub use environment::{Environment, KNOWN, process, unknown};
 pub use heartbeat::Heartbeat;
 pub use hosts::{Disk, Host, Tls};
 pub use limits::{Limits, Retention};
-pub use load::load;
+pub use load::{is_settings, load, look, look_at};
 pub use log::{Log, LogFormat};
 pub use secret::Secret;
 pub use upstream::{Access, Alertmanager, Credentials, Prometheus};
@@ -29,6 +30,7 @@ use crate::core::rule::model::Mode;
 use crate::core::settings::{StormLimit, TripLimit};
 use crate::core::target::{Disks, Hosts};
 
+pub mod overrides;
 pub mod raw;
 pub mod rules;
 
@@ -83,6 +85,10 @@ pub struct Config {
     pub prometheus: Option<Prometheus>,
     /// The alert that must not go missing.
     pub heartbeat: Option<Heartbeat>,
+    /// Where to say every 30 s that this process lives.
+    pub heartbeat_file: Option<PathBuf>,
+    /// Where to write its figures beside.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// What no rule may touch.
@@ -106,6 +112,13 @@ impl Config {
         self.hosts.iter().map(|host| (host.name.clone(), of(host))).collect()
     }
 
+    /// Where the disks of all hosts are mounted.
+    fn mounts(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let path = |disk: &Disk| disk.path.to_string_lossy().into_owned();
+        let of = |host: &Host| host.disks.iter().map(|(name, disk)| (name.clone(), path(disk))).collect();
+        self.hosts.iter().map(|host| (host.name.clone(), of(host))).collect()
+    }
+
     /// What rules are checked against.
     pub fn rule_context(&self) -> Context {
         Context {
@@ -116,6 +129,8 @@ impl Config {
             alertmanager: self.alertmanager.is_some(),
             prometheus: self.prometheus.is_some(),
             disks: self.disks(),
+            mounts: self.mounts(),
+            history: None,
         }
     }
 }

@@ -2,45 +2,57 @@
 //!
 //! Keys that belong to later work are not listed, so a file that uses them does not load instead of being half obeyed.
 
-use crate::core::yaml::shape;
+use crate::core::yaml::{Form, shape};
+
+/// `N per DURATION`, each.
+const BUDGETS: Form = Form::Some(&Form::Like("^ *[1-9][0-9]* +per +[0-9][0-9a-z]*[a-z] *$"));
+const MODE: Form = Form::Word(&["observe", "propose", "act"]);
+/// What holds back must not say `act`.
+const CEILING: Form = Form::Word(&["observe", "propose"]);
+const OFF: Form = Form::Word(&["off"]);
+const NAMES: Form = Form::List(&Form::Text);
 
 shape! {
     /// The file.
     RawConfig {
         /// `FETTLE_LISTEN`; `HOST:PORT`, 127.0.0.1:9876.
-        listen = "listen",
+        listen = "listen": Form::Text,
         /// `FETTLE_DATABASE`, then `DATABASE_URL`; `sqlite://fettle.db`.
-        database = "database",
+        database = "database": Form::Text,
         /// `FETTLE_DATABASE_FILE`, then `DATABASE_URL_FILE`; a file that holds the URL.
-        database_file = "database_file",
+        database_file = "database_file": Form::Text,
         /// `FETTLE_RULES`; a file or a folder, rules/.
-        rules = "rules",
+        rules = "rules": Form::Text,
         /// `FETTLE_MODE`; observe, propose or act, observe.
-        mode = "mode",
+        mode = "mode": MODE,
         /// `FETTLE_HOSTS` (as YAML); one host `local` at `DOCKER_HOST` or the default socket.
-        hosts = "hosts",
+        hosts = "hosts": Form::Names(&Form::Maybe(&Form::Map(&RawHost::SHAPE))),
         /// Who may do what.
-        auth = "auth",
+        auth = "auth": Form::Map(&RawAuth::SHAPE),
         /// What bounds the whole service.
-        limits = "limits",
+        limits = "limits": Form::Map(&RawLimits::SHAPE),
         /// `FETTLE_STORM` (as YAML); when so much is wrong at once that fettle holds back, or `off`.
-        storm = "storm",
+        storm = "storm": Form::Either(&[OFF, Form::Map(&RawStorm::SHAPE)]),
         /// `FETTLE_TRIP` (as YAML); when a rule has failed to prove itself so often that it is held back, or `off`.
-        trip = "trip",
+        trip = "trip": Form::Either(&[OFF, Form::Map(&RawTrip::SHAPE)]),
         /// `FETTLE_FRESHNESS`; 10m.
-        freshness = "freshness",
+        freshness = "freshness": Form::Duration,
         /// What no rule may touch.
-        protected = "protected",
+        protected = "protected": Form::Map(&RawProtected::SHAPE),
         /// How long rows are kept.
-        retention = "retention",
+        retention = "retention": Form::Map(&RawRetention::SHAPE),
         /// How to log.
-        log = "log",
+        log = "log": Form::Map(&RawLog::SHAPE),
         /// Whom to ask what fires, and to tell what fettle does.
-        alertmanager = "alertmanager",
+        alertmanager = "alertmanager": Form::Map(&RawAlertmanager::SHAPE),
         /// Whom to ask for metrics.
-        prometheus = "prometheus",
+        prometheus = "prometheus": Form::Map(&RawPrometheus::SHAPE),
         /// The alert that always fires; none is expected.
-        heartbeat = "heartbeat",
+        heartbeat = "heartbeat": Form::Map(&RawHeartbeat::SHAPE),
+        /// `FETTLE_HEARTBEAT_FILE`; a file that says every 30 s that this process lives, none.
+        heartbeat_file = "heartbeat_file": Form::Text,
+        /// `FETTLE_METRICS_FILE`; a file with its figures, written as often, none.
+        metrics_file = "metrics_file": Form::Text,
     }
 }
 
@@ -48,15 +60,15 @@ shape! {
     /// A Docker host.
     RawHost {
         /// `unix:///path` or `tcp://host:port`; the default socket.
-        docker = "docker",
+        docker = "docker": Form::Text,
         /// The same, when looking goes another way than acting.
-        read = "read",
+        read = "read": Form::Text,
         /// Values of `instance` that mean this host.
-        instances = "instances",
+        instances = "instances": NAMES,
         /// Certificates for `tcp://`.
-        tls = "tls",
+        tls = "tls": Form::Map(&RawTls::SHAPE),
         /// Its disks, by name: what clean-up of the host itself may be about.
-        disks = "disks",
+        disks = "disks": Form::Names(&Form::Map(&RawDisk::SHAPE)),
     }
 }
 
@@ -64,11 +76,11 @@ shape! {
     /// Certificates to speak to a Docker host with, PEM.
     RawTls {
         /// Who signed the daemon's certificate; nobody else is trusted.
-        ca_file = "ca_file",
+        ca_file = "ca_file": Form::Needed(&Form::Text),
         /// The certificate that is shown to the daemon.
-        cert_file = "cert_file",
+        cert_file = "cert_file": Form::Needed(&Form::Text),
         /// Its private key.
-        key_file = "key_file",
+        key_file = "key_file": Form::Needed(&Form::Text),
     }
 }
 
@@ -76,9 +88,9 @@ shape! {
     /// A disk of a Docker host.
     RawDisk {
         /// Where it is mounted on the host, absolute.
-        path = "path",
+        path = "path": Form::Needed(&Form::Like("^/.")),
         /// The actions that are permitted on it: `clean_logs`, `prune`.
-        allow = "allow",
+        allow = "allow": Form::Needed(&Form::Some(&Form::Word(&["clean_logs", "prune"]))),
     }
 }
 
@@ -86,9 +98,9 @@ shape! {
     /// Who may do what.
     RawAuth {
         /// `FETTLE_AUTH_TOKENS` (as YAML); none.
-        tokens = "tokens",
+        tokens = "tokens": Form::List(&Form::Map(&RawToken::SHAPE)),
         /// `FETTLE_AUTH_METRICS_OPEN`; whether `/metrics` needs no token, false.
-        metrics_open = "metrics_open",
+        metrics_open = "metrics_open": Form::Boolean,
     }
 }
 
@@ -96,15 +108,15 @@ shape! {
     /// A bearer token. `token`, the secret itself, is known only to be refused with advice.
     RawToken {
         /// Who it is; stands in the audit.
-        name = "name",
+        name = "name": Form::Needed(&Form::Text),
         /// viewer, analyst, admin or sender.
-        role = "role",
+        role = "role": Form::Needed(&Form::Word(&["viewer", "analyst", "admin", "sender"])),
         /// The hash of the token, in hex, as `fettle token new` prints it.
-        sha256 = "sha256",
+        sha256 = "sha256": Form::Like("^[0-9a-fA-F]{64}$"),
         /// A file that holds the token.
-        token_file = "token_file",
+        token_file = "token_file": Form::Text,
         /// Refused.
-        token = "token",
+        token = "token": Form::Refused,
     }
 }
 
@@ -112,15 +124,15 @@ shape! {
     /// What bounds the whole service.
     RawLimits {
         /// `FETTLE_LIMITS_IN_FLIGHT`; effects at the same time, 4.
-        in_flight = "in_flight",
+        in_flight = "in_flight": Form::Number(1, 1000),
         /// `FETTLE_LIMITS_BUDGET` (with commas); effects of all rules, [20 per 10m].
-        budget = "budget",
+        budget = "budget": BUDGETS,
         /// `FETTLE_LIMITS_TARGET_BUDGET` (with commas); effects per target of all rules, [6 per 1h].
-        target_budget = "target_budget",
+        target_budget = "target_budget": BUDGETS,
         /// `FETTLE_LIMITS_BODY`; largest notification, 10MiB.
-        body = "body",
+        body = "body": Form::Size,
         /// `FETTLE_LIMITS_SENDERS`; notifications of one sender, `N per DURATION`, unlimited.
-        senders = "senders",
+        senders = "senders": Form::Like("^ *[1-9][0-9]* +per +[0-9][0-9a-z]*[a-z] *$"),
     }
 }
 
@@ -128,13 +140,13 @@ shape! {
     /// When so much is wrong at once that fettle holds back.
     RawStorm {
         /// So many distinct targets opened; 5.
-        targets = "targets",
+        targets = "targets": Form::Number(2, 10_000),
         /// Within this time; 2m.
-        within = "within",
+        within = "within": Form::Duration,
         /// The ceiling while it lasts, observe or propose; propose, or observe when nobody could approve.
-        then_mode = "then",
+        then_mode = "then": CEILING,
         /// It ends when it was not found for this long; 10m.
-        quiet_for = "quiet_for",
+        quiet_for = "quiet_for": Form::Duration,
     }
 }
 
@@ -142,11 +154,11 @@ shape! {
     /// When a rule has failed to prove itself so often that it is held back.
     RawTrip {
         /// So many verdicts that do not prove that it helped; 3.
-        unproven = "unproven",
+        unproven = "unproven": Form::Number(1, 1000),
         /// Within this time, which is also how long it is held back before one act is tried; 30m.
-        within = "within",
+        within = "within": Form::Duration,
         /// The ceiling of the rule meanwhile, observe or propose; propose, or observe when nobody could approve.
-        then_mode = "then",
+        then_mode = "then": CEILING,
     }
 }
 
@@ -154,9 +166,9 @@ shape! {
     /// What no rule may touch.
     RawProtected {
         /// `FETTLE_PROTECTED_CONTAINERS` (with commas); exact names.
-        containers = "containers",
+        containers = "containers": NAMES,
         /// `FETTLE_PROTECTED_COMPOSE_PROJECTS` (with commas); exact names.
-        compose_projects = "compose_projects",
+        compose_projects = "compose_projects": NAMES,
     }
 }
 
@@ -164,9 +176,9 @@ shape! {
     /// How long rows are kept.
     RawRetention {
         /// `FETTLE_RETENTION_NOTIFICATIONS`; 30d.
-        notifications = "notifications",
+        notifications = "notifications": Form::Duration,
         /// `FETTLE_RETENTION_AUDIT`; 400d, and not below the longest budget window.
-        audit = "audit",
+        audit = "audit": Form::Duration,
     }
 }
 
@@ -174,9 +186,9 @@ shape! {
     /// How to log.
     RawLog {
         /// `FETTLE_LOG_FORMAT`; human or json, human.
-        format = "format",
+        format = "format": Form::Word(&["human", "json"]),
         /// `FETTLE_LOG`; a level or a filter such as `info,fettle=debug`, info.
-        level = "level",
+        level = "level": Form::Text,
     }
 }
 
@@ -184,15 +196,15 @@ shape! {
     /// Whom to ask what fires. `bearer_token`, the secret itself, is known only to be refused with advice.
     RawAlertmanager {
         /// `FETTLE_ALERTMANAGER_URLS` (with commas); every peer, `http://host:port` with a route prefix if there is one.
-        urls = "urls",
+        urls = "urls": Form::Some(&Form::Text),
         /// `FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE`; a file that holds a token, read for every request.
-        bearer_token_file = "bearer_token_file",
+        bearer_token_file = "bearer_token_file": Form::Text,
         /// Instead: a user with a password.
-        basic_auth = "basic_auth",
+        basic_auth = "basic_auth": Form::Map(&RawBasicAuth::SHAPE),
         /// `FETTLE_ALERTMANAGER_CA_FILE`; certificates to trust, instead of the machine's.
-        ca_file = "ca_file",
+        ca_file = "ca_file": Form::Text,
         /// Refused.
-        bearer_token = "bearer_token",
+        bearer_token = "bearer_token": Form::Refused,
     }
 }
 
@@ -200,15 +212,15 @@ shape! {
     /// Whom to ask for metrics. `bearer_token`, the secret itself, is known only to be refused with advice.
     RawPrometheus {
         /// `FETTLE_PROMETHEUS_URL`; `http://host:port` with a route prefix if there is one.
-        url = "url",
+        url = "url": Form::Text,
         /// `FETTLE_PROMETHEUS_BEARER_TOKEN_FILE`; a file that holds a token, read for every request.
-        bearer_token_file = "bearer_token_file",
+        bearer_token_file = "bearer_token_file": Form::Text,
         /// Instead: a user with a password.
-        basic_auth = "basic_auth",
+        basic_auth = "basic_auth": Form::Map(&RawBasicAuth::SHAPE),
         /// `FETTLE_PROMETHEUS_CA_FILE`; certificates to trust, instead of the machine's.
-        ca_file = "ca_file",
+        ca_file = "ca_file": Form::Text,
         /// Refused.
-        bearer_token = "bearer_token",
+        bearer_token = "bearer_token": Form::Refused,
     }
 }
 
@@ -216,12 +228,12 @@ shape! {
     /// A user with a password. `password`, the secret itself, is known only to be refused with advice.
     RawBasicAuth {
         /// `FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME`, `FETTLE_PROMETHEUS_BASIC_AUTH_USERNAME`; the user.
-        username = "username",
+        username = "username": Form::Text,
         /// `FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE`, `FETTLE_PROMETHEUS_BASIC_AUTH_PASSWORD_FILE`; a file that
         /// holds the password, read for every request.
-        password_file = "password_file",
+        password_file = "password_file": Form::Text,
         /// Refused.
-        password = "password",
+        password = "password": Form::Refused,
     }
 }
 
@@ -229,8 +241,8 @@ shape! {
     /// The alert that always fires.
     RawHeartbeat {
         /// `FETTLE_HEARTBEAT_ALERTNAME`; Watchdog.
-        alertname = "alertname",
+        alertname = "alertname": Form::Text,
         /// `FETTLE_HEARTBEAT_MAX_SILENCE`; the longest time without it, 5m.
-        max_silence = "max_silence",
+        max_silence = "max_silence": Form::Duration,
     }
 }

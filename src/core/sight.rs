@@ -36,7 +36,8 @@ pub struct Wanted {
 }
 
 /// A target as it was when looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sight {
     /// One container.
     Container(Box<Container>),
@@ -49,7 +50,7 @@ pub enum Sight {
 }
 
 /// All containers of one Compose service, one-off ones left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replicas {
     /// The Docker daemon's own id.
     pub daemon: String,
@@ -62,7 +63,7 @@ pub struct Replicas {
 }
 
 /// A Swarm service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// The Docker daemon's own id.
     pub daemon: String,
@@ -83,7 +84,7 @@ pub struct Service {
 }
 
 /// A disk of a host: what clean-up of the host itself is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
     /// The Docker daemon's own id.
     pub daemon: String,
@@ -114,7 +115,7 @@ impl Space {
 }
 
 /// One container as it was when looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// The Docker daemon's own id, so that two host names of one daemon are one.
     pub daemon: String,
@@ -170,7 +171,8 @@ pub struct Part<'a> {
 }
 
 /// Whether the image of a container carries the label that only the container itself may carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ImageLabel {
     /// It does not.
     Absent,

@@ -24,7 +24,8 @@ macro_rules! codes {
 }
 
 // F00x any file · F01x–F04x rules · F05x–F06x service configuration · F070–F074 time intervals · F076–F079 hosts ·
-// F08x–F09x what steps do and who agrees · F11x when fettle holds back by itself.
+// F08x–F09x what steps do and who agrees · F10x what is legal and hardly meant · F11x when fettle holds back by itself ·
+// F20x unit tests of rules.
 codes! {
     Error   F001 UNREADABLE          "A file or folder cannot be read, is too large, or is not UTF-8."
     Error   F002 NOT_YAML            "A file is not YAML, or is nested or repeated beyond all sense."
@@ -105,7 +106,23 @@ codes! {
     Error   F095 QUERY               "A query says nothing, is put together from labels, or there is no Prometheus to ask."
     Warning F096 COOLDOWN_SHORT      "`cooldown` is over before a verification can be."
 
+    Warning F100 RESOLVED_UNSEEN     "A time is over before Alertmanager tells that an alert is resolved, and its API cannot be asked."
+    Warning F101 SHADOWED            "Every alert that a rule could select is taken by an earlier one."
+    Warning F102 NEVER_MATCHES       "No alert can satisfy a matcher, or all matchers of a list at once."
+    Warning F103 BUDGET_IDLE         "A budget allows more than another limit ever lets happen."
+    Warning F104 PATTERN_DOUBT       "A regular expression means something else in Go than it seems to."
+    Warning F105 ROOT_ELSEWHERE      "A root of `clean_logs` lies outside of the disk, so it would be refused."
+    Warning F106 LABEL_UNSEEN        "No recorded alert that the rule selects carries a label that its target needs."
+    Warning F107 UNKNOWN_VARIABLE    "An environment variable looks like a setting of fettle and is none."
+
     Error   F110 HOLDS_NOTHING       "`storm` or `trip` would let fettle act as before."
+
+    Error   F200 TEST_NAME           "A test's name is empty or there twice in its file."
+    Error   F201 TEST_EMPTY          "A test file has no test, or nothing happens in one."
+    Error   F202 TEST_ENTRY          "An entry of a test says nothing, or two things at once."
+    Error   F203 TEST_RULES          "A test names no rule files, or one of them does not load."
+    Error   F204 DECLARED_TWICE      "Two things that a test declares have one name."
+    Error   F205 NOT_DECLARED        "A test changes a thing that it does not declare."
 }
 
 #[cfg(test)]

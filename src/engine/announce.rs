@@ -13,10 +13,11 @@ use crate::core::announcement::AnnouncementName;
 use crate::core::time::{Timestamp, after, before};
 use crate::core::upstream::Announcement;
 use crate::engine::intake::chain;
+use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::store::model::Outgoing;
 use crate::telemetry::seldom::Seldom;
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::Upstream;
 
 /// How often the outbox is looked at when nobody calls: another replica may have died with something in it.
 const EVERY: Duration = Duration::from_secs(2);
@@ -43,7 +44,7 @@ pub struct Announcer {
 
 impl Announcer {
     /// Delivers until `stop`, then once more what is due.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken, pulse: Pulse) {
         let Some(upstream) = self.shell.upstream.clone() else {
             stop.cancelled().await;
             return;
@@ -51,6 +52,7 @@ impl Announcer {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
+            pulse.again(ROUND);
             // Cancel safe: a notification that is not taken stays.
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -59,6 +61,7 @@ impl Announcer {
             }
             self.deliver(&*upstream).await;
         }
+        pulse.done();
     }
 
     async fn deliver(&self, upstream: &dyn Upstream) {
@@ -76,7 +79,6 @@ impl Announcer {
         let alerts: Vec<Announcement> = due.iter().map(|it| as_posted(it, now)).collect();
         let mut taken = true;
         for (peer, answer) in upstream.post(&alerts).await {
-            shell.metrics.upstream("alertmanager", answer.as_ref().map_or_else(UpstreamError::reason, |()| "200"));
             for outgoing in &due {
                 shell.metrics.announced(outgoing.announcement.name, answer.is_ok());
             }

@@ -16,6 +16,7 @@ use crate::core::announcement::{Announcement, AnnouncementName};
 use crate::core::remediation::record::{EventRow, Record, Severity};
 use crate::core::time::{Timestamp, after, since};
 use crate::engine::intake::chain;
+use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::store::StoreError;
 use crate::telemetry::events;
@@ -45,7 +46,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Looks until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken, pulse: Pulse) {
         let Some(expected) = &self.expected else {
             stop.cancelled().await;
             return;
@@ -55,9 +56,13 @@ impl Heartbeat {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            pulse.again(ROUND);
             // Cancel safe: both keep nothing.
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {
+                    pulse.done();
+                    return;
+                }
                 _ = every.tick() => {}
             }
             match self.look(expected, started, silent).await {
@@ -72,6 +77,9 @@ impl Heartbeat {
         let shell = &*self.shell;
         let now = shell.time.now();
         let heard = shell.store.last_heard(&expected.alertname).await?;
+        if let Some(heard) = heard {
+            shell.metrics.heartbeat(heard);
+        }
         let last = heard.map_or(started, |at| at.max(started));
         let missing = since(now, last) > expected.max_silence;
         let mut records = Vec::new();

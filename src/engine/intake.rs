@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::core::alert::webhook::{Malformed, Webhook};
 use crate::core::time::Timestamp;
 use crate::engine::clock::Time;
+use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::readiness::{Condition, Readiness};
 use crate::store::model::NewNotification;
 use crate::store::{Store, StoreError};
@@ -36,6 +37,9 @@ const BATCH: usize = 256;
 
 /// Bytes of bodies that may wait for the writer, in KiB: six bodies of the largest default size.
 const QUEUE_KIB: u32 = 64 * 1024;
+
+/// How often the writer shows that it lives when nothing comes in.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// How long a sender is left waiting before it is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -184,14 +188,18 @@ impl Intake {
 
 impl Writer {
     /// Writes until `stop`, then what still waits.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
         let mut jobs = Vec::with_capacity(BATCH);
+        let mut idle = tokio::time::interval(IDLE);
+        idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            // Cancel safe: recv_many leaves what it did not give in the queue.
+            pulse.again(ROUND);
+            // Cancel safe: recv_many leaves what it did not give in the queue, and a tick is nothing.
             tokio::select! {
                 biased;
                 taken = self.jobs.recv_many(&mut jobs, BATCH) => {
                     if taken == 0 {
+                        pulse.done();
                         return;
                     }
                 }
@@ -199,19 +207,20 @@ impl Writer {
                     self.jobs.close();
                     continue;
                 }
+                _ = idle.tick() => continue,
             }
             // A sender that was sent away already comes again: its row would only be a duplicate.
             jobs.retain(|job: &Job| !job.answer.is_closed());
             if !jobs.is_empty() {
-                self.write(std::mem::take(&mut jobs)).await;
+                self.write(std::mem::take(&mut jobs), &pulse).await;
             }
         }
     }
 
-    async fn write(&self, jobs: Vec<Job>) {
+    async fn write(&self, jobs: Vec<Job>, pulse: &Pulse) {
         let (rows, rest): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.row, (job.webhook, job.answer, job.room))).unzip();
-        let stored = self.append(&rows).await;
+        let stored = self.append(&rows, pulse).await;
         if stored.contains(&true) {
             self.readiness.met(Condition::Store);
         } else {
@@ -231,12 +240,13 @@ impl Writer {
     }
 
     /// Which of `rows` are durable.
-    async fn append(&self, rows: &[NewNotification]) -> Vec<bool> {
+    async fn append(&self, rows: &[NewNotification], pulse: &Pulse) -> Vec<bool> {
         match self.append_in_time(rows).await {
             Ok(()) => vec![true; rows.len()],
             Err(StoreError::Refused { .. }) if rows.len() > 1 => {
                 let mut stored = Vec::with_capacity(rows.len());
                 for row in rows {
+                    pulse.again(ROUND);
                     let alone = self.append_in_time(std::slice::from_ref(row)).await;
                     if let Err(error) = &alone {
                         tracing::error!(notification.id = %row.id, error = %chain(error), "a notification could not be stored");

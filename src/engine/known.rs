@@ -6,7 +6,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
 use crate::core::surroundings::{Surroundings, Upstream, look_upstream};
-use crate::core::time::{Timestamp, before};
+use crate::core::time::Timestamp;
 use crate::engine::shell::Shell;
 use crate::store::StoreError;
 use crate::store::model::FactsAsk;
@@ -28,19 +28,8 @@ impl Known {
     /// Reads it: one round trip to the store.
     pub(super) async fn read(shell: &Shell, remediation: &Remediation) -> Result<Self, StoreError> {
         let now = shell.time.now();
-        let rules = shell.rules.load();
-        let rule = rules.get(&remediation.rule);
-        let own = &remediation.alert.labels;
-        let ask = FactsAsk {
-            remediation: remediation.id,
-            rule: remediation.rule.clone(),
-            unproven_since: before(now, shell.settings.trip.map(|trip| trip.within).unwrap_or_default()),
-            target: remediation.target.to_string(),
-            key: remediation.key.clone(),
-            unless: rule.map(|rule| rule.unless.iter().map(|it| it.carried(own)).collect()).unwrap_or_default(),
-            unless_since: before(now, shell.settings.freshness),
-            now,
-        };
+        let rule = remediation.rule_in(&shell.rules.load());
+        let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
         let facts = shell.store.facts(&ask).await?;
         let known = Self { alerts: facts.alerts, surroundings: facts.surroundings, ended: Vec::new() };
         Ok(known.asked_upstream(shell, remediation, now).await)

@@ -4,12 +4,15 @@
 //! the database, Docker.
 
 pub mod clock;
+pub mod pulse;
 pub mod readiness;
 pub mod rulebook;
 pub mod shell;
 
 pub mod intake;
 pub mod receive;
+
+pub mod by_hand;
 
 pub mod worker;
 
@@ -19,6 +22,8 @@ mod known;
 
 pub mod execute;
 
+mod late;
+
 pub mod loans;
 
 pub mod announce;
@@ -26,5 +31,9 @@ pub mod announce;
 pub mod heartbeat;
 
 pub mod upkeep;
+
+pub mod host;
+
+pub mod watch_files;
 
 pub mod run;

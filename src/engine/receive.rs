@@ -5,7 +5,7 @@
 //! error or a restart the same notifications are read back from the store. The order of arrival does not matter, because
 //! an alert ignores words received before the last one it took in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::core::remediation::outcome::Outcome;
 use crate::core::select::{Selected, select};
 use crate::core::time::{after, before};
 use crate::engine::intake::{Received, chain};
+use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::engine::worker::{DECISION_LEASE, Queue};
 use crate::store::StoreError;
@@ -43,7 +44,7 @@ const ORPHAN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Tries when somebody else writes the same rows at the same time.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 
 /// The task that takes notifications in.
 pub struct Receiver {
@@ -57,6 +58,8 @@ pub struct Receiver {
     pub again: mpsc::Receiver<Vec<AlertState>>,
     /// Where new remediations go.
     pub queue: Queue,
+    /// Told of every round.
+    pub pulse: Pulse,
 }
 
 impl Receiver {
@@ -68,6 +71,7 @@ impl Receiver {
         self.overflow.store(true, Ordering::Release);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
+            self.pulse.again(ROUND);
             // Every arm is cancel safe: recv and tick keep what they did not give.
             tokio::select! {
                 taken = self.stored.recv_many(&mut batch, BATCH) => {
@@ -87,6 +91,7 @@ impl Receiver {
         while self.stored.recv_many(&mut batch, BATCH).await > 0 {
             self.take_in(std::mem::take(&mut batch)).await;
         }
+        self.pulse.done();
     }
 
     async fn take_in(&self, received: Vec<Received>) {
@@ -110,6 +115,7 @@ impl Receiver {
     /// Reads back what is pending for at least `age`, oldest first, until nothing is left.
     async fn catch_up(&self, age: Duration) {
         loop {
+            self.pulse.again(ROUND);
             let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
             // The store's own instants are compared, so a microsecond more includes those of this very instant.
             let until = after(before(self.shell.time.now(), age), Duration::from_micros(1));
@@ -175,6 +181,7 @@ impl Receiver {
         let ask = self.ask(notices);
         let think = |world: &World| receive(world, notices, &shell.settings, &mut || shell.time.new_id());
         for _ in 0..TRIES {
+            self.pulse.again(ROUND);
             match shell.store.receive(&ask, &think).await {
                 Ok(changes) => {
                     self.hand_on(changes, ask.lease_until.is_some()).await;
@@ -196,24 +203,10 @@ impl Receiver {
 
     fn ask(&self, notices: &[Notice]) -> ReceiveAsk {
         let now = self.shell.time.now();
-        let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
-        let selected = || alerts().flat_map(|heard| &heard.selected);
-        let targets: HashSet<String> =
-            selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect();
-        let regress = selected().map(|it| it.rule.regress_window).max();
+        let ask = ReceiveAsk::about(notices, &self.shell.settings, self.shell.owner, now);
         // Born claimed only when the queue can take them all: the worker need not ask the store for them.
-        let room = self.queue.room() >= targets.len();
-        ReceiveAsk {
-            now,
-            take: notices.iter().filter_map(|notice| notice.notification).collect(),
-            fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
-            targets,
-            fixed_since: regress.map(|window| before(now, window)),
-            recent_since: self.shell.settings.storm.map(|storm| before(now, storm.within)),
-            recent_limit: self.shell.settings.storm.map_or(0, |storm| storm.targets),
-            owner: self.shell.owner,
-            lease_until: room.then(|| after(now, DECISION_LEASE)),
-        }
+        let room = self.queue.room() >= ask.targets.len();
+        ReceiveAsk { lease_until: room.then(|| after(now, DECISION_LEASE)), ..ask }
     }
 
     async fn hand_on(&self, changes: Changes, claimed: bool) {

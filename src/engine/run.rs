@@ -19,6 +19,7 @@ use crate::engine::announce::Announcer;
 use crate::engine::heartbeat::{Expected, Heartbeat};
 use crate::engine::intake::{Intake, Writer, chain, intake};
 use crate::engine::loans::Loans;
+use crate::engine::pulse::Pulses;
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::receive::Receiver;
 use crate::engine::shell::Shell;
@@ -32,6 +33,9 @@ const STORED: usize = 1024;
 /// Alerts that wait to be asked again.
 const AGAIN: usize = 256;
 
+/// The tasks, in the order of stopping.
+const TASKS: [&str; 7] = ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "upkeep"];
+
 /// The engine, built and not yet at work.
 pub struct Engine {
     intake: Intake,
@@ -43,6 +47,7 @@ pub struct Engine {
     announcer: Announcer,
     heartbeat: Heartbeat,
     upkeep: Upkeep,
+    pulses: Arc<Pulses>,
 }
 
 /// The engine at work.
@@ -51,8 +56,9 @@ pub struct Running {
     shell: Arc<Shell>,
     tasks: JoinSet<()>,
     names: Vec<(Id, &'static str)>,
-    /// Of writer, receiver, worker, loans, announcer, heartbeat, upkeep: in the order of stopping.
-    stops: [CancellationToken; 7],
+    /// As [`TASKS`].
+    stops: [CancellationToken; TASKS.len()],
+    pulses: Arc<Pulses>,
 }
 
 /// Builds the engine. Its door refuses until it is started.
@@ -67,33 +73,46 @@ pub fn build(
     let overflow = Arc::new(AtomicBool::new(false));
     let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone(), readiness.clone());
     let (queue, worker) = worker(shell.clone(), again.clone());
-    let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue };
+    let pulses = Pulses::of(&TASKS);
+    let pulse = pulses.pulse(1);
+    let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
     let loans = Loans { shell: shell.clone() };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
-    (intake.clone(), Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep })
+    (intake.clone(), Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep, pulses })
 }
 
 impl Engine {
     /// Starts all tasks and opens the door. The store must be open and [`recover`] done.
     #[must_use]
     pub fn start(self) -> Running {
-        let stops = [(); 7].map(|()| CancellationToken::new());
-        let (mut tasks, mut names) = (JoinSet::new(), Vec::new());
-        names.push((tasks.spawn(self.writer.run(stops[0].clone())).id(), "writer"));
-        names.push((tasks.spawn(self.receiver.run(stops[1].clone())).id(), "receiver"));
-        names.push((tasks.spawn(self.worker.run(stops[2].clone())).id(), "worker"));
-        names.push((tasks.spawn(self.loans.run(stops[3].clone())).id(), "loans"));
-        names.push((tasks.spawn(self.announcer.run(stops[4].clone())).id(), "announcer"));
-        names.push((tasks.spawn(self.heartbeat.run(stops[5].clone())).id(), "heartbeat"));
-        names.push((tasks.spawn(self.upkeep.run(stops[6].clone())).id(), "upkeep"));
+        let stops = TASKS.map(|_| CancellationToken::new());
+        let [writer, receiver, worker, loans, announcer, heartbeat, upkeep] = stops.clone();
+        let pulse = |task| self.pulses.pulse(task);
+        let mut tasks = JoinSet::new();
+        let ids = [
+            tasks.spawn(self.writer.run(writer, pulse(0))),
+            tasks.spawn(self.receiver.run(receiver)),
+            tasks.spawn(self.worker.run(worker, pulse(2))),
+            tasks.spawn(self.loans.run(loans, pulse(3))),
+            tasks.spawn(self.announcer.run(announcer, pulse(4))),
+            tasks.spawn(self.heartbeat.run(heartbeat, pulse(5))),
+            tasks.spawn(self.upkeep.run(upkeep, pulse(6))),
+        ];
+        let names = ids.iter().map(tokio::task::AbortHandle::id).zip(TASKS).collect();
         self.intake.open();
-        Running { intake: self.intake, shell: self.shell, tasks, names, stops }
+        Running { intake: self.intake, shell: self.shell, tasks, names, stops, pulses: self.pulses }
     }
 }
 
 impl Running {
+    /// The tasks' signs of life.
+    #[must_use]
+    pub fn pulses(&self) -> Arc<Pulses> {
+        self.pulses.clone()
+    }
+
     /// The name of a task that ended unasked. Cancel safe.
     pub async fn ended(&mut self) -> &'static str {
         match self.tasks.join_next_with_id().await {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::alert::episode::AlertState;
 use crate::core::time::before;
 use crate::engine::intake::chain;
+use crate::engine::pulse::Pulse;
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::shell::Shell;
 use crate::store::StoreError;
@@ -27,6 +28,9 @@ const WAITING: u32 = 256;
 
 /// Every so many rounds old rows are deleted: every ten minutes.
 const PRUNE_ROUNDS: u32 = 60;
+
+/// How long a round may take: deleting old rows goes in portions, and there may be many of them the first time.
+const ROUND: Duration = Duration::from_mins(10);
 
 /// How long rows are kept.
 #[derive(Debug, Clone, Copy)]
@@ -51,14 +55,18 @@ pub struct Upkeep {
 
 impl Upkeep {
     /// Works until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken, pulse: Pulse) {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut round = 0;
         loop {
+            pulse.again(ROUND);
             // Cancel safe: both keep nothing.
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {
+                    pulse.done();
+                    return;
+                }
                 _ = every.tick() => {}
             }
             if let Err(error) = self.round(round % PRUNE_ROUNDS == 1).await {

@@ -16,6 +16,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::time::{after, since};
 use crate::engine::drive::drive;
 use crate::engine::intake::chain;
+use crate::engine::pulse::Pulse;
 use crate::engine::shell::Shell;
 use crate::store::model::Claimed;
 
@@ -33,11 +34,19 @@ const WAITING: usize = 256;
 /// New remediations that may wait in memory for their turn.
 const QUEUE: usize = 4096;
 
-/// Longest pause between two looks for due work: other replicas' wakes are not heard here.
-const POLL: Duration = Duration::from_secs(1);
+/// Longest pause between two looks for due work where other processes' wakes are heard: a safety net, for what was told to
+/// nobody and for the timers of a process that died.
+const POLL: Duration = Duration::from_secs(5);
+
+/// The same where they are not heard.
+const POLL_DEAF: Duration = Duration::from_secs(1);
 
 /// Shortest pause between two claims when many are woken at once: a claim takes all that are due.
 const GAP: Duration = Duration::from_millis(20);
+
+/// How long a round may take: all places may be taken by decisions that wait for a Docker host that hangs, for a few looks
+/// of 5 s each, besides the store.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// How long work under way may take to end at shutdown.
 pub const DRAIN: Duration = Duration::from_secs(25);
@@ -100,14 +109,15 @@ pub fn worker(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> (Queue
 
 impl Worker {
     /// Works until `stop`, then lets what is under way end for at most [`DRAIN`].
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let anteroom = Arc::new(Semaphore::new(WAITING));
         let mut tasks = JoinSet::new();
         let (mut next, mut claimed_at) = (Instant::now(), Instant::now());
         while !stop.is_cancelled() {
+            pulse.again(ROUND);
             let Ok(place) = places.clone().acquire_owned().await else { break };
-            // Cancel safe: recv, notified, sleep and cancelled keep what they did not give; join_next too.
+            // Cancel safe: recv, notified, woken, sleep and cancelled keep what they did not give; join_next too.
             let due = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -117,6 +127,10 @@ impl Worker {
                     continue;
                 }
                 () = self.shell.wake.notified() => {
+                    next = next.min(claimed_at + GAP);
+                    continue;
+                }
+                Ok(()) = self.shell.store.woken() => {
                     next = next.min(claimed_at + GAP);
                     continue;
                 }
@@ -144,6 +158,7 @@ impl Worker {
                 });
             }
         }
+        pulse.done();
         let drained = tokio::time::timeout(DRAIN, async {
             while let Some(ended) = tasks.join_next().await {
                 watch(ended);
@@ -163,11 +178,12 @@ impl Worker {
         // The caller holds one place already.
         let limit = u32::try_from(places.available_permits() + 1).unwrap_or(u32::MAX);
         let lease = after(now, DECISION_LEASE);
-        *next = Instant::now() + POLL;
+        let poll = if self.shell.store.hears() { POLL } else { POLL_DEAF };
+        *next = Instant::now() + poll;
         match self.shell.store.claim(self.shell.owner, now, lease, limit).await {
             Ok(claimed) if claimed.is_empty() => {
                 if let Ok(Some(due)) = self.shell.store.next_due(now).await {
-                    *next = Instant::now() + since(due, now).clamp(GAP, POLL);
+                    *next = Instant::now() + since(due, now).clamp(GAP, poll);
                 }
                 Vec::new()
             }

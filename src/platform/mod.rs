@@ -33,6 +33,10 @@ pub trait Platform: Send + Sync {
     /// bounded in size and in time. What cannot be had is said in its place; nothing fails for it.
     async fn evidence(&self, target: &Target, pin: &Pin, log_lines: u32) -> Value;
 
+    /// The names of what is there, by host: containers, Compose services, Swarm services, disks, each as a target that
+    /// [`find`](Platform::find) finds. Looks only; bounded in number and in time.
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)>;
+
     /// Whether each host answers, by name, for health and readiness. Two names of one daemon are found out here: the
     /// later one is [`PlatformError::SameDaemon`].
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)>;
@@ -45,6 +49,8 @@ pub struct Performed {
     pub touched: Value,
     /// Whether it was done.
     pub answer: Result<(), PlatformError>,
+    /// It was done, and the platform has seen that it is not enough: why, with the numbers.
+    pub short: Option<String>,
 }
 
 /// Is told of every request that a platform makes, for metrics. Called inline: it must not block.
@@ -111,7 +117,7 @@ pub enum PlatformError {
     /// The target is of a kind that this cannot be done to, or its own limits forbid it: nothing was sent.
     #[error("{0}")]
     Unfit(String),
-    /// Something was done, but not all of it, or it was not enough.
+    /// Something was done, but not all of it.
     #[error("{0}")]
     Incomplete(String),
     /// What was given as a container id is not a full one: nothing was sent. A fault of ours.

@@ -1,4 +1,4 @@
-//! Opens the store that a URL names.
+//! Opens the store that a URL names: to work with it, or to read it.
 
 use std::sync::Arc;
 
@@ -15,8 +15,20 @@ pub async fn open(url: &str, owner: Uuid) -> Result<Arc<dyn Store>, StoreError> 
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => Ok(Arc::new(postgres::Postgres::open(url, owner).await?)),
         Some("sqlite") => Ok(Arc::new(sqlite::Sqlite::open(url).await?)),
-        _ => Err(StoreError::Unusable(
-            "a database is written sqlite://PATH or postgres://USER@HOST/NAME; this is neither".into(),
-        )),
+        _ => Err(unknown()),
     }
+}
+
+/// Opens the database at `url` to read what is stored: it must be there and as this version makes it. Nothing is created,
+/// migrated, locked or told to other processes; whatever would write fails.
+pub async fn open_to_read(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => Ok(Arc::new(postgres::Postgres::open_to_read(url).await?)),
+        Some("sqlite") => Ok(Arc::new(sqlite::Sqlite::open_to_read(url).await?)),
+        _ => Err(unknown()),
+    }
+}
+
+fn unknown() -> StoreError {
+    StoreError::Unusable("a database is written sqlite://PATH or postgres://USER@HOST/NAME; this is neither".into())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use serde_json::Value;
 use uuid::Uuid;
 
 pub use crate::core::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
@@ -12,12 +13,15 @@ use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::announcement::Announcement;
+use crate::core::receive::Notice;
 use crate::core::remediation::loan::Loan;
-use crate::core::remediation::record::Record;
+use crate::core::remediation::record::{Record, Severity};
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::Remediation;
+use crate::core::rule::model::Rule;
+use crate::core::settings::Settings;
 use crate::core::surroundings::Surroundings;
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, before};
 
 /// A notification on its way in.
 #[derive(Debug, Clone)]
@@ -92,6 +96,23 @@ impl ReceiveAsk {
             now,
         }
     }
+
+    /// Everything that taking `notices` in must know, for an owner that takes nothing as claimed.
+    #[must_use]
+    pub fn about(notices: &[Notice], settings: &Settings, owner: Uuid, now: Timestamp) -> Self {
+        let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
+        let selected = || alerts().flat_map(|heard| &heard.selected);
+        let regress = selected().map(|it| it.rule.regress_window).max();
+        Self {
+            take: notices.iter().filter_map(|notice| notice.notification).collect(),
+            fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
+            targets: selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect(),
+            fixed_since: regress.map(|window| before(now, window)),
+            recent_since: settings.storm.map(|storm| before(now, storm.within)),
+            recent_limit: settings.storm.map_or(0, |storm| storm.targets),
+            ..Self::new(owner, now)
+        }
+    }
 }
 
 /// Proof that a remediation is ours for now.
@@ -156,6 +177,24 @@ pub struct FactsAsk {
     pub unless_since: Timestamp,
     /// Now: pauses that are over are left out.
     pub now: Timestamp,
+}
+
+impl FactsAsk {
+    /// Everything that a decision about `remediation` is made from.
+    #[must_use]
+    pub fn about(remediation: &Remediation, rule: Option<&Rule>, settings: &Settings, now: Timestamp) -> Self {
+        let own = &remediation.alert.labels;
+        Self {
+            remediation: remediation.id,
+            rule: remediation.rule.clone(),
+            unproven_since: before(now, settings.trip.map(|trip| trip.within).unwrap_or_default()),
+            target: remediation.target.to_string(),
+            key: remediation.key.clone(),
+            unless: rule.map(|rule| rule.unless.iter().map(|it| it.carried(own)).collect()).unwrap_or_default(),
+            unless_since: before(now, settings.freshness),
+            now,
+        }
+    }
 }
 
 /// The answer.
@@ -249,3 +288,27 @@ pub struct Spent {
     /// When its intent was stored.
     pub planned_at: Timestamp,
 }
+
+/// How a host was doing: an event with figures, in percent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// [`SAMPLED`], or the name of a change.
+    pub event: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Which host, and how it is.
+    pub details: Value,
+    /// Share of the processors in use.
+    pub cpu: f64,
+    /// Share of the memory in use.
+    pub ram: f64,
+    /// Share of the disk in use, where it can be told.
+    pub disk: Option<f64>,
+}
+
+/// The name of the events that only say how a host is doing, one a minute: the database indexes them apart.
+pub const SAMPLED: &str = "host_sampled";

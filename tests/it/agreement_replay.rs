@@ -174,6 +174,10 @@ impl Platform for Town {
         json!({})
     }
 
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        Vec::new()
+    }
+
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         vec![("local".to_owned(), Ok(()))]
     }

@@ -193,6 +193,9 @@ async fn what_waits_for_nobody_is_not_asked_about() {
     let answer: Value = serde_json::from_str(&said.out).expect("JSON and nothing else");
     assert_eq!((said.code, &answer["answer"]), (Some(0), &Value::from("cancel")));
     let said = fettle(&edge, &["reject", &id], Some(Role::Admin)).await;
+    assert!(said.code == Some(1) && said.err.contains("counts once"), "cancelled is answered: {}", said.err);
+    let other = waiting(&edge, "db", SOON).await.id.to_string();
+    let said = fettle(&edge, &["reject", &other], Some(Role::Admin)).await;
     assert_eq!((said.code, said.out.as_str()), (Some(0), "rejected; nothing will be done\n"), "{}", said.err);
     let nobody = "0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11";
     let said = fettle(&edge, &["approve", nobody], Some(Role::Admin)).await;

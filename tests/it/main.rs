@@ -4,9 +4,15 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod agreement_replay;
 #[cfg(test)]
 mod alertmanager;
+#[cfg(test)]
+mod by_hand;
+#[cfg(test)]
+mod check;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -16,11 +22,17 @@ mod crash_points;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod grafana;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
@@ -29,6 +41,10 @@ mod readme;
 mod replay;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod stack;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
@@ -39,3 +55,5 @@ mod support;
 mod support_holds;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod watch_files;

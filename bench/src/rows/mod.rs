@@ -12,6 +12,7 @@ mod replay;
 mod restart;
 mod select;
 mod start;
+mod unit;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,7 @@ const GROUPS: [(&str, Group); 12] = [
     ("memory", memory::measure),
     ("start", start::measure),
     ("flood", flood::measure),
+    ("unit", unit::measure),
 ];
 
 /// The servers that all groups share.

@@ -29,7 +29,7 @@ pub(super) fn fresh_answer<'a>(turn: &'a Turn<'_>) -> Option<&'a Answer> {
     let answer = turn.facts.surroundings.answer.as_ref()?;
     let meant = match (&turn.remediation.state, answer.kind) {
         (_, AnswerKind::Cancel) => true,
-        (State::AwaitingApproval { proposal, until }, _) => {
+        (State::AwaitingApproval { proposal, until, .. }, _) => {
             answer.plan.as_deref() == Some(&*proposal.hash) && (proposal.asked_at..=*until).contains(&answer.at)
         }
         _ => false,
@@ -70,7 +70,7 @@ pub(super) fn unanswered(mut turn: Turn<'_>, due: bool) -> Decision {
     {
         return refuse(turn, refusal);
     }
-    let State::AwaitingApproval { proposal, until } = turn.remediation.state.clone() else { return turn.done() };
+    let State::AwaitingApproval { proposal, until, .. } = turn.remediation.state.clone() else { return turn.done() };
     let detail = json!({"plan": proposal.hash, "asked_at": proposal.asked_at, "until": until});
     let refusal =
         Refusal { guard: Guard::Approval, until: None, why: format!("nobody answered until {until}"), detail };
@@ -94,36 +94,72 @@ fn unused(turn: &mut Turn<'_>, result: ActionResult, by: &str) {
     turn.records.push(Record::Action(Box::new(row)));
 }
 
-/// Why a person must agree to this step; `None`: nobody is asked.
-fn reason(turn: &Turn<'_>, step: &Step, sight: &Sight, mode: Mode) -> Option<String> {
+/// Why a person must agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// The rule's breaker lowered the mode.
+    Breaker,
+    /// A storm lowered the mode.
+    Storm,
+    /// The mode of rule or service.
+    Mode,
+    /// The container's own label.
+    Label,
+    /// The step says so.
+    Rule,
+    /// The action is a last resort, and the step does not say otherwise.
+    LastResort(&'static str),
+}
+
+impl std::fmt::Display for Consent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Breaker => f.write_str("the rule's breaker is open"),
+            Self::Storm => f.write_str("there is a storm"),
+            Self::Mode => f.write_str("mode is propose"),
+            Self::Label => write!(f, "the container carries {LABEL}"),
+            Self::Rule => f.write_str("the rule asks for it"),
+            Self::LastResort(action) => write!(f, "{action} is a last resort"),
+        }
+    }
+}
+
+/// Why a person must agree to this step; `None`: nobody is asked. Without a sight its labels are not asked.
+pub(super) fn reason(turn: &Turn<'_>, step: &Step, sight: Option<&Sight>, mode: Mode) -> Option<Consent> {
     if mode == Mode::Observe {
         return None;
     }
     if mode == Mode::Propose {
         let known = turn.known();
         return Some(if guard::trip_ceiling(&known).is_some() {
-            "the rule's breaker is open".to_owned()
+            Consent::Breaker
         } else if guard::storm_ceiling(&known).is_some() {
-            "there is a storm".to_owned()
+            Consent::Storm
         } else {
-            "mode is propose".to_owned()
+            Consent::Mode
         });
     }
-    let dependents = sight.container().map(|it| &it.dependents[..]).unwrap_or_default();
-    let labels = sight.parts().into_iter().map(|part| part.labels).chain(dependents.iter().map(|it| &it.labels));
+    let dependents = sight.and_then(Sight::container).map(|it| &it.dependents[..]).unwrap_or_default();
+    let own = sight.map(Sight::parts).unwrap_or_default().into_iter().map(|part| part.labels);
     // Whatever it says: a value that does not read counts as the strictest.
-    if labels.into_iter().any(|labels| labels.contains_key(LABEL)) {
-        return Some(format!("the container carries {LABEL}"));
+    if own.chain(dependents.iter().map(|it| &it.labels)).any(|labels| labels.contains_key(LABEL)) {
+        return Some(Consent::Label);
     }
     if let Some(approval) = &step.approval {
-        return all_match(&approval.when, &turn.remediation.alert.labels).then(|| "the rule asks for it".to_owned());
+        return all_match(&approval.when, &turn.remediation.alert.labels).then_some(Consent::Rule);
     }
-    step.action.asks_by_default().then(|| format!("{} is a last resort", step.action.name()))
+    step.action.asks_by_default().then(|| Consent::LastResort(step.action.name()))
 }
 
 /// The plan is made: admitted if nobody must agree or somebody has, else proposed.
 pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Request) -> Decision {
-    let Some(why) = reason(&turn, step, sight, request.plan.mode) else {
+    if let Some(order) = &turn.remediation.order {
+        // Whoever orders it agrees to it.
+        let hash = plan::hash(&turn.remediation.target.to_string(), &sight.pin(), turn.remediation.rung, &step.action);
+        request.plan.approved = Some(Approved { id: turn.remediation.id, by: order.by.clone(), hash });
+        return turn.ask(Ask::Admit(Box::new(request)));
+    }
+    let Some(why) = reason(&turn, step, Some(sight), request.plan.mode) else {
         return turn.ask(Ask::Admit(Box::new(request)));
     };
     let target = turn.remediation.target.to_string();
@@ -146,7 +182,7 @@ pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Re
         return turn.ask(Ask::Admit(Box::new(request)));
     }
     request.plan.approved = None;
-    request.proposing = Some((hash, why));
+    request.proposing = Some((hash, why.to_string()));
     turn.ask(Ask::Peek(Box::new(request)))
 }
 
@@ -164,7 +200,8 @@ pub(super) fn peeked(mut turn: Turn<'_>, rule: &Rule, answer: Result<Box<Request
     let proposal = Proposal { hash, rung: attempt.rung, action: attempt.action, pin: attempt.pin, asked_at: now, why };
     let detail = json!({"plan": proposal.hash, "action": proposal.action.name(), "why": proposal.why,
         "parameters": proposal.action.parameters(), "effect": attempt.effect.describe(), "until": after(now, within)});
-    turn.remediation.state = State::AwaitingApproval { proposal: Box::new(proposal), until: after(now, within) };
+    let until = after(now, within);
+    turn.remediation.state = State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None };
     turn.count(Guard::Approval);
     turn.tell("approval asked for", detail);
     turn.done()

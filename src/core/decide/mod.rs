@@ -8,14 +8,18 @@
 //!
 //! One folder member per stage: `waiting` decides whether it is time, `planning` what exactly is done and who must agree,
 //! `approving` what a person answered, `refusing` what a guard's no means, `running` what became of the effect, `verifying`
-//! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back.
+//! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back,
+//! `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
+//! once, for people who want to know.
 
 mod approving;
 mod ending;
+mod late;
 mod planning;
 mod refusing;
 mod returning;
 mod running;
+mod surveying;
 mod telling;
 mod verifying;
 mod waiting;
@@ -23,9 +27,13 @@ mod waiting;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use approving::Consent;
+pub use late::{Whose, late};
 pub use planning::begin;
 pub use returning::{LoanDecision, LoanFacts, begin_return, return_loan};
 pub use running::{Call, CallFailure};
+pub use surveying::{Ceiling, Survey, survey};
+pub use waiting::wanted_by;
 
 use crate::core::alert::episode::AlertState;
 use crate::core::guard::{Known, Request};
@@ -244,7 +252,7 @@ pub(crate) fn audit_row(
         mode,
         result: None,
         reason: None,
-        actor: "fettle".to_owned(),
+        actor: remediation.order.as_ref().map_or_else(|| "fettle".to_owned(), |order| order.by.clone()),
         fingerprint: remediation.alert.fingerprint,
         labels: remediation.alert.labels.clone(),
         planned_at: now,

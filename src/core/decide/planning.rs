@@ -20,13 +20,13 @@ use crate::core::rule::model::{Mode, Rule, Step};
 use crate::core::settings::Settings;
 use crate::core::sight::{Container, Found, Pin, Sight};
 use crate::core::target::Target;
-use crate::core::time::{after, before};
+use crate::core::time::{Timestamp, after, before};
 
 /// Looks that may fail in a row before the step counts as failed. With the pauses that is 7 s: a daemon that restarts is
 /// back by then.
 const BLIND_LOOKS: u32 = 4;
 
-/// Pause after the first look that failed; doubled after each further one.
+/// Pause after the first look that failed; doubled after each further one, up to 16 s.
 const BLIND_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> Decision {
@@ -64,17 +64,22 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> De
         return refuse(turn, refusal);
     }
     let Found::One(sight) = found else { return turn.done() };
-    let effect = match Effect::of(&step.action, sight) {
-        Err(not) => {
-            let detail = json!({"seen": sight.describe()});
-            return refuse(turn, Refusal { guard: Guard::NotScalable, until: None, why: not.0, detail });
-        }
+    let effect = match effect(step, sight) {
+        Err(refusal) => return refuse(turn, refusal),
         Ok(effect) => effect,
     };
     match dependents(&turn, step, sight) {
         Err(refusal) => refuse(turn, refusal),
         Ok(dependents) => plan(turn, rule, step, sight, effect, &dependents),
     }
+}
+
+/// What the step means for what was seen; `not_scalable` when it means nothing.
+pub(super) fn effect(step: &Step, sight: &Sight) -> Result<Effect, Refusal> {
+    Effect::of(&step.action, sight).map_err(|not| {
+        let detail = json!({"seen": sight.describe()});
+        Refusal { guard: Guard::NotScalable, until: None, why: not.0, detail }
+    })
 }
 
 /// What somebody else did since `pin` was noted, and what there is now.
@@ -94,7 +99,11 @@ fn same_kind(pin: &Pin, sight: &Sight) -> bool {
 }
 
 /// The containers that are restarted after it, each allowed twice by itself; else the whole step is refused.
-fn dependents<'s>(turn: &Turn<'_>, step: &Step, sight: &'s Sight) -> Result<Vec<(Target, &'s Container)>, Refusal> {
+pub(super) fn dependents<'s>(
+    turn: &Turn<'_>,
+    step: &Step,
+    sight: &'s Sight,
+) -> Result<Vec<(Target, &'s Container)>, Refusal> {
     let (Action::Restart { dependents: Some(wanted), .. }, Some(container)) = (&step.action, sight.container()) else {
         return Ok(Vec::new());
     };
@@ -139,6 +148,19 @@ fn plan(
     dependents: &[(Target, &Container)],
 ) -> Decision {
     turn.remediation.key = Some(sight.key());
+    let request = request(&mut turn, rule, step, sight, effect, dependents);
+    approving::agreed(turn, step, sight, request)
+}
+
+/// The effect as it is planned, with the limits that it must keep.
+pub(super) fn request(
+    turn: &mut Turn<'_>,
+    rule: &Rule,
+    step: &Step,
+    sight: &Sight,
+    effect: Effect,
+    dependents: &[(Target, &Container)],
+) -> Request {
     let mode = turn.mode();
     let target = turn.remediation.target.clone();
     let attempt = Attempt {
@@ -161,19 +183,18 @@ fn plan(
                 ..attempt.clone()
             };
             let sight = Sight::from((*container).clone());
-            (attempt, ask(&turn, rule, target, &sight, mode))
+            (attempt, ask(turn, rule, target, &sight, mode))
         })
         .collect();
-    let request = Request {
-        ask: ask(&turn, rule, &target, sight, mode),
+    Request {
+        ask: ask(turn, rule, &target, sight, mode),
         plan: Plan { attempt, key: sight.key(), mode, approved: None, restore: step.restore },
         also,
         cooldown: rule.cooldown,
         in_flight: turn.facts.settings.in_flight,
         trip: turn.facts.settings.trip,
         proposing: None,
-    };
-    approving::agreed(turn, step, sight, request)
+    }
 }
 
 fn ask(turn: &Turn<'_>, rule: &Rule, target: &Target, sight: &Sight, mode: Mode) -> LedgerAsk {
@@ -299,10 +320,20 @@ fn lend(remediation: &Remediation, plan: &Plan, pause: Duration) -> Loan {
 
 pub(super) fn blind_target(mut turn: Turn<'_>, blind: Blind) -> Decision {
     turn.remediation.blind += 1;
+    let now = turn.facts.now;
     let detail = json!({"reason": blind.reason, "error": blind.error, "looks": turn.remediation.blind});
-    if turn.remediation.blind < BLIND_LOOKS {
-        let until = after(turn.facts.now, BLIND_PAUSE * (1 << (turn.remediation.blind - 1)));
+    // Whoever agreed is not asked again for the same plan as long as the answer counts.
+    let agreed = match &turn.remediation.state {
+        State::AwaitingApproval { until, .. } if now < *until => Some(*until),
+        _ => None,
+    };
+    if turn.remediation.blind < BLIND_LOOKS || agreed.is_some() {
+        let pause = BLIND_PAUSE * (1 << (turn.remediation.blind - 1).min(4));
+        let until = after(now, pause).min(agreed.unwrap_or(Timestamp::MAX));
         turn.remediation.state = match turn.remediation.state {
+            State::AwaitingApproval { proposal, until: counts, .. } => {
+                State::AwaitingApproval { proposal, until: counts, look_at: Some(until) }
+            }
             State::Blocked { reason, .. } => State::Blocked { reason, until },
             _ => State::Held { until },
         };

@@ -47,7 +47,8 @@ fn taken_back(turn: &Turn<'_>) -> bool {
 
 fn rule_removed(mut turn: Turn<'_>) -> Decision {
     if turn.remediation.attempts == 0 {
-        turn.close(Outcome::Cancelled, "the rule was removed");
+        // Not `cancelled`: nothing was tried for this episode, so a rule that comes back selects it again.
+        turn.close(Outcome::Superseded, "the rule was removed");
         return turn.done();
     }
     turn.escalate_unless_gone("the rule was removed after its step did not help")
@@ -77,10 +78,16 @@ fn pinned(mut turn: Turn<'_>, found: Result<Found, Blind>) -> Decision {
 /// What the current step must see.
 pub(super) fn wanted(turn: &Turn<'_>) -> Wanted {
     let step = turn.facts.rule.and_then(|rule| rule.steps.get(turn.remediation.rung));
-    step.map_or_else(Wanted::default, |step| Wanted {
+    step.map_or_else(Wanted::default, wanted_by)
+}
+
+/// What must be seen for a step.
+#[must_use]
+pub fn wanted_by(step: &Step) -> Wanted {
+    Wanted {
         replicas: step.action.scales(),
         dependents: matches!(step.action, Action::Restart { dependents: Some(_), .. }),
-    })
+    }
 }
 
 pub(super) fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {

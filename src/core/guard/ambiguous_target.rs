@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::sight::Found;
 
@@ -16,4 +16,9 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
         )),
         Found::Nothing | Found::One(_) => None,
     }
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+    let Found::One(sight) = seen.found else { return None };
+    Some(Basis::new(format!("one {} answers to the name", sight.kind()), json!({"found": 1})))
 }

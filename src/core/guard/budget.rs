@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::ledger::ScopeKind;
-use super::{Counted, refusal};
+use super::ledger::{Scope, ScopeKind};
+use super::{Basis, Counted, refusal};
+use crate::core::duration::show;
 use crate::core::remediation::refusal::{Guard, Refusal};
-use crate::core::time::after;
+use crate::core::time::{Timestamp, after};
 
 /// The finest step of a stored instant.
 const STEP: Duration = Duration::from_micros(1);
@@ -30,6 +31,23 @@ pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
         format!("{max} of {max} in {per} s are used, {}", over(scope.kind)),
         json!({"scope": scope.kind.as_str(), "used": max, "max": max, "window_seconds": per, "until": until}),
     ))
+}
+
+/// Every budget that must hold, with what is used of it.
+pub(super) fn basis(counted: &Counted<'_>) -> Basis {
+    let used = counted.ask.scopes.iter().zip(&counted.ledger.used);
+    let why = |(scope, used): (&Scope, &u32)| {
+        let Scope { kind, budget } = scope;
+        format!("{used}/{} in {} ({})", budget.max, show(budget.per), over(*kind))
+    };
+    let numbers = |((scope, used), since): ((&Scope, &u32), &Option<Timestamp>)| {
+        let until = since.map(|since| after(since, scope.budget.per + STEP));
+        json!({"scope": scope.kind.as_str(), "used": used, "max": scope.budget.max,
+            "window_seconds": scope.budget.per.as_secs(), "until": until})
+    };
+    let all: Vec<String> = used.clone().map(why).collect();
+    let numbers: Vec<Value> = used.zip(&counted.ledger.full_since).map(numbers).collect();
+    Basis::new(all.join(", "), json!({"scopes": numbers}))
 }
 
 fn over(kind: ScopeKind) -> &'static str {

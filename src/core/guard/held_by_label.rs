@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::rule::budget;
 use crate::core::rule::model::Budget;
@@ -44,4 +44,9 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
         format!("{name} carries {label}={value}"),
         json!({"label": label, "value": value}),
     ))
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+    let Found::One(_) = seen.found else { return None };
+    Some(Basis::new("no label of its own holds it", json!({})))
 }

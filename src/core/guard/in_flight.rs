@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Counted, refusal};
+use super::{Basis, Counted, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 
 pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
@@ -15,4 +15,10 @@ pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
         let why = format!("{running} of {limit} effects are under way");
         refusal(Guard::InFlight, None, why, json!({"in_flight": running, "limit": limit}))
     })
+}
+
+pub(super) fn basis(counted: &Counted<'_>) -> Basis {
+    let (running, limit) = (counted.ledger.in_flight, counted.request.in_flight);
+    let why = format!("{running} of {limit} effects are under way");
+    Basis::new(why, json!({"in_flight": running, "limit": limit}))
 }

@@ -27,6 +27,7 @@ mod resolved;
 mod silenced;
 mod stopped;
 mod storm;
+pub mod survey;
 mod together;
 mod tripped;
 mod unless;
@@ -35,11 +36,13 @@ pub use held_by_label::is_held;
 pub use paused::by as paused_by;
 pub use protected::reason as is_protected;
 pub use storm::ceiling as storm_ceiling;
+pub use survey::{Answer, Basis, Says};
 pub use tripped::{BreakerState, ceiling as trip_ceiling, state as breaker_state};
 
 use serde_json::Value;
 
 use self::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
+use self::survey::{Needs, OfCounted, OfKnown, OfSeen};
 use crate::core::action::Action;
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::refusal::{Guard, Refusal};
@@ -120,37 +123,48 @@ pub struct Seen<'a> {
 }
 
 /// Asked before anything is looked up.
-const BEFORE_LOOK: [fn(&Known<'_>) -> Option<Refusal>; 6] =
-    [paused::check, expired::check, resolved::check, silenced::check, unless::check, outside_window::check];
+const BEFORE_LOOK: [OfKnown; 6] = [
+    (Guard::Paused, Needs::Store, paused::check, |it| Some(paused::basis(it))),
+    (Guard::Expired, Needs::Nothing, expired::check, expired::basis),
+    (Guard::Resolved, Needs::Nothing, resolved::check, |it| Some(resolved::basis(it))),
+    (Guard::Silenced, Needs::Nothing, silenced::check, silenced::basis),
+    (Guard::Unless, Needs::Store, unless::check, unless::basis),
+    (Guard::OutsideWindow, Needs::Nothing, outside_window::check, outside_window::basis),
+];
 
 /// Asked once the target was looked up.
-const AFTER_LOOK: [fn(&Seen<'_>) -> Option<Refusal>; 11] = [
-    no_target::check,
-    ambiguous_target::check,
-    not_allowed::check,
-    not_enabled::check,
-    protected::check,
-    stopped::check,
-    on_loan::check,
-    held_by_label::check,
-    min_healthy::check,
-    storm::check,
-    tripped::check,
+const AFTER_LOOK: [OfSeen; 11] = [
+    (Guard::NoTarget, Needs::Look, no_target::check, no_target::basis),
+    (Guard::AmbiguousTarget, Needs::Look, ambiguous_target::check, ambiguous_target::basis),
+    (Guard::NotAllowed, Needs::Nothing, not_allowed::check, not_allowed::basis),
+    (Guard::NotEnabled, Needs::Look, not_enabled::check, not_enabled::basis),
+    (Guard::Protected, Needs::Look, protected::check, protected::basis),
+    (Guard::Stopped, Needs::Look, stopped::check, stopped::basis),
+    (Guard::OnLoan, Needs::Store, on_loan::check, |it| Some(on_loan::basis(it))),
+    (Guard::HeldByLabel, Needs::Look, held_by_label::check, held_by_label::basis),
+    (Guard::MinHealthy, Needs::Look, min_healthy::check, min_healthy::basis),
+    (Guard::Storm, Needs::Store, storm::check, |it| Some(storm::basis(it))),
+    (Guard::Tripped, Needs::Store, tripped::check, |it| Some(tripped::basis(it))),
 ];
 
 /// Asked while the ledger's lock is held.
-const UNDER_LOCK: [fn(&Counted<'_>) -> Option<Refusal>; 4] =
-    [tripped::still, cooldown::check, in_flight::check, budget::check];
+const UNDER_LOCK: [OfCounted; 4] = [
+    // Asked a second time: what it goes by was said before.
+    (Guard::Tripped, Needs::Store, tripped::still, |_| None),
+    (Guard::Cooldown, Needs::Store, cooldown::check, |it| Some(cooldown::basis(it))),
+    (Guard::InFlight, Needs::Store, in_flight::check, |it| Some(in_flight::basis(it))),
+    (Guard::Budget, Needs::Store, budget::check, |it| Some(budget::basis(it))),
+];
 
 /// The first guard that refuses without a look.
 #[must_use]
 pub fn before_look(known: &Known<'_>) -> Option<Refusal> {
-    BEFORE_LOOK.iter().find_map(|guard| guard(known))
+    BEFORE_LOOK.iter().find_map(|(_, _, check, _)| check(known))
 }
 
 /// The first guard that refuses what was seen; else the one container that may be touched.
 pub fn after_look<'a>(seen: &Seen<'a>) -> Result<&'a Sight, Refusal> {
-    if let Some(refusal) = AFTER_LOOK.iter().find_map(|guard| guard(seen)) {
+    if let Some(refusal) = AFTER_LOOK.iter().find_map(|(_, _, check, _)| check(seen)) {
         return Err(refusal);
     }
     match seen.found {
@@ -185,6 +199,17 @@ impl Request {
     #[must_use]
     pub fn asks(&self) -> Vec<&LedgerAsk> {
         std::iter::once(&self.ask).chain(self.also.iter().map(|(_, ask)| ask)).collect()
+    }
+
+    /// The same, intended at `now`: the instant at which it is admitted, under the ledger's lock. Whoever planned it may have
+    /// waited or stood still since, and others judge the intent by its age: when a look at the target proves that nothing
+    /// happened, which budgets it counts in. The ledger was asked as of the earlier instant, which lets through no more.
+    #[must_use]
+    pub fn dated(mut self, now: Timestamp) -> Self {
+        for attempt in std::iter::once(&mut self.plan.attempt).chain(self.also.iter_mut().map(|(attempt, _)| attempt)) {
+            attempt.intended_at = attempt.intended_at.max(now);
+        }
+        self
     }
 }
 
@@ -225,7 +250,7 @@ pub fn admit(request: &Request, ledgers: &[Ledger]) -> Result<Admitted, Refusal>
     };
     for (ask, ledger) in asks.into_iter().zip(ledgers) {
         let counted = Counted { request, ask, ledger };
-        if let Some(refusal) = UNDER_LOCK.iter().find_map(|guard| guard(&counted)) {
+        if let Some(refusal) = UNDER_LOCK.iter().find_map(|(_, _, check, _)| check(&counted)) {
             return Err(refusal);
         }
     }

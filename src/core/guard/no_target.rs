@@ -2,11 +2,19 @@
 
 use serde_json::json;
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::sight::Found;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     matches!(seen.found, Found::Nothing)
         .then(|| refusal(Guard::NoTarget, None, format!("nothing is named {}", seen.target), json!({"found": 0})))
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+    match seen.found {
+        Found::Nothing => None,
+        Found::Many(found) => Some(Basis::new("something has the name", json!({"found": found}))),
+        Found::One(sight) => Some(Basis::new(format!("it is there: {}", sight.describe()), json!({"found": 1}))),
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
@@ -16,4 +16,9 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
             json!({"name": name, "allow": allow}),
         )
     })
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+    let name = seen.target.name()?;
+    Some(Basis::new(format!("the rule permits {name}"), json!({"name": name, "allow": seen.permits.listed()})))
 }

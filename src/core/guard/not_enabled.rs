@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::sight::{Disk, Found, ImageLabel, Part, Sight};
 
@@ -54,4 +54,19 @@ fn part_check(part: &Part<'_>, action: &str) -> Option<Refusal> {
         return None;
     }
     no(format!("its label {ACTIONS} does not list {action}"), json!({ACTIONS: listed}))
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+    let Found::One(sight) = seen.found else { return None };
+    if let Sight::Disk(disk) = &**sight {
+        let numbers = json!({"disk": disk.name, "allow": disk.allow});
+        return Some(Basis::new("the configuration of the host permits it", numbers));
+    }
+    let listed: Vec<_> = sight.parts().into_iter().filter_map(|part| part.labels.get(ACTIONS)).collect();
+    let why = if listed.is_empty() {
+        format!("it carries {ENABLE}=true")
+    } else {
+        format!("it carries {ENABLE}=true, and its {ACTIONS} list the action")
+    };
+    Some(Basis::new(why, json!({ENABLE: "true", ACTIONS: listed})))
 }

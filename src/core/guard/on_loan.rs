@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
@@ -15,4 +15,10 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
         format!("a loan of {} is open until {}", loan.target, loan.due_at),
         json!({"loan": loan.id, "remediation_id": loan.remediation, "lent": loan.detail, "due_at": loan.due_at}),
     ))
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Basis {
+    let open = seen.known.surroundings.loans.len();
+    let why = if open == 0 { "no loan of it is open" } else { "the open loan is its own" };
+    Basis::new(why, json!({"loans": open}))
 }

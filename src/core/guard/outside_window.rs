@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Known, refusal};
+use super::{Basis, Known, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::time::after;
 
@@ -16,4 +16,10 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
     let until = during.next_open(known.now).unwrap_or(after(known.now, FAR));
     let numbers = json!({"during": during, "opens_at": until});
     Some(refusal(Guard::OutsideWindow, Some(until), format!("the rule acts again at {until}"), numbers))
+}
+
+pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
+    let during = &known.rule?.during;
+    let why = if during.is_none() { "the rule acts at any time" } else { "the rule acts now" };
+    Some(Basis::new(why, json!({"during": during})))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Known, refusal};
+use super::{Basis, Known, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::surroundings::{Pause, PauseScope};
 use crate::core::target::Target;
@@ -17,6 +17,12 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
         format!("paused by {}: {}", pause.by, pause.reason),
         json!({"pause": pause.id, "scope": pause.scope, "by": pause.by, "reason": pause.reason, "until": pause.until}),
     ))
+}
+
+pub(super) fn basis(known: &Known<'_>) -> Basis {
+    let standing = known.surroundings.pauses.len();
+    let why = if standing == 0 { "nothing is paused" } else { "no pause is about this" };
+    Basis::new(why, json!({"pauses": standing}))
 }
 
 /// The pause that holds this rule and target: of several the one that lasts longest.

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::settings::Protected;
 use crate::core::sight::{Found, Part, Sight};
@@ -14,6 +14,11 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     let Found::One(sight) = seen.found else { return None };
     let (name, why) = reason(sight, &seen.known.settings.protected)?;
     Some(refusal(Guard::Protected, None, format!("{name} {why}"), json!({"container": name, "why": why})))
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+    let Found::One(_) = seen.found else { return None };
+    Some(Basis::new("it is not protected", json!({})))
 }
 
 /// What of it is protected, and why.

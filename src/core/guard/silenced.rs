@@ -4,11 +4,16 @@
 
 use serde_json::json;
 
-use super::{Known, refusal};
+use super::{Basis, Known, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::surroundings::Upstream;
 
 pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
     let Upstream::Answered { at, silenced: true } = &known.surroundings.upstream else { return None };
     Some(refusal(Guard::Silenced, None, "the alert is silenced in Alertmanager".to_owned(), json!({"seen_at": at})))
+}
+
+pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
+    let Upstream::Answered { at, .. } = &known.surroundings.upstream else { return None };
+    Some(Basis::new("no silence holds it", json!({"seen_at": at})))
 }

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{Seen, refusal};
+use super::{Basis, Seen, refusal};
 use crate::core::action::Action;
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::sight::{Container, Found, Sight, Status};
@@ -30,6 +30,13 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
         format!("{} {why}", sight.name),
         json!({"status": sight.status, "exit_code": sight.exit_code, "stopped_by_hand": sight.stopped_by_hand}),
     ))
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+    let Found::One(sight) = seen.found else { return None };
+    let Sight::Container(it) = &**sight else { return Some(Basis::new("it is no container", json!({}))) };
+    let numbers = json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand});
+    Some(Basis::new(format!("{} is {}", it.name, it.describe()), numbers))
 }
 
 /// Whether what stands against it is only that a person stopped it, which a step may overrule.

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{Known, Seen, refusal};
+use super::{Basis, Known, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::rule::model::Mode;
 use crate::core::settings::StormLimit;
@@ -30,9 +30,25 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     let (limit, storm) = (known.settings.storm?, known.surroundings.storm?);
     let until = ends_at(storm, limit, known.now)?;
     (limit.then == Mode::Observe && known.base_mode > Mode::Observe).then(|| {
-        let why = format!("{} targets were opened within {} s", storm.targets, limit.within.as_secs());
-        let numbers = json!({"targets": storm.targets, "limit": limit.targets, "within_seconds": limit.within.as_secs(),
-            "since": storm.since, "quiet_until": until});
+        let Basis { why, numbers } = said(storm, limit, until);
         refusal(Guard::Storm, Some(until), why, numbers)
     })
+}
+
+pub(super) fn basis(seen: &Seen<'_>) -> Basis {
+    let known = &seen.known;
+    let Some(limit) = known.settings.storm else { return Basis::new("storms are off", json!({})) };
+    let standing = known.surroundings.storm.and_then(|storm| Some((storm, ends_at(storm, limit, known.now)?)));
+    if let Some((storm, until)) = standing {
+        return said(storm, limit, until);
+    }
+    let within = limit.within.as_secs();
+    Basis::new("there is no storm", json!({"limit": limit.targets, "within_seconds": within}))
+}
+
+fn said(storm: Storm, limit: StormLimit, until: Timestamp) -> Basis {
+    let why = format!("{} targets were opened within {} s", storm.targets, limit.within.as_secs());
+    let numbers = json!({"targets": storm.targets, "limit": limit.targets, "within_seconds": limit.within.as_secs(),
+        "since": storm.since, "quiet_until": until});
+    Basis::new(why, numbers)
 }

@@ -9,7 +9,7 @@
 
 use serde_json::json;
 
-use super::{Counted, Known, Seen, refusal};
+use super::{Basis, Counted, Known, Seen, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::rule::model::Mode;
 use crate::core::settings::TripLimit;
@@ -91,11 +91,25 @@ pub(super) fn probes(counted: &Counted<'_>) -> Option<Timestamp> {
     }
 }
 
+pub(super) fn basis(seen: &Seen<'_>) -> Basis {
+    let known = &seen.known;
+    match known.settings.trip {
+        Some(limit) => said(&known.surroundings.breaker, limit, known.now),
+        None => Basis::new("breakers are off", json!({})),
+    }
+}
+
 fn no(breaker: &Breaker, limit: TripLimit, until: Timestamp, now: Timestamp) -> Refusal {
+    let Basis { why, numbers } = said(breaker, limit, now);
+    // A probe under way has no known end; it is asked again soon.
+    refusal(Guard::Tripped, (until > now).then_some(until), why, numbers)
+}
+
+fn said(breaker: &Breaker, limit: TripLimit, now: Timestamp) -> Basis {
     let (state, at) = state(breaker, limit, now);
     let why = format!("the rule's breaker is {state}: {} verdicts proved nothing", breaker.unproven.len());
     let numbers = json!({"state": state, "opened_at": at, "probe": breaker.probe, "unproven": breaker.unproven.len(),
-        "limit": limit.unproven, "within_seconds": limit.within.as_secs(), "half_open_at": until});
-    // A probe under way has no known end; it is asked again soon.
-    refusal(Guard::Tripped, (until > now).then_some(until), why, numbers)
+        "limit": limit.unproven, "within_seconds": limit.within.as_secs(),
+        "half_open_at": at.map(|at| after(at, limit.within))});
+    Basis::new(why, numbers)
 }

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{Known, refusal};
+use super::{Basis, Known, refusal};
 use crate::core::alert::episode::AlertState;
 use crate::core::matcher::all_match;
 use crate::core::remediation::refusal::{Guard, Refusal};
@@ -31,4 +31,8 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
         format!("{} fires: the cause is elsewhere", alert.labels.get("alertname")),
         json!({"alert": alert.labels, "evidence_at": alert.evidence_at}),
     ))
+}
+
+pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
+    Some(Basis::new("no such alert fires", json!({"unless": known.rule?.unless.len()})))
 }

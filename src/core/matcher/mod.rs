@@ -12,10 +12,12 @@ use std::sync::Arc;
 
 use crate::core::alert::labels::Labels;
 
+pub use doubt::{Doubt, doubt};
 pub use grammar::{ParseError, parse, parse_with};
 pub use regex::{Pattern, Patterns, SyntaxError};
 
 mod classic;
+mod doubt;
 mod grammar;
 mod quote;
 mod regex;
@@ -111,6 +113,24 @@ impl Matcher {
         match &self.test {
             Test::Equals(value) => value,
             Test::Matches(pattern) => pattern.as_str(),
+        }
+    }
+
+    /// The values it lets through, each once, if there are few and they can be told; `""` stands for an absent label.
+    pub fn only(&self) -> Option<Vec<&str>> {
+        match &self.test {
+            _ if self.op.is_negated() => None,
+            Test::Equals(value) => Some(vec![value]),
+            Test::Matches(pattern) => pattern.words().map(|words| words.iter().map(|word| &**word).collect()),
+        }
+    }
+
+    /// Whether no value could ever satisfy the condition.
+    pub fn is_never(&self) -> bool {
+        match &self.test {
+            Test::Equals(_) => false,
+            Test::Matches(pattern) if self.op.is_negated() => pattern.is_everything(),
+            Test::Matches(pattern) => pattern.is_nothing(),
         }
     }
 

@@ -72,6 +72,28 @@ impl Pattern {
         &self.source
     }
 
+    /// The words it is a list of, if it is one; sorted.
+    pub fn words(&self) -> Option<&[Box<str>]> {
+        match &self.plan {
+            Plan::Words(words) => Some(words),
+            Plan::Anything { .. } | Plan::Engine(_) => None,
+        }
+    }
+
+    /// Whether it matches every value without a line break, and so in practice every value.
+    pub fn is_everything(&self) -> bool {
+        matches!(self.plan, Plan::Anything { empty: true, .. })
+    }
+
+    /// Whether it can be told that it matches no value at all.
+    pub fn is_nothing(&self) -> bool {
+        match &self.plan {
+            Plan::Words(words) => words.is_empty(),
+            Plan::Anything { .. } => false,
+            Plan::Engine(_) => syntax::parse(&self.source).is_ok_and(|hir| is_nothing(&unanchored(hir))),
+        }
+    }
+
     /// Whether the pattern matches the whole of `value`.
     pub fn is_match(&self, value: &str) -> bool {
         match &self.plan {
@@ -146,6 +168,20 @@ fn unanchored(hir: Hir) -> Hir {
     }
     let first = parts.iter().take_while(|part| *part.kind() == HirKind::Look(Look::Start)).count();
     Hir::concat(parts.split_off(first))
+}
+
+/// Whether it needs a character that does not exist, or one before the text begins or after it has ended.
+fn is_nothing(hir: &Hir) -> bool {
+    if hir.properties().minimum_len().is_none() {
+        return true;
+    }
+    let HirKind::Concat(parts) = hir.kind() else { return false };
+    let needs = |part: &Hir| part.properties().minimum_len() > Some(0);
+    let at = |look: Look| move |part: &Hir| *part.kind() == HirKind::Look(look);
+    let (first, last) = (parts.iter().position(needs), parts.iter().rposition(needs));
+    let begin_late = first.zip(parts.iter().rposition(at(Look::Start))).is_some_and(|(first, look)| look > first);
+    let end_early = last.zip(parts.iter().position(at(Look::End))).is_some_and(|(last, look)| look < last);
+    begin_late || end_early
 }
 
 fn anything(hir: &Hir) -> Option<Plan> {

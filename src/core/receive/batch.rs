@@ -224,7 +224,8 @@ impl Batch<'_> {
             remediation.rung = if has_effect { next } else { 0 };
             detail["regressed"] =
                 json!({"action_id": past.action, "fixed_at": past.closed_at, "step": remediation.rung + 1});
-            self.changes.records.push(Record::Verdict {
+            let told = std::iter::once(past.action).filter(|_| !past.regressed);
+            self.changes.records.extend(told.map(|_| Record::Verdict {
                 rule: rule.name.clone(),
                 action: rule.steps.get(past.rung).map_or("escalate", |step| step.action.name()),
                 row: VerdictRow {
@@ -233,7 +234,7 @@ impl Batch<'_> {
                     verdict: Verdict::Regressed,
                     reason: format!("it came back after {} s", since(now, past.closed_at).as_secs()),
                 },
-            });
+            }));
         }
         self.changes.records.push(Record::Transition(TransitionRow {
             remediation_id: id,
@@ -308,22 +309,6 @@ fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing
 }
 
 fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timestamp) -> Remediation {
-    Remediation {
-        id,
-        rule: rule.name.clone(),
-        target,
-        alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() },
-        opened_at: now,
-        rung: 0,
-        attempts: 0,
-        blind: 0,
-        pin: None,
-        tried: None,
-        key: None,
-        told: false,
-        announced_until: None,
-        answered: None,
-        last_action: None,
-        state: State::Held { until: now },
-    }
+    let opener = Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() };
+    Remediation::new(id, &rule.name, target, opener, now)
 }

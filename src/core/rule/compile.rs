@@ -2,17 +2,18 @@
 //!
 //! Always holds: all or nothing. One error anywhere and no rule of any file loads; what ran before keeps running.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::limits::{self, Given, Limits};
-use super::model::{Evidence, Rule};
+use super::model::{BY_HAND, Evidence, Rule};
 use super::raw::{RawEvidence, RawFile, RawRule};
 use super::set::RuleSet;
 use super::steps::Reading;
-use super::{during, matchers, steps, target};
+use super::{during, history, idle, matchers, steps, target};
+use crate::core::alert::labels::Labels;
 use crate::core::matcher::Patterns;
 use crate::core::target::{Disks, Hosts};
 use crate::core::yaml::{Node, Value, boolean, items, number, parse, required, text};
@@ -44,6 +45,10 @@ pub struct Context {
     pub approvers: bool,
     /// The disks that may be cleaned.
     pub disks: Disks,
+    /// Where they are mounted: host, then disk.
+    pub mounts: BTreeMap<String, BTreeMap<String, String>>,
+    /// Labels of alerts that were recorded; `None`: no record is looked at.
+    pub history: Option<Arc<[Labels]>>,
 }
 
 impl Context {
@@ -64,6 +69,8 @@ impl Default for Context {
             prometheus: false,
             approvers: true,
             disks: Disks::new(),
+            mounts: BTreeMap::new(),
+            history: None,
         }
     }
 }
@@ -78,30 +85,52 @@ pub fn compile(files: &[SourceFile], context: &Context) -> Result<(RuleSet, Vec<
     files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     let mut found = Vec::new();
     let mut rules = Vec::new();
+    let mut places = Vec::new();
     let mut patterns = Patterns::default();
     let mut names = HashMap::new();
-    for file in &files {
+    for (at, file) in files.iter().enumerate() {
         let mut report = Report::new(Source::new(&file.path, &file.text));
-        read_file(&mut rules, context, &mut patterns, &mut names, &mut report);
+        for (rule, place) in read_file(context, &mut patterns, &mut names, &mut report) {
+            rules.push(Arc::new(rule));
+            places.push((at, place));
+        }
         found.append(&mut report.found);
+    }
+    if !found.iter().any(Diagnostic::is_error) {
+        let set = RuleSet::new(rules, &files);
+        check_shadowed(&set, &files, &places, &mut found);
+        sort(&mut found);
+        found.dedup();
+        return Ok((set, found));
     }
     sort(&mut found);
     // What `defaults` or an anchor says wrongly is met once for each rule that uses it.
     found.dedup();
-    if found.iter().any(Diagnostic::is_error) {
-        return Err(found);
-    }
-    Ok((RuleSet::new(rules, &files), found))
+    Err(found)
 }
 
+/// Warns of rules that no alert ever reaches.
+fn check_shadowed(set: &RuleSet, files: &[&SourceFile], places: &[(usize, Range<usize>)], found: &mut Vec<Diagnostic>) {
+    for (at, by) in set.shadowed() {
+        let Some((file, place)) = places.get(at).and_then(|(file, place)| Some((files.get(*file)?, place))) else {
+            continue;
+        };
+        let source = Source::new(&file.path, &file.text);
+        let message = format!("no alert reaches this rule: `{}` at {} takes all of them", by.name, by.source);
+        let help = "put it before that rule, narrow that rule's matchers, or give it `continue: true`";
+        found.push(Diagnostic::at(&codes::SHADOWED, &source, place.clone(), message).help(help));
+    }
+}
+
+/// The rules of a file that can be understood, each with the bytes of its name.
 fn read_file(
-    rules: &mut Vec<Arc<Rule>>,
     context: &Context,
     patterns: &mut Patterns,
     names: &mut HashMap<String, String>,
     report: &mut Report<'_>,
-) {
-    let Some(root) = parse(report) else { return };
+) -> Vec<(Rule, Range<usize>)> {
+    let mut rules = Vec::new();
+    let Some(root) = parse(report) else { return rules };
     if root.value == Value::Null {
         report.add_with_help(
             &codes::MISSING_KEY,
@@ -109,9 +138,9 @@ fn read_file(
             "the file says nothing",
             "write version: 1 and rules: [], or remove it",
         );
-        return;
+        return rules;
     }
-    let Some(raw) = RawFile::read(&root, report) else { return };
+    let Some(raw) = RawFile::read(&root, report) else { return rules };
     if let Some(node) = required(raw.version, "version", &root.at, "write version: 1 at the top", report)
         && let Some(version) = text(node, report)
         && version != "1"
@@ -122,15 +151,16 @@ fn read_file(
     let Some(list) = required(raw.rules, "rules", &root.at, "write rules: [] for a file without rules", report)
         .and_then(|node| items(node, report))
     else {
-        return;
+        return rules;
     };
     for node in list {
         let Some(raw) = RawRule::read(node, report) else { continue };
         let name = read_name(&raw, &node.at, names, report);
         if let Some(rule) = read_rule(&raw, node, name, &limits, context, patterns, report) {
-            rules.push(Arc::new(rule));
+            rules.push((rule, raw.name.map_or_else(|| node.at.clone(), |name| name.at.clone())));
         }
     }
+    rules
 }
 
 fn read_name(
@@ -148,6 +178,11 @@ fn read_name(
             format!("a rule's name is 1 to {NAME_MAX} printable characters without white space around them"),
             "letters, digits, `_`, `.` and `-` read best in metrics",
         );
+        return None;
+    }
+    if name == BY_HAND {
+        let message = format!("`{BY_HAND}` is the rule that orders by hand go by");
+        report.add_with_help(&codes::RULE_NAME, &node.at, message, "give this rule another name");
         return None;
     }
     let place = report.source.place(node.at.clone());
@@ -177,7 +212,12 @@ fn read_rule(
     let mut reading = Reading { context, verify: &limits.verify, target: target.as_ref(), patterns };
     let steps = steps::read(raw, &node.at, &mut reading, report);
     if !report.found[before..].iter().any(Diagnostic::is_error) {
-        limits::check_cooldown(&limits, steps.as_deref().unwrap_or_default(), raw, report);
+        let steps = steps.as_deref().unwrap_or_default();
+        limits::check_cooldown(&limits, steps, raw, report);
+        idle::check(&limits, steps, target.as_ref(), raw, report);
+        if let (Some(matchers), Some(target), Some(node)) = (&matchers, &target, raw.target) {
+            history::check(matchers, target, node, context, report);
+        }
     }
     let unless = matchers::unless(raw.unless, patterns, report);
     let during = raw.during.and_then(|node| during::read(node, report));

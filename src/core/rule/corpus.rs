@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::compile::{Context, SourceFile, compile};
 use super::set::RuleSet;
+use crate::core::alert::labels::Labels;
 use crate::core::target::{Disks, Hosts};
 use crate::diagnostic::render::human;
 use crate::diagnostic::{Diagnostic, codes};
@@ -38,6 +39,12 @@ fn context(name: &str) -> Context {
                 ("node-a".into(), [disk("srv", &["clean_logs", "prune"]), disk("tmp", &["clean_logs"])].into()),
                 ("node-b".into(), [disk("data", &["prune"])].into()),
             ]);
+            let mount = |name: &str, path: &str| (name.to_owned(), path.to_owned());
+            context.mounts = [
+                ("node-a".into(), [mount("srv", "/srv"), mount("tmp", "/tmp")].into()),
+                ("node-b".into(), [mount("data", "/data")].into()),
+            ]
+            .into();
         }
         Some("nobody") => context.approvers = false,
         _ => {}
@@ -81,8 +88,8 @@ fn every_code_that_rules_can_cause_is_in_the_corpus() {
         let found = read(path).map_or_else(|found| found, |(_, warnings)| warnings);
         met.extend(found.iter().map(|it| it.code));
     }
-    // Met elsewhere: a file that cannot be read, windows beyond retention, an empty folder.
-    let elsewhere = ["F001", "F029", "F031"];
+    // Met elsewhere: a file that cannot be read, windows beyond retention, an empty folder, recorded alerts, variables.
+    let elsewhere = ["F001", "F029", "F031", "F106", "F107"];
     // From F050 on settings, F070 to F075 time intervals, then hosts, then rules again, from F110 on settings again.
     let of_rules = |id: &str| !("F050".."F070").contains(&id) && !("F076".."F080").contains(&id) && id < "F110";
     let missing: Vec<&str> = codes::ALL
@@ -100,6 +107,28 @@ fn a_budget_window_must_not_outlast_the_audit() {
     let context = Context { audit_kept: Duration::from_hours(24), ..Context::default() };
     let found = compile(&[file], &context).expect_err("too long");
     assert_eq!((found[0].code, found[0].line, found[0].column), ("F029", 7, 14));
+}
+
+#[test]
+fn a_label_that_no_recorded_alert_carries_is_told_with_its_nearest() {
+    let text = "version: 1\nrules:\n  - name: a\n    match: [alertname=Down]\n    target: {container: $labels.servce, allow: [a]}\n    steps: [restart]\n";
+    let file = [SourceFile { path: "a.yaml".into(), text: text.into() }];
+    let said = |history: &[&[(&str, &str)]]| {
+        let history = history.iter().map(|labels| Labels::from_iter(labels.iter().copied())).collect();
+        let context = Context { history: Some(history), ..Context::default() };
+        let (_, warnings) = compile(&file, &context).expect("it loads");
+        warnings.into_iter().map(|it| (it.code, it.line, it.message, it.help.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let down = [("alertname", "Down"), ("service", "web")];
+    let [(code, line, message, help)] = &said(&[&down, &[("alertname", "Other"), ("servce", "x")]])[..] else {
+        panic!("one")
+    };
+    assert_eq!((*code, *line, help.as_str()), ("F106", 5, "did you mean $labels.service?"));
+    assert!(message.contains("that the rule selects carries the label `servce` (1 looked at)"), "{message}");
+    assert_eq!(said(&[&down, &[("alertname", "Down"), ("servce", "x")]]), [], "one that carries it is enough");
+    let [(_, _, message, _)] = &said(&[&[("alertname", "Other")]])[..] else { panic!("one") };
+    assert!(message.contains("at all"), "{message}");
+    assert_eq!(said(&[]), [], "nothing recorded says nothing");
 }
 
 #[test]

@@ -9,24 +9,24 @@ use std::ops::Range;
 use crate::core::interval::{
     DayRange, Interval, Intervals, Location, MonthRange, NotARange, TimeOfDay, TimeRange, WeekdayRange, YearRange,
 };
-use crate::core::yaml::{Node, items, required, shape, text};
+use crate::core::yaml::{Form, Node, items, required, shape, text};
 use crate::diagnostic::{Code, Report, codes};
 
 shape! {
     /// One time interval.
     RawInterval {
         /// Days of the week.
-        weekdays = "weekdays",
+        weekdays = "weekdays": Form::Some(&Form::Text),
         /// Times of the day.
-        times = "times",
+        times = "times": Form::Some(&Form::Map(&RawTimeRange::SHAPE)),
         /// Days of the month.
-        days_of_month = "days_of_month",
+        days_of_month = "days_of_month": Form::Some(&Form::Text),
         /// Months of the year.
-        months = "months",
+        months = "months": Form::Some(&Form::Text),
         /// Years.
-        years = "years",
+        years = "years": Form::Some(&Form::Text),
         /// Whose civil time counts.
-        location = "location",
+        location = "location": Form::Text,
     }
 }
 
@@ -34,9 +34,9 @@ shape! {
     /// A range of times of one day.
     RawTimeRange {
         /// The first minute.
-        start_time = "start_time",
+        start_time = "start_time": Form::Needed(&Form::Like("^([01][0-9]|2[0-4]):[0-5][0-9]$")),
         /// The minute after the last.
-        end_time = "end_time",
+        end_time = "end_time": Form::Needed(&Form::Like("^([01][0-9]|2[0-4]):[0-5][0-9]$")),
     }
 }
 

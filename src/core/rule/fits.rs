@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 
 use super::compile::Context;
 use super::model::{Find, TargetSpec, Word};
-use crate::core::action::Action;
+use crate::core::action::{Action, CleanLogs};
 use crate::core::target::Kind;
 use crate::core::yaml::Node;
 use crate::diagnostic::nearest::advice;
@@ -74,6 +75,41 @@ pub(super) fn check_disk(target: &TargetSpec, node: &Node, context: &Context, re
             .to_owned(),
     };
     report.add_with_help(&codes::DISK, &node.at, message, help);
+}
+
+/// What is cleaned on a disk must lie on it. Where a container's files lie only Docker knows.
+pub(super) fn check_roots(
+    clean: &CleanLogs,
+    target: &TargetSpec,
+    at: &Range<usize>,
+    context: &Context,
+    report: &mut Report<'_>,
+) {
+    let mounts = mounts(target, context);
+    if mounts.is_empty() {
+        return;
+    }
+    for root in clean.roots.iter().filter(|root| !mounts.iter().any(|mount| Path::new(root).starts_with(mount))) {
+        let message = format!("`{root}` does not lie on the disk, so nothing in it would be touched");
+        let help = format!("name folders below {}", mounts.join(" or "));
+        report.add_with_help(&codes::ROOT_ELSEWHERE, at, message, help);
+    }
+}
+
+/// Where the disks that a target may mean are mounted.
+fn mounts<'c>(target: &TargetSpec, context: &'c Context) -> Vec<&'c str> {
+    let Find::Disk(word) = &target.find else { return Vec::new() };
+    let meant = |name: &str| match word {
+        Word::Literal(word) => word == name,
+        Word::Label(_) => target.permits(name),
+    };
+    let host = |host: &str| match &target.host {
+        None => context.hosts.only() == Some(host),
+        Some(Word::Literal(name)) => context.hosts.find(name) == Some(host),
+        Some(Word::Label(_)) => true,
+    };
+    let disks = context.mounts.iter().filter(|(name, _)| host(name)).flat_map(|(_, disks)| disks);
+    disks.filter(|(name, _)| meant(name)).map(|(_, path)| path.as_str()).collect()
 }
 
 /// The configuration gives the second permission; what it never gives is told when the rule is loaded.

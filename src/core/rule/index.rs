@@ -52,6 +52,17 @@ impl Index {
         index
     }
 
+    /// The rules that may take every alert which `rule` could select, ascending: those filed under the same values.
+    pub(super) fn sharing(&self, rule: &Rule) -> impl Iterator<Item = usize> {
+        let filed = rule.matchers.iter().filter_map(|matcher| {
+            // Whoever takes all values of this rule is filed under each of them.
+            let value = values(matcher)?.into_iter().next()?;
+            self.filed.get(matcher.name())?.get(value)
+        });
+        let mut rows = Rows { first: &self.rest, more: filed.map(Vec::as_slice).collect() };
+        std::iter::from_fn(move || rows.next())
+    }
+
     /// The rules that these labels may satisfy, in order.
     pub(super) fn rows(&self, labels: &Labels) -> Rows<'_> {
         let mut rows = Rows { first: &self.rest, more: Vec::new() };

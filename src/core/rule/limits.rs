@@ -66,7 +66,7 @@ impl Limits {
         let Some(raw) = RawDefaults::read(node, report) else { return base };
         let before = report.found.len();
         let verify = steps::verify(raw.verify, base.verify.clone(), context, report);
-        if report.found.len() == before {
+        if report.found[before..].iter().all(|it| !it.is_error()) {
             steps::check_times(&verify, raw.verify, node, report);
         }
         let RawDefaults { owner, mode, hold, budget, rule_budget, cooldown, regress_window, .. } = raw;
@@ -114,6 +114,23 @@ pub(super) fn check_cooldown(limits: &Limits, steps: &[Step], raw: &RawRule<'_>,
     }
 }
 
+/// Alertmanager tells that an alert is resolved with the next flush of its group, 5 minutes after the last one unless its
+/// configuration says otherwise; a minute more is for what is under way.
+const RESOLVED_TOLD: Duration = Duration::from_mins(6);
+
+/// Warns of a time that is over before an alert could be known to be resolved.
+pub(super) fn check_resolved_seen(time: Duration, what: &str, node: &Node, context: &Context, report: &mut Report<'_>) {
+    if context.alertmanager || time >= RESOLVED_TOLD {
+        return;
+    }
+    let message = format!(
+        "{what} of {} ends before Alertmanager tells that an alert is resolved, at its next group_interval",
+        show(time)
+    );
+    let help = format!("configure `alertmanager`, whose API is asked then, or write {} or more", show(RESOLVED_TOLD));
+    report.add_with_help(&codes::RESOLVED_UNSEEN, &node.at, message, help);
+}
+
 fn read_hold(node: &Node, context: &Context, report: &mut Report<'_>) -> Option<Duration> {
     let hold = duration(node, report)?;
     if context.stale_after(hold) {
@@ -121,6 +138,9 @@ fn read_hold(node: &Node, context: &Context, report: &mut Report<'_>) -> Option<
         let message = format!("after a hold of {} the alert is stale: freshness is {freshness}", show(hold));
         let help = format!("write {freshness} or less, raise freshness, or configure alertmanager");
         report.add_with_help(&codes::HOLD_STALE, &node.at, message, help);
+    }
+    if !hold.is_zero() {
+        check_resolved_seen(hold, "a hold", node, context, report);
     }
     Some(hold)
 }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::model::Unless;
+use super::never;
 use super::raw::{RawRule, RawUnless};
-use crate::core::matcher::{Matcher, Patterns, parse_with};
+use crate::core::matcher::{Matcher, Patterns, doubt, parse_with};
 use crate::core::yaml::{Node, items, required, text};
 use crate::diagnostic::{Report, codes};
 
@@ -26,7 +27,8 @@ pub(super) fn read(
 fn selecting(node: &Node, what: &str, patterns: &mut Patterns, report: &mut Report<'_>) -> Option<Vec<Matcher>> {
     let before = report.found.len();
     let matchers = list(node, patterns, report)?;
-    if report.found.len() == before && matchers.iter().all(Matcher::matches_empty) {
+    let whole = report.found[before..].iter().all(|it| !it.is_error());
+    if whole && matchers.iter().all(Matcher::matches_empty) {
         let message = format!("these matchers would all match an alert without labels, {what}");
         let help = "add one that needs a value, such as alertname=\"ServiceDown\"";
         report.add_with_help(&codes::MATCHES_EVERYTHING, &node.at, message, help);
@@ -36,11 +38,11 @@ fn selecting(node: &Node, what: &str, patterns: &mut Patterns, report: &mut Repo
 
 /// Reads a list of matchers; reports those that do not parse.
 pub(super) fn list(node: &Node, patterns: &mut Patterns, report: &mut Report<'_>) -> Option<Vec<Matcher>> {
-    let mut matchers = Vec::new();
+    let mut matchers: Vec<(Matcher, &Node)> = Vec::new();
     for item in items(node, report)? {
         let Some(written) = text(item, report) else { continue };
         match parse_with(written, patterns) {
-            Ok(more) => matchers.extend(more),
+            Ok(more) => matchers.extend(more.into_iter().map(|matcher| (matcher, item))),
             Err(fault) => {
                 let at = within(item, written, fault.at, report.source.text);
                 match fault.help {
@@ -50,7 +52,13 @@ pub(super) fn list(node: &Node, patterns: &mut Patterns, report: &mut Report<'_>
             }
         }
     }
-    Some(matchers)
+    never::check(&matchers, report);
+    for (matcher, item) in matchers.iter().filter(|(matcher, _)| matcher.op().is_regex()) {
+        if let Some(doubt) = doubt(matcher.value()) {
+            report.add_with_help(&codes::PATTERN_DOUBT, &item.at, doubt.message, doubt.help);
+        }
+    }
+    Some(matchers.into_iter().map(|(matcher, _)| matcher).collect())
 }
 
 /// Reads `unless`.

@@ -14,14 +14,20 @@ pub mod mode;
 pub mod model;
 pub mod set;
 
+pub use raw::RawFile;
+
 mod actions;
 mod approval;
 mod clean;
 mod fits;
+mod history;
+mod idle;
 mod index;
 mod limits;
 mod matchers;
+mod never;
 mod raw;
+mod shadow;
 mod steps;
 mod target;
 

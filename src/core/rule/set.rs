@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::compile::SourceFile;
 use super::index::{Index, Rows};
 use super::model::Rule;
+use super::shadow::shadowed;
 use crate::core::alert::labels::Labels;
 
 /// The rules of one load.
@@ -38,6 +39,11 @@ impl RuleSet {
         let own = labels.get(SELF_LABEL.0) == SELF_LABEL.1;
         let rows = if own { Rows::default() } else { self.index.rows(labels) };
         Selection { rules: &self.rules, labels, rows, ended: false }
+    }
+
+    /// Positions of rules that are never asked, each with the earlier rule that takes all of their alerts.
+    pub(super) fn shadowed(&self) -> Vec<(usize, Arc<Rule>)> {
+        shadowed(&self.rules, &self.index)
     }
 
     /// The rule of this name.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::approval;
 use super::compile::Context;
+use super::limits::check_resolved_seen;
 use super::mode::nobody_could;
 use super::model::{Step, TargetSpec, Verify};
 use super::raw::{RawRule, RawStep, RawVerify};
@@ -71,6 +72,10 @@ fn step(node: &Node, first: bool, reading: &mut Reading<'_>, report: &mut Report
     let action = name.and_then(|name| actions::read(name, parameters, reading.target, report));
     if let (Some(action), Some(target)) = (&action, reading.target) {
         fits::check(action, target, &node.at, reading.context, report);
+        if let Action::CleanLogs(clean) = action {
+            let at = &inside(parameters, "roots").unwrap_or(node).at;
+            fits::check_roots(clean, target, at, reading.context, report);
+        }
     }
     let verify = judged(&raw, node, reading, report);
     let after = raw.after.and_then(|node| duration(node, report)).unwrap_or_default();
@@ -153,7 +158,7 @@ fn inside<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
 fn judged(raw: &RawStep<'_>, step: &Node, reading: &Reading<'_>, report: &mut Report<'_>) -> Verify {
     let before = report.found.len();
     let verify = verify(raw.verify, reading.verify.clone(), reading.context, report);
-    if report.found.len() == before {
+    if report.found[before..].iter().all(|it| !it.is_error()) {
         check_times(&verify, raw.verify, step, report);
     }
     verify
@@ -162,13 +167,19 @@ fn judged(raw: &RawStep<'_>, step: &Node, reading: &Reading<'_>, report: &mut Re
 /// Reads `verify` over what holds without it.
 pub(super) fn verify(node: Option<&Node>, base: Verify, context: &Context, report: &mut Report<'_>) -> Verify {
     let Some(raw) = node.and_then(|node| RawVerify::read(node, report)) else { return base };
+    let before = report.found.len();
     let mut given = |node: Option<&Node>, base| node.and_then(|node| duration(node, report)).unwrap_or(base);
-    Verify {
+    let verify = Verify {
         settle: given(raw.settle, base.settle),
         healthy_for: given(raw.healthy_for, base.healthy_for),
         resolved_within: given(raw.resolved_within, base.resolved_within),
         query: raw.query.and_then(|node| query(node, context, report)).or(base.query),
+    };
+    if let (Some(node), true) = (raw.resolved_within, report.found.len() == before && !verify.resolved_within.is_zero())
+    {
+        check_resolved_seen(verify.resolved_within, "`resolved_within`", node, context, report);
     }
+    verify
 }
 
 /// Reads a `PromQL` expression, which is sent as it stands. Whether it is one only Prometheus knows.

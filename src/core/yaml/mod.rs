@@ -11,11 +11,14 @@
 mod limits;
 mod node;
 mod read;
+mod schema;
 mod shape;
 
 pub use node::{Entry, Node, Value};
 pub use read::{boolean, bytes, duration, entries, items, number, parse, required, strings, text, unknown_key, word};
+pub use schema::schema;
 pub(crate) use shape::shape;
+pub use shape::{Field, Form, Shape};
 
 #[cfg(test)]
 mod tests;

@@ -9,31 +9,60 @@
 
 use std::fmt::Write;
 
-use crate::diagnostic::{Diagnostic, Snippet};
+use crate::diagnostic::{Diagnostic, Severity, Snippet};
 
 /// Characters of a source line that are shown; a longer one is cut around what is meant.
 const WIDTH: usize = 120;
 
 /// Every diagnostic, an empty line between two.
 pub fn human(found: &[Diagnostic]) -> String {
-    found.iter().map(one).collect::<Vec<_>>().join("\n")
+    found.iter().map(|it| one(it, Paint { on: false })).collect::<Vec<_>>().join("\n")
 }
 
-fn one(it: &Diagnostic) -> String {
-    let mut out = plain(&it.file);
-    if it.line > 0 {
-        let _ = write!(out, ":{}:{}", it.line, it.column);
+/// The same in colours.
+pub fn coloured(found: &[Diagnostic]) -> String {
+    found.iter().map(|it| one(it, Paint { on: true })).collect::<Vec<_>>().join("\n")
+}
+
+/// Puts what a terminal needs around a text.
+#[derive(Debug, Clone, Copy)]
+struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    fn with(self, style: &str, text: &str) -> String {
+        if self.on { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
-    let _ = writeln!(out, ": {}[{}]: {}", it.severity.as_str(), it.code, plain(&it.message));
+
+    fn severity(self, severity: Severity, text: &str) -> String {
+        let style = match severity {
+            Severity::Error => "1;31",
+            Severity::Warning => "1;33",
+        };
+        self.with(style, text)
+    }
+}
+
+fn one(it: &Diagnostic, paint: Paint) -> String {
+    let mut place = plain(&it.file);
+    if it.line > 0 {
+        let _ = write!(place, ":{}:{}", it.line, it.column);
+    }
+    let mut out = paint.with("1", &place);
+    let kind = paint.severity(it.severity, &format!("{}[{}]", it.severity.as_str(), it.code));
+    let _ = writeln!(out, ": {kind}: {}", plain(&it.message));
     let number = it.line.to_string();
     let margin = " ".repeat(if it.line > 0 { number.len() } else { 0 });
     if let Some(snippet) = &it.snippet {
         let (text, before, length) = cut(snippet, it.column);
-        let _ = writeln!(out, "{number} | {text}");
-        let _ = writeln!(out, "{margin} | {}{}", " ".repeat(before), "^".repeat(length));
+        let bar = paint.with("2", &format!("{number} |"));
+        let below = paint.with("2", &format!("{margin} |"));
+        let _ = writeln!(out, "{bar} {text}");
+        let _ = writeln!(out, "{below} {}{}", " ".repeat(before), paint.severity(it.severity, &"^".repeat(length)));
     }
     if let Some(help) = &it.help {
-        let _ = writeln!(out, "{margin} = help: {}", plain(help));
+        let _ = writeln!(out, "{margin} {} {}", paint.with("36", "= help:"), plain(help));
     }
     out
 }
@@ -91,6 +120,17 @@ mod tests {
     #[test]
     fn people_see_the_place_the_text_and_the_advice() {
         insta::assert_snapshot!(human(&found()));
+    }
+
+    #[test]
+    fn colours_add_nothing_and_take_nothing_away() {
+        let coloured = coloured(&found());
+        let mut bare = String::new();
+        for (at, part) in coloured.split("\u{1b}[").enumerate() {
+            bare.push_str(if at == 0 { part } else { part.split_once('m').expect("a style").1 });
+        }
+        assert_eq!(bare, human(&found()));
+        assert!(coloured.contains("\u{1b}[1;31merror[F008]\u{1b}[0m"), "{coloured}");
     }
 
     #[test]

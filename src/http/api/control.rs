@@ -9,10 +9,13 @@ use actix_web::HttpRequest;
 use actix_web::web;
 use arc_swap::ArcSwap;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
+use crate::core::rule::compile::Context;
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::Settings;
-use crate::core::target::Hosts;
+use crate::core::target::{Hosts, Target};
+use crate::engine::by_hand::ByHand;
 use crate::engine::clock::Time;
 use crate::engine::shell::Wake;
 use crate::http::body::{Bodies, Unread};
@@ -34,6 +37,10 @@ pub(in crate::http) struct Control {
     pub(in crate::http) time: Arc<Time>,
     pub(in crate::http) wake: Arc<dyn Wake>,
     pub(in crate::http) bodies: Bodies,
+    pub(in crate::http) by_hand: ByHand,
+    /// What orders are understood against.
+    pub(in crate::http) context: Context,
+    pub(in crate::http) stop: CancellationToken,
 }
 
 /// Bodies of such requests.
@@ -48,7 +55,7 @@ impl Control {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<T, Problem> {
-        let body = self.bodies.read(request.headers(), payload).await.map_err(unread)?;
+        let body = self.bodies.read(request.headers(), payload).await.map_err(|it| unread(it, BODY))?;
         let text: &[u8] = if body.bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &body.bytes };
         let mut json = serde_json::Deserializer::from_slice(text);
         let read = T::deserialize(&mut json).and_then(|read| json.end().map(|()| read));
@@ -56,9 +63,26 @@ impl Control {
     }
 }
 
-fn unread(unread: Unread) -> Problem {
+impl Control {
+    /// A target as it is written, that names something on a known host.
+    pub(super) fn target(&self, text: &str) -> Result<Target, Problem> {
+        let target: Target =
+            text.parse().map_err(|error| Problem::parameter("target", format!("does not read: {error}")))?;
+        if target.name().is_none() {
+            return Err(Problem::parameter("target", "names nothing: `?` stands for what could not be named"));
+        }
+        let hosts = self.hosts.names();
+        if hosts.contains(&target.host()) {
+            return Ok(target);
+        }
+        Err(Problem::parameter("target", format!("is on an unknown host; known are {}", hosts.join(", "))))
+    }
+}
+
+/// Why a body was not read, for the caller.
+pub(super) fn unread(unread: Unread, limit: usize) -> Problem {
     match unread {
-        Unread::TooLarge => Problem::new(Kind::PayloadTooLarge, format!("the limit is {BODY} bytes")),
+        Unread::TooLarge => Problem::new(Kind::PayloadTooLarge, format!("the limit is {limit} bytes")),
         Unread::TooSlow => Problem::new(Kind::RequestTimeout, "the body came too slowly"),
         Unread::Broken => Problem::new(Kind::BrokenBody, "the body broke off"),
         Unread::NoRoom => Problem::new(Kind::Overloaded, "too many bodies are under way; come again"),

@@ -45,6 +45,7 @@ mod find;
 mod host;
 mod image;
 mod limits;
+mod names;
 mod own;
 mod perform;
 mod prune;
@@ -184,7 +185,7 @@ impl Platform for Docker {
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
         match self.host(target.host()) {
             Ok(host) => perform::perform(host, target, pin, effect).await,
-            Err(error) => Performed { touched: json!({}), answer: Err(error) },
+            Err(error) => Performed { touched: json!({}), answer: Err(error), short: None },
         }
     }
 
@@ -193,6 +194,14 @@ impl Platform for Docker {
             Ok(host) => evidence::gather(host, pin, log_lines).await,
             Err(error) => json!({"error": error.to_string()}),
         }
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        let asked = join_all(self.hosts.values().map(names::of)).await;
+        let check = |(host, asked): (&Host, Result<Vec<Target>, PlatformError>)| {
+            (host.name.clone(), asked.and_then(|names| self.only_one(host).map(|()| names)))
+        };
+        self.hosts.values().zip(asked).map(check).collect()
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

@@ -7,8 +7,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::Postgres;
 use super::presence::Presence;
+use super::wakes::Wakes;
+use super::{Postgres, Serving};
 use crate::store::StoreError;
 use crate::store::error::During;
 
@@ -43,6 +44,16 @@ const SETTINGS: [(&str, &str); 4] = [
 ];
 
 impl Postgres {
+    /// Connects to read what is stored: nothing is migrated, no lock is taken, and the server refuses whatever would write.
+    pub async fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        const WHAT: &str = "open the database to read it";
+        let options = PgConnectOptions::from_str(url).during(WHAT)?.disable_statement_logging();
+        let options = options.options([("default_transaction_read_only", "on")]);
+        connect(&options).await.during(WHAT)?.close().await.during(WHAT)?;
+        let (inbox, pool) = (pool(options.clone(), 1), pool(options, WARM));
+        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), serving: None })
+    }
+
     /// Connects, migrates, and takes the lock that tells other processes that this one lives.
     pub async fn open(url: &str, owner: Uuid) -> Result<Self, StoreError> {
         const WHAT: &str = "open the database";
@@ -58,8 +69,10 @@ impl Postgres {
         migrating.close().await;
 
         let presence = Presence::begin(connection, options.clone(), owner).await?;
+        let wakes = Wakes::begin(options.clone());
         let (inbox, pool) = (pool(options.clone(), INBOX_CONNECTIONS), pool(options, CONNECTIONS));
-        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), presence })
+        let serving = Some(Serving { presence, wakes });
+        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), serving })
     }
 }
 

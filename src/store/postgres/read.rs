@@ -1,9 +1,13 @@
 //! Questions that change nothing: the clock, lists, one remediation's story.
 
+use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::error::During;
@@ -56,6 +60,31 @@ pub(super) async fn waiting(connection: &mut PgConnection, limit: u32) -> Result
     const WHAT: &str = "ask who waits";
     let rows: Vec<AlertRow> =
         sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(connection).await.during(WHAT)?;
+    read(WHAT, rows)
+}
+
+const UNATTENDED: &str = "
+    SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
+    FROM alerts
+    WHERE firing AND ($1::text IS NULL OR fingerprint > $1)
+      AND NOT EXISTS (
+          SELECT 1 FROM candidates c WHERE c.fingerprint = alerts.fingerprint AND c.standing = 'attached')
+    ORDER BY fingerprint
+    LIMIT $2";
+
+/// Firing alerts that no open remediation is attached to.
+pub(super) async fn unattended(
+    connection: &mut PgConnection,
+    after: Option<Fingerprint>,
+    limit: u32,
+) -> Result<Vec<AlertState>, StoreError> {
+    const WHAT: &str = "ask what fires unattended";
+    let rows: Vec<AlertRow> = sqlx::query_as(UNATTENDED)
+        .bind(after.map(|it| it.to_string()))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await
+        .during(WHAT)?;
     read(WHAT, rows)
 }
 
@@ -185,7 +214,18 @@ pub(super) async fn candidates(connection: &mut PgConnection, fingerprint: &str)
 }
 
 /// One snapshot for all of the story's queries.
-const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1";
+
+/// A remediation as it is stored.
+pub(super) async fn remediation(connection: &mut PgConnection, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+    const WHAT: &str = "read a remediation";
+    let doc: Option<Json<Value>> =
+        sqlx::query_scalar(REMEDIATION).bind(Id(id)).fetch_optional(connection).await.during(WHAT)?;
+    let garbled = |_| StoreError::Unreadable { operation: WHAT, what: "remediation" };
+    doc.map(|doc| serde_json::from_value(doc.0).map_err(garbled)).transpose()
+}
 
 const ONE: &str = "
     SELECT id, target, rule, state, outcome, reason, opened_at, closed_at, due_at, actions, alertname, severity

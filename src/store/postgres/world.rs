@@ -1,7 +1,8 @@
 //! What `receive` must know before the core can think, locked so that it stays true until the transaction ends.
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
+use super::read::BEGIN_SNAPSHOT;
 use super::storm;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
@@ -45,6 +46,15 @@ const LOCK: &str = "
                               end_heard_at)) FROM known) AS known,
         (SELECT array_agg(ROW(target, id, rule, state)) FROM open) AS open";
 
+/// The same rows as they are now: nothing is taken or locked.
+const SEE: &str = "
+    SELECT
+        (SELECT array_agg(id) FROM pending WHERE id = ANY($1)) AS taken,
+        (SELECT array_agg(ROW(fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at,
+                              end_heard_at)) FROM alerts WHERE fingerprint = ANY($2)) AS known,
+        (SELECT array_agg(ROW(target, id, rule, state)) FROM remediations
+         WHERE target = ANY($3) AND state <> 'closed') AS open";
+
 /// What the locks protect, as it is now that they are held.
 const PROTECTED: &str = "
     WITH standing AS (
@@ -60,18 +70,34 @@ const PROTECTED: &str = "
     )
     SELECT
         (SELECT array_agg(ROW(fingerprint, rule, episode, target, standing, remediation_id)) FROM standing) AS standing,
-        (SELECT array_agg(ROW(rule, target, closed_at, last_action, rung)) FROM fixed) AS fixed";
+        (SELECT array_agg(ROW(rule, target, closed_at, last_action, rung, EXISTS (
+            SELECT 1 FROM verdicts WHERE action_id = last_action::uuid AND verdict = 'regressed'))) FROM fixed) AS fixed";
 
 /// No rows make no array.
 type Rows<T> = Option<Vec<T>>;
 
 /// Takes the notifications and reads everything that was asked for.
 pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
+    read_by(LOCK, tx, ask).await
+}
+
+/// Reads everything that was asked for from one snapshot, takes and locks nothing.
+pub(super) async fn foresee(connection: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
+    let mut tx = connection.begin_with(BEGIN_SNAPSHOT).await.during(WHAT)?;
+    read_by(SEE, &mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await
+}
+
+async fn read_by(statement: &'static str, tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
     let take: Vec<Id> = ask.take.iter().map(|id| Id(*id)).collect();
     let fingerprints: Vec<String> = ask.fingerprints.iter().map(ToString::to_string).collect();
     let targets: Vec<_> = ask.targets.iter().map(|target| clean(target)).collect();
-    let (taken, known, open): (Rows<Id>, Rows<KnownColumns>, Rows<OpenColumns>) =
-        sqlx::query_as(LOCK).bind(take).bind(&fingerprints).bind(&targets).fetch_one(&mut *tx).await.during(WHAT)?;
+    let (taken, known, open): (Rows<Id>, Rows<KnownColumns>, Rows<OpenColumns>) = sqlx::query_as(statement)
+        .bind(take)
+        .bind(&fingerprints)
+        .bind(&targets)
+        .fetch_one(&mut *tx)
+        .await
+        .during(WHAT)?;
     let alerts = values::<KnownRow, _, AlertState>(known)?;
     let mut world = World {
         taken: taken.into_iter().flatten().map(|id| id.0).collect(),

@@ -31,6 +31,20 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_secs(5);
 
 impl Sqlite {
+    /// Reads a file that is there and current; nothing is written, migrated or locked, so a fettle may run on it meanwhile.
+    pub async fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .during("read the database's url")?
+            .busy_timeout(BUSY)
+            .disable_statement_logging()
+            .read_only(true);
+        let pool = || SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
+        let readers = pool().connect_with(options).await.during("open the database to read it")?;
+        let suspect = Arc::new(AtomicBool::new(false));
+        // Who writes by these connections is refused by SQLite itself.
+        Ok(Self { writer: readers.clone(), readers, suspect, presence: Presence::none() })
+    }
+
     /// Makes the file if need be, takes it for this process, migrates.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let common = SqliteConnectOptions::from_str(url)

@@ -19,6 +19,11 @@ use crate::store::instant::Id;
 pub struct Presence(Mutex<Option<File>>);
 
 impl Presence {
+    /// Of one who only reads.
+    pub(super) fn none() -> Self {
+        Self(Mutex::new(None))
+    }
+
     /// Takes `PATH.lock`. Two names of one file have one lock.
     pub(super) fn begin(database: &Path) -> Result<Self, StoreError> {
         let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());

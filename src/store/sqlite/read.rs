@@ -1,9 +1,13 @@
 //! Questions that change nothing: lists, one remediation's story.
 
+use serde_json::Value;
 use sqlx::SqlitePool;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
+use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::error::During;
@@ -46,6 +50,31 @@ const WAITING: &str = "
 pub(super) async fn waiting(pool: &SqlitePool, limit: u32) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "ask who waits";
     let rows: Vec<AlertRow> = sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(pool).await.during(WHAT)?;
+    read(WHAT, rows)
+}
+
+const UNATTENDED: &str = "
+    SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
+    FROM alerts
+    WHERE firing AND ($1 IS NULL OR fingerprint > $1)
+      AND NOT EXISTS (
+          SELECT 1 FROM candidates c WHERE c.fingerprint = alerts.fingerprint AND c.standing = 'attached')
+    ORDER BY fingerprint
+    LIMIT $2";
+
+/// Firing alerts that no open remediation is attached to.
+pub(super) async fn unattended(
+    pool: &SqlitePool,
+    after: Option<Fingerprint>,
+    limit: u32,
+) -> Result<Vec<AlertState>, StoreError> {
+    const WHAT: &str = "ask what fires unattended";
+    let rows: Vec<AlertRow> = sqlx::query_as(UNATTENDED)
+        .bind(after.map(|it| it.to_string()))
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await
+        .during(WHAT)?;
     read(WHAT, rows)
 }
 
@@ -168,6 +197,17 @@ pub(super) async fn candidates(pool: &SqlitePool, fingerprint: &str) -> Result<V
     let rows: Vec<CandidateRow> =
         sqlx::query_as(CANDIDATES).bind(clean(fingerprint)).fetch_all(pool).await.during(WHAT)?;
     read(WHAT, rows)
+}
+
+const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1";
+
+/// A remediation as it is stored.
+pub(super) async fn remediation(pool: &SqlitePool, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+    const WHAT: &str = "read a remediation";
+    let doc: Option<Json<Value>> =
+        sqlx::query_scalar(REMEDIATION).bind(Id(id)).fetch_optional(pool).await.during(WHAT)?;
+    let garbled = |_| StoreError::Unreadable { operation: WHAT, what: "remediation" };
+    doc.map(|doc| serde_json::from_value(doc.0).map_err(garbled)).transpose()
 }
 
 const ONE: &str = "

@@ -1,6 +1,6 @@
 //! What `receive` must know before the core can think. The transaction has begun `IMMEDIATE`: nobody else writes meanwhile.
 
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::storm;
 use crate::core::alert::episode::AlertState;
@@ -31,10 +31,17 @@ const OPEN: &str = "
 
 /// Beside `max`, SQLite gives the columns of the row that has it.
 const FIXED: &str = "
-    SELECT rule, target, max(closed_at) AS closed_at, doc ->> 'last_action' AS last_action, doc ->> 'rung' AS rung
+    SELECT rule, target, max(closed_at) AS closed_at, doc ->> 'last_action' AS last_action, doc ->> 'rung' AS rung,
+           EXISTS (SELECT 1 FROM verdicts WHERE action_id = doc ->> 'last_action' AND verdict = 'regressed') AS regressed
     FROM remediations
     WHERE target IN (SELECT value FROM json_each($1)) AND outcome = 'fixed' AND closed_at >= $2
     GROUP BY rule, target";
+
+/// Reads everything that was asked for, takes nothing.
+pub(super) async fn foresee(pool: &SqlitePool, ask: &ReceiveAsk) -> Result<World, StoreError> {
+    let mut tx = pool.begin().await.during(WHAT)?;
+    load(&mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await
+}
 
 /// Takes the notifications and reads everything that was asked for.
 pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {

@@ -20,6 +20,7 @@ on_both!(
     remediations_are_filtered_by_state_rule_and_target,
     actions_are_filtered_and_paged,
     alerts_are_listed_last_heard_first,
+    labels_of_recorded_alerts_are_read_beside_a_running_service,
     a_story_tells_everything_in_order,
     hostile_filters_find_nothing_and_break_nothing,
     the_latest_instant_is_that_of_whatever_was_stored_last,
@@ -112,6 +113,13 @@ async fn alerts_are_listed_last_heard_first(db: Db) {
     assert_eq!(list(None).await, ["gone resolved", "b firing", "a firing"]);
     assert_eq!(list(Some("firing")).await, ["b firing", "a firing"]);
     assert_eq!(list(Some("resolved")).await, ["gone resolved"]);
+}
+
+async fn labels_of_recorded_alerts_are_read_beside_a_running_service(db: Db) {
+    let alerts = vec![firing("a", at(2)), firing("b", at(3)), firing("c", at(4))];
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(5)), Changes { alerts, ..Changes::default() }).await.unwrap();
+    let read = fettle::store::recorded_labels(&db.url(), 2).await.unwrap();
+    assert_eq!(read.iter().map(|labels| labels.get("service")).collect::<Vec<_>>(), ["c", "b"], "the latest");
 }
 
 async fn a_story_tells_everything_in_order(db: Db) {

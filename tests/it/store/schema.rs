@@ -19,7 +19,7 @@ on_both!(
     the_schema_leaves_out_the_verdicts_that_prove_something,
 );
 
-const VIEWS: [(&str, &str); 8] = [
+const VIEWS: [(&str, &str); 10] = [
     (
         "fettle_audit",
         "id, at, remediation_id, rule, action, target, host, mode, result, reason, verdict, actor, alertname, fingerprint, \
@@ -35,6 +35,8 @@ const VIEWS: [(&str, &str); 8] = [
     ("fettle_pauses", "id, scope, about, reason, by, at, until, ended_at, ended_by"),
     ("fettle_breakers", "rule, opened_at, probe, closed_at, by"),
     ("fettle_loans", "id, remediation_id, rule, target, state, reason, opened_at, closed_at, due_at"),
+    ("fettle_proposals", "remediation_id, target, rule, action, step, plan, why, asked_at, until, alertname, severity"),
+    ("fettle_storm", "since, last_at, targets"),
 ];
 
 async fn the_views_have_exactly_the_columns_of_the_contract(db: Db) {
@@ -52,7 +54,8 @@ async fn the_views_have_exactly_the_columns_of_the_contract(db: Db) {
     if !db.is_sqlite() {
         let instants = "SELECT count(*)::text FROM information_schema.columns WHERE table_name LIKE 'fettle\\_%' \
                         AND column_name IN ('at', 'received_at', 'opened_at', 'closed_at', 'planned_at', 'started_at', \
-                        'finished_at', 'until', 'ended_at', 'due_at') AND data_type <> 'timestamp with time zone'";
+                        'finished_at', 'until', 'ended_at', 'due_at', 'asked_at', \
+                        'since', 'last_at') AND data_type <> 'timestamp with time zone'";
         assert_eq!(db.texts(instants).await, ["0"]);
     }
 }

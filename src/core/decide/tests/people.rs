@@ -67,6 +67,50 @@ fn a_no_rejects_and_is_on_record_under_the_persons_name() {
 }
 
 #[test]
+fn a_yes_outlives_a_look_that_fails_and_nobody_is_asked_again() {
+    let mut story = asked(rule("r").climbing([asking()]));
+    let plan = story.plan();
+    story.docker.reachable = false;
+    story.now = at(30);
+    story.answer(AnswerKind::Approve, Some(plan.clone()));
+    assert_eq!((story.state(), story.due(), story.plan()), (StateName::AwaitingApproval, Some(at(31)), plan));
+    story.run_to(300);
+    assert_eq!((story.state(), story.docker.effects), (StateName::AwaitingApproval, 0), "longer than without a person");
+    story.docker.reachable = true;
+    story.run_to(320);
+    assert_eq!((story.docker.effects, story.actions()[0].actor.as_str()), (1, "ann"));
+    let asked = story.refusals().iter().filter(|it| **it == Guard::Approval).count();
+    assert_eq!((asked, story.told().iter().filter(|it| **it == "approval asked for").count()), (1, 1));
+}
+
+#[test]
+fn a_yes_that_no_look_could_follow_in_its_time_is_a_failed_step() {
+    let mut story = asked(rule("r").climbing([asking(), restart()]));
+    let plan = story.plan();
+    story.docker.reachable = false;
+    story.now = at(30);
+    story.answer(AnswerKind::Approve, Some(plan)).run_to(599);
+    assert_eq!(story.state(), StateName::AwaitingApproval);
+    story.run_to(600);
+    assert_eq!(story.audit()[0], "restart failed docker_unreachable");
+    story.docker.reachable = true;
+    assert_eq!((story.remediation.rung, story.docker.effects), (1, 0));
+}
+
+#[test]
+fn a_yes_is_void_when_somebody_acts_before_docker_can_be_seen_again() {
+    let mut story = asked(rule("r").climbing([asking()]));
+    let plan = story.plan();
+    story.docker.reachable = false;
+    story.now = at(30);
+    story.answer(AnswerKind::Approve, Some(plan)).run_to(60);
+    story.docker.change(|it| it.restarted_at(65));
+    story.docker.reachable = true;
+    story.run_to(90);
+    assert_eq!((story.outcome(), story.docker.effects), (Some(Outcome::Superseded), 0));
+}
+
+#[test]
 fn one_yes_is_good_for_one_attempt() {
     let mut story = asked(rule("r").climbing([asking(), asking()]));
     story.docker.cures = false;

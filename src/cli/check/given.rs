@@ -1,0 +1,80 @@
+//! What the paths of a command name: rules, settings, tests of rules.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+use crate::cli::Failure;
+use crate::config::rules::{Gathered, Kind, gather, kind, read_from, read_text};
+use crate::config::{self, Config};
+use crate::core::rule::compile::SourceFile;
+use crate::diagnostic::Diagnostic;
+
+/// How stdin is shown.
+const STDIN: &str = "<stdin>";
+
+/// What was given, read.
+pub(super) struct Given {
+    /// What rules are checked against, and what is wrong with it.
+    pub(super) settings: (Config, Vec<Diagnostic>),
+    /// Whether the settings are to be checked themselves.
+    pub(super) own_settings: bool,
+    /// Rules and tests of rules.
+    pub(super) gathered: Gathered,
+}
+
+impl Given {
+    /// Reads everything that `paths` name; nothing named is the configuration with its rules.
+    pub(super) fn sort_out(paths: &[PathBuf], config: Option<&Path>) -> Result<Self, Failure> {
+        let (mut settings, mut others, mut stdin) = (Vec::new(), Vec::new(), None);
+        for path in paths {
+            if path == Path::new("-") {
+                stdin = Some(read_from(std::io::stdin().lock(), STDIN));
+            } else if path.is_file() && is_settings(path) {
+                settings.push(path.clone());
+            } else {
+                others.push(path.as_path());
+            }
+        }
+        let mut gathered = gather(&others, true);
+        settings.append(&mut gathered.settings);
+        let mut of_stdin = None;
+        match stdin {
+            Some(Ok(text)) if config::is_settings(&text) => of_stdin = Some(text),
+            Some(Ok(text)) => gathered.rules.push(SourceFile { path: STDIN.to_owned(), text }),
+            Some(Err(problem)) => gathered.found.push(*problem),
+            None => {}
+        }
+        if settings.len() + usize::from(of_stdin.is_some()) > 1 {
+            let named = settings.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+            return Err(Failure::Usage(anyhow!("rules belong to one configuration, and there are several: {named}")));
+        }
+        let own_settings = paths.is_empty() || of_stdin.is_some() || !settings.is_empty();
+        let env = &config::process;
+        let settings = match &of_stdin {
+            Some(text) => config::look_at(STDIN, text, Path::new(""), env),
+            None => config::look(settings.first().map(PathBuf::as_path).or(config), env),
+        };
+        if others.is_empty() && own_settings {
+            gathered = merge(gathered, gather(&[&settings.0.rules], false));
+        }
+        Ok(Self { settings, own_settings, gathered })
+    }
+}
+
+/// Whether a file is settings: by its name, else by its keys.
+fn is_settings(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match kind(&name) {
+        Some(Kind::Settings) => true,
+        Some(Kind::Test) => false,
+        Some(Kind::Rules) | None => read_text(path).is_ok_and(|text| config::is_settings(&text)),
+    }
+}
+
+fn merge(mut one: Gathered, other: Gathered) -> Gathered {
+    one.rules.extend(other.rules);
+    one.tests.extend(other.tests);
+    one.found.extend(other.found);
+    one
+}
