@@ -30,6 +30,7 @@ use crate::core::rule::model::Mode;
 use crate::core::settings::{StormLimit, TripLimit};
 use crate::core::target::{Disks, Hosts};
 
+pub mod overrides;
 pub mod raw;
 pub mod rules;
 

@@ -5,6 +5,7 @@ mod answers;
 mod bodies;
 mod breakers;
 mod events;
+mod explain;
 mod follow;
 mod orders;
 mod page;

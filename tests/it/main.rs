@@ -4,6 +4,8 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod agreement_replay;
 #[cfg(test)]
 mod alertmanager;
@@ -20,6 +22,8 @@ mod crash_points;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod grafana;
@@ -33,6 +37,8 @@ mod page;
 mod people;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]

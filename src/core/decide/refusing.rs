@@ -33,7 +33,7 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
             block(&mut turn, &refusal);
         }
         Guard::Expired => {
-            turn.tell("refused by expired", said(&refusal));
+            turn.tell("refused by expired", said(refusal.clone()));
             turn.count(guard);
             if turn.remediation.attempts > 0 {
                 // What was tried did not help, and nobody says whether the alert still fires: not a thing to end in silence.
@@ -46,7 +46,7 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
         _ if guard.is_final() => {
             turn.audit_refusal(&refusal);
             turn.close_as(Outcome::Refused, guard.as_str());
-            turn.tell(format!("refused by {guard}"), said(&refusal));
+            turn.tell(format!("refused by {guard}"), said(refusal));
         }
         _ => block(&mut turn, &refusal),
     }
@@ -77,6 +77,9 @@ fn with_why(refusal: &Refusal, until: Timestamp) -> serde_json::Value {
 }
 
 /// What a refusal for good leaves in the story.
-fn said(refusal: &Refusal) -> serde_json::Value {
-    json!({"why": refusal.why, "numbers": refusal.detail})
+fn said(refusal: Refusal) -> serde_json::Value {
+    let Refusal { why, detail, .. } = refusal;
+    let mut said = json!({"why": why});
+    said["numbers"] = detail;
+    said
 }

@@ -16,7 +16,7 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
     })
 }
 
-pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
+pub(super) fn basis(known: &Known<'_>) -> Basis {
     let (firing, all) = (known.alerts.iter().filter(|alert| alert.firing).count(), known.alerts.len());
-    Some(Basis::new(format!("{firing} of {all} alerts fire"), json!({"firing": firing, "alerts": all})))
+    Basis::new(format!("{firing} of {all} alerts fire"), json!({"firing": firing, "alerts": all}))
 }

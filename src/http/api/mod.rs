@@ -80,12 +80,12 @@ fn unknown() -> Problem {
 pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored, oracle: web::Data<Oracle>) -> Answer {
     let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
     let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
-    let story = found.ok_or_else(unknown)?;
-    let now = match story.remediation.closed_at {
+    let told = found.ok_or_else(unknown)?;
+    let now = match told.remediation.closed_at {
         None => oracle.now(id).await,
         Some(_) => None,
     };
-    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&story), story, now }))
+    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&told), story: told, now }))
 }
 
 /// `GET /api/v1/actions`

@@ -25,7 +25,7 @@ pub async fn explain_remediation(sources: &Sources, id: Uuid) -> Result<Option<N
     }
     let answered = Answered::default();
     let effort = attached(sources, &remediation, false, Vec::new(), &answered).await;
-    Ok(Some(Now { at: sources.now, asked: answered.told(), effort }))
+    Ok(Some(Now { at: sources.now, asked: answered.told(sources.settings.alertmanager), effort }))
 }
 
 /// The effort of a remediation that is open, or would be opened (`new`). `fresh` are its alerts as they are heard now.

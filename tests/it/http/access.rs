@@ -27,6 +27,8 @@ const ROUTES: [(&str, &str, &[Role]); 34] = [
     ("GET", "/api/v1/pause", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("POST", "/api/v1/pause", &[Role::Admin]),
     ("DELETE", "/api/v1/pause/0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11", &[Role::Admin]),
+    ("POST", "/api/v1/explain", &[Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/reach", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("GET", "/api/v1/breakers", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("POST", "/api/v1/breakers/web/reset", &[Role::Admin]),
     ("GET", "/api/v1/events", &[Role::Viewer, Role::Analyst, Role::Admin]),

@@ -36,12 +36,30 @@ pub struct Fuse {
     touched: AtomicUsize,
     burns_at: usize,
     burnt: Notify,
+    under_way: AtomicUsize,
+    /// Whether the store's own clock is hidden.
+    hides_clock: bool,
 }
 
 impl Fuse {
     /// Burns at the `n`-th touch, from 1.
     pub fn burning_at(n: usize) -> Arc<Self> {
-        Arc::new(Self { touched: AtomicUsize::new(0), burns_at: n, burnt: Notify::new() })
+        Arc::new(Self::new(n, false))
+    }
+
+    fn new(burns_at: usize, hides_clock: bool) -> Self {
+        let (touched, under_way) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { touched, burns_at, burnt: Notify::new(), under_way, hides_clock }
+    }
+
+    /// Never burns, and hides the clock of the store: the test's own leads.
+    pub fn hiding_the_clock() -> Arc<Self> {
+        Arc::new(Self::new(usize::MAX, true))
+    }
+
+    /// Calls of the store that have begun and not ended.
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::SeqCst)
     }
 
     /// Never burns, only counts.
@@ -133,9 +151,14 @@ macro_rules! fused {
             async fn close(&self) {
                 self.inner.close().await;
             }
+            async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
+                if self.fuse.hides_clock { Ok(None) } else { self.inner.now().await }
+            }
             $(async fn $name(&self $(, $arg: $type)*) -> Result<$out, StoreError> {
                 self.fuse.touch().await;
+                self.fuse.under_way.fetch_add(1, Ordering::SeqCst);
                 let out = self.inner.$name($($arg),*).await;
+                self.fuse.under_way.fetch_sub(1, Ordering::SeqCst);
                 self.fuse.touch().await;
                 out
             })*
@@ -160,7 +183,6 @@ fused! {
         fn late(&self, action: Uuid, records: &[Record]) -> bool;
     }
     quiet {
-        fn now(&self) -> Option<Timestamp>;
         fn latest(&self) -> Option<Timestamp>;
         fn pending(&self, before: Timestamp, limit: u32) -> Vec<StoredNotification>;
         fn backlog(&self) -> u64;
