@@ -43,6 +43,8 @@ const ROUTES: [(&str, &str, &[Role]); 34] = [
     ("GET", "/style.css", &[]),
     ("GET", "/icon.svg", &[]),
     ("GET", "/openapi.json", &[]),
+    ("POST", "/api/v1/explain", &[Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/reach", &[Role::Viewer, Role::Analyst, Role::Admin]),
 ];
 
 fn method(name: &str) -> reqwest::Method {
