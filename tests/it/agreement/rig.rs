@@ -256,6 +256,10 @@ impl Platform for Really {
         json!({})
     }
 
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        Vec::new()
+    }
+
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         vec![("local".to_owned(), Ok(()))]
     }
