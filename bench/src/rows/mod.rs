@@ -42,7 +42,7 @@ pub const ENDLESS: u64 = 900_000_000;
 /// Measures one group and adds its rows.
 type Group = fn(&Bench, &mut Table) -> Result<()>;
 
-const GROUPS: [(&str, Group); 12] = [
+const GROUPS: [(&str, Group); 13] = [
     ("intake", intake::measure),
     ("decided", decided::measure),
     ("crowd", crowd::measure),
