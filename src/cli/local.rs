@@ -96,7 +96,7 @@ impl Loaded {
         if !offline {
             sources.store = self.store().await;
             sources.platform = Some(Arc::new(self.docker()?));
-            sources.upstream = crate::app::upstream(&self.config)?;
+            sources.upstream = crate::app::upstream(&self.config, None)?;
         }
         if let Some(store) = &sources.store
             && let Ok(Some(now)) = store.now().await

@@ -30,6 +30,7 @@ mod send;
 mod serve;
 mod show;
 mod table;
+mod test;
 mod token;
 mod view;
 mod watch;
@@ -127,6 +128,8 @@ enum Command {
     Completions(completions::Args),
     /// Print the manual page, or write those of all commands to a folder
     Man(man::Args),
+    /// Run unit tests of rules, on a virtual clock
+    Test(test::Args),
 }
 
 /// For whom results are written.
@@ -187,6 +190,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }
 

@@ -9,4 +9,5 @@
 pub mod explain;
 pub mod reach;
 pub mod replay;
+pub mod test;
 pub mod world;

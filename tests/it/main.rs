@@ -4,9 +4,13 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod agreement_replay;
 #[cfg(test)]
 mod alertmanager;
+#[cfg(test)]
+mod by_hand;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
@@ -28,9 +32,13 @@ mod http;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
@@ -47,3 +55,5 @@ mod support;
 mod support_holds;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod watch_files;

@@ -8,9 +8,11 @@ mod latency;
 mod memory;
 mod reaction;
 mod repeat;
+mod replay;
 mod restart;
 mod select;
 mod start;
+mod unit;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,7 +42,7 @@ pub const ENDLESS: u64 = 900_000_000;
 /// Measures one group and adds its rows.
 type Group = fn(&Bench, &mut Table) -> Result<()>;
 
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("intake", intake::measure),
     ("decided", decided::measure),
     ("crowd", crowd::measure),
@@ -49,9 +51,11 @@ const GROUPS: [(&str, Group); 11] = [
     ("restart", restart::measure),
     ("select", select::measure),
     ("repeat", repeat::measure),
+    ("replay", replay::measure),
     ("memory", memory::measure),
     ("start", start::measure),
     ("flood", flood::measure),
+    ("unit", unit::measure),
 ];
 
 /// The servers that all groups share.

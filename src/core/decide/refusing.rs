@@ -20,6 +20,13 @@ const ASK_UPSTREAM_AGAIN: Duration = Duration::from_secs(15);
 /// One guard's "no".
 pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
     let guard = refusal.guard;
+    if turn.remediation.order.is_some() {
+        // Somebody waits for the answer, and is not to be surprised by an effect much later.
+        turn.audit_refusal(&refusal);
+        turn.close_as(Outcome::Refused, guard.as_str());
+        turn.tell(format!("refused by {guard}"), json!({"why": refusal.why, "numbers": refusal.detail}));
+        return turn.done();
+    }
     match guard {
         // Alertmanager could tell, and does not answer: nothing is done, and nothing is forgotten.
         Guard::Expired if matches!(turn.facts.surroundings.upstream, Upstream::Silent { .. }) => {

@@ -200,6 +200,17 @@ impl Request {
     pub fn asks(&self) -> Vec<&LedgerAsk> {
         std::iter::once(&self.ask).chain(self.also.iter().map(|(_, ask)| ask)).collect()
     }
+
+    /// The same, intended at `now`: the instant at which it is admitted, under the ledger's lock. Whoever planned it may have
+    /// waited or stood still since, and others judge the intent by its age: when a look at the target proves that nothing
+    /// happened, which budgets it counts in. The ledger was asked as of the earlier instant, which lets through no more.
+    #[must_use]
+    pub fn dated(mut self, now: Timestamp) -> Self {
+        for attempt in std::iter::once(&mut self.plan.attempt).chain(self.also.iter_mut().map(|(attempt, _)| attempt)) {
+            attempt.intended_at = attempt.intended_at.max(now);
+        }
+        self
+    }
 }
 
 /// A request and what earlier effects leave for it.

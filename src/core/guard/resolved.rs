@@ -6,6 +6,10 @@ use super::{Basis, Known, refusal};
 use crate::core::remediation::refusal::{Guard, Refusal};
 
 pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
+    // An order is its own reason.
+    if known.remediation.order.is_some() {
+        return None;
+    }
     (!known.alerts.iter().any(|alert| alert.firing)).then(|| {
         let ended = known.alerts.iter().filter_map(|alert| alert.ended_at).max();
         refusal(Guard::Resolved, None, "the alert is resolved".to_owned(), json!({"ended_at": ended}))

@@ -42,7 +42,8 @@ pub(super) async fn attached(
         effort.remediation = Some(remediation.id);
         effort.state = Some(remediation.state_name().to_string());
     }
-    let rule = sources.rules.get(&remediation.rule).map(|rule| &**rule);
+    let rule = remediation.rule_in(&sources.rules);
+    let rule = rule.as_deref();
     if matches!(remediation.state, State::Running { .. } | State::Verifying { .. }) {
         effort.next = foresee::under_way(remediation, rule);
         return effort;

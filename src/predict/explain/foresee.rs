@@ -80,7 +80,10 @@ fn follows(then: &Remediation, facts: &Facts<'_>, from: Timestamp) -> Vec<Next> 
         State::Blocked { reason, until } => {
             vec![told(later(*until), format!("blocked by {reason} until then; the guards are asked again"))]
         }
-        State::AwaitingApproval { proposal, until } => vec![
+        State::AwaitingApproval { look_at: Some(at), .. } => {
+            vec![told(later(*at), "a person agreed and the target could not be seen; it is looked at again".to_owned())]
+        }
+        State::AwaitingApproval { proposal, until, .. } => vec![
             told(from, format!("a person is asked: {} ({})", proposal.action.name(), proposal.why)),
             told(later(*until), "nobody answered: closed expired, and people are told".to_owned()),
         ],

@@ -2,6 +2,7 @@
 //!
 //! - [`postgres`]: one PostgreSQL for the run with a database per test, or a private one that can be killed.
 //! - [`docker`]: one Docker daemon for the run, [`image`]s without a registry, [`container`]s that go when dropped.
+//! - [`browser`]: a headless Chromium that clicks and types.
 //! - [`edge`]: the HTTP edge alone, spoken to byte by byte.
 //! - [`exporter`]: what a scrape finds, as the test says.
 //! - [`filter`]: a socket proxy that allows by method and path.
@@ -12,6 +13,7 @@
 //!
 //! It never skips. What is missing on the machine fails the test with the line to type.
 
+pub mod browser;
 pub mod container;
 pub mod docker;
 pub mod edge;
