@@ -244,11 +244,15 @@ impl Platform for Really {
             Fate::Refused => Err(PlatformError::Answered { endpoint: endpoint(), status: 500, message: "no".into() }),
             Fate::Lost => Err(PlatformError::TimedOut { endpoint: endpoint(), after: takes }),
         };
-        Performed { touched: json!({}), answer }
+        Performed { touched: json!({}), answer, short: None }
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
         json!({})
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        Vec::new()
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
