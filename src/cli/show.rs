@@ -85,7 +85,10 @@ fn head(of: &Value, view: View) -> String {
         format!("  target  {}", field(of, "target")),
         format!("  rule    {}", field(of, "rule")),
         format!("  alert   {}{severity}", field(of, "alertname")),
-        format!("  state   {}{why}", view.paint(style(of["outcome"].as_str().or(of["state"].as_str()).unwrap_or("")), &state)),
+        format!(
+            "  state   {}{why}",
+            view.paint(style(of["outcome"].as_str().or(of["state"].as_str()).unwrap_or("")), &state)
+        ),
         format!("  opened  {}", view.instant(of, "opened_at")),
     ];
     if of["closed_at"].is_null() {

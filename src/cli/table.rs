@@ -150,7 +150,9 @@ mod tests {
         let columns = [Column::coloured("STATE"), Column::whole("WHY")];
         let rows = [vec!["fixed".into(), "x".into()], vec!["blocked".into(), "y".into()]];
         let shown = laid_out(&columns, &rows, View { colour: true, ..View::default() });
-        let bare = |text: &str| text.split('\u{1b}').map(|it| it.split_once('m').map_or(it, |(_, rest)| rest)).collect::<String>();
+        let bare = |text: &str| {
+            text.split('\u{1b}').map(|it| it.split_once('m').map_or(it, |(_, rest)| rest)).collect::<String>()
+        };
         assert!(shown.contains("\u{1b}[32mfixed\u{1b}[0m    x"), "{shown:?}");
         assert_eq!(bare(&shown), table(&["STATE", "WHY"], &rows));
     }

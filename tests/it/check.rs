@@ -89,7 +89,11 @@ fn problems_of_settings_and_rules_are_told_at_once_in_order() {
     assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
     let human = check(bad.path(), &[]);
     assert!(human.out.contains("rules/a.yaml:6:5: error[F004]: unknown key `step`"), "{}", human.out);
-    assert!(human.out.contains("did you mean `steps`?") && human.out.ends_with("6 errors, 0 warnings in 3 files\n"), "{}", human.out);
+    assert!(
+        human.out.contains("did you mean `steps`?") && human.out.ends_with("6 errors, 0 warnings in 3 files\n"),
+        "{}",
+        human.out
+    );
     let github = check(bad.path(), &["--output", "github"]);
     assert!(github.out.contains("::error file=rules/a.yaml,line=6,col=5,title=F004::unknown key"), "{}", github.out);
 }
@@ -112,10 +116,16 @@ fn warnings_stop_only_who_asks_for_it() {
 #[test]
 fn paths_are_rules_folders_settings_or_stdin() {
     let several = "hosts: {a: , b: }\n";
-    let many = folder(&[("conf/fettle.yaml", several), ("conf/rules/a.yaml", GOOD), ("x.yaml", GOOD), ("y.yaml", "mode: act\n")]);
+    let many = folder(&[
+        ("conf/fettle.yaml", several),
+        ("conf/rules/a.yaml", GOOD),
+        ("x.yaml", GOOD),
+        ("y.yaml", "mode: act\n"),
+    ]);
     let codes = |words: &[&str]| -> Vec<String> {
         let said = check(many.path(), &[words, &["--output", "json"]].concat());
-        let found: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{words:?}: {}{}", said.out, said.err));
+        let found: Value =
+            serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{words:?}: {}{}", said.out, said.err));
         found.as_array().expect("a list").iter().map(|it| format!("{} {}", it["file"], it["code"])).collect()
     };
     // A configuration brings its rules along, and rules are checked against the one that is named.
@@ -131,7 +141,10 @@ fn paths_are_rules_folders_settings_or_stdin() {
     running.stdin.take().expect("a pipe").write_all(b"version: 2\n").expect("written");
     let done = running.wait_with_output().expect("it ends");
     let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
-    assert_eq!((done.status.code(), &found[0]["file"], &found[1]["code"]), (Some(1), &Value::from("<stdin>"), &Value::from("F007")));
+    assert_eq!(
+        (done.status.code(), &found[0]["file"], &found[1]["code"]),
+        (Some(1), &Value::from("<stdin>"), &Value::from("F007"))
+    );
 }
 
 #[test]
@@ -141,7 +154,12 @@ fn what_depends_on_settings_is_not_judged_by_broken_ones() {
     let said = check(broken.path(), &[]);
     assert!(said.out.contains("F004") && said.out.contains("F005") && !said.out.contains("F019"), "{}", said.out);
     let said = check(broken.path(), &["rules"]);
-    assert!(!said.out.contains("dokcer") && said.err.contains("the configuration has errors"), "{}{}", said.out, said.err);
+    assert!(
+        !said.out.contains("dokcer") && said.err.contains("the configuration has errors"),
+        "{}{}",
+        said.out,
+        said.err
+    );
 }
 
 #[test]
@@ -151,7 +169,11 @@ fn a_variable_that_is_nearly_a_setting_is_told() {
     asked.env("FETTLE_MOD", "act");
     let said = end(asked);
     assert_eq!(said.code, Some(3), "{}", said.out);
-    assert!(said.out.contains("environment FETTLE_MOD: warning[F107]") && said.out.contains("did you mean FETTLE_MODE?"), "{}", said.out);
+    assert!(
+        said.out.contains("environment FETTLE_MOD: warning[F107]") && said.out.contains("did you mean FETTLE_MODE?"),
+        "{}",
+        said.out
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +226,8 @@ fn completions_and_manual_pages_come_from_the_commands_themselves() {
     }
     let script = end(command(here.path(), &["completions", "bash"])).out;
     std::fs::write(here.path().join("fettle.bash"), script).expect("written");
-    let asked = "source ./fettle.bash; COMP_WORDS=(fettle che); COMP_CWORD=1; _fettle fettle che fettle; echo ${COMPREPLY[@]}";
+    let asked =
+        "source ./fettle.bash; COMP_WORDS=(fettle che); COMP_CWORD=1; _fettle fettle che fettle; echo ${COMPREPLY[@]}";
     let mut bash = Command::new("bash");
     bash.args(["--norc", "-c", asked]).current_dir(here.path());
     assert_eq!(end(bash).out, "check\n");

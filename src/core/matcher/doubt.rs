@@ -115,8 +115,23 @@ mod tests {
     #[test]
     fn what_is_written_as_people_write_it_raises_no_doubt() {
         let plain = [
-            "prod|stage", ".*", "api-.*", "web-[0-9]+", "a*b.", "(a|b)*", r"\d{1,3}", "[a-z-]", "[&-]", "[]a--]", "[[:alpha:]&]",
-            r"\Qa*{,3}", "", "a{,}", "x{2}", r"10\.0\..*", "[+--]",
+            "prod|stage",
+            ".*",
+            "api-.*",
+            "web-[0-9]+",
+            "a*b.",
+            "(a|b)*",
+            r"\d{1,3}",
+            "[a-z-]",
+            "[&-]",
+            "[]a--]",
+            "[[:alpha:]&]",
+            r"\Qa*{,3}",
+            "",
+            "a{,}",
+            "x{2}",
+            r"10\.0\..*",
+            "[+--]",
         ];
         for pattern in plain {
             assert_eq!(doubt(pattern), None, "{pattern}");

@@ -110,12 +110,7 @@ pub fn compile(files: &[SourceFile], context: &Context) -> Result<(RuleSet, Vec<
 }
 
 /// Warns of rules that no alert ever reaches.
-fn check_shadowed(
-    set: &RuleSet,
-    files: &[&SourceFile],
-    places: &[(usize, Range<usize>)],
-    found: &mut Vec<Diagnostic>,
-) {
+fn check_shadowed(set: &RuleSet, files: &[&SourceFile], places: &[(usize, Range<usize>)], found: &mut Vec<Diagnostic>) {
     for (at, by) in set.shadowed() {
         let Some((file, place)) = places.get(at).and_then(|(file, place)| Some((files.get(*file)?, place))) else {
             continue;

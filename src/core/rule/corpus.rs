@@ -120,7 +120,9 @@ fn a_label_that_no_recorded_alert_carries_is_told_with_its_nearest() {
         warnings.into_iter().map(|it| (it.code, it.line, it.message, it.help.unwrap_or_default())).collect::<Vec<_>>()
     };
     let down = [("alertname", "Down"), ("service", "web")];
-    let [(code, line, message, help)] = &said(&[&down, &[("alertname", "Other"), ("servce", "x")]])[..] else { panic!("one") };
+    let [(code, line, message, help)] = &said(&[&down, &[("alertname", "Other"), ("servce", "x")]])[..] else {
+        panic!("one")
+    };
     assert_eq!((*code, *line, help.as_str()), ("F106", 5, "did you mean $labels.service?"));
     assert!(message.contains("that the rule selects carries the label `servce` (1 looked at)"), "{message}");
     assert_eq!(said(&[&down, &[("alertname", "Down"), ("servce", "x")]]), [], "one that carries it is enough");

@@ -1,8 +1,8 @@
 //! Whether an action can be done to the target at all, and whether the configuration permits it on a disk.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::ops::Range;
+use std::path::Path;
 
 use super::compile::Context;
 use super::model::{Find, TargetSpec, Word};

@@ -23,11 +23,8 @@ pub(super) fn check(
         return;
     }
     let selected: Vec<&Labels> = history.iter().filter(|labels| all_match(matchers, labels)).collect();
-    let (of, alerts) = if selected.is_empty() {
-        ("at all", history.iter().collect())
-    } else {
-        ("that the rule selects", selected)
-    };
+    let (of, alerts) =
+        if selected.is_empty() { ("at all", history.iter().collect()) } else { ("that the rule selects", selected) };
     for label in needed {
         if alerts.iter().any(|labels| !labels.get(label).is_empty()) {
             continue;

@@ -37,7 +37,8 @@ pub(super) fn check(
             });
             let Some((most, why)) = by_other.chain(by_target).min_by_key(|(most, _)| *most) else { continue };
             if most < u64::from(budget.max) {
-                let message = format!("this budget is never used up: {why} at most {most} happen in {}", show(budget.per));
+                let message =
+                    format!("this budget is never used up: {why} at most {most} happen in {}", show(budget.per));
                 let help = format!("write {most} or less, or remove it");
                 report.add_with_help(&codes::BUDGET_IDLE, &item.at, message, help);
             }

@@ -119,13 +119,7 @@ pub(super) fn check_cooldown(limits: &Limits, steps: &[Step], raw: &RawRule<'_>,
 const RESOLVED_TOLD: Duration = Duration::from_mins(6);
 
 /// Warns of a time that is over before an alert could be known to be resolved.
-pub(super) fn check_resolved_seen(
-    time: Duration,
-    what: &str,
-    node: &Node,
-    context: &Context,
-    report: &mut Report<'_>,
-) {
+pub(super) fn check_resolved_seen(time: Duration, what: &str, node: &Node, context: &Context, report: &mut Report<'_>) {
     if context.alertmanager || time >= RESOLVED_TOLD {
         return;
     }

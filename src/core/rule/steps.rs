@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::approval;
-use super::limits::check_resolved_seen;
 use super::compile::Context;
+use super::limits::check_resolved_seen;
 use super::mode::nobody_could;
 use super::model::{Step, TargetSpec, Verify};
 use super::raw::{RawRule, RawStep, RawVerify};
@@ -175,7 +175,8 @@ pub(super) fn verify(node: Option<&Node>, base: Verify, context: &Context, repor
         resolved_within: given(raw.resolved_within, base.resolved_within),
         query: raw.query.and_then(|node| query(node, context, report)).or(base.query),
     };
-    if let (Some(node), true) = (raw.resolved_within, report.found.len() == before && !verify.resolved_within.is_zero()) {
+    if let (Some(node), true) = (raw.resolved_within, report.found.len() == before && !verify.resolved_within.is_zero())
+    {
         check_resolved_seen(verify.resolved_within, "`resolved_within`", node, context, report);
     }
     verify
