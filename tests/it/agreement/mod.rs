@@ -32,7 +32,8 @@ fn scenarios(seed: u64) -> Vec<Scenario> {
 
 fn compare(scenario: &Scenario, really: &Told) {
     let foretold = &scenario.foretold;
-    let context = || format!("seed {}\n{:#?}\nforetold {foretold:#?}\nreally {really:#?}", scenario.seed, scenario.events);
+    let context =
+        || format!("seed {}\n{:#?}\nforetold {foretold:#?}\nreally {really:#?}", scenario.seed, scenario.events);
     assert_eq!(foretold.answers, really.answers, "answers of people; {}", context());
     let whats = |told: &Told| -> Vec<_> {
         told.stories.iter().map(|it| (it.target.clone(), it.rule.clone(), it.whats())).collect()
