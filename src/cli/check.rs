@@ -14,7 +14,7 @@ use super::colour::Colour;
 use super::{Failure, Outcome, client, hint, print};
 use crate::config::{self, Config, rules};
 use crate::core::alert::labels::Labels;
-use crate::core::rule::compile::compile;
+use crate::core::rule::compile::{SourceFile, compile};
 use crate::diagnostic::nearest::nearest;
 use crate::diagnostic::{Diagnostic, codes, render, sort};
 use crate::store;
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
-    let Given { settings, own_settings, gathered, .. } = given;
+    let Given { settings, own_settings, gathered, root } = given;
     let (config, mut of_settings) = settings;
     let unread = of_settings.iter().any(Diagnostic::is_error);
     let mut found = gathered.found;
@@ -122,16 +122,19 @@ fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
         );
     }
     let files = gathered.rules.len() + usize::from(own_settings);
-    let rules = check_rules(&config, gathered.rules, unread, history, &mut found);
+    let count = check_rules(&config, gathered.rules, unread, history, &mut found);
+    if count == 0 && found.is_empty() {
+        found.push(rules::no_rules(&root));
+    }
     sort(&mut found);
     found.dedup();
-    Checked { found, files, rules }
+    Checked { found, files, rules: count }
 }
 
 /// Checks all rules as one set; how many there are.
 fn check_rules(
     config: &Config,
-    files: Vec<crate::core::rule::compile::SourceFile>,
+    files: Vec<SourceFile>,
     unread: bool,
     history: Option<Arc<[Labels]>>,
     found: &mut Vec<Diagnostic>,
@@ -140,7 +143,6 @@ fn check_rules(
     context.history = history;
     let compiled = compile(&files, &context);
     let (rules, of_rules) = match compiled {
-        Ok((set, _)) if set.is_empty() && found.is_empty() => (0, vec![rules::no_rules(&config.rules)]),
         Ok((set, warnings)) => (set.len(), warnings),
         Err(found) => (0, found),
     };

@@ -21,6 +21,8 @@ pub(super) struct Given {
     pub(super) own_settings: bool,
     /// Rules and tests of rules.
     pub(super) gathered: Gathered,
+    /// Where rules were looked for.
+    pub(super) root: PathBuf,
 }
 
 impl Given {
@@ -55,10 +57,12 @@ impl Given {
             Some(text) => config::look_at(STDIN, text, Path::new(""), env),
             None => config::look(settings.first().map(PathBuf::as_path).or(config), env),
         };
+        let mut root = others.first().map_or_else(|| STDIN.into(), |path| path.to_path_buf());
         if others.is_empty() && own_settings {
-            gathered = merge(gathered, gather(&[&settings.0.rules], false));
+            root.clone_from(&settings.0.rules);
+            gathered = merge(gathered, gather(&[&root], false));
         }
-        Ok(Self { settings, own_settings, gathered })
+        Ok(Self { settings, own_settings, gathered, root })
     }
 }
 
