@@ -94,9 +94,11 @@ async fn with_them_the_database_gets_its_roles_and_fettle_owns_what_it_makes() {
         .output()
         .expect("a shell");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut fettle = PgConnection::connect(&postgres.url().replace("postgres@", "fettle@")).await.expect("fettle logs in");
+    let mut fettle =
+        PgConnection::connect(&postgres.url().replace("postgres@", "fettle@")).await.expect("fettle logs in");
     sqlx::raw_sql("CREATE TABLE of_fettle (id int)").execute(&mut fettle).await.expect("the database is its own");
-    let mut exporter = PgConnection::connect(&postgres.url().replace("postgres@", "exporter@")).await.expect("it logs in");
+    let mut exporter =
+        PgConnection::connect(&postgres.url().replace("postgres@", "exporter@")).await.expect("it logs in");
     sqlx::raw_sql("SELECT * FROM pg_stat_activity").execute(&mut exporter).await.expect("statistics");
     let read = sqlx::raw_sql("SELECT * FROM of_fettle").execute(&mut exporter).await;
     assert!(read.is_err(), "and nothing of fettle's");
