@@ -142,6 +142,7 @@ fn remediation(rule: &Rule, alert: &AlertState, now: Timestamp) -> Remediation {
         rule: rule.name.clone(),
         target: Target::Container { host: "local".to_owned(), name: "web".to_owned() },
         alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() },
+        order: None,
         opened_at: now,
         rung: 0,
         attempts: 0,

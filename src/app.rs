@@ -25,14 +25,17 @@ use crate::config::{self, Config, Database, LogFormat};
 use crate::core::settings::{Protected, Settings};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::human;
+use crate::engine::by_hand::ByHand;
 use crate::engine::clock::{SystemClock, Time};
 use crate::engine::heartbeat::Expected;
+use crate::engine::host::{Latest, Sampler};
 use crate::engine::readiness::{Condition, Readiness};
 use crate::engine::rulebook::{Reload, RuleBook};
 use crate::engine::run::{Running, build, recover};
 use crate::engine::shell::Shell;
 use crate::engine::upkeep::Retention;
-use crate::http::{self, Deps};
+use crate::engine::watch_files::WatchFiles;
+use crate::http::{self, Deps, Machine};
 use crate::platform::docker::{DiskConfig, Docker, HostConfig, OPS, Pace, Tls, own_container_id};
 use crate::platform::{Observer, Platform};
 use crate::store::{self, late::Late};
@@ -43,6 +46,9 @@ use systemd::Systemd;
 
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long the tasks beside the engine may take to end.
+const BESIDE: Duration = Duration::from_secs(2);
 
 /// How long the start waits for Docker.
 const PING: Duration = Duration::from_secs(1);
@@ -55,12 +61,18 @@ const CODES: [&str; 8] = ["200", "204", "404", "409", "500", "docker_unreachable
 pub struct Options {
     /// The configuration file; `None`: `fettle.yaml` if it exists.
     pub config: Option<PathBuf>,
+    /// Where to say that this process lives, instead of what the configuration says.
+    pub heartbeat_file: Option<PathBuf>,
+    /// Where to write its figures, instead of what the configuration says.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Serves until it is told to stop.
 pub async fn serve(options: &Options) -> anyhow::Result<()> {
-    let (config, warnings) = config::load(options.config.as_deref(), &config::process)
+    let (mut config, warnings) = config::load(options.config.as_deref(), &config::process)
         .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
+    config.heartbeat_file = options.heartbeat_file.clone().or(config.heartbeat_file);
+    config.metrics_file = options.metrics_file.clone().or(config.metrics_file);
     let format = match config.log.format {
         LogFormat::Human => logs::Format::Human,
         LogFormat::Json => logs::Format::Json,
@@ -76,7 +88,8 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
         .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
     tell(&warnings);
-    let listener = TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).with_context(|| format!("listen on {} (setting `listen`)", config.listen))?;
     run(config, Arc::new(rules), metrics, time, listener).await
 }
 
@@ -105,13 +118,19 @@ async fn run(
         owner: Uuid::now_v7(),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
-        upstream: upstream(&config)?,
-        query: query(&config)?,
+        upstream: upstream(&config, Some(&metrics))?,
+        query: query(&config, &metrics)?,
     });
     let retention = Retention { notifications: config.retention.notifications, audit: config.retention.audit };
     let heartbeat =
         config.heartbeat.clone().map(|it| Expected { alertname: it.alertname, max_silence: it.max_silence });
     let (intake, engine) = build(shell.clone(), readiness.clone(), retention, heartbeat);
+    let latest = Latest::default();
+    let stop = CancellationToken::new();
+    let mut beside = tokio::task::JoinSet::new();
+    beside.spawn(watch_files(&config, &shell, &readiness).run(stop.clone()));
+    beside.spawn(sampler(&config, &shell, latest.clone()).run(stop.clone()));
+    beside.spawn(rules.clone().watch(stop.clone()));
     let deps = Deps {
         intake,
         store: late.clone(),
@@ -127,14 +146,17 @@ async fn run(
         time: shell.time.clone(),
         hosts: shell.hosts.clone(),
         wake: shell.clone(),
+        by_hand: ByHand { shell: shell.clone() },
+        context: config.rule_context(),
+        host: Machine { latest, folder: data_folder(&config.database) },
+        heartbeat: config.heartbeat.as_ref().map(|it| (it.alertname.clone(), it.max_silence)),
+        stop: stop.clone(),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, mode = config.mode.as_str(),
         rules = rules.rules().load().len(), "fettle starts");
     let server = http::serve(deps, listener)?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
-    let stop = CancellationToken::new();
-    tokio::spawn(rules.clone().watch(stop.clone()));
     let systemd = Arc::new(Systemd::from_environment());
     systemd.waiting("waiting for the database");
 
@@ -168,6 +190,8 @@ async fn run(
         Err(error) => Err(error),
     };
     handle.stop(true).await;
+    // They hold nothing; one that waits for a file system that hangs is left behind.
+    let _ = tokio::time::timeout(BESIDE, async { while beside.join_next().await.is_some() {} }).await;
     tracing::info!("fettle stopped");
     ended
 }
@@ -265,15 +289,51 @@ enum Told {
     Reload,
 }
 
-/// Alertmanager, where one is configured; nothing is connected yet.
-pub(crate) fn upstream(config: &Config) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
-    let Some(it) = &config.alertmanager else { return Ok(None) };
-    Ok(Some(Arc::new(Alertmanager::new(it).context("setting `alertmanager`")?)))
+fn watch_files(config: &Config, shell: &Shell, readiness: &Arc<Readiness>) -> WatchFiles {
+    WatchFiles {
+        heartbeat: config.heartbeat_file.clone(),
+        figures: config.metrics_file.clone(),
+        store: shell.store.clone(),
+        readiness: readiness.clone(),
+        metrics: shell.metrics.clone(),
+    }
 }
 
-fn query(config: &Config) -> anyhow::Result<Option<Arc<dyn Query>>> {
+fn sampler(config: &Config, shell: &Shell, latest: Latest) -> Sampler {
+    Sampler {
+        store: shell.store.clone(),
+        time: shell.time.clone(),
+        metrics: shell.metrics.clone(),
+        folder: data_folder(&config.database),
+        latest,
+    }
+}
+
+/// The folder whose disk fettle fills: that of its SQLite file, else where it was started.
+fn data_folder(database: &Database) -> PathBuf {
+    let here = || PathBuf::from(".");
+    if !matches!(database.kind, config::DatabaseKind::Sqlite) {
+        return here();
+    }
+    let path = database.url.expose().strip_prefix("sqlite:").unwrap_or_default();
+    let path = path.strip_prefix("//").unwrap_or(path).split('?').next().unwrap_or_default();
+    let parent = std::path::Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or_else(here, std::path::Path::to_path_buf)
+}
+
+/// Alertmanager, where one is configured; nothing is connected yet. Its answers are counted where there is somebody to read it.
+pub(crate) fn upstream(config: &Config, metrics: Option<&Arc<Metrics>>) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
+    let Some(it) = &config.alertmanager else { return Ok(None) };
+    let client = Alertmanager::new(it).context("setting `alertmanager`")?;
+    Ok(Some(Arc::new(match metrics {
+        Some(metrics) => client.counted(metrics),
+        None => client,
+    })))
+}
+
+fn query(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<dyn Query>>> {
     let Some(it) = &config.prometheus else { return Ok(None) };
-    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?)))
+    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?.counted(metrics))))
 }
 
 /// The configured Docker hosts; nothing is connected yet.

@@ -93,7 +93,10 @@ impl Systemd {
             if late.is_empty() {
                 self.say("WATCHDOG=1");
             } else if late != said {
-                tracing::error!(tasks = late.join(", "), "not heard of in time; systemd is told of no life until they are");
+                tracing::error!(
+                    tasks = late.join(", "),
+                    "not heard of in time; systemd is told of no life until they are"
+                );
             }
             said = late;
         }

@@ -1,5 +1,7 @@
 //! An explanation for people: which rule takes the alert, what stands in the way, what comes next.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::proposal::pairs;
@@ -26,7 +28,9 @@ pub(super) fn now(of: &Value) -> String {
 
 /// What could not be asked.
 fn asked(of: &Value) -> String {
-    let said = |name: &str| (of[name] != "asked").then(|| format!("{name}: {}", field(of, name)));
+    let said = |name: &str| {
+        (of[name] != "asked" && of[name] != "not configured").then(|| format!("{name}: {}", field(of, name)))
+    };
     let missing: Vec<String> = ["database", "docker", "alertmanager"].into_iter().filter_map(said).collect();
     if missing.is_empty() { String::new() } else { format!("not everything was asked: {}\n", missing.join("; ")) }
 }
@@ -40,9 +44,10 @@ fn alert(of: &Value) -> String {
     let labels = labels.map(|(name, value)| clean(&format!("{name}={:?}", value.as_str().unwrap_or_default())));
     let name = field(&of["labels"], "alertname");
     let state = if of["firing"] == true { "fires" } else { "is resolved" };
+    // Writing into a `String` does not fail.
     let mut text = format!("{name}{{{}}} {state}\n", labels.collect::<Vec<_>>().join(", "));
     if !of["note"].is_null() {
-        text += &format!("  {}\n", field(of, "note"));
+        let _ = writeln!(text, "  {}", field(of, "note"));
     }
     text += &rules(of);
     for it in list(of, "efforts") {
@@ -57,7 +62,7 @@ fn rules(of: &Value) -> String {
     let all = list(of, "rules");
     for rule in all.iter().filter(|rule| rule["says"] == "yes") {
         let after = if rule["continue"] == true { ", and lets others have it too" } else { "" };
-        text += &format!("  taken by {} ({}){after}\n", field(rule, "rule"), field(rule, "source"));
+        let _ = writeln!(text, "  taken by {} ({}){after}", field(rule, "rule"), field(rule, "source"));
     }
     let others: Vec<&Value> =
         all.iter().filter(|rule| matches!(rule["says"].as_str(), Some("no" | "behind"))).collect();
@@ -77,7 +82,7 @@ fn rules(of: &Value) -> String {
     text += &lines(&shown);
     let more = left_out + u64::try_from(others.len() - shown.len()).unwrap_or_default();
     if more > 0 {
-        text += &format!("  and not by {more} more rules\n");
+        let _ = writeln!(text, "  and not by {more} more rules");
     }
     text
 }
@@ -108,7 +113,7 @@ pub(super) fn effort(of: &Value) -> String {
         text += &lines(&guards);
     }
     if !of["stopped_by"].is_null() {
-        text += &format!("  stopped by {}\n", field(of, "stopped_by"));
+        let _ = writeln!(text, "  stopped by {}", field(of, "stopped_by"));
     }
     let next: Vec<Vec<String>> = list(of, "next").iter().map(next).collect();
     if !next.is_empty() {
@@ -124,19 +129,19 @@ fn plan(of: &Value) -> String {
     if plan.is_object() {
         let (step, steps, action) = (field(plan, "step"), field(plan, "steps"), field(plan, "action"));
         let seen = if plan["seen"].is_null() { String::new() } else { format!("; it is {}", field(plan, "seen")) };
-        text += &format!("  step {step} of {steps}: {action}{seen}\n");
+        let _ = writeln!(text, "  step {step} of {steps}: {action}{seen}");
         for (name, member) in [("parameters", "parameters"), ("exactly", "effect")] {
             text += &pairs(name, 10, &plan[member]).map(|line| line + "\n").unwrap_or_default();
         }
         if !plan["approval"].is_null() {
-            text += &format!("  a person must agree: {}\n", field(plan, "approval"));
+            let _ = writeln!(text, "  a person must agree: {}", field(plan, "approval"));
         }
     }
     if !of["mode"].is_null() {
         let ceiling = |it: &Value| format!("{} {}", field(it, "by"), field(it, "mode"));
         let set_by: Vec<String> = list(of, "ceilings").iter().map(ceiling).collect();
         let set_by = if set_by.is_empty() { String::new() } else { format!(", the lowest of {}", set_by.join(", ")) };
-        text += &format!("  mode {}{set_by}\n", field(of, "mode"));
+        let _ = writeln!(text, "  mode {}{set_by}", field(of, "mode"));
     }
     text
 }
@@ -150,4 +155,52 @@ fn guard(of: &Value) -> Vec<String> {
 fn next(of: &Value) -> Vec<String> {
     let at = if of["at"].is_null() { String::new() } else { instant(of, "at") };
     vec![format!("    {at}"), field(of, "what")]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn effort_of_web() -> Value {
+        json!({"rule": "web", "target": "container:local/web", "standing": "new", "remediation": null, "state": null,
+            "mode": "propose", "ceilings": [{"by": "service", "mode": "act"}, {"by": "rule", "mode": "act"},
+                {"by": "storm", "mode": "propose"}],
+            "plan": {"step": 1, "steps": 2, "action": "restart", "parameters": {"grace": "20s"}, "effect": {},
+                "seen": "running but unhealthy", "approval": "there is a storm"},
+            "guards": [
+                {"guard": "paused", "says": "passes", "why": "nothing is paused", "numbers": {"pauses": 0}},
+                {"guard": "storm", "says": "lowers", "why": "7 targets were opened within 120 s", "numbers": {}},
+                {"guard": "budget", "says": "waits", "why": "3 of 3 in 3600 s are used, this rule on this target",
+                    "until": "2026-01-31T14:07:00.000001Z", "numbers": {"used": 3, "max": 3}},
+                {"guard": "approval", "says": "not_asked", "why": "the target\u{1b}[2J was not looked at", "numbers": {}},
+            ],
+            "stopped_by": "budget",
+            "next": [{"at": "2026-01-31T12:00:30Z", "what": "the hold ends"}, {"at": null, "what": "not fixed: step 2"}]})
+    }
+
+    #[test]
+    fn an_explanation_reads_from_the_alert_to_what_comes_next() {
+        let of = json!({"at": "2026-01-31T12:00:00Z",
+            "asked": {"database": "asked", "docker": "docker unreachable at unix:///x: no such file",
+                "alertmanager": "not configured"},
+            "alerts": [{"labels": {"alertname": "Down", "service": "web\nx"}, "firing": true, "rules_left_out": 7,
+                "rules": [
+                    {"rule": "other", "source": "a.yaml:3", "says": "no", "matcher": "alertname=\"Other\"", "saw": "Down",
+                        "continue": false},
+                    {"rule": "web", "source": "b.yaml:3", "says": "yes", "continue": false},
+                    {"rule": "late", "source": "c.yaml:3", "says": "behind", "behind": "web", "continue": false}],
+                "efforts": [effort_of_web()]}],
+            "alerts_left_out": 2});
+        insta::assert_snapshot!(explanation(&of), @"");
+    }
+
+    #[test]
+    fn an_alert_that_no_rule_takes_says_so() {
+        let of = json!({"asked": {"database": "asked", "docker": "asked", "alertmanager": "asked"}, "alerts": [
+            {"labels": {"alertname": "Down"}, "firing": true, "rules": [], "rules_left_out": 0, "efforts": []},
+            {"labels": {"alertname": "Down"}, "firing": false, "note": "it is resolved", "rules": [], "efforts": []}]});
+        insta::assert_snapshot!(explanation(&of), @"");
+    }
 }

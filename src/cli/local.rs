@@ -13,6 +13,7 @@ use crate::config::rules::load_rules;
 use crate::config::{self, Config};
 use crate::core::rule::set::RuleSet;
 use crate::core::time::{Timestamp, micros};
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::human;
 use crate::predict::explain::Sources;
 use crate::predict::reach::Ground;
@@ -48,7 +49,7 @@ impl Local {
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
         let (config, warnings) = config::load(self.config.as_deref(), &config::process)
             .map_err(|problems| anyhow!("the settings do not load\n{}", human(&problems)))?;
-        warnings.iter().for_each(|warning| hint(&warning.line()));
+        tell(&warnings);
         let path = self.rules.clone().unwrap_or_else(|| config.rules.clone());
         let rules = Arc::new(rules(&config, &path)?);
         Ok(Loaded { config, rules })
@@ -59,8 +60,14 @@ impl Local {
 pub(super) fn rules(config: &Config, path: &Path) -> Result<RuleSet, Failure> {
     let loaded = load_rules(path, &config.rule_context());
     let (rules, warnings) = loaded.map_err(|problems| anyhow!("the rules do not load\n{}", human(&problems)))?;
-    warnings.iter().for_each(|warning| hint(&warning.line()));
+    tell(&warnings);
     Ok(rules)
+}
+
+fn tell(warnings: &[Diagnostic]) {
+    for warning in warnings {
+        hint(&warning.line());
+    }
 }
 
 impl Loaded {
@@ -89,7 +96,7 @@ impl Loaded {
         if !offline {
             sources.store = self.store().await;
             sources.platform = Some(Arc::new(self.docker()?));
-            sources.upstream = crate::app::upstream(&self.config)?;
+            sources.upstream = crate::app::upstream(&self.config, None)?;
         }
         if let Some(store) = &sources.store
             && let Ok(Some(now)) = store.now().await

@@ -30,6 +30,7 @@ mod send;
 mod serve;
 mod show;
 mod table;
+mod test;
 mod token;
 mod view;
 mod watch;
@@ -121,12 +122,14 @@ enum Command {
     Breakers(breakers::Args),
     /// Go through recorded notifications once more, with other rules, and compare with what was done
     Replay(replay::Args),
-    /// Print the JSON Schema of rules or configuration, for editors
+    /// Print the JSON Schema of rules, tests or configuration, for editors
     Schema(schema::Args),
     /// Print completions for a shell
     Completions(completions::Args),
     /// Print the manual page, or write those of all commands to a folder
     Man(man::Args),
+    /// Run unit tests of rules, on a virtual clock
+    Test(test::Args),
 }
 
 /// For whom results are written.
@@ -187,6 +190,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }
 

@@ -108,7 +108,9 @@ fn inventory(args: &Args, loaded: &Loaded, rules: &[&RuleSet]) -> Result<Invento
         let advice = "give --containers FILE, or --offline with --diff";
         return Err(anyhow!("no host could be asked: {}; {advice}", failed.join("; ")).into());
     }
-    failed.iter().for_each(|failed| hint(&format!("note: not asked: {}", super::table::clean(failed))));
+    for failed in failed {
+        hint(&format!("note: not asked: {}", super::table::clean(&failed)));
+    }
     Ok(inventory)
 }
 

@@ -73,3 +73,41 @@ pub(super) fn wider(of: &Value) -> String {
     };
     text + &unseen(of)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn some() -> Value {
+        json!({"inventory": {"hosts": [{"host": "a", "error": null}, {"host": "b", "error": "docker unreachable"}],
+                "unseen": [{"target": "container:a/slow", "error": "not looked at within 12 s"}]},
+            "rules": [{"rule": "web", "mode": "act", "target": "container:a/$labels.service", "allow": ["web", "api-*"],
+                "not_allowed": 4, "touches": [
+                    {"target": "container:a/web", "step": 1, "action": "restart", "may": true, "approval": "never"},
+                    {"target": "container:a/api-1", "step": 1, "action": "restart", "may": false, "guard": "not_enabled",
+                        "why": "api-1 has no label fettle.enable=true", "approval": "never"}]},
+                {"rule": "gone", "mode": "act", "target": "container:a/gone", "allow": ["gone"], "not_allowed": 0,
+                    "touches": []}]})
+    }
+
+    #[test]
+    fn reach_lists_what_may_be_touched_and_what_refuses_the_rest() {
+        insta::assert_snapshot!(reach(&some(), false), @"");
+    }
+
+    #[test]
+    fn only_what_may_be_touched_is_listed_where_that_is_asked() {
+        let text = reach(&some(), true);
+        assert!(text.contains("container:a/web ") && !text.contains("api-1 "), "{text}");
+    }
+
+    #[test]
+    fn what_widened_is_a_table_and_nothing_is_a_sentence() {
+        let of = json!({"hosts": [], "unseen": [], "wider": [
+            {"rule": "web", "source": "b.yaml:3", "what": "budget", "how": "[9 per 1h] instead of [2 per 1h]"}]});
+        insta::assert_snapshot!(wider(&of), @"");
+        assert_eq!(wider(&json!({"wider": []})), "the rules reach no wider than before\n");
+    }
+}

@@ -6,6 +6,7 @@ use super::{Outcome, print};
 use crate::config::raw::RawConfig;
 use crate::core::rule::RawFile;
 use crate::core::yaml::schema;
+use crate::predict::test;
 
 /// Print a JSON Schema.
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,7 @@ Editors with the YAML language server find the schema by a line in the file:
 
 Examples:
   fettle schema rules > rules/schema.json
+  fettle schema tests > rules/test.schema.json
   fettle schema config > fettle.schema.json")]
 pub(super) struct Args {
     /// Of which files
@@ -27,6 +29,8 @@ enum Files {
     /// Rules
     #[default]
     Rules,
+    /// Unit tests of rules
+    Tests,
     /// The configuration, fettle.yaml
     Config,
 }
@@ -34,6 +38,7 @@ enum Files {
 pub(super) fn run(args: &Args) -> Outcome {
     let schema = match args.of {
         Files::Rules => schema(&RawFile::SHAPE, "Rules of fettle", false),
+        Files::Tests => schema(&test::RawFile::SHAPE, "Unit tests of rules of fettle", false),
         Files::Config => schema(&RawConfig::SHAPE, "Configuration of fettle", true),
     };
     print(&format!("{schema:#}\n"))

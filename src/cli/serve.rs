@@ -21,11 +21,21 @@ pub(super) struct Args {
     /// The configuration file [default: fettle.yaml, if there is one]
     #[arg(long, value_name = "FILE", env = "FETTLE_CONFIG")]
     config: Option<PathBuf>,
+    /// A file that says every 30 s that this process lives [default: setting heartbeat_file]
+    #[arg(long, value_name = "PATH")]
+    heartbeat_file: Option<PathBuf>,
+    /// A file with its figures, written as often [default: setting metrics_file]
+    #[arg(long, value_name = "PATH")]
+    metrics_file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("fettle").build();
     let runtime = runtime.map_err(|error| Failure::Fault(anyhow::Error::new(error).context("start the runtime")))?;
-    let options = app::Options { config: args.config.clone() };
+    let options = app::Options {
+        config: args.config.clone(),
+        heartbeat_file: args.heartbeat_file.clone(),
+        metrics_file: args.metrics_file.clone(),
+    };
     Ok(runtime.block_on(app::serve(&options))?)
 }

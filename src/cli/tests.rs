@@ -51,6 +51,17 @@ fn commands_and_flags_are_those_of_the_contract() {
         "fettle breakers",
         "fettle breakers --output json",
         "fettle breakers reset web-restart",
+        "fettle test",
+        "fettle test rules/ more.test.yaml --run fourth --output junit",
+        "fettle test --config fettle.yaml --output json",
+        "fettle explain alertname=Down service=web",
+        "fettle explain notification.json --output json",
+        "fettle explain - --offline --rules rules/ --config fettle.yaml",
+        "fettle explain 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --url http://fettle:9876 --token t",
+        "fettle reach",
+        "fettle reach --may --output json",
+        "fettle reach --diff old/ --offline",
+        "fettle reach --diff old/ --containers reach.json --output json",
     ] {
         assert!(parsed(line).is_ok(), "{line}");
     }
@@ -88,6 +99,10 @@ fn what_is_not_understood_exits_with_2() {
         "fettle resume 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --all",
         "fettle breakers reset",
         "fettle breakers open web",
+        "fettle explain",
+        "fettle reach --diff",
+        "fettle reach --diff old/ --offline --containers reach.json",
+        "fettle reach --diff old/ --may",
     ] {
         assert_eq!(parsed(line).err(), Some(2), "{line}");
     }

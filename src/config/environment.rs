@@ -12,7 +12,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Every variable of ours: the settings', and those that only the command line reads.
-pub const KNOWN: [&str; 36] = [
+pub const KNOWN: [&str; 38] = [
     "FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE",
     "FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME",
     "FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE",
@@ -25,6 +25,7 @@ pub const KNOWN: [&str; 36] = [
     "FETTLE_DATABASE_FILE",
     "FETTLE_FRESHNESS",
     "FETTLE_HEARTBEAT_ALERTNAME",
+    "FETTLE_HEARTBEAT_FILE",
     "FETTLE_HEARTBEAT_MAX_SILENCE",
     "FETTLE_HOSTS",
     "FETTLE_LIMITS_BODY",
@@ -35,6 +36,7 @@ pub const KNOWN: [&str; 36] = [
     "FETTLE_LISTEN",
     "FETTLE_LOG",
     "FETTLE_LOG_FORMAT",
+    "FETTLE_METRICS_FILE",
     "FETTLE_MODE",
     "FETTLE_PROMETHEUS_BASIC_AUTH_PASSWORD_FILE",
     "FETTLE_PROMETHEUS_BASIC_AUTH_USERNAME",

@@ -177,6 +177,8 @@ impl Loader<'_> {
             alertmanager: self.alertmanager(raw.alertmanager),
             prometheus: self.prometheus(raw.prometheus),
             heartbeat: self.heartbeat(raw.heartbeat),
+            heartbeat_file: self.path("FETTLE_HEARTBEAT_FILE", raw.heartbeat_file),
+            metrics_file: self.path("FETTLE_METRICS_FILE", raw.metrics_file),
         }
     }
 

@@ -30,6 +30,7 @@ use crate::core::rule::model::Mode;
 use crate::core::settings::{StormLimit, TripLimit};
 use crate::core::target::{Disks, Hosts};
 
+pub mod overrides;
 pub mod raw;
 pub mod rules;
 
@@ -84,6 +85,10 @@ pub struct Config {
     pub prometheus: Option<Prometheus>,
     /// The alert that must not go missing.
     pub heartbeat: Option<Heartbeat>,
+    /// Where to say every 30 s that this process lives.
+    pub heartbeat_file: Option<PathBuf>,
+    /// Where to write its figures beside.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// What no rule may touch.

@@ -49,6 +49,10 @@ shape! {
         prometheus = "prometheus": Form::Map(&RawPrometheus::SHAPE),
         /// The alert that always fires; none is expected.
         heartbeat = "heartbeat": Form::Map(&RawHeartbeat::SHAPE),
+        /// `FETTLE_HEARTBEAT_FILE`; a file that says every 30 s that this process lives, none.
+        heartbeat_file = "heartbeat_file": Form::Text,
+        /// `FETTLE_METRICS_FILE`; a file with its figures, written as often, none.
+        metrics_file = "metrics_file": Form::Text,
     }
 }
 

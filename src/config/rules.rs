@@ -76,6 +76,11 @@ pub fn gather(paths: &[&Path], apart: bool) -> Gathered {
     for path in paths {
         match fs::metadata(path) {
             Ok(it) if it.is_dir() => search.folder(path),
+            Ok(_)
+                if apart && path.file_name().is_some_and(|name| kind(&name.to_string_lossy()) == Some(Kind::Test)) =>
+            {
+                search.gathered.tests.push((*path).to_owned());
+            }
             Ok(_) => search.paths.push((*path).to_owned()),
             Err(error) => {
                 let problem = unreadable(path, &error).help("create it, or say where rules are with `rules`");
@@ -105,6 +110,30 @@ pub fn gather(paths: &[&Path], apart: bool) -> Gathered {
     gathered.tests.sort();
     sort(&mut gathered.found);
     gathered
+}
+
+/// Every unit test of rules (`*.test.yaml`) that these name or that is below them, in byte order of path, each once.
+pub fn read_tests(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+    let mut search = Search { apart: false, seen: HashSet::new(), paths: Vec::new(), gathered: Gathered::default() };
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(it) if it.is_dir() => search.folder(path),
+            Ok(_) => search.gathered.tests.push(path.clone()),
+            Err(error) => search.gathered.found.push(unreadable(path, &error)),
+        }
+    }
+    let Gathered { mut tests, mut found, .. } = search.gathered;
+    tests.sort();
+    tests.dedup();
+    let mut files = Vec::new();
+    for path in tests {
+        match read_text(&path) {
+            Ok(text) => files.push(SourceFile { path: path.to_string_lossy().into_owned(), text }),
+            Err(problem) => found.push(*problem),
+        }
+    }
+    sort(&mut found);
+    if found.is_empty() { Ok(files) } else { Err(found) }
 }
 
 struct Search {

@@ -116,6 +116,7 @@ pub(crate) fn opened(rule: &Rule) -> Remediation {
         rule: rule.name.clone(),
         target: web(),
         alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels },
+        order: None,
         opened_at: at(0),
         rung: 0,
         attempts: 0,

@@ -24,7 +24,8 @@ macro_rules! codes {
 }
 
 // F00x any file · F01x–F04x rules · F05x–F06x service configuration · F070–F074 time intervals · F076–F079 hosts ·
-// F08x–F09x what steps do and who agrees · F10x what is legal and hardly meant · F11x when fettle holds back by itself.
+// F08x–F09x what steps do and who agrees · F10x what is legal and hardly meant · F11x when fettle holds back by itself ·
+// F20x unit tests of rules.
 codes! {
     Error   F001 UNREADABLE          "A file or folder cannot be read, is too large, or is not UTF-8."
     Error   F002 NOT_YAML            "A file is not YAML, or is nested or repeated beyond all sense."
@@ -115,6 +116,13 @@ codes! {
     Warning F107 UNKNOWN_VARIABLE    "An environment variable looks like a setting of fettle and is none."
 
     Error   F110 HOLDS_NOTHING       "`storm` or `trip` would let fettle act as before."
+
+    Error   F200 TEST_NAME           "A test's name is empty or there twice in its file."
+    Error   F201 TEST_EMPTY          "A test file has no test, or nothing happens in one."
+    Error   F202 TEST_ENTRY          "An entry of a test says nothing, or two things at once."
+    Error   F203 TEST_RULES          "A test names no rule files, or one of them does not load."
+    Error   F204 DECLARED_TWICE      "Two things that a test declares have one name."
+    Error   F205 NOT_DECLARED        "A test changes a thing that it does not declare."
 }
 
 #[cfg(test)]

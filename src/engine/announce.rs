@@ -17,7 +17,7 @@ use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::store::model::Outgoing;
 use crate::telemetry::seldom::Seldom;
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::Upstream;
 
 /// How often the outbox is looked at when nobody calls: another replica may have died with something in it.
 const EVERY: Duration = Duration::from_secs(2);
@@ -79,7 +79,6 @@ impl Announcer {
         let alerts: Vec<Announcement> = due.iter().map(|it| as_posted(it, now)).collect();
         let mut taken = true;
         for (peer, answer) in upstream.post(&alerts).await {
-            shell.metrics.upstream("alertmanager", answer.as_ref().map_or_else(UpstreamError::reason, |()| "200"));
             for outgoing in &due {
                 shell.metrics.announced(outgoing.announcement.name, answer.is_ok());
             }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::core::alert::episode::AlertState;
-use crate::core::decide::{Ask, Blind, Decision, Event, Facts, Looked, begin, decide};
+use crate::core::decide::{Ask, Blind, Decision, Event, Facts, Looked, Whose, begin, decide};
 use crate::core::guard::{Request, admit};
 use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::{Guard, Refusal};
@@ -25,14 +25,20 @@ use crate::core::time::{Timestamp, after, since};
 use crate::engine::execute::{call_lease, execute};
 use crate::engine::intake::chain;
 use crate::engine::known::Known;
+use crate::engine::late::told_late;
 use crate::engine::shell::Shell;
 use crate::engine::worker::{DECISION_LEASE, Place, Work};
 use crate::platform::PlatformError;
 use crate::store::StoreError;
 use crate::store::model::{Admission, Claim, Claimed, Closed, Commit, Ledger};
 use crate::telemetry::events;
-use crate::upstream::UpstreamError;
 use crate::upstream::prometheus::judge;
+
+/// Pause before the result of an effect is stored again; doubled each time.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest such pause.
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Drives it.
 pub(super) async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, work: Work, place: Place) {
@@ -131,15 +137,21 @@ async fn carry_out(
         let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
         let lease = call_lease(&attempt.action);
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
-        let lines = shell.rules.load().get(&remediation.rule).map_or(0, |rule| rule.evidence.log_lines);
-        let call = execute(shell, &target, attempt, lines, intended_at).await;
-        match store_result(shell, &claim, remediation, Event::Returned(call), intended_at + lease).await? {
-            Some((closed, Some((next, at)))) => {
+        let lines = remediation.rule_in(&shell.rules.load()).map_or(0, |rule| rule.evidence.log_lines);
+        let attempt = attempt.clone();
+        let call = execute(shell, &target, &attempt, lines, intended_at).await;
+        let event = Event::Returned(call.clone());
+        match store_result(shell, &claim, &remediation, event, intended_at + lease).await {
+            Ok(Some((closed, Some((next, at))))) => {
                 claim = closed.claim;
                 (remediation, intended_at) = (next, at);
             }
-            Some((closed, None)) => return Ok(Some(closed)),
-            None => return Ok(None),
+            Ok(Some((closed, None))) => return Ok(Some(closed)),
+            lost => {
+                let whose = Whose { remediation: remediation.id, rule: &remediation.rule, target: &target };
+                told_late(shell, &whose, &attempt, &call).await;
+                return lost.map(|_| None);
+            }
         }
     }
 }
@@ -149,13 +161,13 @@ async fn carry_out(
 async fn store_result(
     shell: &Shell,
     claim: &Claim,
-    remediation: Remediation,
+    remediation: &Remediation,
     event: Event,
     until: Instant,
 ) -> Result<Option<(Closed, Option<(Remediation, Instant)>)>, StoreError> {
-    let mut pause = Duration::from_millis(50);
+    let mut pause = PAUSE;
     loop {
-        let done = match Known::read(shell, &remediation).await {
+        let done = match Known::read(shell, remediation).await {
             Ok(facts) => {
                 let decision = think(shell, remediation.clone(), &facts, event.clone());
                 let goes_on = decision.ask == Ask::Perform;
@@ -175,7 +187,7 @@ async fn store_result(
             Err(error) if error.is_transient() && Instant::now() < until => {
                 tracing::warn!(error = %chain(&error), "the result of an effect could not be stored yet");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
+                pause = (pause * 2).min(PAUSE_MAX);
             }
             done => return done,
         }
@@ -191,9 +203,9 @@ fn stored(shell: &Shell, remediation: &Remediation, records: &[Record]) {
 }
 
 fn think(shell: &Shell, remediation: Remediation, known: &Known, event: Event) -> Decision {
-    let rules = shell.rules.load();
+    let rule = remediation.rule_in(&shell.rules.load());
     let facts = Facts {
-        rule: rules.get(&remediation.rule).map(|rule| &**rule),
+        rule: rule.as_deref(),
         settings: &shell.settings,
         alerts: &known.alerts,
         surroundings: &known.surroundings,
@@ -226,19 +238,14 @@ async fn admitted(
     let judge = |ledgers: &[Ledger]| {
         if begun_at.elapsed() > DECISION_LEASE {
             late.store(true, Ordering::Relaxed);
-            return Err(Refusal {
-                guard: Guard::InFlight,
-                until: None,
-                why: "too late".to_owned(),
-                detail: Value::Null,
-            });
+            return Err(too_late());
         }
-        let admitted = admit(request, ledgers)?;
-        let rules = shell.rules.load();
-        let rule = rules.get(&remediation.rule).map(|rule| &**rule);
-        let (begun, rows) = begin(remediation.clone(), admitted, rule, &shell.settings);
+        let now = shell.time.now();
+        let admitted = admit(&request.clone().dated(now), ledgers)?;
+        let rule = remediation.rule_in(&shell.rules.load());
+        let (begun, rows) = begin(remediation.clone(), admitted, rule.as_deref(), &shell.settings);
         let keep = matches!(begun.state, State::Running { .. });
-        let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
+        let keep_until = keep.then(|| after(now, call_lease(&request.plan.attempt.action)));
         let records = records.iter().cloned().chain(rows).collect();
         let commit = Commit { remediation: begun, records, keep_until };
         // Under the lock, right before it is stored: the wait for the lock makes no intent old.
@@ -259,6 +266,11 @@ async fn admitted(
             })
         }
     }
+}
+
+/// What stops an admission from inside its transaction: it is not stored as a refusal.
+pub(super) fn too_late() -> Refusal {
+    Refusal { guard: Guard::InFlight, until: None, why: "too late".to_owned(), detail: Value::Null }
 }
 
 /// Time from the request to the first look, once per remediation and only where no hold was asked for.
@@ -288,7 +300,6 @@ async fn metric(shell: &Shell, query: &str) -> Result<bool, Blind> {
         return Err(blind("no_prometheus", "no Prometheus is configured".to_owned()));
     };
     let answer = prometheus.query(query, None).await;
-    shell.metrics.upstream("prometheus", answer.as_ref().map_or_else(UpstreamError::reason, |_| "200"));
     let answer = answer.map_err(|error| blind(error.reason(), error.to_string()))?;
     judge(&answer).ok_or_else(|| blind("metric_unproven", "the answer proves nothing".to_owned()))
 }

@@ -52,7 +52,7 @@ pub async fn execute(
     if intent_stored.elapsed() > INTENT_FRESH {
         let error = "this process stood still between the intent and the call; nothing was sent".to_owned();
         let answer = Err(CallFailure { reason: "lease_lost", error, nothing_sent: true, is_answer: false });
-        return Call { started_at, detail, answer, after: Ok(None) };
+        return Call { started_at, detail, answer, after: Ok(None), short: None };
     }
     let done = shell.platform.perform(target, &attempt.pin, &attempt.effect).await;
     if let (Value::Object(detail), Value::Object(touched)) = (&mut detail, done.touched) {
@@ -60,7 +60,7 @@ pub async fn execute(
     }
     let after = shell.platform.look(target, &attempt.pin).await;
     let after = after.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error));
-    Call { started_at, detail, answer: done.answer.map_err(|error| failure(&error)), after }
+    Call { started_at, detail, answer: done.answer.map_err(|error| failure(&error)), after, short: done.short }
 }
 
 fn failure(error: &PlatformError) -> CallFailure {

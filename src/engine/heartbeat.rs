@@ -77,6 +77,9 @@ impl Heartbeat {
         let shell = &*self.shell;
         let now = shell.time.now();
         let heard = shell.store.last_heard(&expected.alertname).await?;
+        if let Some(heard) = heard {
+            shell.metrics.heartbeat(heard);
+        }
         let last = heard.map_or(started, |at| at.max(started));
         let missing = since(now, last) > expected.max_silence;
         let mut records = Vec::new();

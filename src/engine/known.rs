@@ -28,9 +28,8 @@ impl Known {
     /// Reads it: one round trip to the store.
     pub(super) async fn read(shell: &Shell, remediation: &Remediation) -> Result<Self, StoreError> {
         let now = shell.time.now();
-        let rules = shell.rules.load();
-        let rule = rules.get(&remediation.rule).map(|rule| &**rule);
-        let ask = FactsAsk::about(remediation, rule, &shell.settings, now);
+        let rule = remediation.rule_in(&shell.rules.load());
+        let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
         let facts = shell.store.facts(&ask).await?;
         let known = Self { alerts: facts.alerts, surroundings: facts.surroundings, ended: Vec::new() };
         Ok(known.asked_upstream(shell, remediation, now).await)

@@ -3,19 +3,21 @@
 //! Always holds: as for remediations, a loan is decided only under a claim, and its intent is stored before the call. There
 //! are few of them and none is in a hurry, so one is driven after the other.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::decide::{Ask, Event, LoanDecision, LoanFacts, begin_return, return_loan};
+use crate::core::decide::{Ask, Event, LoanDecision, LoanFacts, Whose, begin_return, return_loan};
 use crate::core::guard::{Request, admit};
 use crate::core::remediation::loan::{Loan, LoanState};
 use crate::core::time::after;
-use crate::engine::drive::{blind, look};
+use crate::engine::drive::{PAUSE, PAUSE_MAX, blind, look, too_late};
 use crate::engine::execute::{call_lease, execute};
 use crate::engine::intake::chain;
+use crate::engine::late::told_late;
 use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::shell::Shell;
 use crate::engine::worker::DECISION_LEASE;
@@ -29,8 +31,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long one loan may take: the longest call that returns one, and the looks and the store around it.
 const ONE: Duration = Duration::from_mins(5);
 
-/// Loans claimed at once.
-const AT_ONCE: u32 = 8;
+/// Loans driven one after the other before it is asked again whether to stop.
+const AT_ONCE: usize = 8;
 
 /// The task that brings loans back.
 pub struct Loans {
@@ -53,26 +55,31 @@ impl Loans {
                 }
                 _ = every.tick() => {}
             }
-            let now = self.shell.time.now();
-            let lease = after(now, DECISION_LEASE);
-            match self.shell.store.claim_loans(self.shell.owner, now, lease, AT_ONCE).await {
-                Ok(due) => {
-                    for loan in due {
-                        pulse.again(ONE);
-                        let id = loan.loan.id;
-                        if let Err(error) = drive(&self.shell, loan).await {
-                            tracing::warn!(loan.id = %id, error = %chain(&error), "a decision about a loan could not be stored");
-                        }
+            for _ in 0..AT_ONCE {
+                // Claimed one by one: a call may last longer than the claim on those that wait behind it.
+                let now = self.shell.time.now();
+                let lease = after(now, DECISION_LEASE);
+                let due = match self.shell.store.claim_loans(self.shell.owner, now, lease, 1).await {
+                    Ok(due) => due,
+                    Err(error) => {
+                        tracing::debug!(error = %chain(&error), "due loans could not be claimed");
+                        break;
                     }
+                };
+                let Some(loan) = due.into_iter().next() else { break };
+                let id = loan.loan.id;
+                pulse.again(ONE);
+                if let Err(error) = drive(&self.shell, loan).await {
+                    tracing::warn!(loan.id = %id, error = %chain(&error), "a decision about a loan could not be stored");
                 }
-                Err(error) => tracing::debug!(error = %chain(&error), "due loans could not be claimed"),
             }
         }
     }
 }
 
 async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
-    let ClaimedLoan { mut claim, mut loan } = claimed;
+    let ClaimedLoan { claim, mut loan } = claimed;
+    let begun_at = Instant::now();
     let mut event = Event::Due;
     loop {
         let decision = think(shell, loan, event).await?;
@@ -90,17 +97,13 @@ async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
                 loan = decision.loan;
                 event = Event::Looked(look(shell, &target, &pin, None).await);
             }
-            Ask::Admit(request) => match admitted(shell, &claim, &decision.loan, &request).await? {
+            Ask::Admit(request) => match admitted(shell, &claim, &decision.loan, &request, begun_at).await? {
                 Answer::Lost => return Ok(()),
                 Answer::Refused(refused) => {
                     loan = decision.loan;
                     event = *refused;
                 }
-                Answer::Begun(kept, begun, intended_at) => {
-                    claim = kept;
-                    event = carry_out(shell, &begun, intended_at).await;
-                    loan = *begun;
-                }
+                Answer::Begun(kept, begun, intended_at) => return carry_out(shell, &kept, *begun, intended_at).await,
             },
             // Never asked about a loan: it proposes nothing and has no dependents.
             Ask::Peek(_) | Ask::Perform => return Ok(()),
@@ -130,18 +133,32 @@ enum Answer {
     Begun(Claim, Box<Loan>, Instant),
 }
 
-async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) -> Result<Answer, StoreError> {
+async fn admitted(
+    shell: &Shell,
+    claim: &Claim,
+    loan: &Loan,
+    request: &Request,
+    begun_at: Instant,
+) -> Result<Answer, StoreError> {
     // The store calls back inside its transaction; what was committed is what it was given last.
     let given: Mutex<Option<(LoanCommit, Instant)>> = Mutex::new(None);
+    // As for remediations: a process that stood still brings nothing back by what it knew before.
+    let late = AtomicBool::new(false);
     let judge = |ledgers: &[Ledger]| {
-        let (begun, records) = begin_return(loan.clone(), admit(request, ledgers)?);
-        let keep_until = Some(after(request.ask.now, call_lease(&request.plan.attempt.action)));
+        if begun_at.elapsed() > DECISION_LEASE {
+            late.store(true, Ordering::Relaxed);
+            return Err(too_late());
+        }
+        let now = shell.time.now();
+        let (begun, records) = begin_return(loan.clone(), admit(&request.clone().dated(now), ledgers)?);
+        let keep_until = Some(after(now, call_lease(&request.plan.attempt.action)));
         let commit = LoanCommit { loan: begun, records, keep_until };
         *given.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit.clone(), Instant::now()));
         Ok(commit)
     };
     Ok(match shell.store.admit_return(claim, &request.ask, &judge).await? {
         LoanAdmission::Lost => Answer::Lost,
+        LoanAdmission::Refused(_) if late.load(Ordering::Relaxed) => Answer::Lost,
         LoanAdmission::Refused(refusal) => Answer::Refused(Box::new(Event::Refused(refusal))),
         LoanAdmission::Admitted(kept) => {
             let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +169,32 @@ async fn admitted(shell: &Shell, claim: &Claim, loan: &Loan, request: &Request) 
     })
 }
 
-async fn carry_out(shell: &Shell, loan: &Loan, intended_at: Instant) -> Event {
-    let LoanState::Returning { attempt, .. } = &loan.state else { return Event::Due };
-    Event::Returned(execute(shell, &loan.target, attempt, 0, intended_at).await)
+/// Makes the call and stores what became of it, as soon as the store takes it and for as long as the claim may last.
+async fn carry_out(shell: &Shell, claim: &Claim, loan: Loan, intended_at: Instant) -> Result<(), StoreError> {
+    let LoanState::Returning { attempt, .. } = loan.state.clone() else { return Ok(()) };
+    let until = intended_at + call_lease(&attempt.action);
+    let call = execute(shell, &loan.target, &attempt, 0, intended_at).await;
+    let mut pause = PAUSE;
+    let stored = loop {
+        let stored = match think(shell, loan.clone(), Event::Returned(call.clone())).await {
+            Ok(decision) => {
+                let commit = LoanCommit { loan: decision.loan, records: decision.records, keep_until: None };
+                store(shell, claim, commit).await
+            }
+            Err(error) => Err(error),
+        };
+        match stored {
+            Err(error) if error.is_transient() && Instant::now() < until => {
+                tracing::warn!(loan.id = %claim.id, error = %chain(&error), "the return of a loan could not be stored yet");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+            stored => break stored,
+        }
+    };
+    if !matches!(stored, Ok(Some(_))) {
+        let whose = Whose { remediation: loan.remediation, rule: &loan.rule, target: &loan.target };
+        told_late(shell, &whose, &attempt, &call).await;
+    }
+    stored.map(drop)
 }

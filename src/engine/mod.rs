@@ -12,6 +12,8 @@ pub mod shell;
 pub mod intake;
 pub mod receive;
 
+pub mod by_hand;
+
 pub mod worker;
 
 mod drive;
@@ -20,6 +22,8 @@ mod known;
 
 pub mod execute;
 
+mod late;
+
 pub mod loans;
 
 pub mod announce;
@@ -27,5 +31,9 @@ pub mod announce;
 pub mod heartbeat;
 
 pub mod upkeep;
+
+pub mod host;
+
+pub mod watch_files;
 
 pub mod run;

@@ -44,7 +44,7 @@ const ORPHAN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Tries when somebody else writes the same rows at the same time.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 
 /// The task that takes notifications in.
 pub struct Receiver {

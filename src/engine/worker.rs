@@ -34,8 +34,12 @@ const WAITING: usize = 256;
 /// New remediations that may wait in memory for their turn.
 const QUEUE: usize = 4096;
 
-/// Longest pause between two looks for due work: other replicas' wakes are not heard here.
-const POLL: Duration = Duration::from_secs(1);
+/// Longest pause between two looks for due work where other processes' wakes are heard: a safety net, for what was told to
+/// nobody and for the timers of a process that died.
+const POLL: Duration = Duration::from_secs(5);
+
+/// The same where they are not heard.
+const POLL_DEAF: Duration = Duration::from_secs(1);
 
 /// Shortest pause between two claims when many are woken at once: a claim takes all that are due.
 const GAP: Duration = Duration::from_millis(20);
@@ -113,7 +117,7 @@ impl Worker {
         while !stop.is_cancelled() {
             pulse.again(ROUND);
             let Ok(place) = places.clone().acquire_owned().await else { break };
-            // Cancel safe: recv, notified, sleep and cancelled keep what they did not give; join_next too.
+            // Cancel safe: recv, notified, woken, sleep and cancelled keep what they did not give; join_next too.
             let due = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -123,6 +127,10 @@ impl Worker {
                     continue;
                 }
                 () = self.shell.wake.notified() => {
+                    next = next.min(claimed_at + GAP);
+                    continue;
+                }
+                Ok(()) = self.shell.store.woken() => {
                     next = next.min(claimed_at + GAP);
                     continue;
                 }
@@ -170,11 +178,12 @@ impl Worker {
         // The caller holds one place already.
         let limit = u32::try_from(places.available_permits() + 1).unwrap_or(u32::MAX);
         let lease = after(now, DECISION_LEASE);
-        *next = Instant::now() + POLL;
+        let poll = if self.shell.store.hears() { POLL } else { POLL_DEAF };
+        *next = Instant::now() + poll;
         match self.shell.store.claim(self.shell.owner, now, lease, limit).await {
             Ok(claimed) if claimed.is_empty() => {
                 if let Ok(Some(due)) = self.shell.store.next_due(now).await {
-                    *next = Instant::now() + since(due, now).clamp(GAP, POLL);
+                    *next = Instant::now() + since(due, now).clamp(GAP, poll);
                 }
                 Vec::new()
             }

@@ -45,6 +45,11 @@ impl Connection {
         Busy(self.clone())
     }
 
+    /// Something of a long answer was fetched: it leads somewhere.
+    pub(super) fn alive(&self) {
+        self.idle_since.store(self.now(), Ordering::Relaxed);
+    }
+
     /// Closes it soon, once its answer can have been read.
     pub(super) fn condemn(&self) {
         let soon = self.now() - millis(PATIENCE) + millis(FAREWELL);

@@ -4,6 +4,7 @@
 //! storm and pauses are told and make nothing unhealthy: fettle holds back because it works.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,14 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::api::gigabytes;
 use super::problem::Problem;
 use super::storm::lasting;
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::StormLimit;
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, since};
 use crate::engine::clock::Time;
+use crate::engine::host;
 use crate::engine::readiness::Readiness;
 use crate::engine::rulebook::Reload;
 use crate::platform::{Platform, PlatformError};
@@ -31,6 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long all Docker hosts together may take: above the platform's own deadline of 5 s and its pace, so that one daemon
 /// that hangs is named and does not hide the others.
 const DOCKER_PATIENCE: Duration = Duration::from_secs(7);
+
+/// With less than this many bytes free, or more than this percent in use, the disk is worth a word.
+const DISK_FREE: u64 = 500_000_000;
+const DISK_FULL: f64 = 97.0;
 
 /// How long an answer may be given again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -64,8 +71,10 @@ pub(super) struct Health {
 struct Components {
     database: Database,
     docker: BTreeMap<String, Host>,
+    disk: Disk,
     rules: Rules,
     workers: Workers,
+    heartbeat: Heartbeat,
     storm: Option<Storm>,
     paused: Option<Paused>,
 }
@@ -83,6 +92,21 @@ struct Host {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+}
+
+/// The disk that fettle writes to. `None` in its place: it could not be seen.
+#[derive(Debug, Clone, Serialize)]
+struct Disk {
+    status: Status,
+    free_gb: Option<f64>,
+}
+
+/// The alert that always fires. Without a name: none is expected.
+#[derive(Debug, Clone, Serialize)]
+struct Heartbeat {
+    status: Status,
+    alertname: Option<String>,
+    last_heard_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -127,6 +151,9 @@ pub(super) struct Parts {
     pub(super) reload: Arc<dyn Reload>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) storm: Option<StormLimit>,
+    pub(super) began_at: Timestamp,
+    pub(super) folder: PathBuf,
+    pub(super) heartbeat: Option<(String, Duration)>,
     pub(super) time: Arc<Time>,
     pub(super) last: Mutex<Option<(Instant, Arc<Health>)>>,
 }
@@ -144,7 +171,8 @@ impl Parts {
     }
 
     async fn look(&self) -> Health {
-        let ((database, storm, paused), docker) = futures_util::future::join(self.of_database(), self.docker()).await;
+        let asked = futures_util::future::join4(self.of_database(), self.docker(), self.disk(), self.heard());
+        let ((database, storm, paused), docker, disk, heartbeat) = asked.await;
         let mut issues = self.readiness.ready().err().unwrap_or_default();
         let workers = if issues.is_empty() { Status::Healthy } else { Status::Degraded };
         let count = self.rules.load().len();
@@ -164,9 +192,16 @@ impl Parts {
                 host.error.map(|error| format!("docker host {name} does not answer: {error}"))
             }),
         );
+        if disk.status != Status::Healthy {
+            issues.push("the disk that fettle writes to is nearly full, or cannot be seen".to_owned());
+        }
+        if let Some(name) = heartbeat.alertname.as_ref().filter(|_| heartbeat.status != Status::Healthy) {
+            issues.push(format!("{name}, which always fires, is not heard: other alerts may not arrive either"));
+        }
         let hosts = docker.values().map(|host| host.status).max().unwrap_or(Status::Healthy);
         // Without Docker fettle still takes alerts in and says honestly what it could not do.
-        let status = [database.status, hosts.min(Status::Degraded), rules, workers].into_iter().max();
+        let parts = [database.status, hosts.min(Status::Degraded), disk.status, rules, workers, heartbeat.status];
+        let status = parts.into_iter().max();
         Health {
             status: status.unwrap_or(Status::Healthy),
             timestamp: self.time.now(),
@@ -174,6 +209,8 @@ impl Parts {
             components: Components {
                 database,
                 docker,
+                disk,
+                heartbeat,
                 rules: Rules { status: rules, count },
                 workers: Workers { status: workers },
                 storm,
@@ -193,6 +230,30 @@ impl Parts {
 
     async fn of_database(&self) -> (Database, Option<Storm>, Option<Paused>) {
         futures_util::future::join3(self.database(), self.storm(), self.paused()).await
+    }
+
+    /// What is left of the disk. One that hangs is not to be seen.
+    async fn disk(&self) -> Disk {
+        let folder = self.folder.clone();
+        let seen = tokio::task::spawn_blocking(move || host::disk(&folder));
+        let seen = tokio::time::timeout(PATIENCE, seen).await.ok().and_then(Result::ok).flatten();
+        let status = match seen {
+            Some(disk) if disk.free_bytes >= DISK_FREE && disk.used <= DISK_FULL => Status::Healthy,
+            _ => Status::Degraded,
+        };
+        Disk { status, free_gb: seen.map(|disk| gigabytes(disk.free_bytes)) }
+    }
+
+    /// When the alert that always fires was last heard; silence counts from the start of this process.
+    async fn heard(&self) -> Heartbeat {
+        let Some((alertname, max_silence)) = &self.heartbeat else {
+            return Heartbeat { status: Status::Healthy, alertname: None, last_heard_at: None };
+        };
+        let asked = tokio::time::timeout(PATIENCE, self.store.last_heard(alertname)).await;
+        let heard = asked.ok().and_then(Result::ok).flatten();
+        let silence = since(self.time.now(), heard.map_or(self.began_at, |at| at.max(self.began_at)));
+        let status = if silence > *max_silence { Status::Degraded } else { Status::Healthy };
+        Heartbeat { status, alertname: Some(alertname.clone()), last_heard_at: heard }
     }
 
     async fn storm(&self) -> Option<Storm> {
@@ -236,7 +297,7 @@ pub(super) async fn one(parts: web::Data<Parts>, name: web::Path<String>) -> Res
     let health = parts.health().await;
     let components = serde_json::to_value(&health.components).unwrap_or(Value::Null);
     let Some(part) = components.get(name.as_str()) else {
-        return Err(Problem::not_found("components: database, docker, rules, workers, storm, paused"));
+        return Err(Problem::not_found("components: database, docker, disk, rules, workers, heartbeat, storm, paused"));
     };
     let of = |part: &Value| part.is_null() || part.get("status").and_then(Value::as_str) == Some("unhealthy");
     // Docker is a map of hosts: it does not work when none of them does.

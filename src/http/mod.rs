@@ -10,10 +10,12 @@ mod auth;
 mod body;
 mod connection;
 mod health;
+mod page;
 mod problem;
 mod sample;
 mod scrape;
 mod storm;
+mod stream;
 mod webhook;
 
 use std::net::TcpListener;
@@ -22,21 +24,26 @@ use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpServer, Resource, guard, web};
 use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use crate::engine::intake::chain;
+
+pub use self::api::Machine;
 
 use self::auth::Gate;
 use self::connection::{Connection, Connections, KEEP_ALIVE};
 use self::problem::Problem;
 use crate::config::{Auth, Limits};
+use crate::core::rule::compile::Context;
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::Settings;
 use crate::core::target::Hosts;
+use crate::engine::by_hand::ByHand;
 use crate::engine::clock::Time;
 use crate::engine::intake::Intake;
 use crate::engine::readiness::Readiness;
@@ -91,6 +98,16 @@ pub struct Deps {
     pub auth: Auth,
     /// How large and how frequent notifications may be.
     pub limits: Limits,
+    /// Where people's orders go.
+    pub by_hand: ByHand,
+    /// What orders are understood against: the same as rules.
+    pub context: Context,
+    /// The machine this runs on.
+    pub host: Machine,
+    /// The alert that always fires, and the longest time without it.
+    pub heartbeat: Option<(String, Duration)>,
+    /// The process stops: whoever waits for something that does not end is told.
+    pub stop: CancellationToken,
 }
 
 /// Serves on `listener` until the returned server is stopped or dropped. Installs no signal handler.
@@ -98,6 +115,7 @@ pub fn serve(deps: Deps, listener: TcpListener) -> std::io::Result<Server> {
     let connections = Arc::new(Connections::default());
     tokio::spawn(Connections::watch(Arc::downgrade(&connections)));
     let routes = Routes::new(deps);
+    tokio::spawn(routes.streams.clone().into_inner().watch());
     let server = HttpServer::new(move || {
         App::new()
             .configure(|app| routes.add(app))
@@ -131,6 +149,10 @@ async fn finish(
             connection.condemn();
         }
     }
+    if !answer.headers().contains_key(CACHE_CONTROL) {
+        // Whatever was said is for who asked, and true for a moment.
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(problem) = answer.response().error().and_then(actix_web::Error::as_error::<Problem>) {
         let (method, path, status) = (answer.request().method(), answer.request().match_pattern(), answer.status());
@@ -153,6 +175,8 @@ struct Routes {
     metrics_open: web::Data<admin::MetricsOpen>,
     parts: web::Data<health::Parts>,
     control: web::Data<api::Control>,
+    streams: web::Data<stream::Streams>,
+    shown: web::Data<api::Shown>,
     oracle: web::Data<api::Oracle>,
 }
 
@@ -163,6 +187,7 @@ impl Routes {
         metrics.senders_loaded(&deps.auth.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>());
         let Limits { body_bytes, senders, .. } = deps.limits;
         let door = webhook::Door::new(gate.clone(), intake.clone(), metrics.clone(), body_bytes, senders);
+        let streams = stream::Streams::new(deps.store.clone(), deps.time.clone(), metrics.clone(), deps.stop.clone());
         let oracle = api::Oracle::new(
             api::Parts {
                 store: deps.store.clone(),
@@ -183,6 +208,9 @@ impl Routes {
             time: deps.time.clone(),
             wake: deps.wake,
             bodies: api::bodies(),
+            by_hand: deps.by_hand,
+            context: deps.context,
+            stop: deps.stop,
         };
         let storm = deps.settings.storm;
         let scrape = scrape::Scrape {
@@ -193,6 +221,7 @@ impl Routes {
             settings: deps.settings,
             time: deps.time.clone(),
             complaints: Seldom::default(),
+            readiness: deps.readiness.clone(),
         };
         let parts = health::Parts {
             store: deps.store.clone(),
@@ -201,6 +230,9 @@ impl Routes {
             reload: deps.reload.clone(),
             readiness: deps.readiness.clone(),
             storm,
+            began_at: deps.time.now(),
+            folder: deps.host.folder.clone(),
+            heartbeat: deps.heartbeat,
             time: deps.time,
             last: tokio::sync::Mutex::default(),
         };
@@ -215,6 +247,8 @@ impl Routes {
             metrics_open: web::Data::new(admin::MetricsOpen(deps.auth.metrics_open)),
             parts: web::Data::new(parts),
             control: web::Data::new(control),
+            streams: streams.into(),
+            shown: web::Data::new(api::Shown { machine: deps.host, began: std::time::Instant::now() }),
             oracle: web::Data::new(oracle),
         }
     }
@@ -230,6 +264,13 @@ impl Routes {
             .app_data(self.metrics_open.clone())
             .app_data(self.parts.clone())
             .app_data(self.control.clone())
+            .app_data(self.streams.clone())
+            .app_data(self.shown.clone())
+            .service(read("/").route(get().to(page::index)))
+            .service(read("/app.js").route(get().to(page::script)))
+            .service(read("/style.css").route(get().to(page::style)))
+            .service(read("/icon.svg").route(get().to(page::icon)))
+            .service(read("/openapi.json").route(get().to(page::openapi)))
             .app_data(self.oracle.clone())
             .service(web::resource("/webhook").route(web::route().to(webhook::webhook)))
             .service(read("/-/healthy").route(get().to(admin::healthy)))
@@ -240,7 +281,14 @@ impl Routes {
             .service(read("/api/v1/health/{component}").route(get().to(health::one)))
             .service(read("/api/v1/remediations").route(get().to(api::remediations)))
             .service(read("/api/v1/remediations/{id}").route(get().to(api::remediation)))
-            .service(read("/api/v1/actions").route(get().to(api::actions)))
+            .service(both("/api/v1/actions").route(get().to(api::actions)).route(web::post().to(api::order)))
+            .service(write("/api/v1/self-heal").route(web::post().to(api::self_heal)))
+            .service(read("/api/v1/events").route(get().to(api::events)))
+            .service(read("/api/v1/system").route(get().to(api::system)))
+            .service(read("/api/v1/system/history").route(get().to(api::history)))
+            .service(read("/api/v1/budgets").route(get().to(api::budgets)))
+            .service(read("/api/v1/whoami").route(get().to(api::whoami)))
+            .service(read("/api/v1/stream").route(get().to(stream::stream)))
             .service(read("/api/v1/alerts").route(get().to(api::alerts)))
             .service(read("/api/v1/rules").route(get().to(api::rules)))
             .service(write("/api/v1/explain").route(web::post().to(api::explain)))

@@ -49,6 +49,10 @@ pub enum Kind {
     PlanTimedOut,
     /// Nothing waits for an answer.
     NotWaiting,
+    /// A guard refused what was ordered.
+    Refused,
+    /// What was ordered is not finished yet.
+    StillRunning,
     /// Too much is under way; come again.
     Overloaded,
     /// It could not be stored; come again.
@@ -89,6 +93,8 @@ impl Kind {
             Self::PlanUsed => (S::CONFLICT, "plan-used", "The plan was answered already"),
             Self::PlanTimedOut => (S::CONFLICT, "plan-timed-out", "The time for an answer is over"),
             Self::NotWaiting => (S::CONFLICT, "not-waiting", "Nothing waits for an answer"),
+            Self::Refused => (S::CONFLICT, "refused", "A guard refused"),
+            Self::StillRunning => (S::GATEWAY_TIMEOUT, "still-running", "Not finished yet"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", "Too much is under way"),
             Self::NotStored => (S::SERVICE_UNAVAILABLE, "not-stored", "It could not be stored"),
             Self::Closing => (S::SERVICE_UNAVAILABLE, "closing", "fettle is shutting down"),
@@ -223,7 +229,7 @@ impl ResponseError for Problem {
 mod tests {
     use super::*;
 
-    const ALL: [Kind; 23] = [
+    const ALL: [Kind; 25] = [
         Kind::Unauthorized,
         Kind::Forbidden,
         Kind::Foreign,
@@ -240,6 +246,8 @@ mod tests {
         Kind::PlanUsed,
         Kind::PlanTimedOut,
         Kind::NotWaiting,
+        Kind::Refused,
+        Kind::StillRunning,
         Kind::Overloaded,
         Kind::NotStored,
         Kind::Closing,
@@ -275,6 +283,8 @@ mod tests {
         409 /problems/plan-used: The plan was answered already
         409 /problems/plan-timed-out: The time for an answer is over
         409 /problems/not-waiting: Nothing waits for an answer
+        409 /problems/refused: A guard refused
+        504 /problems/still-running: Not finished yet
         503 /problems/overloaded: Too much is under way
         503 /problems/not-stored: It could not be stored
         503 /problems/closing: fettle is shutting down

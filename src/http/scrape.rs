@@ -18,8 +18,9 @@ use crate::core::settings::Settings;
 use crate::core::time::{Timestamp, before};
 use crate::engine::clock::Time;
 use crate::engine::intake::Intake;
-use crate::store::Store;
+use crate::engine::readiness::Readiness;
 use crate::store::model::Spent;
+use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::seldom::Seldom;
 
@@ -38,6 +39,7 @@ pub(super) struct Scrape {
     pub(super) settings: Settings,
     pub(super) time: Arc<Time>,
     pub(super) complaints: Seldom,
+    pub(super) readiness: Arc<Readiness>,
 }
 
 impl Scrape {
@@ -46,7 +48,17 @@ impl Scrape {
         self.metrics.intake_queue(self.intake.waiting());
         let up = tokio::time::timeout(PATIENCE, self.read()).await.unwrap_or(false);
         self.metrics.store_up(up);
+        self.metrics.ready(self.readiness.ready().is_ok());
         self.metrics.render()
+    }
+
+    /// What is left of every budget, by rule and scope; the service's own budgets have no rule.
+    pub(super) async fn left(&self) -> Result<Vec<(String, ScopeKind, u32)>, StoreError> {
+        let rules = self.rules.load_full();
+        let now = self.time.now();
+        let longest = budgets(&rules, &self.settings).map(|budget| budget.per).max().unwrap_or_default();
+        let spent = self.store.spent(before(now, longest)).await?;
+        Ok(remaining(&rules, &self.settings, &spent, now))
     }
 
     /// Whether the database answered.

@@ -49,6 +49,8 @@ pub struct Performed {
     pub touched: Value,
     /// Whether it was done.
     pub answer: Result<(), PlatformError>,
+    /// It was done, and the platform has seen that it is not enough: why, with the numbers.
+    pub short: Option<String>,
 }
 
 /// Is told of every request that a platform makes, for metrics. Called inline: it must not block.
@@ -115,7 +117,7 @@ pub enum PlatformError {
     /// The target is of a kind that this cannot be done to, or its own limits forbid it: nothing was sent.
     #[error("{0}")]
     Unfit(String),
-    /// Something was done, but not all of it, or it was not enough.
+    /// Something was done, but not all of it.
     #[error("{0}")]
     Incomplete(String),
     /// What was given as a container id is not a full one: nothing was sent. A fault of ours.

@@ -160,7 +160,7 @@ pub(super) fn asked(remediation: &Remediation, answer: &Answer) -> Result<Option
     match (&remediation.state, answer.kind) {
         (State::Closed { .. }, _) => Err(Answered::NotWaiting),
         (_, AnswerKind::Cancel) => Ok(None),
-        (State::AwaitingApproval { proposal, until }, AnswerKind::Approve | AnswerKind::Reject) => {
+        (State::AwaitingApproval { proposal, until, .. }, AnswerKind::Approve | AnswerKind::Reject) => {
             if answer.plan.as_deref() == Some(&*proposal.hash) {
                 Ok(Some(Proposed { asked_at: proposal.asked_at, until: *until }))
             } else {

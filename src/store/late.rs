@@ -10,11 +10,15 @@ use uuid::Uuid;
 
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
-use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
+use super::view::{
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
+};
 use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
@@ -43,6 +47,10 @@ macro_rules! forward {
         impl Store for Late {
             fn kind(&self) -> &'static str {
                 self.0.get().map_or("not open", |store| store.kind())
+            }
+
+            fn hears(&self) -> bool {
+                self.0.get().is_some_and(|store| store.hears())
             }
 
             async fn close(&self) {
@@ -97,6 +105,8 @@ forward! {
     fn record(&self, records: &[Record]) -> ();
     fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
     fn commit(&self, claim: &Claim, commit: &Commit) -> Option<Closed>;
+    fn late(&self, action: Uuid, records: &[Record]) -> bool;
+    fn woken(&self) -> ();
     fn release(&self, owner: Uuid) -> u64;
     fn adopt(&self, owner: Uuid) -> u64;
     fn spent(&self, since: Timestamp) -> Vec<Spent>;
@@ -105,6 +115,9 @@ forward! {
     fn story(&self, id: Uuid) -> Option<Story>;
     fn actions(&self, filter: &ActionFilter) -> Vec<ActionView>;
     fn alerts(&self, filter: &AlertFilter) -> Vec<AlertView>;
+    fn events(&self, filter: &EventFilter) -> Vec<EventView>;
+    fn sample(&self, samples: &[Sample]) -> ();
+    fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Vec<AlertState>;
     fn candidates(&self, fingerprint: &str) -> Vec<Candidate>;
     fn prune(&self, notifications: Timestamp, audit: Timestamp) -> u64;
 }

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::Refusal;
@@ -36,9 +37,12 @@ use crate::core::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::core::time::Timestamp;
 use model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
-use view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
+use view::{
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
+};
 
 /// A pure decision on what was received, made inside the transaction. May be called again after a conflict.
 pub type Think<'a> = &'a (dyn Fn(&World) -> Changes + Send + Sync);
@@ -181,6 +185,17 @@ pub trait Store: Send + Sync {
     /// Stores a decision. `None` when the claim was lost: then nothing was stored.
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError>;
 
+    /// Stores `records` beside an audit row that says that nothing happened, or that nobody knows: what a late call says of
+    /// itself. False, and nothing is stored, when the row says otherwise, is open still, or has them already.
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError>;
+
+    /// Ends when another process has stored something that may be due at once; where no other can, never. What is missed
+    /// while nobody waits is told to the next who does. Cancel safe.
+    async fn woken(&self) -> Result<(), StoreError>;
+
+    /// Whether [`woken`](Store::woken) tells at the moment what others store; false where there are no others.
+    fn hears(&self) -> bool;
+
     /// Gives back every claim of `owner`: on remediations, loans and announcements.
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
 
@@ -205,6 +220,15 @@ pub trait Store: Send + Sync {
 
     /// Alerts, last heard first.
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError>;
+
+    /// Events, newest first.
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError>;
+
+    /// Stores how a host was doing, all samples or none. Idempotent by id.
+    async fn sample(&self, samples: &[Sample]) -> Result<(), StoreError>;
+
+    /// Firing alerts that no open remediation is attached to, by fingerprint, after this one.
+    async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError>;
 
     /// Candidates of one alert, for tests and explanations.
     async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError>;

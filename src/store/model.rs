@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use serde_json::Value;
 use uuid::Uuid;
 
 pub use crate::core::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
@@ -14,7 +15,7 @@ use crate::core::alert::labels::Labels;
 use crate::core::announcement::Announcement;
 use crate::core::receive::Notice;
 use crate::core::remediation::loan::Loan;
-use crate::core::remediation::record::Record;
+use crate::core::remediation::record::{Record, Severity};
 use crate::core::remediation::refusal::Refusal;
 use crate::core::remediation::state::Remediation;
 use crate::core::rule::model::Rule;
@@ -287,3 +288,27 @@ pub struct Spent {
     /// When its intent was stored.
     pub planned_at: Timestamp,
 }
+
+/// How a host was doing: an event with figures, in percent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// [`SAMPLED`], or the name of a change.
+    pub event: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Which host, and how it is.
+    pub details: Value,
+    /// Share of the processors in use.
+    pub cpu: f64,
+    /// Share of the memory in use.
+    pub ram: f64,
+    /// Share of the disk in use, where it can be told.
+    pub disk: Option<f64>,
+}
+
+/// The name of the events that only say how a host is doing, one a minute: the database indexes them apart.
+pub const SAMPLED: &str = "host_sampled";

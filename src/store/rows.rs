@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use super::StoreError;
 use super::instant::{Id, Instant};
 use super::model::{Candidate, Claim, Claimed, OpenTarget, PastFix, Spent, Standing, StoredNotification};
-use super::view::{ActionView, AlertView, RemediationView, TransitionView, VerdictView};
+use super::view::{ActionView, AlertView, EventView, RemediationView, TransitionView, VerdictView};
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
@@ -187,14 +187,15 @@ pub(super) struct FixRow {
     closed_at: Instant,
     last_action: Option<String>,
     rung: Option<i64>,
+    regressed: bool,
 }
 
 /// The columns of [`FixRow`] in their order.
-pub(super) type FixColumns = (String, String, Instant, Option<String>, Option<i64>);
+pub(super) type FixColumns = (String, String, Instant, Option<String>, Option<i64>, bool);
 
 impl From<FixColumns> for FixRow {
-    fn from((rule, target, closed_at, last_action, rung): FixColumns) -> Self {
-        Self { rule, target, closed_at, last_action, rung }
+    fn from((rule, target, closed_at, last_action, rung, regressed): FixColumns) -> Self {
+        Self { rule, target, closed_at, last_action, rung, regressed }
     }
 }
 
@@ -205,6 +206,7 @@ impl FixRow {
             action: self.last_action?.parse().ok()?,
             rung: usize::try_from(self.rung?).ok()?,
             closed_at: self.closed_at.0,
+            regressed: self.regressed,
         };
         Some(((self.rule, self.target), fix))
     }
@@ -370,5 +372,24 @@ pub(super) struct VerdictViewRow {
 impl From<VerdictViewRow> for VerdictView {
     fn from(row: VerdictViewRow) -> Self {
         Self { action_id: row.action_id.0, at: row.at.0, verdict: row.verdict, reason: row.reason }
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct EventViewRow {
+    id: Id,
+    at: Instant,
+    event: String,
+    severity: String,
+    details: Json<serde_json::Value>,
+    cpu: Option<f64>,
+    ram: Option<f64>,
+    disk: Option<f64>,
+}
+
+impl From<EventViewRow> for EventView {
+    fn from(row: EventViewRow) -> Self {
+        let EventViewRow { id, at, event, severity, details, cpu, ram, disk } = row;
+        Self { id: id.0, at: at.0, event, severity, details: details.0, cpu, ram, disk }
     }
 }

@@ -69,6 +69,20 @@ pub struct AlertView {
     pub ended_at: Option<Timestamp>,
 }
 
+/// A row of `fettle_events`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the columns are the contract and named there")]
+pub struct EventView {
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub event: String,
+    pub severity: String,
+    pub details: Value,
+    pub cpu: Option<f64>,
+    pub ram: Option<f64>,
+    pub disk: Option<f64>,
+}
+
 /// One step of a story.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "said by their names")]
@@ -145,4 +159,19 @@ pub struct AlertFilter {
     pub status: Option<String>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// Which events. Empty fields ask nothing; without a name, the samples of hosts are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// The severity's word.
+    pub severity: Option<String>,
+    /// The event's name.
+    pub event: Option<String>,
+    /// Only those from then on.
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub limit: u32,
+    /// Only those older than this one.
+    pub after: Option<Uuid>,
 }

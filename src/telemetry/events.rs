@@ -62,6 +62,11 @@ pub fn loan(metrics: &Metrics, loan: &Loan, records: &[Record]) {
     }
 }
 
+/// Says and counts what a late call left on record.
+pub fn late(metrics: &Metrics, records: &[Record]) {
+    received(metrics, &[], records);
+}
+
 /// Whether the refusal in this audit row is also among the records by itself: then it is one refusal, not two.
 fn counted_apart(records: &[Record], row: &ActionRow) -> bool {
     let same = |guard: &Guard| row.reason.as_deref() == Some(guard.as_str());

@@ -35,7 +35,16 @@ pub const UNKNOWN_SENDER: &str = "unknown";
 pub const ANONYMOUS: &str = "anonymous";
 
 /// Events that have a name so far, for series that exist from the start.
-const EVENTS: [&str; 4] = ["cleared_unproven", "escalated", "gave_up", "storm_began"];
+const EVENTS: [&str; 8] = [
+    "cleared_unproven",
+    "escalated",
+    "gave_up",
+    "host_critical",
+    "host_recovered",
+    "host_stressed",
+    "self_heal",
+    "storm_began",
+];
 
 /// Actions as the audit names them: what rules can ask for, and the return of a loan.
 const ACTIONS: [&str; NAMES.len() + 1] = {
@@ -99,6 +108,7 @@ pub struct Metrics {
     docker_requests: IntCounterVec,
     docker_seconds: HistogramVec,
     store_up: IntGauge,
+    ready: IntGauge,
     reload_ok: IntGauge,
     reload_at: Gauge,
     events: IntCounterVec,
@@ -106,7 +116,24 @@ pub struct Metrics {
     storm: IntGauge,
     announcements: IntCounterVec,
     upstream: IntCounterVec,
+    last_notification: Gauge,
+    heartbeat: Gauge,
+    host: GaugeVec,
+    streams: IntGauge,
     rules: PerRule,
+}
+
+/// What was counted since the start, for those who do not scrape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// Notifications that were stored.
+    pub notifications: u64,
+    /// Alerts in them.
+    pub alerts: u64,
+    /// Audit rows: actions and refusals for good.
+    pub actions: u64,
+    /// Remediations that were closed.
+    pub remediations: u64,
 }
 
 impl Default for Metrics {
@@ -175,6 +202,7 @@ impl Metrics {
                 &DOCKER,
             ),
             store_up: of.gauge("fettle_store_up", "1 when the database answered the last time it was asked, else 0."),
+            ready: of.gauge("fettle_ready", "1 when fettle takes in and decides, as /-/ready says, else 0."),
             reload_ok: of.gauge(
                 "fettle_config_last_reload_successful",
                 "1 when the last attempt to load the rules took effect, 0 when the rules before it still run.",
@@ -196,6 +224,20 @@ impl Metrics {
                 "Requests to Alertmanager and Prometheus, by HTTP status or the kind of failure.",
                 &["peer_kind", "code"],
             ),
+            last_notification: of.float(
+                "fettle_last_notification_timestamp_seconds",
+                "When a notification was last stored, in Unix time; 0 before the first.",
+            ),
+            heartbeat: of.float(
+                "fettle_heartbeat_timestamp_seconds",
+                "When the alert that always fires was last heard, in Unix time; 0 while it never was, or none is expected.",
+            ),
+            host: of.floats(
+                "fettle_host_used_ratio",
+                "Share of this machine's cpu, ram and disk (that fettle writes to) in use, from 0 to 1.",
+                &["resource"],
+            ),
+            streams: of.gauge("fettle_http_streams", "Pages that follow what happens now (server-sent events)."),
             rules: PerRule::new(),
             registry: of.0,
         };
@@ -258,16 +300,16 @@ impl Metrics {
 
     /// Makes all series of these rules exist and removes those of every other rule.
     pub fn rules_loaded(&self, rules: &[&str]) {
-        self.rules.loaded(rules);
+        let orders = [crate::core::rule::model::BY_HAND];
+        self.rules.loaded(&[rules, &orders].concat());
         self.budget.reset();
     }
 
     /// The rules were loaded, or the attempt changed nothing.
-    #[expect(clippy::cast_precision_loss, reason = "a time in milliseconds is exact in an f64 for 285,000 years")]
     pub fn reloaded(&self, successful: bool, at: Timestamp) {
         self.reload_ok.set(i64::from(successful));
         if successful {
-            self.reload_at.set(at.as_millisecond() as f64 / 1000.0);
+            self.reload_at.set(seconds(at));
         }
     }
 
@@ -281,6 +323,59 @@ impl Metrics {
         self.alerts.with_label_values(&["firing"]).inc_by(firing as u64);
         self.alerts.with_label_values(&["resolved"]).inc_by(resolved as u64);
         self.truncated.inc_by(truncated);
+        self.last_notification.set(seconds(Timestamp::now()));
+    }
+
+    /// When a notification was last stored by this process.
+    #[must_use]
+    pub fn last_notification(&self) -> Option<Timestamp> {
+        let at = self.last_notification.get();
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this century are far below 2^53")]
+        let millis = (at * 1000.0) as i64;
+        Timestamp::from_millisecond(millis).ok().filter(|_| at > 0.0)
+    }
+
+    /// When the alert that always fires was last heard.
+    pub fn heartbeat(&self, at: Timestamp) {
+        self.heartbeat.set(seconds(at));
+    }
+
+    /// How this machine is doing, in percent.
+    pub fn host(&self, cpu: f64, ram: f64, disk: Option<f64>) {
+        for (resource, percent) in [("cpu", Some(cpu)), ("ram", Some(ram)), ("disk", disk)] {
+            if let Some(percent) = percent {
+                self.host.with_label_values(&[resource]).set(percent / 100.0);
+            }
+        }
+    }
+
+    /// How many pages follow what happens now.
+    pub fn streams(&self, open: usize) {
+        self.streams.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let families = self.registry.gather();
+        let sum = |name: &str, wanted: &dyn Fn(&str, &str) -> bool| -> u64 {
+            let family = families.iter().find(|family| family.name() == name);
+            let metrics = family.map(|family| family.get_metric()).unwrap_or_default().iter();
+            let counted = metrics.filter(|it| it.get_label().iter().all(|pair| wanted(pair.name(), pair.value())));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "counts are whole and not below zero"
+            )]
+            let total = counted.map(|it| it.get_counter().get_value()).sum::<f64>() as u64;
+            total
+        };
+        Totals {
+            notifications: sum("fettle_notifications_total", &|name, value| name != "code" || value == "202"),
+            alerts: sum("fettle_alerts_total", &|_, _| true),
+            actions: sum("fettle_actions_total", &|_, _| true),
+            remediations: sum("fettle_remediations_total", &|_, _| true),
+        }
     }
 
     /// Measures a notification's way to its answer: observed when the guard is dropped, on every path.
@@ -347,6 +442,11 @@ impl Metrics {
         self.store_up.set(i64::from(up));
     }
 
+    /// Whether fettle is ready.
+    pub fn ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
+    }
+
     /// A request to Docker is over. `code` is the HTTP status, or a bounded word for why there is none.
     pub fn docker_call(&self, host: &str, op: &str, code: &str, took: Duration) {
         self.docker_requests.with_label_values(&[host, op, code]).inc();
@@ -386,6 +486,12 @@ impl Metrics {
     pub fn render(&self) -> String {
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
+}
+
+/// An instant in Unix time.
+#[expect(clippy::cast_precision_loss, reason = "a time in milliseconds is exact in an f64 for 285,000 years")]
+fn seconds(at: Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1000.0
 }
 
 /// Observes the time since it was made when it is dropped.

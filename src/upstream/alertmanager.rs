@@ -22,6 +22,7 @@ use super::{Upstream, UpstreamError};
 use crate::config;
 use crate::core::time::{Timestamp, after, since};
 use crate::core::upstream::{Announcement, PeerView, Picture};
+use crate::telemetry::metrics::Metrics;
 
 /// For all that is asked of one peer for a picture. Its answer comes in milliseconds; decisions wait for it.
 pub const ASK: Duration = Duration::from_secs(2);
@@ -68,6 +69,13 @@ impl Alertmanager {
         let peers: Vec<_> = config.urls.iter().map(|url| Peer::new(url, client.clone(), &config.access)).collect();
         let memory = Memory { picture: None, failures: peers.iter().map(|_| None).collect() };
         Ok(Self { peers, memory: Mutex::new(memory) })
+    }
+
+    /// The same, and each request to a peer is counted: what is remembered is not one.
+    #[must_use]
+    pub fn counted(mut self, metrics: &Arc<Metrics>) -> Self {
+        self.peers.iter_mut().for_each(|peer| peer.count(metrics, "alertmanager"));
+        self
     }
 
     /// Asks every peer that did not just fail.

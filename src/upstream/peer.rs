@@ -3,7 +3,9 @@
 //! Credentials are read from their files for every request, as Prometheus and Alertmanager do, so that tokens which
 //! are swapped every hour go on working.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -12,6 +14,7 @@ use tokio::time::timeout;
 
 use super::UpstreamError;
 use crate::config::{Access, Credentials, Secret};
+use crate::telemetry::metrics::Metrics;
 
 /// Longest part of a refusal that is read for its message.
 const REFUSAL_MAX: usize = 8 << 10;
@@ -30,6 +33,17 @@ pub(super) struct Peer {
     pub(super) name: String,
     client: Client,
     credentials: Option<Credentials>,
+    counted: Option<Counted>,
+}
+
+/// Where requests are counted, and as what kind of peer.
+#[derive(Clone)]
+struct Counted(Arc<Metrics>, &'static str);
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Counted").field(&self.1).finish_non_exhaustive()
+    }
 }
 
 /// A whole answer with a status of 2xx.
@@ -69,7 +83,13 @@ pub(super) fn shown(url: &Url) -> String {
 
 impl Peer {
     pub(super) fn new(base: &Url, client: Client, access: &Access) -> Self {
-        Self { base: base.clone(), name: shown(base), client, credentials: access.credentials.clone() }
+        let credentials = access.credentials.clone();
+        Self { base: base.clone(), name: shown(base), client, credentials, counted: None }
+    }
+
+    /// Each of its requests is counted from now on, as one to a peer of this kind.
+    pub(super) fn count(&mut self, metrics: &Arc<Metrics>, kind: &'static str) {
+        self.counted = Some(Counted(metrics.clone(), kind));
     }
 
     /// A GET, whole within `limit` and of at most `max` bytes.
@@ -107,7 +127,11 @@ impl Peer {
             if answer.status().is_success() { self.whole(answer, max).await } else { Err(self.refusal(answer).await) }
         };
         let late = |_| UpstreamError::TimedOut { peer: self.name.clone(), after: limit };
-        timeout(limit, conversation).await.map_err(late)?
+        let answer = timeout(limit, conversation).await.map_err(late).flatten();
+        if let Some(Counted(metrics, kind)) = &self.counted {
+            metrics.upstream(kind, answer.as_ref().map_or_else(UpstreamError::reason, |_| "200"));
+        }
+        answer
     }
 
     async fn whole(&self, mut answer: Response, max: usize) -> Result<Body, UpstreamError> {

@@ -9,6 +9,7 @@
 
 pub mod range;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ use super::{Query, UpstreamError};
 use crate::config;
 use crate::core::alert::labels::Labels;
 use crate::core::time::Timestamp;
+use crate::telemetry::metrics::Metrics;
 
 /// For a whole query. Prometheus is told to give up a little earlier.
 pub const ASK: Duration = Duration::from_secs(5);
@@ -78,6 +80,13 @@ impl Prometheus {
     pub fn new(config: &config::Prometheus) -> Result<Self, UpstreamError> {
         let client = peer::client(std::slice::from_ref(&config.url), &config.access)?;
         Ok(Self { peer: Peer::new(&config.url, client, &config.access) })
+    }
+
+    /// The same, and each request is counted.
+    #[must_use]
+    pub fn counted(mut self, metrics: &Arc<Metrics>) -> Self {
+        self.peer.count(metrics, "prometheus");
+        self
     }
 }
 

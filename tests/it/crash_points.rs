@@ -16,6 +16,7 @@ use fettle::core::target::Hosts;
 use fettle::core::time::{Timestamp, after};
 use fettle::engine::clock::{Clock, Time};
 use fettle::engine::intake::Intake;
+use fettle::engine::pulse::Pulses;
 use fettle::engine::readiness::Readiness;
 use fettle::engine::run::{Running, build, recover};
 use fettle::engine::shell::Shell;
@@ -64,7 +65,7 @@ struct World {
 /// One life of the process.
 struct Life {
     intake: Intake,
-    _running: Running,
+    running: Running,
     store: Arc<dyn Store>,
 }
 
@@ -114,7 +115,34 @@ impl World {
         recover(&shell, &readiness).await.expect("recovery");
         let day = Duration::from_hours(24);
         let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day }, None);
-        Life { intake, _running: engine.start(), store }
+        Life { intake, running: engine.start(), store }
+    }
+}
+
+/// A life whose store never returns once a notification is taken in: a lock that is never given back, a disk that hangs.
+pub struct Stuck {
+    _world: World,
+    life: Life,
+}
+
+/// Begins one.
+pub async fn stuck() -> Stuck {
+    let world = World::new();
+    // The first touches are the append's own; the next is the receiver's.
+    let life = world.begin(&Fuse::burning_at(3)).await;
+    Stuck { _world: world, life }
+}
+
+impl Stuck {
+    /// The signs of life of its tasks.
+    pub fn pulses(&self) -> Arc<Pulses> {
+        self.life.running.pulses()
+    }
+
+    /// Has it take in what it gets stuck with.
+    pub async fn send(&self) {
+        let body = serde_json::to_vec(&firing(&[("alertname", "Down")])).expect("JSON");
+        self.life.intake.submit("test", Bytes::from(body)).await.expect("it is stored");
     }
 }
 

@@ -4,9 +4,13 @@
 //! Docker, faults in between) is in `support`; it never skips: a missing server fails the test and names the packages.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod agreement_replay;
 #[cfg(test)]
 mod alertmanager;
+#[cfg(test)]
+mod by_hand;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
@@ -18,6 +22,8 @@ mod crash_points;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod grafana;
@@ -26,13 +32,19 @@ mod http;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod safety;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod stack;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
@@ -43,3 +55,5 @@ mod support;
 mod support_holds;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod watch_files;

@@ -50,6 +50,7 @@ impl Terminal {
         let mut command = Command::new("sh");
         command.args(["-c", line]).current_dir(self.folder.path());
         command.env("PATH", format!("{}:{path}", bin.display()));
+        // As in the project's own folder, but for the database.
         command.env("FETTLE_CONFIG", root().join("fettle.yaml"));
         command.env("DOCKER_HOST", &self.docker).env("FETTLE_URL", format!("http://127.0.0.1:{}", self.port));
         command

@@ -9,9 +9,11 @@ mod latency;
 mod memory;
 mod reaction;
 mod repeat;
+mod replay;
 mod restart;
 mod select;
 mod start;
+mod unit;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,9 +53,11 @@ const GROUPS: [(&str, Group); 12] = [
     ("select", select::measure),
     ("check", check::measure),
     ("repeat", repeat::measure),
+    ("replay", replay::measure),
     ("memory", memory::measure),
     ("start", start::measure),
     ("flood", flood::measure),
+    ("unit", unit::measure),
 ];
 
 /// The servers that all groups share.

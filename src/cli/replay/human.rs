@@ -177,12 +177,12 @@ pub(super) fn warnings(facts: &Facts<'_>, from: Timestamp) -> Vec<String> {
     }
     if facts.passed_over > 0 {
         found.push(format!(
-            "{} alerts were passed over: effects that are assumed to have fixed them would have kept them from firing on",
+            "alerts passed over, because an effect that is assumed to have fixed them would have kept them from firing on: {}",
             facts.passed_over
         ));
     }
     if facts.idle_answers > 0 {
-        found.push(format!("{} answers of people were to nothing that is proposed here", facts.idle_answers));
+        found.push(format!("answers of people to something that is not proposed here: {}", facts.idle_answers));
     }
     let steps = || facts.rules.iter().flat_map(|rule| &rule.steps);
     if steps().any(|step| step.verify.query.is_some()) {

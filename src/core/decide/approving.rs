@@ -29,7 +29,7 @@ pub(super) fn fresh_answer<'a>(turn: &'a Turn<'_>) -> Option<&'a Answer> {
     let answer = turn.facts.surroundings.answer.as_ref()?;
     let meant = match (&turn.remediation.state, answer.kind) {
         (_, AnswerKind::Cancel) => true,
-        (State::AwaitingApproval { proposal, until }, _) => {
+        (State::AwaitingApproval { proposal, until, .. }, _) => {
             answer.plan.as_deref() == Some(&*proposal.hash) && (proposal.asked_at..=*until).contains(&answer.at)
         }
         _ => false,
@@ -70,7 +70,7 @@ pub(super) fn unanswered(mut turn: Turn<'_>, due: bool) -> Decision {
     {
         return refuse(turn, refusal);
     }
-    let State::AwaitingApproval { proposal, until } = turn.remediation.state.clone() else { return turn.done() };
+    let State::AwaitingApproval { proposal, until, .. } = turn.remediation.state.clone() else { return turn.done() };
     let detail = json!({"plan": proposal.hash, "asked_at": proposal.asked_at, "until": until});
     let refusal =
         Refusal { guard: Guard::Approval, until: None, why: format!("nobody answered until {until}"), detail };
@@ -153,6 +153,12 @@ pub(super) fn reason(turn: &Turn<'_>, step: &Step, sight: Option<&Sight>, mode: 
 
 /// The plan is made: admitted if nobody must agree or somebody has, else proposed.
 pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Request) -> Decision {
+    if let Some(order) = &turn.remediation.order {
+        // Whoever orders it agrees to it.
+        let hash = plan::hash(&turn.remediation.target.to_string(), &sight.pin(), turn.remediation.rung, &step.action);
+        request.plan.approved = Some(Approved { id: turn.remediation.id, by: order.by.clone(), hash });
+        return turn.ask(Ask::Admit(Box::new(request)));
+    }
     let Some(why) = reason(&turn, step, Some(sight), request.plan.mode) else {
         return turn.ask(Ask::Admit(Box::new(request)));
     };
@@ -194,7 +200,8 @@ pub(super) fn peeked(mut turn: Turn<'_>, rule: &Rule, answer: Result<Box<Request
     let proposal = Proposal { hash, rung: attempt.rung, action: attempt.action, pin: attempt.pin, asked_at: now, why };
     let detail = json!({"plan": proposal.hash, "action": proposal.action.name(), "why": proposal.why,
         "parameters": proposal.action.parameters(), "effect": attempt.effect.describe(), "until": after(now, within)});
-    turn.remediation.state = State::AwaitingApproval { proposal: Box::new(proposal), until: after(now, within) };
+    let until = after(now, within);
+    turn.remediation.state = State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None };
     turn.count(Guard::Approval);
     turn.tell("approval asked for", detail);
     turn.done()

@@ -44,7 +44,7 @@ impl Turn<'_> {
     }
 
     fn announce_gave_up(&mut self, reason: &str, why: &str) {
-        if self.facts.settings.alertmanager {
+        if self.facts.settings.alertmanager && self.remediation.order.is_none() {
             let (remediation, rule) = (&self.remediation, self.facts.rule);
             let record = telling::gave_up(remediation, rule, reason, why, self.facts.now);
             self.records.push(record);
@@ -213,7 +213,8 @@ impl Turn<'_> {
         self.records.push(Record::Event(EventRow {
             at: self.facts.now,
             event: "escalated",
-            severity: Severity::Critical,
+            // Whoever ordered it is looking already.
+            severity: if self.remediation.order.is_some() { Severity::Warning } else { Severity::Critical },
             details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
                 "target": self.remediation.target, "action_id": action_id, "message": message}),
         }));

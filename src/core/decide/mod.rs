@@ -8,11 +8,13 @@
 //!
 //! One folder member per stage: `waiting` decides whether it is time, `planning` what exactly is done and who must agree,
 //! `approving` what a person answered, `refusing` what a guard's no means, `running` what became of the effect, `verifying`
-//! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back.
-//! `surveying` decides nothing: it asks everything at once, for people who want to know.
+//! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back,
+//! `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
+//! once, for people who want to know.
 
 mod approving;
 mod ending;
+mod late;
 mod planning;
 mod refusing;
 mod returning;
@@ -26,6 +28,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use approving::Consent;
+pub use late::{Whose, late};
 pub use planning::begin;
 pub use returning::{LoanDecision, LoanFacts, begin_return, return_loan};
 pub use running::{Call, CallFailure};
@@ -249,7 +252,7 @@ pub(crate) fn audit_row(
         mode,
         result: None,
         reason: None,
-        actor: "fettle".to_owned(),
+        actor: remediation.order.as_ref().map_or_else(|| "fettle".to_owned(), |order| order.by.clone()),
         fingerprint: remediation.alert.fingerprint,
         labels: remediation.alert.labels.clone(),
         planned_at: now,

@@ -20,13 +20,13 @@ use crate::core::rule::model::{Mode, Rule, Step};
 use crate::core::settings::Settings;
 use crate::core::sight::{Container, Found, Pin, Sight};
 use crate::core::target::Target;
-use crate::core::time::{after, before};
+use crate::core::time::{Timestamp, after, before};
 
 /// Looks that may fail in a row before the step counts as failed. With the pauses that is 7 s: a daemon that restarts is
 /// back by then.
 const BLIND_LOOKS: u32 = 4;
 
-/// Pause after the first look that failed; doubled after each further one.
+/// Pause after the first look that failed; doubled after each further one, up to 16 s.
 const BLIND_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> Decision {
@@ -267,6 +267,8 @@ fn intent(remediation: &Remediation, plan: &Plan, attempt: &Attempt) -> crate::c
     let mut row = audit_row(remediation, attempt.action_id, attempt.action.name(), plan.mode, now);
     row.attempt = remediation.attempts;
     row.spends = true;
+    // What a person agreed to is an act like any other: budgets and cooldowns are counted from such rows.
+    row.mode = if plan.mode == Mode::Observe { Mode::Observe } else { Mode::Act };
     if let Some(target) = &attempt.dependent {
         row.target = target.to_string();
     }
@@ -320,10 +322,20 @@ fn lend(remediation: &Remediation, plan: &Plan, pause: Duration) -> Loan {
 
 pub(super) fn blind_target(mut turn: Turn<'_>, blind: Blind) -> Decision {
     turn.remediation.blind += 1;
+    let now = turn.facts.now;
     let detail = json!({"reason": blind.reason, "error": blind.error, "looks": turn.remediation.blind});
-    if turn.remediation.blind < BLIND_LOOKS {
-        let until = after(turn.facts.now, BLIND_PAUSE * (1 << (turn.remediation.blind - 1)));
+    // Whoever agreed is not asked again for the same plan as long as the answer counts.
+    let agreed = match &turn.remediation.state {
+        State::AwaitingApproval { until, .. } if now < *until => Some(*until),
+        _ => None,
+    };
+    if turn.remediation.blind < BLIND_LOOKS || agreed.is_some() {
+        let pause = BLIND_PAUSE * (1 << (turn.remediation.blind - 1).min(4));
+        let until = after(now, pause).min(agreed.unwrap_or(Timestamp::MAX));
         turn.remediation.state = match turn.remediation.state {
+            State::AwaitingApproval { proposal, until: counts, .. } => {
+                State::AwaitingApproval { proposal, until: counts, look_at: Some(until) }
+            }
             State::Blocked { reason, .. } => State::Blocked { reason, until },
             _ => State::Held { until },
         };

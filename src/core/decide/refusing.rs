@@ -20,13 +20,20 @@ const ASK_UPSTREAM_AGAIN: Duration = Duration::from_secs(15);
 /// One guard's "no".
 pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
     let guard = refusal.guard;
+    if turn.remediation.order.is_some() {
+        // Somebody waits for the answer, and is not to be surprised by an effect much later.
+        turn.audit_refusal(&refusal);
+        turn.close_as(Outcome::Refused, guard.as_str());
+        turn.tell(format!("refused by {guard}"), json!({"why": refusal.why, "numbers": refusal.detail}));
+        return turn.done();
+    }
     match guard {
         // Alertmanager could tell, and does not answer: nothing is done, and nothing is forgotten.
         Guard::Expired if matches!(turn.facts.surroundings.upstream, Upstream::Silent { .. }) => {
             block(&mut turn, &refusal);
         }
         Guard::Expired => {
-            turn.tell("refused by expired", said(&refusal));
+            turn.tell("refused by expired", said(refusal.clone()));
             turn.count(guard);
             if turn.remediation.attempts > 0 {
                 // What was tried did not help, and nobody says whether the alert still fires: not a thing to end in silence.
@@ -39,7 +46,7 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
         _ if guard.is_final() => {
             turn.audit_refusal(&refusal);
             turn.close_as(Outcome::Refused, guard.as_str());
-            turn.tell(format!("refused by {guard}"), said(&refusal));
+            turn.tell(format!("refused by {guard}"), said(refusal));
         }
         _ => block(&mut turn, &refusal),
     }
@@ -70,6 +77,9 @@ fn with_why(refusal: &Refusal, until: Timestamp) -> serde_json::Value {
 }
 
 /// What a refusal for good leaves in the story.
-fn said(refusal: &Refusal) -> serde_json::Value {
-    json!({"why": refusal.why, "numbers": refusal.detail})
+fn said(refusal: Refusal) -> serde_json::Value {
+    let Refusal { why, detail, .. } = refusal;
+    let mut said = json!({"why": why});
+    said["numbers"] = detail;
+    said
 }

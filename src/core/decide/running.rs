@@ -39,6 +39,9 @@ pub struct Call {
     pub answer: Result<(), CallFailure>,
     /// A look right afterwards.
     pub after: Result<Option<Box<Sight>>, Blind>,
+    /// It was done, and is known already not to be enough: why, with the numbers. Known where only the call itself can see
+    /// it, as the free space inside of a container.
+    pub short: Option<String>,
 }
 
 /// A call that did not answer "done".
@@ -72,7 +75,8 @@ pub(super) fn decide(turn: Turn<'_>, event: Event) -> Decision {
 fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
     let started_at = Some(call.started_at);
     let Err(failure) = call.answer else {
-        return succeeded(turn, attempt, started_at, call.after.as_ref().ok(), false, &call.detail);
+        let seen = call.after.as_ref().ok();
+        return succeeded(turn, attempt, started_at, seen, call.short.as_deref(), false, &call.detail);
     };
     if failure.nothing_sent {
         turn.remediation.tried = None;
@@ -81,7 +85,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
     }
     match &call.after {
         Ok(Some(sight)) if done(attempt, sight) => {
-            succeeded(turn, attempt, started_at, call.after.as_ref().ok(), true, &call.detail)
+            succeeded(turn, attempt, started_at, call.after.as_ref().ok(), None, true, &call.detail)
         }
         Ok(None) if failure.is_answer => {
             let end = Ended::failed(failure.reason, Some(failure.error), true);
@@ -127,13 +131,13 @@ fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: &Result<Option<Box<Sig
         }
     };
     match attempt.effect.proof(&attempt.pin, sight) {
-        Proof::Happened => succeeded(turn, attempt, None, look.as_ref().ok(), true, &json!({})),
+        Proof::Happened => succeeded(turn, attempt, None, look.as_ref().ok(), None, true, &json!({})),
         _ if now < conclusive_at => {
             wait(&mut turn, attempt);
             turn.done()
         }
         // By this call or not, does not matter once it is conclusive: doing it twice is the worse mistake.
-        Proof::Perhaps => succeeded(turn, attempt, None, look.as_ref().ok(), true, &json!({})),
+        Proof::Perhaps => succeeded(turn, attempt, None, look.as_ref().ok(), None, true, &json!({})),
         Proof::Untouched => {
             untouched(&mut turn, sight);
             let end = Ended::failed("not_executed", None, true);
@@ -165,6 +169,7 @@ fn succeeded(
     attempt: &Attempt,
     started_at: Option<Timestamp>,
     seen: Option<&Option<Box<Sight>>>,
+    short: Option<&str>,
     reconciled: bool,
     given: &Value,
 ) -> Decision {
@@ -198,6 +203,10 @@ fn succeeded(
         if seen.is_some_and(Option::is_none) && attempt.dependent.is_none() {
             turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Superseded, "the target is gone");
             return turn.follow(Verdict::Superseded, "the target is gone");
+        }
+        if let Some(why) = short {
+            turn.verdict(attempt.action_id, attempt.action.name(), Verdict::NotFixed, why);
+            return turn.follow(Verdict::NotFixed, why);
         }
         return turn.done();
     }

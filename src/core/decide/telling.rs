@@ -26,7 +26,8 @@ pub(super) fn follow(
     settings: &Settings,
     now: Timestamp,
 ) {
-    if !settings.alertmanager {
+    // Of an order whoever gave it knows.
+    if !settings.alertmanager || remediation.order.is_some() {
         return;
     }
     let mode = rule.map_or(settings.mode, |rule| rule.mode.min(settings.mode));

@@ -47,7 +47,8 @@ fn taken_back(turn: &Turn<'_>) -> bool {
 
 fn rule_removed(mut turn: Turn<'_>) -> Decision {
     if turn.remediation.attempts == 0 {
-        turn.close(Outcome::Cancelled, "the rule was removed");
+        // Not `cancelled`: nothing was tried for this episode, so a rule that comes back selects it again.
+        turn.close(Outcome::Superseded, "the rule was removed");
         return turn.done();
     }
     turn.escalate_unless_gone("the rule was removed after its step did not help")

@@ -34,7 +34,7 @@ pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
 }
 
 /// Every budget that must hold, with what is used of it.
-pub(super) fn basis(counted: &Counted<'_>) -> Option<Basis> {
+pub(super) fn basis(counted: &Counted<'_>) -> Basis {
     let used = counted.ask.scopes.iter().zip(&counted.ledger.used);
     let why = |(scope, used): (&Scope, &u32)| {
         let Scope { kind, budget } = scope;
@@ -47,7 +47,7 @@ pub(super) fn basis(counted: &Counted<'_>) -> Option<Basis> {
     };
     let all: Vec<String> = used.clone().map(why).collect();
     let numbers: Vec<Value> = used.zip(&counted.ledger.full_since).map(numbers).collect();
-    Some(Basis::new(all.join(", "), json!({"scopes": numbers})))
+    Basis::new(all.join(", "), json!({"scopes": numbers}))
 }
 
 fn over(kind: ScopeKind) -> &'static str {

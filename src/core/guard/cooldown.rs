@@ -18,15 +18,13 @@ pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
     })
 }
 
-pub(super) fn basis(counted: &Counted<'_>) -> Option<Basis> {
+pub(super) fn basis(counted: &Counted<'_>) -> Basis {
     let cooldown = counted.request.cooldown;
-    Some(match counted.ledger.last_effect {
-        Some(last) => said(last, cooldown),
-        None => {
-            let numbers = json!({"last_effect": null, "cooldown_seconds": cooldown.as_secs()});
-            Basis::new("nothing was done to it before", numbers)
-        }
-    })
+    if let Some(last) = counted.ledger.last_effect {
+        return said(last, cooldown);
+    }
+    let numbers = json!({"last_effect": null, "cooldown_seconds": cooldown.as_secs()});
+    Basis::new("nothing was done to it before", numbers)
 }
 
 fn said(last: Timestamp, cooldown: Duration) -> Basis {

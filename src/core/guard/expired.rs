@@ -5,10 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Basis, Known, refusal};
+use crate::core::remediation::order;
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::time::{Timestamp, since};
 
 pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
+    if known.remediation.order_lapsed(known.now) {
+        let (age, limit) = (since(known.now, known.remediation.opened_at).as_secs(), order::STANDS.as_secs());
+        return Some(refusal(
+            Guard::Expired,
+            None,
+            format!("ordered {age} s ago and not begun; an order stands for {limit} s"),
+            json!({"ordered_at": known.remediation.opened_at, "age_seconds": age, "stands_seconds": limit}),
+        ));
+    }
     let (newest, age) = heard(known)?;
     (age > known.settings.freshness).then(|| {
         let Basis { why, numbers } = said(known, newest, age);

@@ -17,8 +17,8 @@ pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
     })
 }
 
-pub(super) fn basis(counted: &Counted<'_>) -> Option<Basis> {
+pub(super) fn basis(counted: &Counted<'_>) -> Basis {
     let (running, limit) = (counted.ledger.in_flight, counted.request.in_flight);
     let why = format!("{running} of {limit} effects are under way");
-    Some(Basis::new(why, json!({"in_flight": running, "limit": limit})))
+    Basis::new(why, json!({"in_flight": running, "limit": limit}))
 }

@@ -36,7 +36,7 @@ pub use held_by_label::is_held;
 pub use paused::by as paused_by;
 pub use protected::reason as is_protected;
 pub use storm::ceiling as storm_ceiling;
-pub use survey::{Answer, Asked, Basis, Says};
+pub use survey::{Answer, Basis, Says};
 pub use tripped::{BreakerState, ceiling as trip_ceiling, state as breaker_state};
 
 use serde_json::Value;
@@ -124,9 +124,9 @@ pub struct Seen<'a> {
 
 /// Asked before anything is looked up.
 const BEFORE_LOOK: [OfKnown; 6] = [
-    (Guard::Paused, Needs::Store, paused::check, paused::basis),
+    (Guard::Paused, Needs::Store, paused::check, |it| Some(paused::basis(it))),
     (Guard::Expired, Needs::Nothing, expired::check, expired::basis),
-    (Guard::Resolved, Needs::Nothing, resolved::check, resolved::basis),
+    (Guard::Resolved, Needs::Nothing, resolved::check, |it| Some(resolved::basis(it))),
     (Guard::Silenced, Needs::Nothing, silenced::check, silenced::basis),
     (Guard::Unless, Needs::Store, unless::check, unless::basis),
     (Guard::OutsideWindow, Needs::Nothing, outside_window::check, outside_window::basis),
@@ -140,20 +140,20 @@ const AFTER_LOOK: [OfSeen; 11] = [
     (Guard::NotEnabled, Needs::Look, not_enabled::check, not_enabled::basis),
     (Guard::Protected, Needs::Look, protected::check, protected::basis),
     (Guard::Stopped, Needs::Look, stopped::check, stopped::basis),
-    (Guard::OnLoan, Needs::Store, on_loan::check, on_loan::basis),
+    (Guard::OnLoan, Needs::Store, on_loan::check, |it| Some(on_loan::basis(it))),
     (Guard::HeldByLabel, Needs::Look, held_by_label::check, held_by_label::basis),
     (Guard::MinHealthy, Needs::Look, min_healthy::check, min_healthy::basis),
-    (Guard::Storm, Needs::Store, storm::check, storm::basis),
-    (Guard::Tripped, Needs::Store, tripped::check, tripped::basis),
+    (Guard::Storm, Needs::Store, storm::check, |it| Some(storm::basis(it))),
+    (Guard::Tripped, Needs::Store, tripped::check, |it| Some(tripped::basis(it))),
 ];
 
 /// Asked while the ledger's lock is held.
 const UNDER_LOCK: [OfCounted; 4] = [
     // Asked a second time: what it goes by was said before.
     (Guard::Tripped, Needs::Store, tripped::still, |_| None),
-    (Guard::Cooldown, Needs::Store, cooldown::check, cooldown::basis),
-    (Guard::InFlight, Needs::Store, in_flight::check, in_flight::basis),
-    (Guard::Budget, Needs::Store, budget::check, budget::basis),
+    (Guard::Cooldown, Needs::Store, cooldown::check, |it| Some(cooldown::basis(it))),
+    (Guard::InFlight, Needs::Store, in_flight::check, |it| Some(in_flight::basis(it))),
+    (Guard::Budget, Needs::Store, budget::check, |it| Some(budget::basis(it))),
 ];
 
 /// The first guard that refuses without a look.
@@ -199,6 +199,17 @@ impl Request {
     #[must_use]
     pub fn asks(&self) -> Vec<&LedgerAsk> {
         std::iter::once(&self.ask).chain(self.also.iter().map(|(_, ask)| ask)).collect()
+    }
+
+    /// The same, intended at `now`: the instant at which it is admitted, under the ledger's lock. Whoever planned it may have
+    /// waited or stood still since, and others judge the intent by its age: when a look at the target proves that nothing
+    /// happened, which budgets it counts in. The ledger was asked as of the earlier instant, which lets through no more.
+    #[must_use]
+    pub fn dated(mut self, now: Timestamp) -> Self {
+        for attempt in std::iter::once(&mut self.plan.attempt).chain(self.also.iter_mut().map(|(attempt, _)| attempt)) {
+            attempt.intended_at = attempt.intended_at.max(now);
+        }
+        self
     }
 }
 

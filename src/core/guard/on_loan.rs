@@ -17,8 +17,8 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     ))
 }
 
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+pub(super) fn basis(seen: &Seen<'_>) -> Basis {
     let open = seen.known.surroundings.loans.len();
     let why = if open == 0 { "no loan of it is open" } else { "the open loan is its own" };
-    Some(Basis::new(why, json!({"loans": open})))
+    Basis::new(why, json!({"loans": open}))
 }

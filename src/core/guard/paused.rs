@@ -19,10 +19,10 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
     ))
 }
 
-pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
+pub(super) fn basis(known: &Known<'_>) -> Basis {
     let standing = known.surroundings.pauses.len();
     let why = if standing == 0 { "nothing is paused" } else { "no pause is about this" };
-    Some(Basis::new(why, json!({"pauses": standing})))
+    Basis::new(why, json!({"pauses": standing}))
 }
 
 /// The pause that holds this rule and target: of several the one that lasts longest.

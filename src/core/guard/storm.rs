@@ -35,17 +35,15 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
     })
 }
 
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+pub(super) fn basis(seen: &Seen<'_>) -> Basis {
     let known = &seen.known;
-    let Some(limit) = known.settings.storm else { return Some(Basis::new("storms are off", json!({}))) };
+    let Some(limit) = known.settings.storm else { return Basis::new("storms are off", json!({})) };
     let standing = known.surroundings.storm.and_then(|storm| Some((storm, ends_at(storm, limit, known.now)?)));
-    Some(match standing {
-        Some((storm, until)) => said(storm, limit, until),
-        None => {
-            let within = limit.within.as_secs();
-            Basis::new("there is no storm", json!({"limit": limit.targets, "within_seconds": within}))
-        }
-    })
+    if let Some((storm, until)) = standing {
+        return said(storm, limit, until);
+    }
+    let within = limit.within.as_secs();
+    Basis::new("there is no storm", json!({"limit": limit.targets, "within_seconds": within}))
 }
 
 fn said(storm: Storm, limit: StormLimit, until: Timestamp) -> Basis {

@@ -147,6 +147,10 @@ fn ask(
 pub fn before_look(known: &Known<'_>, asked: Asked) -> Vec<Answer> {
     let answer =
         |&(guard, needs, check, basis): &OfKnown| match ask(guard, needs, asked, || check(known), || basis(known)) {
+            // Nothing need be known of other alerts by a rule that names none.
+            answer if answer.guard == Guard::Unless && known.rule.is_some_and(|rule| rule.unless.is_empty()) => {
+                Answer::passes(Guard::Unless, "the rule has none", answer.numbers)
+            }
             answer if answer.guard == Guard::Silenced && answer.says == Says::NotAsked => {
                 Answer::not_asked(Guard::Silenced, "Alertmanager was not asked")
             }

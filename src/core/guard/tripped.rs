@@ -91,12 +91,12 @@ pub(super) fn probes(counted: &Counted<'_>) -> Option<Timestamp> {
     }
 }
 
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
+pub(super) fn basis(seen: &Seen<'_>) -> Basis {
     let known = &seen.known;
-    Some(match known.settings.trip {
+    match known.settings.trip {
         Some(limit) => said(&known.surroundings.breaker, limit, known.now),
         None => Basis::new("breakers are off", json!({})),
-    })
+    }
 }
 
 fn no(breaker: &Breaker, limit: TripLimit, until: Timestamp, now: Timestamp) -> Refusal {

@@ -34,7 +34,5 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
 }
 
 pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
-    let named = known.rule?.unless.len();
-    let why = if named == 0 { "the rule has none" } else { "no such alert fires" };
-    Some(Basis::new(why, json!({"unless": named})))
+    Some(Basis::new("no such alert fires", json!({"unless": known.rule?.unless.len()})))
 }

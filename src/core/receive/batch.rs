@@ -224,7 +224,8 @@ impl Batch<'_> {
             remediation.rung = if has_effect { next } else { 0 };
             detail["regressed"] =
                 json!({"action_id": past.action, "fixed_at": past.closed_at, "step": remediation.rung + 1});
-            self.changes.records.push(Record::Verdict {
+            let told = std::iter::once(past.action).filter(|_| !past.regressed);
+            self.changes.records.extend(told.map(|_| Record::Verdict {
                 rule: rule.name.clone(),
                 action: rule.steps.get(past.rung).map_or("escalate", |step| step.action.name()),
                 row: VerdictRow {
@@ -233,7 +234,7 @@ impl Batch<'_> {
                     verdict: Verdict::Regressed,
                     reason: format!("it came back after {} s", since(now, past.closed_at).as_secs()),
                 },
-            });
+            }));
         }
         self.changes.records.push(Record::Transition(TransitionRow {
             remediation_id: id,

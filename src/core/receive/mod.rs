@@ -4,9 +4,11 @@
 //! of one batch are opened here, before any of them is decided.
 
 mod batch;
+mod order;
 mod world;
 
 pub use batch::receive;
+pub use order::{again, take};
 pub use world::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Standing, World};
 
 #[cfg(test)]

@@ -81,6 +81,8 @@ pub struct OpenTarget {
 /// A remediation that ended `fixed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastFix {
+    /// Whether it was told already that it came back.
+    pub regressed: bool,
     /// Its last action, to which `regressed` is appended.
     pub action: Uuid,
     /// The rung it ended on.

@@ -1,6 +1,7 @@
 //! The effort for one target, from the alert that opens it to the outcome that closes it.
 
 pub mod loan;
+pub mod order;
 pub mod outcome;
 pub mod plan;
 pub mod record;

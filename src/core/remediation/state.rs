@@ -8,21 +8,24 @@
 //! Always holds: an open remediation has a [`due`](Remediation::due) instant, so nothing can be forgotten. `decide` is
 //! the only code that makes one state from another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::order::{self, Order};
 use super::outcome::Outcome;
 use super::refusal::Guard;
 use crate::core::action::Action;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::effect::Effect;
-use crate::core::rule::model::{Mode, Verify};
+use crate::core::rule::model::{Mode, Rule, Verify};
+use crate::core::rule::set::RuleSet;
 use crate::core::sight::Pin;
 use crate::core::target::Target;
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, since};
 use crate::core::words::words;
 
 /// The whole effort for one target.
@@ -34,8 +37,11 @@ pub struct Remediation {
     pub rule: String,
     /// What it is about.
     pub target: Target,
-    /// The alert that opened it.
+    /// The alert that opened it; of an order by hand, an alert without labels.
     pub alert: Opener,
+    /// What a person ordered, where no alert opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// Index into the rule's steps; equal to their number means the implied `escalate`.
@@ -96,6 +102,9 @@ pub enum State {
         proposal: Box<Proposal>,
         /// Until when an answer counts; also when to decide next.
         until: Timestamp,
+        /// A person agreed and the target could not be seen: when to look again.
+        #[serde(default)]
+        look_at: Option<Timestamp>,
     },
     /// The intent is stored; the effect is under way, or nobody knows.
     Running {
@@ -228,6 +237,7 @@ impl Remediation {
             rule: rule.to_owned(),
             target,
             alert,
+            order: None,
             opened_at: now,
             rung: 0,
             attempts: 0,
@@ -241,6 +251,21 @@ impl Remediation {
             last_action: None,
             state: State::Held { until: now },
         }
+    }
+
+    /// The rule it goes by: of those loaded, or that of its order; `None` when it was removed.
+    #[must_use]
+    pub fn rule_in(&self, rules: &RuleSet) -> Option<Arc<Rule>> {
+        match &self.order {
+            Some(order) => Some(Arc::new(order.rule(&self.target))),
+            None => rules.get(&self.rule).cloned(),
+        }
+    }
+
+    /// Whether a person ordered it and nothing was begun for so long that the order stands no more.
+    #[must_use]
+    pub fn order_lapsed(&self, now: Timestamp) -> bool {
+        self.order.is_some() && self.attempts == 0 && since(now, self.opened_at) > order::STANDS
     }
 
     /// The state's name.
@@ -260,9 +285,9 @@ impl Remediation {
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
+            State::AwaitingApproval { until, look_at, .. } => Some(look_at.unwrap_or(until)),
             State::Held { until }
             | State::Blocked { until, .. }
-            | State::AwaitingApproval { until, .. }
             | State::Running { until, .. }
             | State::Verifying { until, .. } => Some(until),
             State::Closed { .. } => None,

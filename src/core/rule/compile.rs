@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::limits::{self, Given, Limits};
-use super::model::{Evidence, Rule};
+use super::model::{BY_HAND, Evidence, Rule};
 use super::raw::{RawEvidence, RawFile, RawRule};
 use super::set::RuleSet;
 use super::steps::Reading;
@@ -178,6 +178,11 @@ fn read_name(
             format!("a rule's name is 1 to {NAME_MAX} printable characters without white space around them"),
             "letters, digits, `_`, `.` and `-` read best in metrics",
         );
+        return None;
+    }
+    if name == BY_HAND {
+        let message = format!("`{BY_HAND}` is the rule that orders by hand go by");
+        report.add_with_help(&codes::RULE_NAME, &node.at, message, "give this rule another name");
         return None;
     }
     let place = report.source.place(node.at.clone());

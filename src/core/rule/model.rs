@@ -16,6 +16,9 @@ use crate::core::matcher::{Matcher, Op};
 pub use crate::core::target::Pattern;
 use crate::core::target::{Hosts, Kind, Target, is_name};
 
+/// The name of the rule that orders by hand go by; no rule of a file may have it.
+pub const BY_HAND: &str = "by-hand";
+
 /// One remediation rule.
 #[derive(Debug, Clone)]
 pub struct Rule {

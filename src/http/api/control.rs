@@ -9,10 +9,13 @@ use actix_web::HttpRequest;
 use actix_web::web;
 use arc_swap::ArcSwap;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
+use crate::core::rule::compile::Context;
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::Settings;
-use crate::core::target::Hosts;
+use crate::core::target::{Hosts, Target};
+use crate::engine::by_hand::ByHand;
 use crate::engine::clock::Time;
 use crate::engine::shell::Wake;
 use crate::http::body::{Bodies, Unread};
@@ -34,6 +37,10 @@ pub(in crate::http) struct Control {
     pub(in crate::http) time: Arc<Time>,
     pub(in crate::http) wake: Arc<dyn Wake>,
     pub(in crate::http) bodies: Bodies,
+    pub(in crate::http) by_hand: ByHand,
+    /// What orders are understood against.
+    pub(in crate::http) context: Context,
+    pub(in crate::http) stop: CancellationToken,
 }
 
 /// Bodies of such requests.
@@ -53,6 +60,22 @@ impl Control {
         let mut json = serde_json::Deserializer::from_slice(text);
         let read = T::deserialize(&mut json).and_then(|read| json.end().map(|()| read));
         read.map_err(|error| Problem::new(Kind::MalformedBody, shorten(&error.to_string())))
+    }
+}
+
+impl Control {
+    /// A target as it is written, that names something on a known host.
+    pub(super) fn target(&self, text: &str) -> Result<Target, Problem> {
+        let target: Target =
+            text.parse().map_err(|error| Problem::parameter("target", format!("does not read: {error}")))?;
+        if target.name().is_none() {
+            return Err(Problem::parameter("target", "names nothing: `?` stands for what could not be named"));
+        }
+        let hosts = self.hosts.names();
+        if hosts.contains(&target.host()) {
+            return Ok(target);
+        }
+        Err(Problem::parameter("target", format!("is on an unknown host; known are {}", hosts.join(", "))))
     }
 }
 

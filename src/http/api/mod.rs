@@ -3,11 +3,15 @@
 
 mod answers;
 mod breakers;
+mod budgets;
 mod control;
+mod events;
 mod explain;
+mod orders;
 mod pauses;
 mod query;
 mod rules;
+mod system;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -15,7 +19,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::query::Query;
-use super::auth::Viewer;
+use super::auth::{Known, Viewer};
 use super::problem::Problem;
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::state::StateName;
@@ -25,10 +29,15 @@ use crate::store::view::{ActionFilter, AlertFilter, RemediationFilter, Story};
 
 pub(super) use self::answers::{approve, cancel, reject};
 pub(super) use self::breakers::{breakers, reset, since as unproven_since, stands as breaker_stands};
+pub(super) use self::budgets::budgets;
 pub(super) use self::control::{Control, bodies};
+pub(super) use self::events::events;
 pub(super) use self::explain::{Oracle, Parts, explain, reach};
+pub(super) use self::orders::{order, self_heal};
 pub(super) use self::pauses::{pause, pauses, resume};
 pub(super) use self::rules::rules;
+pub use self::system::Machine;
+pub(super) use self::system::{Shown, gigabytes, history, system};
 
 /// What every handler here reads from.
 pub(super) type Stored = web::Data<dyn Store>;
@@ -71,12 +80,12 @@ fn unknown() -> Problem {
 pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored, oracle: web::Data<Oracle>) -> Answer {
     let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
     let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
-    let story = found.ok_or_else(unknown)?;
-    let now = match story.remediation.closed_at {
+    let told = found.ok_or_else(unknown)?;
+    let now = match told.remediation.closed_at {
         None => oracle.now(id).await,
         Some(_) => None,
     };
-    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&story), story, now }))
+    Ok(HttpResponse::Ok().json(Told { proposal: answers::proposal(&told), story: told, now }))
 }
 
 /// `GET /api/v1/actions`
@@ -102,4 +111,9 @@ pub(super) async fn alerts(_: Viewer, request: HttpRequest, store: Stored) -> An
         AlertFilter { status: query.word("status", ["firing", "resolved"].into_iter())?, limit: query.limit()? };
     let found = store.alerts(&filter).await.map_err(|error| Problem::store(&error))?;
     Ok(HttpResponse::Ok().json(found))
+}
+
+/// `GET /api/v1/whoami`: who the token is, and what it may do.
+pub(super) async fn whoami(Known(caller): Known) -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"name": *caller.name, "role": caller.role.as_str()}))
 }

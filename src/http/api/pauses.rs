@@ -12,7 +12,6 @@ use super::Answer;
 use super::control::{Control, reason};
 use crate::core::duration;
 use crate::core::surroundings::{Pause, PauseScope};
-use crate::core::target::Target;
 use crate::core::time::{Timestamp, after};
 use crate::diagnostic::nearest::nearest;
 use crate::http::auth::{Admin, Viewer};
@@ -89,18 +88,7 @@ fn scope(control: &Control, rule: Option<String>, target: Option<&str>) -> Resul
             let near = nearest(&rule, &names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             Err(Problem::parameter("rule", format!("names no rule in force{near}")))
         }
-        (None, Some(text)) => {
-            let target: Target =
-                text.parse().map_err(|error| Problem::parameter("target", format!("does not read: {error}")))?;
-            if target.name().is_none() {
-                return Err(Problem::parameter("target", "names nothing: `?` stands for what could not be named"));
-            }
-            let hosts = control.hosts.names();
-            if hosts.contains(&target.host()) {
-                return Ok(PauseScope::Target(target));
-            }
-            Err(Problem::parameter("target", format!("is on an unknown host; known are {}", hosts.join(", "))))
-        }
+        (None, Some(text)) => control.target(text).map(PauseScope::Target),
     }
 }
 

@@ -63,9 +63,14 @@ impl Query {
 
     /// How many rows are wanted.
     pub(super) fn limit(&mut self) -> Result<u32, Problem> {
-        let Some(value) = self.0.remove("limit") else { return Ok(LIMIT) };
-        let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-        limit.ok_or_else(|| Problem::parameter("limit", format!("must be a number from 1 to {LIMIT_MAX}")))
+        self.number("limit", LIMIT, LIMIT_MAX)
+    }
+
+    /// A number from 1 to `most`.
+    pub(super) fn number(&mut self, name: &str, default: u32, most: u32) -> Result<u32, Problem> {
+        let Some(value) = self.0.remove(name) else { return Ok(default) };
+        let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+        number.ok_or_else(|| Problem::parameter(name, format!("must be a number from 1 to {most}")))
     }
 }
 

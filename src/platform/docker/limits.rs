@@ -25,7 +25,7 @@ const MEMORY_MIN: u64 = 6 << 20;
 pub(super) async fn set(host: &Host, id: &str, memory: Option<u64>, nano_cpus: Option<u64>) -> Performed {
     let mut touched = json!({});
     let answer = change(host, id, memory, nano_cpus, &mut touched).await;
-    Performed { touched, answer }
+    Performed { touched, answer, short: None }
 }
 
 async fn change(

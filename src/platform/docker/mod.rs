@@ -185,7 +185,7 @@ impl Platform for Docker {
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
         match self.host(target.host()) {
             Ok(host) => perform::perform(host, target, pin, effect).await,
-            Err(error) => Performed { touched: json!({}), answer: Err(error) },
+            Err(error) => Performed { touched: json!({}), answer: Err(error), short: None },
         }
     }
 

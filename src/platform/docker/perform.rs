@@ -11,7 +11,7 @@ use crate::platform::{Performed, PlatformError};
 
 /// Does it.
 pub(super) async fn perform(host: &Host, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
-    let plain = |answer| Performed { touched: json!({}), answer };
+    let plain = |answer| Performed { touched: json!({}), answer, short: None };
     match (effect, target) {
         (Effect::Restart { grace }, _) => plain(restart::restart(host, &pin.id, *grace).await),
         (Effect::Stop { grace }, _) => plain(restart::stop(host, &pin.id, *grace).await),

@@ -39,7 +39,7 @@ pub(super) async fn prune(host: &Host, prune: &Prune) -> Performed {
     let deadline = Instant::now() + CLEAN_LIMIT + CALL_MARGIN;
     let mut touched = json!({});
     let answer = all(host, prune, deadline, &mut touched).await;
-    Performed { touched: json!({"pruned": touched}), answer }
+    Performed { touched: json!({"pruned": touched}), answer, short: None }
 }
 
 async fn all(host: &Host, prune: &Prune, deadline: Instant, touched: &mut Value) -> Result<(), PlatformError> {

@@ -52,7 +52,7 @@ async fn update(
         // Somebody was faster between the reading and the change. Once: who is slower twice is in a race.
         answer = attempt(host, id, replicas, &change, &mut touched).await;
     }
-    Performed { touched, answer }
+    Performed { touched, answer, short: None }
 }
 
 async fn attempt(

@@ -55,7 +55,7 @@ where
         Ok(())
     };
     let answer = answer.await;
-    Performed { touched: as_touched(done, &touched), answer }
+    Performed { touched: as_touched(done, &touched), answer, short: None }
 }
 
 fn as_touched(done: &str, replicas: &[&Replica]) -> Value {

@@ -25,7 +25,7 @@ pub async fn explain_remediation(sources: &Sources, id: Uuid) -> Result<Option<N
     }
     let answered = Answered::default();
     let effort = attached(sources, &remediation, false, Vec::new(), &answered).await;
-    Ok(Some(Now { at: sources.now, asked: answered.told(), effort }))
+    Ok(Some(Now { at: sources.now, asked: answered.told(sources.settings.alertmanager), effort }))
 }
 
 /// The effort of a remediation that is open, or would be opened (`new`). `fresh` are its alerts as they are heard now.
@@ -41,7 +41,8 @@ pub(super) async fn attached(
         effort.remediation = Some(remediation.id);
         effort.state = Some(remediation.state_name().to_string());
     }
-    let rule = sources.rules.get(&remediation.rule).map(|rule| &**rule);
+    let rule = remediation.rule_in(&sources.rules);
+    let rule = rule.as_deref();
     if matches!(remediation.state, State::Running { .. } | State::Verifying { .. }) {
         effort.next = foresee::under_way(remediation, rule);
         return effort;

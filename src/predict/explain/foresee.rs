@@ -52,7 +52,6 @@ fn asked(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'_>) -> Res
         let Decision { remediation, ask, .. } = decide(then, facts, event);
         then = remediation;
         event = match ask {
-            Ask::Nothing => return Ok(then),
             Ask::Find(_) => {
                 Event::Found(known.looked.ok_or("what comes of it is not known: Docker was not asked")?.clone())
             }
@@ -64,7 +63,7 @@ fn asked(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'_>) -> Res
                 Err(refusal) => Event::Refused(refusal),
                 Ok(admitted) => return Ok(begin(then, admitted, facts.rule, facts.settings).0),
             },
-            Ask::Look { .. } | Ask::Perform => return Ok(then),
+            Ask::Nothing | Ask::Look { .. } | Ask::Perform => return Ok(then),
         };
     }
 }
@@ -81,7 +80,10 @@ fn follows(then: &Remediation, facts: &Facts<'_>, from: Timestamp) -> Vec<Next> 
         State::Blocked { reason, until } => {
             vec![told(later(*until), format!("blocked by {reason} until then; the guards are asked again"))]
         }
-        State::AwaitingApproval { proposal, until } => vec![
+        State::AwaitingApproval { look_at: Some(at), .. } => {
+            vec![told(later(*at), "a person agreed and the target could not be seen; it is looked at again".to_owned())]
+        }
+        State::AwaitingApproval { proposal, until, .. } => vec![
             told(from, format!("a person is asked: {} ({})", proposal.action.name(), proposal.why)),
             told(later(*until), "nobody answered: closed expired, and people are told".to_owned()),
         ],

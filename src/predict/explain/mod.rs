@@ -21,6 +21,9 @@ mod foresee;
 mod selection;
 mod sources;
 
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -61,7 +64,7 @@ pub struct Now {
     pub effort: Effort,
 }
 
-/// What could be asked: `asked`, `not asked`, or why it did not answer.
+/// What could be asked: `asked`, `not asked`, `not configured`, or why it did not answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct Asked {
     /// What is stored.

@@ -39,7 +39,7 @@ pub async fn explain_alerts(sources: &Sources, alerts: &[Alert]) -> Explanation 
         said.push(one(sources, &world, &changes, alert, heard, &answered).await);
     }
     let alerts_left_out = alerts.len() - shown.len();
-    Explanation { at: sources.now, asked: answered.told(), alerts: said, alerts_left_out }
+    Explanation { at: sources.now, asked: answered.told(sources.settings.alertmanager), alerts: said, alerts_left_out }
 }
 
 fn notice(sources: &Sources, alerts: &[Alert]) -> Notice {

@@ -27,6 +27,7 @@ const PICTURE_AGE: Duration = Duration::from_secs(2);
 
 const ASKED: &str = "asked";
 const NOT_ASKED: &str = "not asked";
+const NOT_CONFIGURED: &str = "not configured";
 
 /// What an explanation is made from.
 pub struct Sources {
@@ -69,10 +70,12 @@ impl Answered {
         }
     }
 
-    /// For the explanation.
-    pub(super) fn told(&self) -> Asked {
+    /// For the explanation. `alertmanager` tells whether there is one that could be asked.
+    pub(super) fn told(&self, alertmanager: bool) -> Asked {
+        let configured = alertmanager;
         let [database, docker, alertmanager] =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().map(|said| said.unwrap_or(NOT_ASKED.into()));
+        let alertmanager = if configured { alertmanager } else { NOT_CONFIGURED.to_owned() };
         Asked { database, docker, alertmanager }
     }
 }

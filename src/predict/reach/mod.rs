@@ -18,6 +18,9 @@ mod looser;
 mod pairs;
 mod wider;
 
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 
 pub use self::inventory::{HostSaid, Inventory, Thing, Unseen, gather};

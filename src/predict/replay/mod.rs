@@ -20,3 +20,6 @@ pub mod run;
 pub mod source;
 
 mod sights;
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,8 @@ const PAGE: u32 = 2000;
 /// Everything on record.
 #[derive(Debug, Default)]
 pub struct Record {
-    looks: HashMap<String, Vec<(Timestamp, Option<Guard>)>>,
-    acts: HashMap<(String, String, &'static str), Vec<PastAct>>,
+    pub(super) looks: HashMap<String, Vec<(Timestamp, Option<Guard>)>>,
+    pub(super) acts: HashMap<(String, String, &'static str), Vec<PastAct>>,
     /// What people did, oldest first.
     pub deeds: Vec<(Timestamp, String, PastDeed)>,
     /// Every remediation, oldest first.
@@ -175,7 +175,7 @@ impl Record {
         }
     }
 
-    fn look(&mut self, target: &str, at: Timestamp, guard: Option<Guard>) {
+    pub(super) fn look(&mut self, target: &str, at: Timestamp, guard: Option<Guard>) {
         match self.looks.get_mut(target) {
             Some(looks) => looks.push((at, guard)),
             None => {

@@ -1,6 +1,6 @@
 //! What would have been done beside what was: by rule, in all, and remediation by remediation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,10 @@ use super::effort::{Effort, Tally};
 use super::run::Outcome;
 use crate::core::time::{Timestamp, since};
 
-/// A recorded and a replayed remediation of one target are the same effort when they were opened within this time.
+/// A recorded and a replayed remediation of one target were opened by the same notification when they were within this time.
+const SAME_NOTIFICATION: Duration = Duration::from_millis(100);
+
+/// They are compared with each other when they were opened within this time.
 const SAME_WITHIN: Duration = Duration::from_mins(2);
 
 /// What a replay showed.
@@ -190,41 +193,55 @@ fn count(changes: &[Change]) -> Compared {
     compared
 }
 
-/// Finds for each recorded remediation the replayed one of the same target and time. Both come in the order of opening.
+/// Finds for each recorded remediation the replayed one of the same target and time: first those that were opened by the same
+/// notification, then those that were opened nearly then. Both come in the order of opening.
 fn pair_up(were: Vec<Effort>, would: Vec<Effort>) -> Vec<Change> {
-    let mut open: HashMap<Arc<str>, Vec<Effort>> = HashMap::new();
-    // Taken from the end, so the latest goes in first.
-    for effort in were.into_iter().rev() {
-        open.entry(effort.target.clone()).or_default().push(effort);
+    let (mut changes, mut were, mut would) = (Vec::new(), were, would);
+    for within in [SAME_NOTIFICATION, SAME_WITHIN] {
+        (were, would) = pair_within(were, would, within, &mut changes);
     }
-    let far = |a: Timestamp, b: Timestamp| if a > b { since(a, b) } else { since(b, a) };
-    let mut changes = Vec::new();
-    let gone = |was| Change { change: Kind::Gone, was: Some(was), would: None };
-    for effort in would {
-        let earlier = open.get_mut(&effort.target);
-        let mut found = None;
-        if let Some(earlier) = earlier {
-            while let Some(was) = earlier
-                .pop_if(|was| was.opened_at <= effort.opened_at || far(was.opened_at, effort.opened_at) <= SAME_WITHIN)
-            {
-                if far(was.opened_at, effort.opened_at) <= SAME_WITHIN {
-                    found = Some(was);
-                    break;
-                }
-                changes.push(gone(was));
-            }
-        }
-        let change = match &found {
-            None => Kind::New,
-            Some(was) if was.is_same(&effort) => Kind::Same,
-            Some(_) => Kind::Different,
-        };
-        changes.push(Change { change, was: found, would: Some(effort) });
-    }
-    changes.extend(open.into_values().flatten().map(gone));
+    changes.extend(were.into_iter().map(|was| Change { change: Kind::Gone, was: Some(was), would: None }));
+    changes.extend(would.into_iter().map(|it| Change { change: Kind::New, was: None, would: Some(it) }));
     let key = |it: &Change| it.either().map(|effort| (effort.opened_at, effort.target.clone()));
     changes.sort_by_cached_key(key);
     changes
+}
+
+/// Pairs those that were opened within this time of each other; gives back the rest, in order.
+fn pair_within(
+    were: Vec<Effort>,
+    would: Vec<Effort>,
+    within: Duration,
+    changes: &mut Vec<Change>,
+) -> (Vec<Effort>, Vec<Effort>) {
+    let mut open: HashMap<Arc<str>, VecDeque<Effort>> = HashMap::new();
+    for was in were {
+        open.entry(was.target.clone()).or_default().push_back(was);
+    }
+    let far = |a: &Effort, b: &Effort| {
+        if a.opened_at > b.opened_at { since(a.opened_at, b.opened_at) } else { since(b.opened_at, a.opened_at) }
+    };
+    let (mut left, mut alone) = (Vec::new(), Vec::new());
+    for effort in would {
+        let Some(earlier) = open.get_mut(&effort.target) else {
+            alone.push(effort);
+            continue;
+        };
+        let is_over = |was: &mut Effort| was.opened_at < effort.opened_at && far(was, &effort) > within;
+        while let Some(was) = earlier.pop_front_if(is_over) {
+            left.push(was);
+        }
+        match earlier.pop_front_if(|was| far(was, &effort) <= within) {
+            Some(was) => {
+                let change = if was.is_same(&effort) { Kind::Same } else { Kind::Different };
+                changes.push(Change { change, was: Some(was), would: Some(effort) });
+            }
+            None => alone.push(effort),
+        }
+    }
+    left.extend(open.into_values().flatten());
+    left.sort_by_key(|was| was.opened_at);
+    (left, alone)
 }
 
 #[cfg(test)]
@@ -248,25 +265,26 @@ mod tests {
     fn remediations_are_compared_with_those_of_the_same_target_and_time() {
         let mut blocked = effort("b", 10);
         blocked.block(Guard::Budget);
-        let were = vec![effort("a", 0), effort("b", 11), effort("a", 1000), effort("d", 5000)];
-        let would = vec![effort("a", 1), blocked, effort("c", 500), effort("a", 2000)];
+        let were = vec![effort("a", 0), effort("b", 11), effort("e", 20), effort("a", 1000), effort("d", 5000)];
+        let would = vec![effort("a", 1), effort("e", 9), blocked, effort("e", 20), effort("c", 500), effort("a", 2000)];
         let changes = pair_up(were, would);
         let expected = [
             (Kind::Same, "a", 1),
+            (Kind::New, "e", 9),
             (Kind::Different, "b", 10),
+            (Kind::Same, "e", 20),
             (Kind::New, "c", 500),
             (Kind::Gone, "a", 1000),
             (Kind::New, "a", 2000),
             (Kind::Gone, "d", 5000),
         ];
         assert_eq!(told(&changes), expected.map(|(kind, target, at)| (kind, target.to_owned(), at)));
-        assert_eq!(count(&changes), Compared { same: 1, different: 1, new: 2, gone: 2 });
+        assert_eq!(count(&changes), Compared { same: 2, different: 1, new: 3, gone: 2 });
     }
 
     #[test]
     fn the_numbers_of_a_rule_stand_beside_those_on_record() {
-        let mut outcome = Outcome::default();
-        outcome.efforts = vec![effort("a", 10)];
+        let mut outcome = Outcome { efforts: vec![effort("a", 10)], ..Outcome::default() };
         outcome.tallies.entry("web".into()).or_default().add(&outcome.efforts[0]);
         outcome.record.efforts = vec![effort("a", 10), effort("b", 20), effort("c", -5)];
         outcome.record.waits.add("disk", effort("a", 7).opened_at, Guard::InFlight);

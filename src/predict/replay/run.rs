@@ -257,7 +257,10 @@ impl Replay {
             What::Closed { outcome, .. } => {
                 effort.outcome = Some(outcome);
                 effort.closed_at = Some(it.at);
-                self.world.docker().settle(&it.target);
+                // Another rule's remediation of it may be open by now, and has looked at it as it is.
+                if !self.world.is_target_open(&it.target) {
+                    self.world.docker().settle(&it.target);
+                }
             }
             _ => {}
         }

@@ -19,6 +19,12 @@ impl<D: Docker> World<D> {
         self.efforts.contains_key(&remediation)
     }
 
+    /// Whether a remediation of this target, as written, is open.
+    #[must_use]
+    pub fn is_target_open(&self, target: &str) -> bool {
+        self.open.contains_key(target)
+    }
+
     /// The platform, once all is over.
     #[must_use]
     pub fn into_docker(self) -> D {

@@ -40,7 +40,7 @@ impl<D: Docker> World<D> {
         let Answered { answer, touched } = self.docker.answer(sent, self.now);
         let after = self.docker.look(target, &attempt.pin, self.now);
         let detail = if touched.is_object() { touched } else { json!({}) };
-        self.drive(effort, Event::Returned(Call { started_at, detail, answer, after }));
+        self.drive(effort, Event::Returned(Call { started_at, detail, answer, after, short: None }));
     }
 
     fn drive(&mut self, effort: Effort, mut event: Event) {

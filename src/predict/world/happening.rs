@@ -83,6 +83,17 @@ pub enum What {
         /// Why it is so.
         reason: Option<String>,
     },
+    /// Nothing could be sent, so there was no intent.
+    Unsent {
+        /// The audit row.
+        action_id: Uuid,
+        /// What was to be done.
+        action: &'static str,
+        /// `failed`.
+        result: ActionResult,
+        /// Why.
+        reason: Option<String>,
+    },
     /// It would have been done.
     Observed {
         /// The audit row.
@@ -131,6 +142,11 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// A line of the remediation's story; only from a world that tells it.
+    Told {
+        /// As the service stores it: `restart intended`.
+        what: String,
+    },
     /// Something that belongs to no single action.
     Event {
         /// Its name.
@@ -159,8 +175,14 @@ impl Stage {
     }
 }
 
-/// What a stored decision about a remediation means, in order; `before` is where it stood.
-pub(super) fn told(before: Stage, remediation: &Remediation, records: &[Record], now: Timestamp) -> Vec<Happening> {
+/// What a stored decision about a remediation means, in order; `before` is where it stood. With `story` its lines too.
+pub(super) fn told(
+    before: Stage,
+    remediation: &Remediation,
+    records: &[Record],
+    now: Timestamp,
+    story: bool,
+) -> Vec<Happening> {
     let mut told: Vec<Happening> = Vec::new();
     let target = remediation.target.to_string();
     let tell = |told: &mut Vec<Happening>, target: &str, what| {
@@ -175,6 +197,7 @@ pub(super) fn told(before: Stage, remediation: &Remediation, records: &[Record],
     for record in records {
         match record {
             Record::Action(row) => tell(&mut told, &row.target, of_row(row)),
+            Record::Transition(row) if story => tell(&mut told, &target, What::Told { what: row.what.clone() }),
             record => {
                 if let Some(what) = of(record) {
                     tell(&mut told, &target, what);
@@ -187,7 +210,7 @@ pub(super) fn told(before: Stage, remediation: &Remediation, records: &[Record],
             let numbers = blocked_by(records);
             tell(&mut told, &target, What::Blocked { guard: *reason, numbers, until: *until });
         }
-        State::AwaitingApproval { proposal, until } if before.asked_at != Some(proposal.asked_at) => {
+        State::AwaitingApproval { proposal, until, .. } if before.asked_at != Some(proposal.asked_at) => {
             let (plan, why) = (proposal.hash.clone(), proposal.why.clone());
             tell(&mut told, &target, What::Awaiting { action: proposal.action.name(), plan, why, until: *until });
         }
@@ -221,7 +244,7 @@ pub(super) fn of_row(row: &ActionRow) -> What {
             let message = row.detail.get("message").and_then(Value::as_str).unwrap_or_default();
             What::Escalated { step, message: message.to_owned() }
         }
-        Some(result) => What::Ended { action_id, result, reason: row.reason.clone() },
+        Some(result) => What::Unsent { action_id, action, result, reason: row.reason.clone() },
     }
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::core::guard::ledger::{Ledger as Found, LedgerAsk, Scope, ScopeKind};
 use crate::core::receive::PastFix;
+use crate::core::remediation::outcome::Verdict;
 use crate::core::remediation::record::{ActionRow, BreakerRow, ResultRow, VerdictRow};
 use crate::core::rule::model::Mode;
 use crate::core::surroundings::Breaker;
@@ -161,8 +162,12 @@ impl Ledger {
         self.running = self.running + u32::from(now) - u32::from(before);
     }
 
-    /// A verdict that its rule's breaker may count.
+    /// A verdict: the rule's breaker may count it, and a fix that came back is one.
     pub(super) fn judge(&mut self, rule: &str, target: &str, row: &VerdictRow) {
+        if row.verdict == Verdict::Regressed {
+            let fixes = self.fixed.get_mut(target).into_iter().flatten();
+            fixes.filter(|(_, fix)| fix.action == row.action_id).for_each(|(_, fix)| fix.regressed = true);
+        }
         if !row.verdict.proves_nothing() {
             return;
         }

@@ -125,7 +125,7 @@ impl<D: Docker> World<D> {
         let Answered { answer, touched } = self.docker.answer(sent, self.now);
         let after = self.docker.look(&loan.target, &attempt.pin, self.now);
         let detail = if touched.is_object() { touched } else { json!({}) };
-        self.decide_loan(id, Event::Returned(Call { started_at, detail, answer, after }));
+        self.decide_loan(id, Event::Returned(Call { started_at, detail, answer, after, short: None }));
     }
 
     fn decide_loan(&mut self, id: Uuid, mut event: Event) {

@@ -81,6 +81,7 @@ pub struct World<D> {
     /// What was opened lately, for the storm; those that were refused are left out.
     recent: VecDeque<(Timestamp, Arc<str>, Uuid)>,
     happened: Vec<Happening>,
+    tells: bool,
 }
 
 impl<D: Docker> World<D> {
@@ -109,7 +110,14 @@ impl<D: Docker> World<D> {
             storm: None,
             recent: VecDeque::new(),
             happened: Vec::new(),
+            tells: false,
         }
+    }
+
+    /// The same, that tells its story too, line by line ([`What::Told`]).
+    #[must_use]
+    pub fn telling(self) -> Self {
+        Self { tells: true, ..self }
     }
 
     /// Now.

@@ -144,6 +144,10 @@ impl<D: Docker> World<D> {
                 self.ledger.judge(rule, &target, row);
                 of(record).map(|what| ((Uuid::nil(), rule.clone(), target), what))
             }
+            Record::Transition(row) if self.tells => self.efforts.get(&row.remediation_id).map(|it| {
+                let about = (row.remediation_id, it.remediation.rule.clone(), it.target.to_string());
+                (about, What::Told { what: row.what.clone() })
+            }),
             record => of(record).map(|what| (nobody, what)),
         };
         if let Some(((remediation, rule, target), what)) = about {

@@ -93,7 +93,7 @@ impl<D: Docker> World<D> {
     pub(super) fn store(&mut self, mut effort: Effort, remediation: Remediation, records: &[Record], calls: bool) {
         let before = Stage::of(&effort.remediation);
         self.write(&effort.target.clone(), records);
-        self.happened.extend(told(before, &remediation, records, self.now));
+        self.happened.extend(told(before, &remediation, records, self.now, self.tells));
         self.ledger.works(remediation.id, working_on(&effort.remediation), working_on(&remediation));
         self.ledger.runs(is_running(&effort.remediation), is_running(&remediation));
         let Some(due) = remediation.due() else {
@@ -159,7 +159,7 @@ impl<D: Docker> World<D> {
         let standing = if outcome.leaves_episode_open() { Standing::Free } else { Standing::Spent };
         self.alerts.settle(remediation.id, &effort.attached, standing);
         if let (Outcome::Fixed, Some(action)) = (outcome, remediation.last_action) {
-            let fix = PastFix { action, rung: remediation.rung, closed_at: *at };
+            let fix = PastFix { action, rung: remediation.rung, closed_at: *at, regressed: false };
             self.ledger.fix(&remediation.rule, &effort.target, fix);
         }
         let waiting = self.alerts.waiting_for(&effort.target);

@@ -109,6 +109,7 @@ fn told(world: &mut World<Fake>, second: i64) -> Vec<String> {
         What::Unanswered { action } => format!("unanswered {action}"),
         What::Began { action, step, .. } => format!("{action} {step}"),
         What::Ended { result, .. } => result.to_string(),
+        What::Unsent { action, result, .. } => format!("{action} {result}"),
         What::Observed { action, .. } => format!("would {action}"),
         What::Verdict { verdict, .. } => verdict.to_string(),
         What::Escalated { message, .. } => format!("escalated {message}"),
@@ -117,6 +118,7 @@ fn told(world: &mut World<Fake>, second: i64) -> Vec<String> {
             format!("{}{name}", if until.is_some() { "" } else { "not " })
         }
         What::LoanEnded { end, .. } => format!("loan {end}"),
+        What::Told { what } => format!("told {what}"),
         What::Event { event, .. } => format!("event {event}"),
     };
     let line = |it: Happening| {

@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::wakes;
 use crate::core::remediation::state::Remediation;
 use crate::core::surroundings::Answer;
 use crate::store::StoreError;
@@ -90,6 +91,7 @@ pub(super) async fn answer(
         .execute(&mut *tx)
         .await
         .during(WHAT)?;
+    wakes::tell(&mut tx).await.during(WHAT)?;
     tx.commit().await.during(WHAT)?;
     Ok(Answered::Taken)
 }

@@ -1,6 +1,7 @@
 //! Records: audit rows, their results, verdicts, the story, events. Written only together with what they are about.
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use super::writes::Writes;
 use super::{breakers, ended, loans, outbox};
@@ -46,6 +47,26 @@ pub(super) async fn beside(tx: &mut PgConnection, records: &[Record]) -> Result<
     loans::write(tx, &records.loans).await.during(WHAT)?;
     outbox::write(tx, &records.announcements).await.during(WHAT)?;
     ended::write(tx, &records.ended).await.during(WHAT)
+}
+
+/// Locked, so that two who come late say it once.
+const GIVEN_UP: &str = "
+    SELECT EXISTS (SELECT 1 FROM verdicts WHERE action_id = $1 AND verdict = 'superseded')
+    FROM actions WHERE id = $1 AND result IN ('failed', 'unknown')
+    FOR NO KEY UPDATE";
+
+/// What a late call says of itself, beside a row that says that nothing happened.
+pub(super) async fn late(connection: &mut PgConnection, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+    const WHAT: &str = "record a late call";
+    let mut tx = connection.begin().await.during(WHAT)?;
+    let told: Option<bool> =
+        sqlx::query_scalar(GIVEN_UP).bind(Id(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
+    if told != Some(false) {
+        return Ok(false);
+    }
+    write(&mut tx, records).await?;
+    tx.commit().await.during(WHAT)?;
+    Ok(true)
 }
 
 fn column<'a, R, T>(rows: &[&'a R], of: impl Fn(&'a R) -> T) -> Vec<T> {

@@ -7,8 +7,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::Postgres;
 use super::presence::Presence;
+use super::wakes::Wakes;
+use super::{Postgres, Serving};
 use crate::store::StoreError;
 use crate::store::error::During;
 
@@ -50,7 +51,7 @@ impl Postgres {
         let options = options.options([("default_transaction_read_only", "on")]);
         connect(&options).await.during(WHAT)?.close().await.during(WHAT)?;
         let (inbox, pool) = (pool(options.clone(), 1), pool(options, WARM));
-        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), presence: None })
+        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), serving: None })
     }
 
     /// Connects, migrates, and takes the lock that tells other processes that this one lives.
@@ -68,8 +69,10 @@ impl Postgres {
         migrating.close().await;
 
         let presence = Presence::begin(connection, options.clone(), owner).await?;
+        let wakes = Wakes::begin(options.clone());
         let (inbox, pool) = (pool(options.clone(), INBOX_CONNECTIONS), pool(options, CONNECTIONS));
-        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), presence: Some(presence) })
+        let serving = Some(Serving { presence, wakes });
+        Ok(Self { pool, inbox, admitting: tokio::sync::Mutex::new(()), serving })
     }
 }
 

@@ -5,14 +5,16 @@
 //! deadlocking; what a lock protects is read after it is held, in a statement of its own (READ COMMITTED gives each
 //! statement a new snapshot).
 //!
-//! Not done: `LISTEN`/`NOTIFY`; a replica sees the work of another at its next poll. Poolers that share a session between
-//! clients (`PgBouncer` in transaction mode) are not supported: prepared statements and the sign of life belong to a session.
+//! What makes work of others due at once is told by `NOTIFY` when it is committed (`wakes.rs`); what is told to nobody is
+//! found by polling. Poolers that share a session between clients (`PgBouncer` in transaction mode) are not supported:
+//! prepared statements, the sign of life and `LISTEN` belong to a session.
 
 mod answers;
 mod audit;
 mod breakers;
 mod connect;
 mod ended;
+mod events;
 mod facts;
 pub(super) mod history;
 mod inbox;
@@ -25,6 +27,7 @@ mod prune;
 mod read;
 mod receive;
 mod storm;
+mod wakes;
 mod work;
 mod world;
 mod writes;
@@ -37,11 +40,15 @@ use uuid::Uuid;
 use super::error::During;
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
-use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
+use super::view::{
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
+};
 use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
@@ -72,7 +79,14 @@ pub struct Postgres {
     inbox: PgPool,
     admitting: Mutex<()>,
     /// `None` of one who only reads.
-    presence: Option<presence::Presence>,
+    serving: Option<Serving>,
+}
+
+/// What a process that works has besides its connections.
+#[derive(Debug)]
+struct Serving {
+    presence: presence::Presence,
+    wakes: wakes::Wakes,
 }
 
 #[async_trait]
@@ -232,6 +246,22 @@ impl Store for Postgres {
         on_connection!(self.pool, work::commit(claim, commit))
     }
 
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        on_connection!(self.pool, audit::late(action, records))
+    }
+
+    async fn woken(&self) -> Result<(), StoreError> {
+        match &self.serving {
+            Some(serving) => serving.wakes.heard().await,
+            None => std::future::pending().await,
+        }
+        Ok(())
+    }
+
+    fn hears(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.wakes.are_heard())
+    }
+
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         on_connection!(self.pool, work::release(owner))
     }
@@ -264,6 +294,18 @@ impl Store for Postgres {
         on_connection!(self.pool, read::alerts(filter))
     }
 
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
+        on_connection!(self.pool, events::events(filter))
+    }
+
+    async fn sample(&self, samples: &[Sample]) -> Result<(), StoreError> {
+        on_connection!(self.pool, events::sample(samples))
+    }
+
+    async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError> {
+        on_connection!(self.pool, read::unattended(after, limit))
+    }
+
     async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
         on_connection!(self.pool, read::candidates(fingerprint))
     }
@@ -275,8 +317,9 @@ impl Store for Postgres {
     async fn close(&self) {
         self.inbox.close().await;
         self.pool.close().await;
-        if let Some(presence) = &self.presence {
-            presence.end().await;
+        if let Some(serving) = &self.serving {
+            serving.wakes.end().await;
+            serving.presence.end().await;
         }
     }
 }

@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -59,6 +60,31 @@ pub(super) async fn waiting(connection: &mut PgConnection, limit: u32) -> Result
     const WHAT: &str = "ask who waits";
     let rows: Vec<AlertRow> =
         sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(connection).await.during(WHAT)?;
+    read(WHAT, rows)
+}
+
+const UNATTENDED: &str = "
+    SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
+    FROM alerts
+    WHERE firing AND ($1::text IS NULL OR fingerprint > $1)
+      AND NOT EXISTS (
+          SELECT 1 FROM candidates c WHERE c.fingerprint = alerts.fingerprint AND c.standing = 'attached')
+    ORDER BY fingerprint
+    LIMIT $2";
+
+/// Firing alerts that no open remediation is attached to.
+pub(super) async fn unattended(
+    connection: &mut PgConnection,
+    after: Option<Fingerprint>,
+    limit: u32,
+) -> Result<Vec<AlertState>, StoreError> {
+    const WHAT: &str = "ask what fires unattended";
+    let rows: Vec<AlertRow> = sqlx::query_as(UNATTENDED)
+        .bind(after.map(|it| it.to_string()))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await
+        .during(WHAT)?;
     read(WHAT, rows)
 }
 

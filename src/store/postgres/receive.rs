@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::connect::BEGIN;
 use super::writes::Writes;
-use super::{audit, storm, world};
+use super::{audit, storm, wakes, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::store::columns::{Named, RemediationColumns, new_and_changed};
@@ -54,6 +54,11 @@ async fn write(tx: &mut PgConnection, ask: &ReceiveAsk, world: &World, changes: 
     }
     if let Some(storm) = &changes.storm {
         storm::write(tx, storm).await.during(WHAT)?;
+    }
+    // What is opened claimed is worked on already.
+    let unclaimed = ask.lease_until.is_none() && changes.opened.iter().any(|it| it.outcome().is_none());
+    if unclaimed || !changes.woken.is_empty() {
+        wakes::tell(tx).await.during(WHAT)?;
     }
     audit::beside(tx, &changes.records).await
 }

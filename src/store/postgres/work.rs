@@ -3,9 +3,9 @@
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::audit;
 use super::connect::BEGIN;
 use super::writes::Writes;
+use super::{audit, wakes};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::outcome::Outcome;
 use crate::core::remediation::refusal::Guard;
@@ -167,6 +167,9 @@ pub(super) async fn release(connection: &mut PgConnection, owner: Uuid) -> Resul
         let done = sqlx::query(statement).bind(Id(owner)).execute(&mut *connection).await.during("give back claims")?;
         released += done.rows_affected();
     }
+    if released > 0 {
+        wakes::tell(connection).await.during("give back claims")?;
+    }
     Ok(released)
 }
 
@@ -183,5 +186,6 @@ pub(super) async fn wake_blocked(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     let rule = rule.map(clean);
-    sqlx::query(WAKE_BLOCKED).bind(guard.as_str()).bind(rule).bind(Instant(now)).execute(tx).await.map(drop)
+    let woken = sqlx::query(WAKE_BLOCKED).bind(guard.as_str()).bind(rule).bind(Instant(now)).execute(&mut *tx).await?;
+    if woken.rows_affected() > 0 { wakes::tell(tx).await } else { Ok(()) }
 }

@@ -70,7 +70,8 @@ const PROTECTED: &str = "
     )
     SELECT
         (SELECT array_agg(ROW(fingerprint, rule, episode, target, standing, remediation_id)) FROM standing) AS standing,
-        (SELECT array_agg(ROW(rule, target, closed_at, last_action, rung)) FROM fixed) AS fixed";
+        (SELECT array_agg(ROW(rule, target, closed_at, last_action, rung, EXISTS (
+            SELECT 1 FROM verdicts WHERE action_id = last_action::uuid AND verdict = 'regressed'))) FROM fixed) AS fixed";
 
 /// No rows make no array.
 type Rows<T> = Option<Vec<T>>;

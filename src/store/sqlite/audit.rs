@@ -1,9 +1,11 @@
 //! Records: audit rows, their results, verdicts, the story, events. Written only inside somebody's transaction.
 
 use serde_json::Value;
-use sqlx::SqliteConnection;
 use sqlx::types::Json;
+use sqlx::{SqliteConnection, SqlitePool};
+use uuid::Uuid;
 
+use super::connect::BEGIN;
 use super::{breakers, ended, loans, outbox};
 use crate::core::remediation::outcome::ActionResult;
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
@@ -37,6 +39,24 @@ pub(super) async fn write(tx: &mut SqliteConnection, records: &[Record]) -> Resu
     loans::write(tx, &records.loans).await.during(WHAT)?;
     outbox::write(tx, &records.announcements).await.during(WHAT)?;
     ended::write(tx, &records.ended).await.during(WHAT)
+}
+
+const GIVEN_UP: &str = "
+    SELECT EXISTS (SELECT 1 FROM verdicts WHERE action_id = $1 AND verdict = 'superseded')
+    FROM actions WHERE id = $1 AND result IN ('failed', 'unknown')";
+
+/// What a late call says of itself, beside a row that says that nothing happened.
+pub(super) async fn late(pool: &SqlitePool, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+    const WHAT: &str = "record a late call";
+    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let told: Option<bool> =
+        sqlx::query_scalar(GIVEN_UP).bind(Id(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
+    if told != Some(false) {
+        return Ok(false);
+    }
+    write(&mut tx, records).await?;
+    tx.commit().await.during(WHAT)?;
+    Ok(true)
 }
 
 const ACTION: &str = "

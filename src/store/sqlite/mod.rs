@@ -11,6 +11,7 @@ mod audit;
 mod breakers;
 mod connect;
 mod ended;
+mod events;
 mod facts;
 pub(super) mod history;
 mod inbox;
@@ -35,11 +36,15 @@ use uuid::Uuid;
 
 use super::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
-use super::view::{ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story};
+use super::view::{
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
+};
 use super::{Judge, JudgeReturn, Store, StoreError, Think};
 use crate::core::alert::episode::AlertState;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::remediation::loan::Loan;
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::Remediation;
@@ -221,6 +226,19 @@ impl Store for Sqlite {
         self.watched(work::commit(&self.writer, claim, commit).await)
     }
 
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        self.watched(audit::late(&self.writer, action, records).await)
+    }
+
+    /// One process has the database to itself.
+    async fn woken(&self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    fn hears(&self) -> bool {
+        false
+    }
+
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         self.watched(work::release(&self.writer, owner).await)
     }
@@ -251,6 +269,18 @@ impl Store for Sqlite {
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
         read::alerts(&self.readers, filter).await
+    }
+
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
+        events::events(&self.readers, filter).await
+    }
+
+    async fn sample(&self, samples: &[Sample]) -> Result<(), StoreError> {
+        self.watched(events::sample(&self.writer, samples).await)
+    }
+
+    async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError> {
+        read::unattended(&self.readers, after, limit).await
     }
 
     async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {

@@ -31,7 +31,8 @@ const OPEN: &str = "
 
 /// Beside `max`, SQLite gives the columns of the row that has it.
 const FIXED: &str = "
-    SELECT rule, target, max(closed_at) AS closed_at, doc ->> 'last_action' AS last_action, doc ->> 'rung' AS rung
+    SELECT rule, target, max(closed_at) AS closed_at, doc ->> 'last_action' AS last_action, doc ->> 'rung' AS rung,
+           EXISTS (SELECT 1 FROM verdicts WHERE action_id = doc ->> 'last_action' AND verdict = 'regressed') AS regressed
     FROM remediations
     WHERE target IN (SELECT value FROM json_each($1)) AND outcome = 'fixed' AND closed_at >= $2
     GROUP BY rule, target";

@@ -23,6 +23,7 @@ fn remediation(state: State) -> Remediation {
         rule: "web".into(),
         target: "container:local/web-1".parse().expect("a target"),
         alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
+        order: None,
         opened_at: at(0),
         rung: 0,
         attempts: 1,

@@ -7,7 +7,7 @@ fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// Every name of the contract with its labels, `le` left out.
-const NAMES_AND_LABELS: [(&str, &[&str]); 24] = [
+const NAMES_AND_LABELS: [(&str, &[&str]); 25] = [
     ("fettle_build_info", &["version"]),
     ("fettle_notifications_total", &["code", "sender"]),
     ("fettle_alerts_total", &["status"]),
@@ -24,6 +24,7 @@ const NAMES_AND_LABELS: [(&str, &[&str]); 24] = [
     ("fettle_docker_requests_total", &["code", "host", "op"]),
     ("fettle_docker_request_duration_seconds_count", &["host", "op"]),
     ("fettle_store_up", &[]),
+    ("fettle_ready", &[]),
     ("fettle_config_last_reload_successful", &[]),
     ("fettle_config_last_reload_success_timestamp_seconds", &[]),
     ("fettle_events_total", &["event"]),
@@ -90,7 +91,12 @@ fn a_rules_series_begin_at_zero_and_go_when_it_is_no_longer_loaded() {
     assert!(!text.contains(r#"rule="web""#), "the removed rule is still there");
     assert!(text.contains(r#"fettle_refusals_total{reason="budget",rule="db"} 1"#), "the count of a rule that stayed");
     metrics.rules_loaded(&[]);
-    assert!(!metrics.render().contains("rule="), "no rule, no series");
+    let text = metrics.render();
+    let orders = |line: &&str| line.contains(r#"rule="by-hand""#);
+    assert!(
+        text.lines().filter(|line| line.contains("rule=")).all(|line| orders(&line)),
+        "orders by hand always have one"
+    );
 }
 
 #[test]
@@ -169,12 +175,16 @@ fn a_breaker_is_shown_for_rules_that_are_loaded_and_closed_unless_it_is_said_oth
     let text = metrics.render();
     assert_eq!(
         lines(&text, "fettle_breaker_state"),
-        [r#"fettle_breaker_state{rule="db"} 0"#, r#"fettle_breaker_state{rule="web"} 2"#]
+        [
+            r#"fettle_breaker_state{rule="by-hand"} 0"#,
+            r#"fettle_breaker_state{rule="db"} 0"#,
+            r#"fettle_breaker_state{rule="web"} 2"#
+        ]
     );
     assert!(text.contains("# TYPE fettle_breaker_state gauge"));
     metrics.breakers([("db", BreakerState::HalfOpen)]);
     assert_eq!(
-        lines(&metrics.render(), "fettle_breaker_state"),
+        lines(&metrics.render(), "fettle_breaker_state")[1..],
         [r#"fettle_breaker_state{rule="db"} 1"#, r#"fettle_breaker_state{rule="web"} 0"#]
     );
 }

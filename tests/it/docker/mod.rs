@@ -11,6 +11,7 @@ mod find;
 mod hosts;
 mod limits;
 mod prune;
+mod reach;
 mod scale;
 mod stopped;
 mod swarm;

@@ -9,7 +9,11 @@ use fettle::core::time::Timestamp;
 use regex::Regex;
 
 use super::expand::{Ask, expand};
-use super::{LOGQL, queries};
+use super::{LOGQL, listed_by, queries};
+
+/// What the log shipper gives each stream, and what it gives single lines of fettle.
+const LABELS: [&str; 4] = ["compose_project", "compose_service", "container", "level"];
+const FIELDS: [&str; 5] = ["action", "reason", "remediation_id", "rule", "target"];
 
 /// What is left to read.
 struct Text<'a>(&'a str);
@@ -35,6 +39,12 @@ impl<'a> Text<'a> {
 
     fn name(&mut self) -> Result<&'a str, String> {
         self.take("a name", "[a-zA-Z_][a-zA-Z0-9_]*")
+    }
+
+    /// A name that lines are known by.
+    fn known(&mut self, names: &[&str]) -> Result<(), String> {
+        let name = self.name()?;
+        if names.contains(&name) { Ok(()) } else { Err(format!("{name} is none of {names:?}")) }
     }
 
     /// What stands between the quotes.
@@ -65,9 +75,9 @@ fn aggregation(text: &mut Text<'_>) -> Result<(), String> {
         "sum" | "max" | "min" | "avg" | "count" => {
             if text.token("by") {
                 text.expect("(")?;
-                text.name()?;
+                text.known(&LABELS)?;
                 while text.token(",") {
-                    text.name()?;
+                    text.known(&LABELS)?;
                 }
                 text.expect(")")?;
             }
@@ -90,7 +100,7 @@ fn pipeline(text: &mut Text<'_>) -> Result<(), String> {
     text.expect("{")?;
     let mut selects = false;
     loop {
-        text.name()?;
+        text.known(&LABELS)?;
         selects |= matcher(text)?;
         if !text.token(",") {
             break;
@@ -138,7 +148,8 @@ fn stage(text: &mut Text<'_>) -> Result<(), String> {
             Ok(())
         }
         "line_format" => text.string().map(drop),
-        _label => matcher(text).map(drop),
+        label if LABELS.contains(&label) || FIELDS.contains(&label) => matcher(text).map(drop),
+        other => Err(format!("{other} is no stage, and no label of a line")),
     }
 }
 
@@ -148,9 +159,12 @@ fn compiles(pattern: &str) -> Result<Regex, String> {
 
 #[test]
 fn every_logql_reads() {
-    let some: BTreeMap<_, _> =
-        [("service", vec!["fettle", "web-1.a"]), ("rule", vec!["it's (1)"]), ("target", vec!["container:node-a/web"])]
-            .into();
+    let some: BTreeMap<_, _> = [
+        ("container", vec!["fettle", "web-1.a"]),
+        ("rule", vec!["it's (1)"]),
+        ("target", vec!["container:node-a/web"]),
+    ]
+    .into();
     for query in queries(LOGQL) {
         for chosen in [BTreeMap::new(), some.clone()] {
             let ask = Ask { from: Timestamp::UNIX_EPOCH, to: Timestamp::UNIX_EPOCH, interval_seconds: 60, chosen };
@@ -158,21 +172,27 @@ fn every_logql_reads() {
             read(&expanded).unwrap_or_else(|error| panic!("{}: {expanded}: {error}", query.place));
         }
     }
+    for (variable, asks) in listed_by(LOGQL) {
+        let label = asks.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
+        assert!(label.is_some_and(|it| LABELS.contains(&it)), "{variable}: {asks}");
+    }
 }
 
 #[test]
 fn the_parser_refuses_what_loki_refuses() {
     for (good, text) in [
-        (true, r#"{service="fettle"} | json level="level" | level=~"WARN|ERROR""#),
-        (true, r#"sum by (service) (count_over_time({service=~".+"} |~ `(?i)$` [60s]))"#),
-        (false, r#"{service=~".*"}"#),
-        (false, r#"{service="fettle" | json"#),
-        (false, r#"{service="fettle"} | level=~"(""#),
-        (false, r#"{service="fettle"} |~ "unfinished"#),
-        (false, r#"sum by service (count_over_time({service="a"} [60s]))"#),
-        (false, r#"sum(count_over_time({service="a"} [60]))"#),
-        (false, r#"{service="a"} | jsn level="level""#),
-        (false, r#"{service="a"}}"#),
+        (true, r#"{container="fettle"} | json level="level" | level=~"WARN|ERROR""#),
+        (true, r#"sum by (container) (count_over_time({container=~".+"} |~ `(?i)$` [60s]))"#),
+        (false, r#"{container=~".*"}"#),
+        (false, r#"{container="fettle" | json"#),
+        (false, r#"{container="fettle"} | level=~"(""#),
+        (false, r#"{container="fettle"} |~ "unfinished"#),
+        (false, r#"sum by container (count_over_time({container="a"} [60s]))"#),
+        (false, r#"sum(count_over_time({container="a"} [60]))"#),
+        (false, r#"{container="a"} | jsn level="level""#),
+        (false, r#"{container="a"}}"#),
+        (false, r#"{app="a"}"#),
+        (false, r#"{container="a"} | rules="b""#),
     ] {
         assert_eq!(read(text).is_ok(), good, "{text}: {:?}", read(text));
     }

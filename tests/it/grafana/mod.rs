@@ -148,6 +148,14 @@ fn queries(source: &str) -> Vec<Query> {
     all
 }
 
+/// The variables whose values this data source lists, and what they ask it for.
+fn listed_by(source: &str) -> Vec<(String, String)> {
+    let boards = boards();
+    let variables = boards.iter().flat_map(Board::variables);
+    let listed = variables.filter(|it| it["type"] == "query" && it["datasource"]["uid"] == source);
+    listed.map(|it| (text(it, "/name"), text(it, "/definition"))).collect()
+}
+
 /// The labels in a legend such as `{{state}} now`.
 fn labels_of(legend: &str) -> Vec<String> {
     legend.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim().to_owned())).collect()

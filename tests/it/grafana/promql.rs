@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::expand::{Ask, expand};
-use super::{PROMQL, Query, queries};
+use super::{PROMQL, Query, listed_by, queries};
 use crate::support::fettle::{Setup, firing};
 use crate::support::postgres::free_port;
 use crate::support::process::Process;
@@ -131,5 +131,12 @@ async fn every_promql_gives_series_with_the_labels_of_its_legend_and_every_metri
                 assert!(series.iter().any(has), "{}: {expr}: no label {label}", query.place);
             }
         }
+    }
+    let values = Regex::new(r"^label_values\((\w+), (\w+)\)$").expect("an expression");
+    for (variable, asks) in listed_by(PROMQL) {
+        let found = values.captures(&asks).unwrap_or_else(|| panic!("{variable}: {asks}"));
+        let series = prometheus.now(&found[1]).await.expect("a metric");
+        let has = series.iter().any(|it| it["metric"].get(&found[2]).is_some());
+        assert!(has, "{variable}: {asks}: no such label");
     }
 }

@@ -7,13 +7,15 @@ use uuid::Uuid;
 use super::scene::{Reader, as_owner, make_role, with_role};
 use crate::support::private_postgres::PrivatePostgres;
 
+/// As in the stack: fettle owns its database and is no superuser.
 async fn migrate(url: &str) {
-    fettle::store::open(url, Uuid::now_v7()).await.expect("fettle migrates").close().await;
+    let url = url.replace("postgres://postgres@", "postgres://fettle@");
+    fettle::store::open(&url, Uuid::now_v7()).await.expect("fettle migrates").close().await;
 }
 
-/// A new database of the cluster.
+/// A new database of the cluster that belongs to the role `fettle`.
 async fn database(postgres: &PrivatePostgres, name: &str) -> String {
-    as_owner(&postgres.url(), &format!("CREATE DATABASE {name}")).await;
+    as_owner(&postgres.url(), &format!("CREATE DATABASE {name} OWNER fettle")).await;
     format!("postgres://postgres@{}/{name}", postgres.address())
 }
 
@@ -52,6 +54,7 @@ async fn reads_the_views_and_nothing_else(address: SocketAddr, database: &str) {
 #[tokio::test]
 async fn the_role_reads_the_views_and_nothing_else_whether_it_or_fettle_comes_first() {
     let postgres = PrivatePostgres::start().await;
+    as_owner(&postgres.url(), "CREATE ROLE fettle LOGIN").await;
     let (address, after) = (postgres.address(), database(&postgres, "after").await);
     migrate(&after).await;
     make_role(&after, "").expect("the role comes after fettle");

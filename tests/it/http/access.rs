@@ -8,7 +8,7 @@ use crate::support::edge::{Edge, ROLES, Setup, token};
 use crate::support::fettle::firing;
 
 /// Every route with who may use it; nobody named: open to all.
-const ROUTES: [(&str, &str, &[Role]); 20] = [
+const ROUTES: [(&str, &str, &[Role]); 36] = [
     ("POST", "/webhook", &[Role::Sender, Role::Admin]),
     ("GET", "/-/healthy", &[]),
     ("GET", "/-/ready", &[]),
@@ -27,8 +27,24 @@ const ROUTES: [(&str, &str, &[Role]); 20] = [
     ("GET", "/api/v1/pause", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("POST", "/api/v1/pause", &[Role::Admin]),
     ("DELETE", "/api/v1/pause/0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11", &[Role::Admin]),
+    ("POST", "/api/v1/explain", &[Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/reach", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("GET", "/api/v1/breakers", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("POST", "/api/v1/breakers/web/reset", &[Role::Admin]),
+    ("GET", "/api/v1/events", &[Role::Viewer, Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/system", &[Role::Viewer, Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/system/history", &[Role::Viewer, Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/budgets", &[Role::Viewer, Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/whoami", &[Role::Viewer, Role::Analyst, Role::Admin]),
+    ("POST", "/api/v1/actions", &[Role::Admin]),
+    ("POST", "/api/v1/self-heal", &[Role::Admin]),
+    ("GET", "/", &[]),
+    ("GET", "/app.js", &[]),
+    ("GET", "/style.css", &[]),
+    ("GET", "/icon.svg", &[]),
+    ("GET", "/openapi.json", &[]),
+    ("POST", "/api/v1/explain", &[Role::Analyst, Role::Admin]),
+    ("GET", "/api/v1/reach", &[Role::Viewer, Role::Analyst, Role::Admin]),
 ];
 
 fn method(name: &str) -> reqwest::Method {

@@ -56,6 +56,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         rule: "web".into(),
         target: target.parse().expect("a target"),
         alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
+        order: None,
         opened_at: asked_at,
         rung: 0,
         attempts: 0,
@@ -67,7 +68,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         announced_until: None,
         answered: None,
         last_action: None,
-        state: State::AwaitingApproval { proposal: Box::new(proposal), until },
+        state: State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None },
     };
     let told = Record::Transition(TransitionRow {
         remediation_id: remediation.id,

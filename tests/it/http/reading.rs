@@ -35,6 +35,7 @@ async fn health_names_every_part_and_what_is_wrong() {
     assert_eq!(status, 200, "without Docker fettle still takes alerts in: {health}");
     insta::assert_json_snapshot!(health, {
         ".timestamp" => "…", ".version" => "…", ".components.database.latency_ms" => "…",
+        ".components.disk.free_gb" => "…",
     }, @r#"
     {
       "components": {
@@ -43,11 +44,20 @@ async fn health_names_every_part_and_what_is_wrong() {
           "latency_ms": "…",
           "status": "healthy"
         },
+        "disk": {
+          "free_gb": "…",
+          "status": "healthy"
+        },
         "docker": {
           "node-a": {
             "error": "docker_unreachable",
             "status": "unhealthy"
           }
+        },
+        "heartbeat": {
+          "alertname": null,
+          "last_heard_at": null,
+          "status": "healthy"
         },
         "paused": {
           "pauses": 0
@@ -148,7 +158,7 @@ async fn a_parameter_that_does_not_read_is_named() {
 async fn what_is_not_there_is_a_404_with_a_problem() {
     let edge = Setup::default().start().await;
     for path in [
-        "/",
+        "/nowhere",
         "/webhook/",
         "/api/v1",
         "/api/v1/nothing",

@@ -5,10 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
 use crate::support::container::Run;
 use crate::support::docker::{Daemon, connect};
+use crate::support::exporter::Exporter;
 use crate::support::fettle::{Fettle, Setup, firing, resolved};
 use crate::support::postgres::{Database, free_port};
 use crate::support::process::Process;
@@ -17,34 +16,6 @@ use crate::support::wait;
 
 /// From the fault to the verdict.
 const LOOP: Duration = Duration::from_mins(2);
-
-/// What an exporter serves now.
-#[derive(Clone, Default)]
-struct Metrics(std::sync::Arc<std::sync::Mutex<String>>);
-
-impl Metrics {
-    fn say(&self, text: String) {
-        *self.0.lock().expect("not poisoned") = text;
-    }
-
-    /// Serves until the test's runtime ends.
-    async fn serve(&self) -> u16 {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("bound").port();
-        let text = self.0.clone();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut request = [0; 4096];
-                let _ = stream.read(&mut request).await;
-                let body = text.lock().expect("not poisoned").clone();
-                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n";
-                let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        port
-    }
-}
 
 fn prometheus(folder: &Path, exporter: u16, alertmanager: u16, alerts: &str) -> Process {
     let config = format!(
@@ -107,7 +78,7 @@ rules:
     let folder = tempfile::tempdir().expect("a folder");
     let (_alertmanager, port) = alertmanager(folder.path(), &fettle);
     // Each running replica takes its third of the memory.
-    let (metrics, socket) = (Metrics::default(), daemon.socket().to_path_buf());
+    let (metrics, socket) = (Exporter::default(), daemon.socket().to_path_buf());
     let (said, names) = (metrics.clone(), replicas.iter().map(|it| it.id.clone()).collect::<Vec<_>>());
     tokio::spawn(async move {
         let client = connect(&socket);
@@ -173,7 +144,7 @@ rules:
     let fettle = Setup::new(&daemon.url(), &rules).database(&database.url()).disks(&disks).config(config).start().await;
     let folder = tempfile::tempdir().expect("a folder");
     let (_alertmanager, port) = alertmanager(folder.path(), &fettle);
-    let (metrics, seen) = (Metrics::default(), volume.clone());
+    let (metrics, seen) = (Exporter::default(), volume.clone());
     let said = metrics.clone();
     tokio::spawn(async move {
         loop {

@@ -1,14 +1,14 @@
 //! The audit: opened before the act, closed once, and kept by the database itself.
 
 use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle::core::remediation::record::{EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
+use fettle::core::remediation::record::{EventRow, Record, ResultRow, Severity, TransitionRow};
 use fettle::core::remediation::state::{Remediation, StateName};
 use fettle::store::model::{Changes, ReceiveAsk};
 use fettle::store::view::ActionFilter;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::fixture::{at, closed, held, intent, record, succeeded, write};
+use super::fixture::{at, closed, held, intent, record, succeeded, verdict, write};
 use super::{Db, on_both};
 
 on_both!(
@@ -18,6 +18,7 @@ on_both!(
     the_latest_verdict_is_the_one_shown,
     a_budget_once_given_back_cannot_be_spent_again,
     refusals_are_not_rows,
+    a_late_call_is_told_once_beside_a_row_that_says_that_nothing_happened,
 );
 
 async fn store(db: &Db, opened: Vec<Remediation>, records: Vec<Record>) -> Result<Changes, fettle::store::StoreError> {
@@ -47,11 +48,6 @@ async fn one_of_each(db: &Db) -> Uuid {
     ];
     store(db, vec![it], records).await.unwrap();
     row.id
-}
-
-fn verdict(action_id: Uuid, verdict: Verdict, at: fettle::core::time::Timestamp) -> Record {
-    let row = VerdictRow { action_id, at, verdict, reason: "seen".into() };
-    Record::Verdict { rule: "web".into(), action: "restart", row }
 }
 
 async fn the_action(db: &Db) -> fettle::store::view::ActionView {
@@ -174,4 +170,26 @@ async fn refusals_are_not_rows(db: Db) {
     for table in ["actions", "verdicts", "transitions", "events"] {
         assert_eq!(db.count(table).await, 0);
     }
+}
+
+async fn a_late_call_is_told_once_beside_a_row_that_says_that_nothing_happened(db: Db) {
+    let told = |id| {
+        let details = json!({"action_id": id});
+        let event = EventRow { at: at(80), event: "late_call", severity: Severity::Warning, details };
+        [verdict(id, Verdict::Superseded, at(80)), Record::Event(event)]
+    };
+    let id = one_of_each(&db).await;
+    assert!(!db.store.late(id, &told(id)).await.unwrap(), "open: a look is going to tell");
+    let given_up = ResultRow { result: ActionResult::Failed, ..succeeded(id, at(2), at(70)) };
+    store(&db, vec![], vec![Record::Result(given_up)]).await.unwrap();
+    assert!(db.store.late(id, &told(id)).await.unwrap());
+    assert!(!db.store.late(id, &told(id)).await.unwrap(), "and not twice");
+    let shown = the_action(&db).await;
+    assert_eq!((shown.result.as_deref(), shown.verdict.as_deref()), (Some("failed"), Some("superseded")));
+    assert_eq!(db.count("events WHERE event = 'late_call'").await, 1);
+
+    let done = one_of_each(&db).await;
+    store(&db, vec![], vec![Record::Result(succeeded(done, at(2), at(70)))]).await.unwrap();
+    assert!(!db.store.late(done, &told(done)).await.unwrap(), "the record is right");
+    assert!(!db.store.late(Uuid::now_v7(), &told(done)).await.unwrap());
 }

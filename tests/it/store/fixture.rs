@@ -9,8 +9,8 @@ use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
 use fettle::core::effect::Effect;
 use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
-use fettle::core::remediation::outcome::{ActionResult, Outcome};
-use fettle::core::remediation::record::{ActionRow, Record, ResultRow};
+use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle::core::remediation::record::{ActionRow, Record, ResultRow, VerdictRow};
 use fettle::core::remediation::state::{Attempt, Opener, Proposal, Remediation, State};
 use fettle::core::rule::model::{Mode, Verify};
 use fettle::core::sight::Pin;
@@ -64,6 +64,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         rule: "web".into(),
         target: target(service).parse().expect("a target"),
         alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
+        order: None,
         opened_at: at(0),
         rung: 0,
         attempts: 0,
@@ -160,6 +161,12 @@ pub fn record(row: &ActionRow) -> Record {
     Record::Action(Box::new(row.clone()))
 }
 
+/// A verdict as a record.
+pub fn verdict(action_id: Uuid, verdict: Verdict, at: Timestamp) -> Record {
+    let row = VerdictRow { action_id, at, verdict, reason: "seen".into() };
+    Record::Verdict { rule: "web".into(), action: "restart", row }
+}
+
 /// The alert of `remediation` for its rule, attached to it.
 pub fn attached(remediation: &Remediation) -> Candidate {
     Candidate {
@@ -217,7 +224,7 @@ pub fn awaiting(mut it: Remediation, hash: &str, until: Timestamp) -> Remediatio
         asked_at: at(1),
         why: "the rule asks for it".into(),
     };
-    it.state = State::AwaitingApproval { proposal: Box::new(proposal), until };
+    it.state = State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None };
     it
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod audit;
 mod breakers;
+mod events;
 mod facts;
 mod fixture;
 mod history;
@@ -20,6 +21,7 @@ mod receive;
 mod schema;
 mod storm;
 mod waiting;
+mod wakes;
 mod work;
 
 use std::sync::Arc;

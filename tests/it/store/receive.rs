@@ -6,7 +6,7 @@ use std::time::Duration;
 use fettle::core::alert::episode::{AlertState, Word};
 use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
-use fettle::core::remediation::outcome::Outcome;
+use fettle::core::remediation::outcome::{Outcome, Verdict};
 use fettle::core::remediation::state::{Remediation, StateName};
 use fettle::store::StoreError;
 use fettle::store::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
@@ -14,7 +14,10 @@ use fettle::store::view::{AlertFilter, AlertView};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::fixture::{at, attached, closed, commit, firing, held, notification, open_all, open_claimed, target, write};
+use super::fixture::{
+    at, attached, closed, commit, firing, held, intent, notification, open_all, open_claimed, record, target, verdict,
+    write,
+};
 use super::{Db, on_both, retry};
 use crate::support::wait;
 
@@ -23,6 +26,7 @@ on_both!(
     alerts_read_back_as_written_and_repeats_keep_their_labels,
     the_world_has_what_was_asked_for_and_nothing_else,
     the_last_fix_of_each_rule_is_known_back_to_the_given_instant,
+    a_fix_is_known_with_whether_it_was_told_that_it_came_back,
     a_second_open_remediation_for_a_target_is_a_conflict_and_leaves_nothing,
     a_closed_remediation_makes_room_for_the_next,
     new_remediations_are_born_claimed,
@@ -148,11 +152,28 @@ async fn the_last_fix_of_each_rule_is_known_back_to_the_given_instant(db: Db) {
 
     assert_eq!(see(&db, &ask).await.fixed, [].into());
     ask.fixed_since = Some(at(15));
-    let fix = |action, second| PastFix { action, rung: 1, closed_at: at(second) };
+    let fix = |action, second| PastFix { regressed: false, action, rung: 1, closed_at: at(second) };
     let both = [(("web".into(), target("web")), fix(last, 30)), (("disk".into(), target("web")), fix(other, 15))];
     assert_eq!(see(&db, &ask).await.fixed, both.into());
     ask.fixed_since = Some(at(16));
     assert_eq!(see(&db, &ask).await.fixed.len(), 1);
+}
+
+async fn a_fix_is_known_with_whether_it_was_told_that_it_came_back(db: Db) {
+    let it = closed(held("web", at(0)), Outcome::Fixed, at(30));
+    let row = intent(&it, at(1));
+    let it = Remediation { last_action: Some(row.id), ..it };
+    let records = vec![record(&row), verdict(row.id, Verdict::Fixed, at(30))];
+    let changes = Changes { opened: vec![it], records, ..Changes::default() };
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), changes).await.unwrap();
+    let mut ask = ReceiveAsk::new(db.owner, at(0));
+    (ask.targets, ask.fixed_since) = ([target("web")].into(), Some(at(0)));
+    let known =
+        async || see(&db, &ask).await.fixed.into_values().map(|it| (it.action, it.regressed)).collect::<Vec<_>>();
+    assert_eq!(known().await, [(row.id, false)]);
+    let records = vec![verdict(row.id, Verdict::Regressed, at(40))];
+    write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), Changes { records, ..Changes::default() }).await.unwrap();
+    assert_eq!(known().await, [(row.id, true)]);
 }
 
 async fn a_second_open_remediation_for_a_target_is_a_conflict_and_leaves_nothing(db: Db) {

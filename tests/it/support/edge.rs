@@ -17,12 +17,15 @@ use fettle::core::settings::{Protected, Settings, StormLimit, TripLimit};
 use fettle::core::sight::{Found, Pin, Sight, Wanted};
 use fettle::core::target::{Hosts, Target};
 use fettle::diagnostic::{Diagnostic, codes};
+use fettle::engine::by_hand::ByHand;
 use fettle::engine::clock::{SystemClock, Time};
+use fettle::engine::host::Latest;
 use fettle::engine::intake::{Received, intake};
+use fettle::engine::pulse::Pulses;
 use fettle::engine::readiness::{Condition, Readiness};
 use fettle::engine::rulebook::Reload;
-use fettle::engine::shell::Wake;
-use fettle::http::{self, Deps};
+use fettle::engine::shell::{Shell, Wake};
+use fettle::http::{self, Deps, Machine};
 use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::{self, Store, late::Late};
 use fettle::telemetry::metrics::Metrics;
@@ -48,6 +51,7 @@ pub struct Setup {
     limits: Limits,
     rules: RuleSet,
     without_database: bool,
+    heartbeat: Option<(String, Duration)>,
 }
 
 impl Setup {
@@ -78,6 +82,12 @@ impl Setup {
         self
     }
 
+    /// With an alert that always fires, and may not stay away for longer than this.
+    pub fn heartbeat(mut self, alertname: &str, max_silence: Duration) -> Self {
+        self.heartbeat = Some((alertname.to_owned(), max_silence));
+        self
+    }
+
     /// The database never opens.
     pub fn without_database(mut self) -> Self {
         self.without_database = true;
@@ -93,7 +103,7 @@ impl Setup {
         let readiness = Arc::new(Readiness::default());
         let (intake, writer) = intake(late.clone(), time.clone(), onward, Arc::default(), readiness.clone());
         let stop = CancellationToken::new();
-        tokio::spawn(writer.run(stop.clone()));
+        tokio::spawn(writer.run(stop.clone(), Pulses::of(&["writer"]).pulse(0)));
         if !self.without_database {
             let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
             late.open(store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
@@ -106,11 +116,28 @@ impl Setup {
         let metrics = Arc::new(Metrics::new());
         metrics.rules_loaded(&self.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>());
         let woken = Arc::new(Woken::default());
+        let rules = Arc::new(ArcSwap::from_pointee(self.rules));
+        let hosts = Hosts::new([("local", &[][..]), ("node-a", &[][..])]);
+        let shell = Arc::new(Shell {
+            store: late.clone(),
+            platform: docker.clone(),
+            time: time.clone(),
+            rules: rules.clone(),
+            hosts: hosts.clone(),
+            settings: settings(),
+            metrics: metrics.clone(),
+            owner: Uuid::now_v7(),
+            wake: tokio::sync::Notify::new(),
+            announce: tokio::sync::Notify::new(),
+            upstream: None,
+            query: None,
+        });
+        let latest = Latest::default();
         let deps = Deps {
             intake,
             store: late.clone(),
             platform: docker.clone(),
-            rules: Arc::new(ArcSwap::from_pointee(self.rules)),
+            rules,
             reload: reload.clone(),
             readiness: readiness.clone(),
             metrics: metrics.clone(),
@@ -119,8 +146,13 @@ impl Setup {
             auth: self.auth,
             limits: self.limits,
             time: time.clone(),
-            hosts: Hosts::new([("local", &[][..]), ("node-a", &[][..])]),
+            hosts: hosts.clone(),
             wake: woken.clone(),
+            by_hand: ByHand { shell },
+            context: Context { hosts, ..Context::default() },
+            host: Machine { latest: latest.clone(), folder: folder.path().to_path_buf() },
+            heartbeat: self.heartbeat,
+            stop: stop.clone(),
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -140,6 +172,7 @@ impl Setup {
             metrics,
             time,
             woken,
+            latest,
             stop,
             handle,
             _folder: folder,
@@ -183,7 +216,10 @@ pub struct Edge {
     pub time: Arc<Time>,
     /// What it believes to be the worker.
     pub woken: Arc<Woken>,
-    stop: CancellationToken,
+    /// What it believes to be the last look at the machine.
+    pub latest: Latest,
+    /// Stops it.
+    pub stop: CancellationToken,
     handle: actix_web::dev::ServerHandle,
     _folder: tempfile::TempDir,
     _received: tokio::sync::mpsc::Receiver<Received>,
@@ -287,7 +323,7 @@ impl Platform for Docker {
     }
 
     async fn perform(&self, _: &Target, _: &Pin, _: &Effect) -> Performed {
-        Performed { touched: json!({}), answer: Err(unreachable()) }
+        Performed { touched: json!({}), answer: Err(unreachable()), short: None }
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {

@@ -19,6 +19,8 @@ pub struct Setup {
     wrap: Vec<String>,
     token: String,
     disks: String,
+    read: String,
+    env: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -32,12 +34,26 @@ impl Setup {
             wrap: Vec::new(),
             token: String::new(),
             disks: String::new(),
+            read: String::new(),
+            env: Vec::new(),
         }
     }
 
     /// With these disks of its one host, as they are written in the configuration.
     pub fn disks(mut self, disks: &str) -> Self {
         disks.clone_into(&mut self.disks);
+        self
+    }
+
+    /// Looking through another endpoint than acting.
+    pub fn reading(mut self, endpoint: &str) -> Self {
+        self.read = format!(", read: \"{endpoint}\"");
+        self
+    }
+
+    /// With this variable in its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -128,8 +144,8 @@ impl Fettle {
         let disks =
             if self.setup.disks.is_empty() { String::new() } else { format!(", disks: {{{}}}", self.setup.disks) };
         let config = format!(
-            "listen: 127.0.0.1:{}\ndatabase: \"{database}\"\nrules: rules/\nmode: act\nhosts: {{local: {{docker: \"{}\"{}}}}}\n{}",
-            self.port, self.setup.docker, disks, self.setup.extra
+            "listen: 127.0.0.1:{}\ndatabase: \"{database}\"\nrules: rules/\nmode: act\nhosts: {{local: {{docker: \"{}\"{}{}}}}}\n{}",
+            self.port, self.setup.docker, self.setup.read, disks, self.setup.extra
         );
         std::fs::write(folder.join("fettle.yaml"), config).expect("write fettle.yaml");
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).expect("log file");
@@ -141,6 +157,7 @@ impl Fettle {
         for name in ["DATABASE_URL", "DOCKER_HOST", "FETTLE_LISTEN", "FETTLE_MODE", "FETTLE_RULES", "FETTLE_DATABASE"] {
             command.env_remove(name);
         }
+        command.envs(self.setup.env.iter().map(|(name, value)| (name, value)));
         self.child = Some(command.spawn().expect("start fettle"));
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use fettle::core::alert::episode::AlertState;
+use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::effect::Effect;
 use fettle::core::remediation::loan::Loan;
 use fettle::core::remediation::record::Record;
@@ -19,10 +20,11 @@ use fettle::core::time::Timestamp;
 use fettle::platform::{Performed, Platform, PlatformError};
 use fettle::store::model::{
     Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Spent, StoredNotification, World,
+    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    World,
 };
 use fettle::store::view::{
-    ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story,
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
 };
 use fettle::store::{Judge, JudgeReturn, Store, StoreError, Think};
 use serde_json::Value;
@@ -34,12 +36,30 @@ pub struct Fuse {
     touched: AtomicUsize,
     burns_at: usize,
     burnt: Notify,
+    under_way: AtomicUsize,
+    /// Whether the store's own clock is hidden.
+    hides_clock: bool,
 }
 
 impl Fuse {
     /// Burns at the `n`-th touch, from 1.
     pub fn burning_at(n: usize) -> Arc<Self> {
-        Arc::new(Self { touched: AtomicUsize::new(0), burns_at: n, burnt: Notify::new() })
+        Arc::new(Self::new(n, false))
+    }
+
+    fn new(burns_at: usize, hides_clock: bool) -> Self {
+        let (touched, under_way) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { touched, burns_at, burnt: Notify::new(), under_way, hides_clock }
+    }
+
+    /// Never burns, and hides the clock of the store: the test's own leads.
+    pub fn hiding_the_clock() -> Arc<Self> {
+        Arc::new(Self::new(usize::MAX, true))
+    }
+
+    /// Calls of the store that have begun and not ended.
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::SeqCst)
     }
 
     /// Never burns, only counts.
@@ -125,12 +145,20 @@ macro_rules! fused {
             fn kind(&self) -> &'static str {
                 self.inner.kind()
             }
+            fn hears(&self) -> bool {
+                self.inner.hears()
+            }
             async fn close(&self) {
                 self.inner.close().await;
             }
+            async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
+                if self.fuse.hides_clock { Ok(None) } else { self.inner.now().await }
+            }
             $(async fn $name(&self $(, $arg: $type)*) -> Result<$out, StoreError> {
                 self.fuse.touch().await;
+                self.fuse.under_way.fetch_add(1, Ordering::SeqCst);
                 let out = self.inner.$name($($arg),*).await;
+                self.fuse.under_way.fetch_sub(1, Ordering::SeqCst);
                 self.fuse.touch().await;
                 out
             })*
@@ -152,9 +180,9 @@ fused! {
         fn admit_return(&self, claim: &Claim, ask: &LedgerAsk, judge: JudgeReturn<'_>) -> LoanAdmission;
         fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Option<Claim>;
         fn record(&self, records: &[Record]) -> ();
+        fn late(&self, action: Uuid, records: &[Record]) -> bool;
     }
     quiet {
-        fn now(&self) -> Option<Timestamp>;
         fn latest(&self) -> Option<Timestamp>;
         fn pending(&self, before: Timestamp, limit: u32) -> Vec<StoredNotification>;
         fn backlog(&self) -> u64;
@@ -176,6 +204,7 @@ fused! {
         fn announcements(&self, owner: Uuid, now: Timestamp, renew_before: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Outgoing>;
         fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> ();
         fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
+        fn woken(&self) -> ();
         fn release(&self, owner: Uuid) -> u64;
         fn adopt(&self, owner: Uuid) -> u64;
         fn spent(&self, since: Timestamp) -> Vec<Spent>;
@@ -184,6 +213,9 @@ fused! {
         fn story(&self, id: Uuid) -> Option<Story>;
         fn actions(&self, filter: &ActionFilter) -> Vec<ActionView>;
         fn alerts(&self, filter: &AlertFilter) -> Vec<AlertView>;
+        fn events(&self, filter: &EventFilter) -> Vec<EventView>;
+        fn sample(&self, samples: &[Sample]) -> ();
+        fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Vec<AlertState>;
         fn candidates(&self, fingerprint: &str) -> Vec<Candidate>;
         fn prune(&self, notifications: Timestamp, audit: Timestamp) -> u64;
     }

@@ -53,14 +53,25 @@ pub async fn import(docker: &Docker, image: &str, changes: Option<&str>, tar: Ve
 }
 
 fn gnu() -> Vec<u8> {
+    let programs = PROGRAMS.map(|program| {
+        server::find_program(program, &[]).unwrap_or_else(|| super::missing(program, "coreutils findutils"))
+    });
+    base(&programs, &[])
+}
+
+/// A base image: these programs under `/bin`, and the libraries that they and the `others` need. The others may be put or
+/// mounted into it.
+pub fn base(programs: &[PathBuf], others: &[PathBuf]) -> Vec<u8> {
     let root = tempfile::tempdir().expect("a temporary folder");
     for folder in ["bin", "tmp", "proc", "sys", "dev", "etc"] {
         std::fs::create_dir(root.path().join(folder)).expect("create the tree");
     }
-    for program in PROGRAMS {
-        let file = server::find_program(program, &[]).unwrap_or_else(|| super::missing(program, "coreutils findutils"));
-        std::fs::copy(&file, root.path().join("bin").join(program)).expect("copy a program");
-        let libraries = Command::new("ldd").arg(&file).output().expect("run ldd");
+    for file in programs {
+        let name = file.file_name().expect("a program has a name");
+        std::fs::copy(file, root.path().join("bin").join(name)).expect("copy a program");
+    }
+    for file in programs.iter().chain(others) {
+        let libraries = Command::new("ldd").arg(file).output().expect("run ldd");
         let text = String::from_utf8_lossy(&libraries.stdout).into_owned();
         for library in text.split_whitespace().filter(|word| word.starts_with('/')) {
             let to = root.path().join(library.trim_start_matches('/'));
@@ -69,6 +80,11 @@ fn gnu() -> Vec<u8> {
         }
     }
     tar(root.path())
+}
+
+/// [`GNU`]'s programs as files of this machine.
+pub fn programs() -> Vec<PathBuf> {
+    PROGRAMS.iter().filter_map(|program| server::find_program(program, &[])).collect()
 }
 
 /// Busybox and its links.
@@ -87,7 +103,7 @@ pub fn tree() -> Vec<u8> {
 }
 
 /// A folder as a tar archive.
-fn tar(root: &Path) -> Vec<u8> {
+pub fn tar(root: &Path) -> Vec<u8> {
     let tar = Command::new("tar").args(["--numeric-owner", "-cf", "-", "-C"]).arg(root).arg(".").output();
     let tar = tar.expect("run tar");
     assert!(tar.status.success(), "tar: {}", String::from_utf8_lossy(&tar.stderr));

@@ -2,7 +2,10 @@
 //!
 //! - [`postgres`]: one PostgreSQL for the run with a database per test, or a private one that can be killed.
 //! - [`docker`]: one Docker daemon for the run, [`image`]s without a registry, [`container`]s that go when dropped.
+//! - [`browser`]: a headless Chromium that clicks and types.
 //! - [`edge`]: the HTTP edge alone, spoken to byte by byte.
+//! - [`exporter`]: what a scrape finds, as the test says.
+//! - [`filter`]: a socket proxy that allows by method and path.
 //! - [`proxy`]: a TCP or unix-socket relay that can be cut, stalled, and made to lose answers.
 //! - [`server`]: how a server is found, started once, shared by test processes and ended with the run.
 //! - [`volume`]: small file systems that can be filled.
@@ -10,10 +13,13 @@
 //!
 //! It never skips. What is missing on the machine fails the test with the line to type.
 
+pub mod browser;
 pub mod container;
 pub mod docker;
 pub mod edge;
+pub mod exporter;
 pub mod fettle;
+pub mod filter;
 pub mod fuse;
 pub mod image;
 pub mod model;

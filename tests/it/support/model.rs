@@ -75,7 +75,7 @@ impl Platform for Model {
         inner.restarts.push(pin.id.clone());
         let second = 1_000_000 + i64::try_from(inner.restarts.len()).expect("few");
         inner.sight.started_at = Timestamp::from_second(second).ok();
-        Performed { touched: json!({}), answer: Ok(()) }
+        Performed { touched: json!({}), answer: Ok(()), short: None }
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {

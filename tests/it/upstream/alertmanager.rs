@@ -140,3 +140,23 @@ async fn an_absent_alert_is_gone_when_every_peer_that_answers_has_been_up_for_lo
     let with_dead = seen(&peers(&[&front.url(), "http://127.0.0.1:1"]), "one answers", |it| it.answered == 1).await;
     assert_eq!(with_dead.standing(&absent), Standing::Gone, "who does not answer is not asked for its word");
 }
+
+#[tokio::test]
+async fn every_request_to_a_peer_is_counted_and_what_is_remembered_is_not_one() {
+    let real = Real::start().await;
+    let metrics = std::sync::Arc::new(fettle::telemetry::metrics::Metrics::new());
+    let nobody = format!("http://127.0.0.1:{}", crate::support::postgres::free_port());
+    let upstream = peers(&[&real.url(), &nobody]).counted(&metrics);
+    let counted = |code: &str| {
+        let line = format!("fettle_upstream_requests_total{{code=\"{code}\",peer_kind=\"alertmanager\"}} ");
+        let text = metrics.render();
+        text.lines().find_map(|it| it.strip_prefix(&line)).unwrap_or("none").to_owned()
+    };
+    let now = Timestamp::now();
+    upstream.picture(now, FRESH).await.expect("one answers");
+    assert_eq!((counted("200"), counted("upstream_unreachable")), ("2".into(), "1".into()), "its alerts, and its age");
+    upstream.picture(now, Duration::from_mins(1)).await.expect("known already");
+    assert_eq!((counted("200"), counted("upstream_unreachable")), ("2".into(), "1".into()), "a picture that is shared");
+    upstream.post(&[announcement(&own("web"), SOON * 6)]).await;
+    assert_eq!((counted("200"), counted("upstream_unreachable")), ("3".into(), "2".into()));
+}

@@ -119,6 +119,8 @@ pub struct Truth<'a> {
     pub store: &'a Store,
     /// The daemon.
     pub docker: &'a Docker,
+    /// The processes that run.
+    pub running: Vec<Uuid>,
 }
 
 /// A check: what is wrong, or nothing.

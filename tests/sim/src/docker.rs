@@ -64,6 +64,8 @@ pub struct Sent {
     effect: Effect,
     pin: Pin,
     fate: Fate,
+    /// When it was sent.
+    pub sent_at: Micros,
     /// When the daemon does it; `None`: never.
     pub lands_at: Option<Micros>,
     /// When it answers; `None`: never.
@@ -74,6 +76,8 @@ pub struct Sent {
     pub touches: BTreeSet<String>,
     /// Sent by a process that was stopped in the window that design §1 documents.
     pub zombie: bool,
+    /// Who sent it: a process, from one start to its end.
+    pub by: Uuid,
 }
 
 /// The daemon.
@@ -285,7 +289,19 @@ impl Docker {
         };
         let touches = touched(effect, pin);
         let (effect, pin) = (effect.clone(), pin.clone());
-        Some(Sent { action, effect, pin, fate, lands_at, answers_at, answer: None, touches, zombie: false })
+        Some(Sent {
+            action,
+            effect,
+            pin,
+            fate,
+            sent_at: now,
+            lands_at,
+            answers_at,
+            answer: None,
+            touches,
+            zombie: false,
+            by: Uuid::nil(),
+        })
     }
 
     /// The daemon gets round to it.

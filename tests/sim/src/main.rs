@@ -3,7 +3,7 @@
 //! ```text
 //! sim SEEDS [START]    runs so many schedules on all cores; the history of the first that fails is shown
 //! sim until SEEDS      the same, until the first fails
-//! sim mutants          breaks the core's sources on purpose, one line at a time: each fault must be found
+//! sim mutants          breaks the seams and the core's sources on purpose, one at a time: each fault must be found
 //! ```
 //!
 //! What is real: everything in `src/core` (receiving, deciding, guards, verdicts, loans), compiled from its own sources. What is

@@ -1,5 +1,7 @@
 //! Deliberate faults at the seams around the core: each must be caught, or the simulator proves nothing.
 
+use crate::run::run;
+
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
@@ -33,11 +35,12 @@ pub enum Mutant {
     CandidatesLost,
     /// `FettleWorking` is never taken back.
     WorkingNotWithdrawn,
+    /// What a late call did is not written down.
+    LateCallsUntold,
 }
 
 impl Mutant {
     /// Every fault, with the checks that may catch it.
-    #[cfg(test)]
     pub const ALL: &[(Self, &[&str])] = &[
         (Self::BudgetOffByOne, &["budgets_hold"]),
         (Self::VerdictIgnored, &["verdicts_are_followed", "unknown_is_never_repeated"]),
@@ -54,5 +57,19 @@ impl Mutant {
         (Self::ExclusionForgotten, &["one_effect_at_a_time"]),
         (Self::CandidatesLost, &["accepted_alerts_are_decided"]),
         (Self::WorkingNotWithdrawn, &["working_stands_while_working"]),
+        (Self::LateCallsUntold, &["a_late_call_is_told"]),
     ];
+}
+
+/// A fault is found within so many schedules.
+const PATIENCE: u64 = 4_000;
+
+/// What became of one fault: the check that caught it, or why it was not caught as it should be.
+pub fn caught(mutant: Mutant, by: &[&str]) -> Result<&'static str, String> {
+    let totals = run(1, PATIENCE, Some(mutant), 1, |_, _| ());
+    match totals.failures.first() {
+        Some(failure) if by.contains(&failure.check) => Ok(failure.check),
+        Some(failure) => Err(format!("{mutant:?} was found by {}: {}", failure.check, failure.what)),
+        None => Err(format!("{mutant:?} was not found in {} schedules", totals.schedules)),
+    }
 }

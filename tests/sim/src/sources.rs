@@ -1,8 +1,11 @@
-//! Faults in the core's own sources: one line at a time is changed in a copy, which is built and run until the fault is
-//! found. One that survives is either a check that is missing or a line that nothing needs.
+//! Faults: those at the seams ([`Mutant`]), then those in the core's own sources, of which one line at a time is changed in
+//! a copy that is built and run until the fault is found. One that survives is either a check that is missing or a line that
+//! nothing needs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+
+use crate::mutants::{Mutant, caught};
 
 /// Schedules that a fault has to survive.
 const SEEDS: &str = "100000";
@@ -71,6 +74,11 @@ pub fn survive() -> ExitCode {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let copy = target.join("sim-mutants");
     let mut survived = 0;
+    for (mutant, by) in Mutant::ALL {
+        let said = caught(*mutant, by).map(|by| format!("{mutant:?}: caught by {by}"));
+        survived += usize::from(said.is_err());
+        println!("{}", said.unwrap_or_else(|why| format!("SURVIVED: {why}")));
+    }
     for (at, (file, from, to)) in CHANGES.iter().enumerate() {
         let said = match one(&root, &copy, &target, (file, from, to)) {
             Ok(Some(by)) => format!("caught by {}", by.trim()),
@@ -86,7 +94,7 @@ pub fn survive() -> ExitCode {
         let line = from.lines().next().unwrap_or_default();
         println!("{:>2} of {}: {file}: {line}\n    {said}", at + 1, CHANGES.len());
     }
-    println!("{} changes, {survived} survived", CHANGES.len());
+    println!("{} faults and {} changes, {survived} survived", Mutant::ALL.len(), CHANGES.len());
     if survived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -15,7 +15,7 @@ use fettle::core::announcement::Announcement;
 use fettle::core::guard::ledger::{Ledger, LedgerAsk};
 use fettle::core::receive::{Candidate, Changes, OpenTarget, PastFix, Standing, World};
 use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
-use fettle::core::remediation::outcome::Outcome;
+use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle::core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
 use fettle::core::remediation::refusal::Refusal;
 use fettle::core::remediation::state::{Remediation, State};
@@ -251,7 +251,9 @@ impl Store {
                 continue;
             }
             let known = world.fixed.entry((row.doc.rule.clone(), target.to_owned()));
-            let fix = PastFix { action, rung: row.doc.rung, closed_at };
+            let came_back = |(_, it): &(String, VerdictRow)| it.action_id == action && it.verdict == Verdict::Regressed;
+            let regressed = self.verdicts.iter().any(came_back);
+            let fix = PastFix { regressed, action, rung: row.doc.rung, closed_at };
             known
                 .and_modify(|it| {
                     if it.closed_at <= closed_at {
@@ -455,6 +457,18 @@ impl Store {
         Some(Stored { claim, waiting })
     }
 
+    /// Stores what a late call says of itself beside a row that says that nothing happened.
+    pub fn late(&mut self, action: Uuid, records: &[Record]) -> bool {
+        let result = self.actions.get(&action).and_then(|row| row.result);
+        let told = |(_, row): &(String, VerdictRow)| row.action_id == action && row.verdict == Verdict::Superseded;
+        let given_up = matches!(result, Some(ActionResult::Failed | ActionResult::Unknown));
+        if !given_up || self.verdicts.iter().any(told) || self.is(Mutant::LateCallsUntold) {
+            return false;
+        }
+        self.write_records(records);
+        true
+    }
+
     /// Stores a decision about a loan, or nothing when the claim was lost.
     pub fn commit_loan(&mut self, claim: &Claim, commit: &Commit<Loan>) -> Option<Claim> {
         let row = self.loans.get_mut(&claim.id)?;
@@ -478,7 +492,7 @@ impl Store {
         };
         let asked_at = match (&row.doc.state, answer.kind) {
             (_, AnswerKind::Cancel) => None,
-            (State::AwaitingApproval { proposal, until }, _) => {
+            (State::AwaitingApproval { proposal, until, .. }, _) => {
                 let earlier = (remediation, proposal.asked_at);
                 let fits = answer.plan.as_ref() == Some(&proposal.hash) && answer.at <= *until;
                 let cancels = |(id, it): &(Uuid, Answer)| *id == remediation && it.kind == AnswerKind::Cancel;

@@ -240,8 +240,13 @@ impl World {
     /// Something was done that checks look at.
     pub fn deed(&self, deed: &Deed<'_>) {
         let (store, docker) = (self.store.borrow(), self.docker.borrow());
-        let truth = Truth { now: self.now(), plan: &self.plan, store: &store, docker: &docker };
+        let truth = self.truth(&store, &docker);
         self.checks.borrow_mut().look(deed, &truth);
+    }
+
+    fn truth<'a>(&'a self, store: &'a Store, docker: &'a Docker) -> Truth<'a> {
+        let alive = self.replicas.iter().filter(|it| it.alive.get());
+        Truth { now: self.now(), plan: &self.plan, store, docker, running: alive.map(|it| it.owner.get()).collect() }
     }
 
     /// Work for a process; it ends with the process.
@@ -321,7 +326,7 @@ impl World {
         let mut checks = self.checks.borrow_mut();
         if checks.violation.is_none() {
             let (store, docker) = (self.store.borrow(), self.docker.borrow());
-            checks.end(&Truth { now: self.now(), plan: &self.plan, store: &store, docker: &docker });
+            checks.end(&self.truth(&store, &docker));
         }
         let violation = checks.violation.take();
         let hash = checks.hash();

@@ -129,7 +129,7 @@ impl Docker {
             }
             _ => return self.restart(&attempt.pin, now),
         }
-        Some(Call { started_at: now, detail: json!({}), answer: Ok(()), after: self.look(&attempt.pin) })
+        Some(Call { started_at: now, detail: json!({}), answer: Ok(()), after: self.look(&attempt.pin), short: None })
     }
 
     fn turn<'a>(&mut self, ids: impl Iterator<Item = &'a str>, status: Status) {
@@ -172,7 +172,7 @@ impl Docker {
         if done {
             self.do_restart(now);
         }
-        Some(Call { started_at: now, detail: json!({}), answer, after: self.look(pin) })
+        Some(Call { started_at: now, detail: json!({}), answer, after: self.look(pin), short: None })
     }
 
     /// The daemon gets round to it.

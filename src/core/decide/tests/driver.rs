@@ -106,6 +106,14 @@ impl Story {
         self
     }
 
+    /// As far as the question for admission.
+    pub(super) fn find_and_plan(&mut self) -> Decision {
+        let decision = self.decide(self.remediation.clone(), Event::Due);
+        let Ask::Find(wanted) = decision.ask else { return decision };
+        let found = self.docker.find(wanted);
+        self.decide(decision.remediation, Event::Found(found))
+    }
+
     fn decide(&mut self, remediation: Remediation, event: Event) -> Decision {
         let first = self.ids;
         let new_ids = std::array::from_fn(|n| id(first + n as u128));

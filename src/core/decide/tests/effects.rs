@@ -2,10 +2,11 @@
 
 use super::docker::Restarts;
 use super::driver::{Story, story};
-use crate::core::decide::Event;
+use crate::core::decide::{Ask, Event, begin};
 use crate::core::remediation::outcome::{Outcome, Verdict};
+use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::StateName;
+use crate::core::remediation::state::{State, StateName};
 use crate::core::sight::{Container, Health, Status};
 use crate::core::testing::{at, container, restart, rule};
 
@@ -135,8 +136,54 @@ fn a_no_from_docker_stays_a_no_though_the_policy_restarted_the_container_meanwhi
         detail: serde_json::json!({}),
         answer,
         after: look,
+        short: None,
     }));
     assert_eq!(story.audit()[0], "restart failed docker_error");
+}
+
+#[test]
+fn what_was_done_and_was_not_enough_succeeded_and_did_not_fix() {
+    let mut story = story(rule("r").climbing([restart(), restart()]));
+    story.docker.restarts = Restarts::Crash { done: false };
+    story.wake();
+    let why = "12 % of the file system of /logs are free after it, and 40 % were asked for";
+    story.give(Event::Returned(super::super::Call {
+        started_at: at(0),
+        detail: serde_json::json!({"cleaned": {"count": 3}}),
+        answer: Ok(()),
+        after: Ok(Some(Box::new(container().into()))),
+        short: Some(why.to_owned()),
+    }));
+    assert_eq!((story.audit(), story.verdicts()), (vec!["restart succeeded".to_owned()], vec![Verdict::NotFixed]));
+    let reason = story.records.iter().find_map(|it| match it {
+        Record::Verdict { row, .. } => Some(row.reason.clone()),
+        _ => None,
+    });
+    assert_eq!(
+        (reason.as_deref(), story.remediation.rung),
+        (Some(why), 1),
+        "with the numbers, and on to the next rung"
+    );
+}
+
+#[test]
+fn an_intent_is_as_old_as_its_admission_and_not_as_its_plan() {
+    let mut story = story(rule("r"));
+    let decision = story.find_and_plan();
+    let Ask::Admit(request) = decision.ask else { panic!("{:?}", decision.ask) };
+    let planned = request.plan.attempt.intended_at;
+    let late = at(19);
+    let ledgers = vec![crate::core::guard::ledger::Ledger {
+        used: vec![0; request.ask.scopes.len()],
+        full_since: vec![None; request.ask.scopes.len()],
+        ..Default::default()
+    }];
+    let admitted = crate::core::guard::admit(&request.clone().dated(late), &ledgers).expect("admitted");
+    let (begun, records) = begin(decision.remediation, admitted, story.rule.as_ref(), &story.settings);
+    let State::Running { attempt, .. } = &begun.state else { panic!("{:?}", begun.state) };
+    let Some(Record::Action(row)) = records.first() else { panic!("{records:?}") };
+    assert_eq!((planned, attempt.intended_at, row.planned_at), (at(0), late, late));
+    assert_eq!(request.dated(at(-5)).plan.attempt.intended_at, at(0), "and never younger than its plan");
 }
 
 #[test]

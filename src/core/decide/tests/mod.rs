@@ -6,6 +6,7 @@ mod driver;
 mod effects;
 mod group;
 mod ladder;
+mod orders;
 mod people;
 mod properties;
 mod rails;

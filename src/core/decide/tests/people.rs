@@ -46,6 +46,16 @@ fn a_step_that_asks_waits_for_a_person_and_acts_on_their_yes() {
 }
 
 #[test]
+fn what_a_person_agreed_to_counts_as_an_act_against_budgets() {
+    let mut story = story(rule("r").climbing([restart()])).in_mode(Mode::Propose);
+    story.wake();
+    let plan = story.plan();
+    story.run_to(30).answer(AnswerKind::Approve, Some(plan));
+    assert_eq!(story.docker.effects, 1, "{:?}", story.told());
+    assert!(story.actions().iter().all(|row| row.mode == Mode::Act && row.spends), "{:?}", story.actions());
+}
+
+#[test]
 fn an_answer_to_another_plan_or_after_its_time_changes_nothing() {
     let mut story = asked(rule("r").climbing([asking()]));
     story.run_to(30).answer(AnswerKind::Approve, Some("of another".into()));
@@ -64,6 +74,50 @@ fn a_no_rejects_and_is_on_record_under_the_persons_name() {
     story.answer(AnswerKind::Reject, Some(plan));
     assert_eq!((story.outcome(), story.docker.effects), (Some(Outcome::Rejected), 0));
     assert_eq!((story.audit()[0].as_str(), story.actions()[0].actor.as_str()), ("restart refused approval", "ann"));
+}
+
+#[test]
+fn a_yes_outlives_a_look_that_fails_and_nobody_is_asked_again() {
+    let mut story = asked(rule("r").climbing([asking()]));
+    let plan = story.plan();
+    story.docker.reachable = false;
+    story.now = at(30);
+    story.answer(AnswerKind::Approve, Some(plan.clone()));
+    assert_eq!((story.state(), story.due(), story.plan()), (StateName::AwaitingApproval, Some(at(31)), plan));
+    story.run_to(300);
+    assert_eq!((story.state(), story.docker.effects), (StateName::AwaitingApproval, 0), "longer than without a person");
+    story.docker.reachable = true;
+    story.run_to(320);
+    assert_eq!((story.docker.effects, story.actions()[0].actor.as_str()), (1, "ann"));
+    let asked = story.refusals().iter().filter(|it| **it == Guard::Approval).count();
+    assert_eq!((asked, story.told().iter().filter(|it| **it == "approval asked for").count()), (1, 1));
+}
+
+#[test]
+fn a_yes_that_no_look_could_follow_in_its_time_is_a_failed_step() {
+    let mut story = asked(rule("r").climbing([asking(), restart()]));
+    let plan = story.plan();
+    story.docker.reachable = false;
+    story.now = at(30);
+    story.answer(AnswerKind::Approve, Some(plan)).run_to(599);
+    assert_eq!(story.state(), StateName::AwaitingApproval);
+    story.run_to(600);
+    assert_eq!(story.audit()[0], "restart failed docker_unreachable");
+    story.docker.reachable = true;
+    assert_eq!((story.remediation.rung, story.docker.effects), (1, 0));
+}
+
+#[test]
+fn a_yes_is_void_when_somebody_acts_before_docker_can_be_seen_again() {
+    let mut story = asked(rule("r").climbing([asking()]));
+    let plan = story.plan();
+    story.docker.reachable = false;
+    story.now = at(30);
+    story.answer(AnswerKind::Approve, Some(plan)).run_to(60);
+    story.docker.change(|it| it.restarted_at(65));
+    story.docker.reachable = true;
+    story.run_to(90);
+    assert_eq!((story.outcome(), story.docker.effects), (Some(Outcome::Superseded), 0));
 }
 
 #[test]

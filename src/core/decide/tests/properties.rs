@@ -182,6 +182,7 @@ impl Story {
                 detail: serde_json::json!({}),
                 answer: Err(failure("docker_timeout", false, false)),
                 after: Err(blind()),
+                short: None,
             }),
             _ => Event::Looked(Ok(None).into()),
         };

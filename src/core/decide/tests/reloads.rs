@@ -14,17 +14,18 @@ fn without_rule(mut story: Story) -> Story {
 }
 
 #[test]
-fn a_rule_removed_before_anything_was_done_cancels() {
+fn a_rule_removed_before_anything_was_done_ends_it_and_leaves_the_episode_to_a_rule_that_comes_back() {
     let mut held = story(rule("r").holding(30));
     held.wake();
-    assert_eq!(without_rule(held).outcome(), Some(Outcome::Cancelled));
+    assert_eq!(without_rule(held).outcome(), Some(Outcome::Superseded));
+    assert!(Outcome::Superseded.leaves_episode_open());
     let mut blocked = story(rule("r"));
     blocked.in_flight = 9;
     blocked.wake();
     let blocked = without_rule(blocked);
     assert_eq!(
         (blocked.outcome(), blocked.remediation.reason()),
-        (Some(Outcome::Cancelled), Some("the rule was removed"))
+        (Some(Outcome::Superseded), Some("the rule was removed"))
     );
 }
 

@@ -116,6 +116,28 @@ fn a_fix_that_comes_back_inside_the_window_resumes_one_rung_up() {
 }
 
 #[test]
+fn that_a_fix_came_back_is_told_once_however_often_the_next_effort_begins_anew() {
+    let mut shelf = shelf([rule("r").climbing([restart(), restart()])]);
+    shelf.hears(5, &[fires("A", 0)]).hears(50, &[resolves("A", 0, 40)]).closes(60, "r", Outcome::Fixed);
+    shelf.hears(105, &[fires("A", 100)]).closes(200, "r", Outcome::Expired).hears(205, &[fires("A", 100)]);
+    let rungs: Vec<usize> = shelf.remediations.iter().map(|it| it.rung).collect();
+    assert_eq!((rungs, shelf.regressed()), (vec![0, 1, 1], 1), "it still resumes after the rung that had fixed it");
+}
+
+#[test]
+fn a_rule_that_comes_back_takes_up_what_its_removal_had_ended() {
+    let mut shelf = shelf([rule("r")]);
+    shelf.hears(5, &[fires("A", 0)]);
+    let rules = std::mem::take(&mut shelf.rules);
+    // What `decide` closes with when the rule is gone and nothing was tried.
+    shelf.closes(60, "r", Outcome::Superseded).hears(65, &[fires("A", 0)]);
+    assert_eq!(opened(&shelf), [1], "no rule selects it");
+    shelf.rules = rules;
+    shelf.hears(125, &[fires("A", 0)]);
+    assert_eq!((opened(&shelf), shelf.stands("A", "r")), (vec![1, 1], Some((Standing::Attached, 1))));
+}
+
+#[test]
 fn another_rules_fix_is_no_regress() {
     let mut shelf = shelf([rule("r")]);
     shelf.hears(5, &[fires("A", 0)]).hears(50, &[resolves("A", 0, 40)]).closes(60, "r", Outcome::Fixed);

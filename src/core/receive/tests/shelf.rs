@@ -124,6 +124,10 @@ impl Shelf {
             of.retain(|it| it.rule != candidate.rule);
             of.push(candidate);
         }
+        let regressed = |it: &Record| matches!(it, Record::Verdict { row, .. } if row.verdict == Verdict::Regressed);
+        if changes.records.iter().any(regressed) {
+            self.world.fixed.values_mut().for_each(|it| it.regressed = true);
+        }
         self.records.extend(changes.records);
         self.woken.extend(changes.woken);
     }
@@ -142,7 +146,7 @@ impl Shelf {
             }
         }
         if outcome == Outcome::Fixed {
-            let past = PastFix { action: id(77), rung, closed_at: at(second) };
+            let past = PastFix { regressed: false, action: id(77), rung, closed_at: at(second) };
             self.world.fixed.insert((rule.to_owned(), target), past);
         }
         self

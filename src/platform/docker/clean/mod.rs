@@ -99,10 +99,12 @@ pub(super) async fn in_container(host: &Host, id: &str, clean: &CleanLogs) -> Pe
             }
         }
         answer?;
-        enough(&place, clean).await
+        Ok(short(&place, clean, &mut report).await)
     };
-    let answer = answer.await;
-    Performed { touched: report.value(), answer }
+    match answer.await {
+        Ok(short) => Performed { touched: report.value(), answer: Ok(()), short },
+        Err(error) => Performed { touched: report.value(), answer: Err(error), short: None },
+    }
 }
 
 /// Cleans on a disk of the host.
@@ -123,7 +125,7 @@ pub(super) async fn on_disk(host: &Host, name: &str, clean: &CleanLogs) -> Perfo
         run(&place, clean, &mut report).await
     };
     let answer = answer.await;
-    Performed { touched: report.value(), answer }
+    Performed { touched: report.value(), answer, short: None }
 }
 
 fn deadline() -> Instant {
@@ -220,25 +222,28 @@ fn is_enough(clean: &CleanLogs, free: Option<Space>) -> bool {
     clean.stop_when_free.is_some_and(|wanted| free.is_some_and(|space| space.free_percent() >= wanted))
 }
 
-/// Whether as much is free as the rule asks for. Only what is inside of a container is asked here: of a disk of the host a
-/// later look shows it.
-async fn enough(place: &dyn Place, clean: &CleanLogs) -> Result<(), PlatformError> {
-    let Some(wanted) = clean.free_above else { return Ok(()) };
-    for root in roots(clean)? {
-        match place.free(&root).await.map(Space::free_percent) {
+/// Why less is free than the rule asks for; `None` when it is enough. Only what is inside of a container is asked here: of a
+/// disk of the host a later look shows it.
+async fn short(place: &dyn Place, clean: &CleanLogs, report: &mut Report) -> Option<String> {
+    let wanted = clean.free_above?;
+    for root in roots(clean).ok()? {
+        let space = place.free(&root).await;
+        report.free(&root, "free_percent_after", space);
+        match space.map(Space::free_percent) {
             Some(free) if free >= wanted => {}
             Some(free) => {
-                let why =
-                    format!("{free} % of the file system of {root} are free after it, and {wanted} % were asked for");
-                return Err(PlatformError::Incomplete(why));
+                return Some(format!(
+                    "{free} % of the file system of {root} are free after it, and {wanted} % were asked for"
+                ));
             }
             None => {
-                let why = format!("how much of the file system of {root} is free cannot be seen");
-                return Err(PlatformError::Incomplete(why));
+                return Some(format!(
+                    "how much of the file system of {root} is free cannot be seen, and {wanted} % were asked for"
+                ));
             }
         }
     }
-    Ok(())
+    None
 }
 
 /// The roots, without a slash at their ends. A root is a folder below `/`, and says so plainly.

@@ -1,10 +1,12 @@
 //! What must hold once everything has come to rest.
 
+use fettle::core::remediation::outcome::{ActionResult, Verdict};
 use fettle::core::rule::model::Mode;
 
 use super::Truth;
 use super::book::Book;
 use crate::history::short;
+use crate::time::length;
 
 /// A check of the end.
 pub type Ending = fn(&Book, &Truth<'_>) -> Result<(), String>;
@@ -15,6 +17,7 @@ pub const ENDING: &[(&str, Ending)] = &[
     ("every_loan_is_over", every_loan_is_over),
     ("every_effect_is_settled", every_effect_is_settled),
     ("no_effect_happened_twice", no_effect_happened_twice),
+    ("a_late_call_is_told", a_late_call_is_told),
     ("no_breaker_waits_for_ever", no_breaker_waits_for_ever),
 ];
 
@@ -59,6 +62,25 @@ fn every_effect_is_settled(book: &Book, truth: &Truth<'_>) -> Result<(), String>
 fn no_effect_happened_twice(_: &Book, truth: &Truth<'_>) -> Result<(), String> {
     let twice = truth.docker.landed.iter().find(|(_, times)| **times > 1);
     twice.map_or(Ok(()), |(id, times)| Err(format!("{} happened {times} times", short(*id))))
+}
+
+/// What was done after it had been given up is on record, unless whoever did it died of it: as a verdict beside the row that
+/// says that nothing happened.
+fn a_late_call_is_told(book: &Book, truth: &Truth<'_>) -> Result<(), String> {
+    for sent in truth.docker.calls.values().filter(|it| truth.docker.landed.contains_key(&it.action)) {
+        let intent = book.intents.get(&sent.action);
+        let failed = intent.is_some_and(|it| matches!(it.result, Some((ActionResult::Failed, _))));
+        let told = truth
+            .store
+            .verdicts
+            .iter()
+            .any(|(_, row)| row.action_id == sent.action && row.verdict == Verdict::Superseded);
+        let late = intent.is_some_and(|it| sent.sent_at > it.at + length(it.does.conclusive_after()));
+        if failed && late && !told && truth.running.contains(&sent.by) && truth.plan.weather.store == 0 {
+            return Err(format!("{} was done late, and the record says that it was not", short(sent.action)));
+        }
+    }
+    Ok(())
 }
 
 /// A probe that is over leaves the breaker closed, open, or ready for another.

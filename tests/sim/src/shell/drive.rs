@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fettle::core::action::{Action, CALL_MARGIN};
 use fettle::core::alert::episode::AlertState;
-use fettle::core::decide::{Ask, Call, CallFailure, Decision, Event, Facts, IDS, Looked, begin, decide};
+use fettle::core::decide::{Ask, Call, CallFailure, Decision, Event, Facts, IDS, Looked, Whose, begin, decide, late};
 use fettle::core::guard::{Request, admit};
 use fettle::core::remediation::record::Record;
 use fettle::core::remediation::state::{Attempt, Remediation, State};
@@ -287,18 +287,21 @@ async fn admitted(
             return Admission::Lost;
         }
         let (before, fenced) = store.held(claim);
+        // Intended when it is admitted: whoever planned it may have stood still since.
+        let now = me.now(world);
+        let dated = request.clone().dated(now);
         let admission = store.admit(claim, &request.asks(), |ledgers| {
-            let admitted = admit(request, ledgers)?;
+            let admitted = admit(&dated, ledgers)?;
             let (doc, rows) =
                 begin(remediation.clone(), admitted, loaded(world, &remediation.rule), &world.plan.settings);
             let keep = matches!(doc.state, State::Running { .. });
-            let keep_until = keep.then(|| after(request.ask.now, call_lease(&request.plan.attempt.action)));
+            let keep_until = keep.then(|| after(now, call_lease(&request.plan.attempt.action)));
             Ok(Commit { doc, records: records.iter().cloned().chain(rows).collect(), keep_until })
         });
         if let Admission::Admitted(_, commit) = &admission {
             let mut checks = w.checks.borrow_mut();
             checks.push_stored(before, &commit.doc, &commit.records, fenced);
-            checks.push_intent(request, &commit.doc, read, w.now());
+            checks.push_intent(&dated, &commit.doc, read, w.now());
         }
         admission
     })
@@ -318,13 +321,17 @@ async fn carry_out(
         let State::Running { attempt, .. } = &remediation.state else { return Ok(Vec::new()) };
         let lease = length(call_lease(&attempt.action));
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
-        let call = execute(world, me, &target, attempt, intended_at).await;
-        let event = Event::Returned(call);
-        let stored = store_result(world, me, &claim, remediation, event, intended_at + lease).await?;
-        match stored {
-            Some((next, _, Some((running, at)))) => (claim, remediation, intended_at) = (next, running, at),
-            Some((_, waiting, None)) => return Ok(waiting),
-            None => return Ok(Vec::new()),
+        let attempt = attempt.clone();
+        let call = execute(world, me, &target, &attempt, intended_at).await;
+        let event = Event::Returned(call.clone());
+        match store_result(world, me, &claim, &remediation, event, intended_at + lease).await {
+            Ok(Some((next, _, Some((running, at))))) => (claim, remediation, intended_at) = (next, running, at),
+            Ok(Some((_, waiting, None))) => return Ok(waiting),
+            lost => {
+                let whose = Whose { remediation: remediation.id, rule: &remediation.rule, target: &target };
+                told_late(world, me, &whose, &attempt, &call).await;
+                return lost.map(|_| Vec::new());
+            }
         }
     }
 }
@@ -336,12 +343,12 @@ async fn store_result(
     world: &Rc<World>,
     me: &Rc<Replica>,
     claim: &Claim,
-    remediation: Remediation,
+    remediation: &Remediation,
     event: Event,
     until: Micros,
 ) -> Returned {
     loop {
-        let stored = match read(world, me, &remediation, None).await {
+        let stored = match read(world, me, remediation, None).await {
             Ok(known) => {
                 let decision = think(world, me, remediation.clone(), &known, event.clone());
                 let goes_on = decision.ask == Ask::Perform;
@@ -359,6 +366,29 @@ async fn store_result(
                 Sleep::until(world, world.now() + SECOND / 20 + world.below(2 * SECOND)).await;
             }
             stored => return stored,
+        }
+    }
+}
+
+/// How long the store is asked to take what a late call says of itself.
+const TOLD: Micros = 60 * SECOND;
+
+/// The result of this call could not be stored under its claim: as `engine/late.rs` does it.
+pub async fn told_late(world: &Rc<World>, me: &Rc<Replica>, whose: &Whose<'_>, attempt: &Attempt, call: &Call) {
+    let Some(records) = late(whose, attempt, call, me.now(world)) else { return };
+    let until = world.now() + TOLD;
+    loop {
+        match me.ask(world, |store| store.late(attempt.action_id, &records)).await {
+            Err(Unavailable) if world.now() < until => {
+                Sleep::until(world, world.now() + SECOND / 20 + world.below(2 * SECOND)).await;
+            }
+            told => {
+                if told == Ok(true) {
+                    world.checks.borrow_mut().count("late calls told");
+                    world.tell(|| format!("r{} {}: a late call is told", me.number, short(attempt.action_id)));
+                }
+                return;
+            }
         }
     }
 }
@@ -381,7 +411,7 @@ pub async fn execute(
     };
     if world.now() - stored_at > INTENT_FRESH {
         let answer = Err(no("lease_lost", true));
-        return Call { started_at, detail: json!({}), answer, after: Ok(None) };
+        return Call { started_at, detail: json!({}), answer, after: Ok(None), short: None };
     }
     let zombie = world.plan.weather.zombies && world.chance(30);
     if zombie {
@@ -402,7 +432,7 @@ pub async fn execute(
             Err(no("docker_unreachable", true))
         }
         Some(mut sent) => {
-            sent.zombie = zombie;
+            (sent.zombie, sent.by) = (zombie, me.owner.get());
             let number = world.send_call(attempt, &sent);
             if let Some(at) = sent.answers_at {
                 Sleep::until(world, at + 1).await;
@@ -419,7 +449,7 @@ pub async fn execute(
         let (docker, trouble) = (world.docker.borrow(), world.docker_trouble());
         docker.look(&mut world.rng.borrow_mut(), trouble, target, &attempt.pin)
     };
-    Call { started_at, detail: json!({}), answer, after }
+    Call { started_at, detail: json!({}), answer, after, short: None }
 }
 
 impl World {

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use fettle::core::decide::{Ask, Event, LoanDecision, LoanFacts, Looked, begin_return, return_loan};
+use fettle::core::decide::{Ask, Event, LoanDecision, LoanFacts, Looked, Whose, begin_return, return_loan};
 use fettle::core::guard::admit;
 use fettle::core::remediation::loan::{Loan, LoanState};
 use fettle::core::time::after;
 
-use super::drive::{call_lease, execute};
+use super::drive::{call_lease, execute, told_late};
 use super::{Replica, Unavailable};
 use crate::history::short;
 use crate::store::{Admission, Claim, Commit};
@@ -52,6 +52,7 @@ async fn commit(
 }
 
 async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan) -> Result<(), Unavailable> {
+    let begun_at = world.now();
     let mut event = Event::Due;
     loop {
         let decision = think(world, me, loan, event).await?;
@@ -76,16 +77,22 @@ async fn drive(world: &Rc<World>, me: &Rc<Replica>, claim: Claim, mut loan: Loan
                 let w = world.clone();
                 let admission = me
                     .ask(world, |store| {
+                        if w.now() - begun_at > length(super::DECISION_LEASE) {
+                            // The claim has run out, and the facts are from before.
+                            return Admission::Lost;
+                        }
+                        let now = me.now(&w);
+                        let dated = request.clone().dated(now);
                         let admission = store.admit_return(&claim, &request.asks(), |ledgers| {
-                            let admitted = admit(&request, ledgers)?;
+                            let admitted = admit(&dated, ledgers)?;
                             let (doc, records) = begin_return(loan.clone(), admitted);
                             let lease = call_lease(&request.plan.attempt.action);
-                            Ok(Commit { doc, records, keep_until: Some(after(request.ask.now, lease)) })
+                            Ok(Commit { doc, records, keep_until: Some(after(now, lease)) })
                         });
                         if let Admission::Admitted(_, commit) = &admission {
                             let mut checks = w.checks.borrow_mut();
                             checks.push_loan(&commit.doc, &commit.records);
-                            checks.push_return(&request, &loan, w.now());
+                            checks.push_return(&dated, &loan, w.now());
                         }
                         admission
                     })
@@ -121,7 +128,13 @@ async fn carry_out(
             Err(Unavailable) if world.now() < until => {
                 Sleep::until(world, world.now() + SECOND / 20 + world.below(2 * SECOND)).await;
             }
-            stored => return stored.map(drop),
+            stored => {
+                if !matches!(stored, Ok(Some(_))) {
+                    let whose = Whose { remediation: loan.remediation, rule: &loan.rule, target: &loan.target };
+                    told_late(world, me, &whose, &attempt, &call).await;
+                }
+                return stored.map(drop);
+            }
         }
     }
 }

@@ -1,0 +1,261 @@
+//! Four containers and what becomes of calls to them, the same for the world and for the service: how the n-th call to a
+//! container ends is drawn from the seed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fettle::core::decide::{Blind, CallFailure};
+use fettle::core::effect::Effect;
+use fettle::core::sight::{Container, Found, Health, ImageLabel, Pin, Sight, Status, Wanted};
+use fettle::core::target::Target;
+use fettle::core::time::{Timestamp, after};
+use fettle::engine::clock::Clock;
+use fettle::platform::{Performed, Platform, PlatformError};
+use fettle::predict::world::{Answered, Docker, Sent};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// How a call ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Done,
+    InVain,
+    Refused,
+    Lost,
+}
+
+/// The containers.
+#[derive(Debug, Clone)]
+pub struct Rig {
+    containers: BTreeMap<String, Container>,
+    calls: BTreeMap<String, u64>,
+    seed: u64,
+}
+
+impl Rig {
+    /// All of them run; `c` has a health check, and `d` does not permit fettle.
+    pub fn new(seed: u64) -> Self {
+        let made = |(number, name): (usize, &str)| {
+            let mut it = container(name, number);
+            if name == "c" {
+                it.health = Some(Health::Healthy);
+            }
+            if name == "d" {
+                it.labels.clear();
+            }
+            (name.to_owned(), it)
+        };
+        let containers = ["a", "b", "c", "d"].into_iter().enumerate().map(made).collect();
+        Self { containers, calls: BTreeMap::new(), seed }
+    }
+
+    /// It crashes.
+    pub fn crash(&mut self, name: &str) {
+        if let Some(it) = self.containers.get_mut(name) {
+            fall_ill(it);
+        }
+    }
+
+    fn find(&self, target: &Target) -> Found {
+        let found = target.name().and_then(|name| self.containers.get(name));
+        found.map_or(Found::Nothing, |it| Found::one(it.clone()))
+    }
+
+    fn look(&self, pin: &Pin) -> Option<Sight> {
+        self.containers.values().find(|it| it.id == pin.id).cloned().map(Sight::from)
+    }
+
+    /// The next call to this container: how it ends, and how long that takes.
+    fn begin(&mut self, name: &str) -> (Fate, Duration) {
+        let number = self.calls.entry(name.to_owned()).or_default();
+        *number += 1;
+        let mut mixed = self.seed ^ (*number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(name.as_bytes()[0]) << 32;
+        mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        match (mixed >> 40) % 10 {
+            0 | 1 => (Fate::InVain, Duration::from_secs(3)),
+            2 => (Fate::Refused, Duration::from_secs(3)),
+            3 => (Fate::Lost, Duration::from_secs(35)),
+            _ => (Fate::Done, Duration::from_secs(3)),
+        }
+    }
+
+    fn land(&mut self, name: &str, fate: Fate, at: Timestamp) {
+        let Some(it) = self.containers.get_mut(name).filter(|_| matches!(fate, Fate::Done | Fate::InVain)) else {
+            return;
+        };
+        (it.status, it.started_at, it.restart_count, it.exit_code) = (Status::Running, Some(at), 0, 0);
+        it.health = it.health.map(|_| Health::Healthy);
+        if fate == Fate::InVain {
+            fall_ill(it);
+        }
+    }
+}
+
+fn fall_ill(it: &mut Container) {
+    if it.health.is_some() {
+        it.health = Some(Health::Unhealthy);
+    } else {
+        (it.status, it.exit_code) = (Status::Exited, 1);
+    }
+}
+
+fn container(name: &str, number: usize) -> Container {
+    Container {
+        daemon: "rig".into(),
+        id: format!("{:064x}", number + 1),
+        name: name.into(),
+        labels: [("fettle.enable".to_owned(), "true".to_owned())].into(),
+        image_label: ImageLabel::Absent,
+        status: Status::Running,
+        started_at: Timestamp::from_second(1_000_000).ok(),
+        restart_count: 0,
+        exit_code: 0,
+        oom_killed: false,
+        health: None,
+        addresses: Vec::new(),
+        stopped_by_hand: Some(false),
+        number: None,
+        memory_limit: None,
+        nano_cpus: None,
+        health_log: Vec::new(),
+        dependents: Vec::new(),
+    }
+}
+
+/// The rig as the world sees it.
+pub struct Foretold {
+    /// The containers.
+    pub rig: Rig,
+    fates: BTreeMap<String, Fate>,
+}
+
+impl Foretold {
+    pub fn new(rig: Rig) -> Self {
+        Self { rig, fates: BTreeMap::new() }
+    }
+}
+
+impl Docker for Foretold {
+    fn find(&mut self, target: &Target, _: Wanted, _: Timestamp) -> Result<Found, Blind> {
+        Ok(self.rig.find(target))
+    }
+
+    fn look(&mut self, _: &Target, pin: &Pin, _: Timestamp) -> Result<Option<Box<Sight>>, Blind> {
+        Ok(self.rig.look(pin).map(Box::new))
+    }
+
+    fn send(&mut self, sent: Sent<'_>, _: Timestamp) -> Duration {
+        let name = sent.target.name().expect("a name");
+        let (fate, takes) = self.rig.begin(name);
+        self.fates.insert(name.to_owned(), fate);
+        takes
+    }
+
+    fn answer(&mut self, sent: Sent<'_>, now: Timestamp) -> Answered {
+        let name = sent.target.name().expect("a name");
+        let fate = self.fates.remove(name).expect("a call under way");
+        self.rig.land(name, fate, now);
+        let failure =
+            |reason, is_answer| CallFailure { reason, error: reason.to_owned(), nothing_sent: false, is_answer };
+        let answer = match fate {
+            Fate::Done | Fate::InVain => Ok(()),
+            Fate::Refused => Err(failure("docker_error", true)),
+            Fate::Lost => Err(failure("docker_timeout", false)),
+        };
+        Answered { answer, touched: Value::Null }
+    }
+
+    fn metric(&mut self, _: &str, _: Timestamp) -> Result<bool, Blind> {
+        Ok(true)
+    }
+}
+
+/// A clock that shows what the test says.
+#[derive(Debug)]
+pub struct Hand(watch::Sender<Timestamp>);
+
+impl Hand {
+    pub fn at(start: Timestamp) -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new(start)))
+    }
+
+    /// Forward, never back.
+    pub fn set(&self, at: Timestamp) {
+        self.0.send_if_modified(|now| std::mem::replace(now, at.max(*now)) < at);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+}
+
+/// The rig as the service sees it.
+pub struct Really {
+    rig: Mutex<Rig>,
+    clock: Arc<Hand>,
+    /// When the calls end that are under way.
+    pending: Mutex<Vec<Timestamp>>,
+}
+
+impl Really {
+    pub fn new(rig: Rig, clock: Arc<Hand>) -> Arc<Self> {
+        Arc::new(Self { rig: Mutex::new(rig), clock, pending: Mutex::new(Vec::new()) })
+    }
+
+    /// Changes it by hand.
+    pub fn change(&self, how: impl FnOnce(&mut Rig)) {
+        how(&mut self.rig.lock().expect("one at a time"));
+    }
+
+    /// When the next call ends.
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.pending.lock().expect("one at a time").iter().min().copied()
+    }
+}
+
+#[async_trait]
+impl Platform for Really {
+    async fn find(&self, target: &Target, _: Wanted) -> Result<Found, PlatformError> {
+        Ok(self.rig.lock().expect("one at a time").find(target))
+    }
+
+    async fn look(&self, _: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
+        Ok(self.rig.lock().expect("one at a time").look(pin))
+    }
+
+    async fn perform(&self, target: &Target, _: &Pin, _: &Effect) -> Performed {
+        let name = target.name().expect("a name").to_owned();
+        let (fate, takes) = self.rig.lock().expect("one at a time").begin(&name);
+        let end = after(self.clock.now(), takes);
+        self.pending.lock().expect("one at a time").push(end);
+        let mut clock = self.clock.0.subscribe();
+        clock.wait_for(|now| *now >= end).await.expect("the clock outlives the call");
+        self.rig.lock().expect("one at a time").land(&name, fate, end);
+        let mut pending = self.pending.lock().expect("one at a time");
+        let at = pending.iter().position(|it| *it == end).expect("it is under way");
+        pending.remove(at);
+        let endpoint = || "rig".to_owned();
+        let answer = match fate {
+            Fate::Done | Fate::InVain => Ok(()),
+            Fate::Refused => Err(PlatformError::Answered { endpoint: endpoint(), status: 500, message: "no".into() }),
+            Fate::Lost => Err(PlatformError::TimedOut { endpoint: endpoint(), after: takes }),
+        };
+        Performed { touched: json!({}), answer, short: None }
+    }
+
+    async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
+        json!({})
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        Vec::new()
+    }
+
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        vec![("local".to_owned(), Ok(()))]
+    }
+}
