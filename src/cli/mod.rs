@@ -73,6 +73,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   fettle check
+  fettle test
   fettle serve --config fettle.yaml
   fettle send alertname=ArcanumNeedsRestart service=arcanum
   fettle remediations --state open

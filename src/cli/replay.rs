@@ -12,15 +12,15 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use self::sources::{Opened, Source};
+use super::local::{Loaded, Local};
 use super::progress::Progress;
 use super::{Failure, Outcome, Output, hint, print};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::core::duration;
 use crate::core::rule::model::Mode;
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::Settings;
 use crate::core::time::{after, before, micros};
-use crate::diagnostic::render::human;
 use crate::predict::replay::assume::Assume;
 use crate::predict::replay::report::{About, Report, report};
 use crate::predict::replay::run::{Replay, Setup};
@@ -157,11 +157,8 @@ const SINCE: Duration = Duration::from_hours(30 * 24);
 const LEAD_MAX: Duration = Duration::from_hours(7 * 24);
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let (config, warnings) = config::load(args.config.as_deref(), &config::process).map_err(problems)?;
-    tell(&warnings);
-    let path = args.rules.as_deref().unwrap_or(&config.rules);
-    let (rules, warnings) = config::rules::load_rules(path, &config.rule_context()).map_err(problems)?;
-    tell(&warnings);
+    let local = Local { config: args.config.clone(), rules: args.rules.clone(), offline: true };
+    let Loaded { config, rules } = local.load()?;
     let mut settings = crate::app::settings(&config);
     settings.mode = match args.mode {
         None => settings.mode,
@@ -174,7 +171,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let wanted = wanted(args, micros(Timestamp::now()))?;
     let lead = if args.from.is_none() { lead(&rules, &settings).min(LEAD_MAX) } else { Duration::ZERO };
     let opened = runtime.block_on(sources::open(args, &config, wanted, lead))?;
-    let found = replay(args, &config, Arc::new(rules), settings, opened, &runtime)?;
+    let found = replay(args, &config, rules, settings, opened, &runtime)?;
     let text = match args.output {
         Output::Json => {
             let json = serde_json::to_string_pretty(&found).context("write the report").map_err(Failure::Fault)?;
@@ -286,15 +283,6 @@ fn lead(rules: &RuleSet, settings: &Settings) -> Duration {
     let storm = settings.storm.map(|it| it.within.max(it.quiet_for));
     let trip = settings.trip.map(|it| it.within);
     of_rules.chain(of_service).chain(storm).chain(trip).max().unwrap_or_default().max(Duration::from_hours(1))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` gives")]
-fn problems(found: Vec<crate::diagnostic::Diagnostic>) -> Failure {
-    Failure::Problems(anyhow::anyhow!(human(&found)))
-}
-
-fn tell(warnings: &[crate::diagnostic::Diagnostic]) {
-    warnings.iter().for_each(|warning| hint(&warning.line()));
 }
 
 #[cfg(test)]

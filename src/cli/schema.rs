@@ -6,7 +6,7 @@ use super::{Outcome, print};
 use crate::config::raw::RawConfig;
 use crate::core::rule::RawFile;
 use crate::core::yaml::schema;
-use crate::predict::test;
+use crate::predict::test::RawFile as Tests;
 
 /// Print a JSON Schema.
 #[derive(Debug, clap::Args)]
@@ -29,17 +29,17 @@ enum Files {
     /// Rules
     #[default]
     Rules,
-    /// Unit tests of rules
-    Tests,
     /// The configuration, fettle.yaml
     Config,
+    /// Unit tests of rules
+    Tests,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     let schema = match args.of {
         Files::Rules => schema(&RawFile::SHAPE, "Rules of fettle", false),
-        Files::Tests => schema(&test::RawFile::SHAPE, "Unit tests of rules of fettle", false),
         Files::Config => schema(&RawConfig::SHAPE, "Configuration of fettle", true),
+        Files::Tests => schema(&Tests::SHAPE, "Unit tests of rules of fettle", false),
     };
     print(&format!("{schema:#}\n"))
 }

@@ -43,7 +43,7 @@ pub const ENDLESS: u64 = 900_000_000;
 /// Measures one group and adds its rows.
 type Group = fn(&Bench, &mut Table) -> Result<()>;
 
-const GROUPS: [(&str, Group); 12] = [
+const GROUPS: [(&str, Group); 14] = [
     ("intake", intake::measure),
     ("decided", decided::measure),
     ("crowd", crowd::measure),

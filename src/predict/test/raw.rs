@@ -3,14 +3,18 @@
 use crate::config::raw::{RawLimits, RawProtected, RawStorm, RawTrip};
 use crate::core::yaml::{Form, shape};
 
-/// How an action ends: for all, or for each by its name.
-const ENDING: Form = Form::Either(&[ENDINGS, Form::Names(&ENDINGS)]);
-const ENDINGS: Form = Form::Word(&["succeeds", "in_vain", "fails", "hangs", "silent", "unreachable"]);
 const OFF: Form = Form::Word(&["off"]);
+const WORDS: Form = Form::List(&Form::Text);
+/// Names and values.
 const LABELS: Form = Form::Names(&Form::Text);
-/// One alert, or several of one notification.
-const ALERTS: Form = Form::Either(&[LABELS, Form::List(&LABELS)]);
-/// `all`, or what.
+/// One alert's labels, or several.
+const ALERTS: Form = Form::Either(&[LABELS, Form::Some(&LABELS)]);
+const ENDING: Form = Form::Word(&["succeeds", "in_vain", "fails", "hangs", "silent", "unreachable"]);
+const ENDINGS: Form = Form::Either(&[ENDING, Form::Names(&ENDING)]);
+const STATE: Form = Form::Word(&["created", "running", "paused", "restarting", "removing", "exited", "dead"]);
+const HEALTH: Form = Form::Word(&["starting", "healthy", "unhealthy"]);
+const COUNT: Form = Form::Number(0, 10_000);
+/// `all`, a rule or a target.
 const SCOPE: Form = Form::Either(&[Form::Word(&["all"]), LABELS]);
 
 shape! {
@@ -21,7 +25,7 @@ shape! {
         /// The service's ceiling: `observe`, `propose` or `act`; act.
         mode = "mode": Form::Word(&["observe", "propose", "act"]),
         /// The hosts: a list of names, or a map of names to `instances` and `disks`; [local].
-        hosts = "hosts",
+        hosts = "hosts": Form::Either(&[WORDS, Form::Names(&Form::Maybe(&Form::Map(&RawHost::SHAPE)))]),
         /// As in the configuration.
         limits = "limits": Form::Map(&RawLimits::SHAPE),
         /// As in the configuration.
@@ -43,9 +47,9 @@ shape! {
     /// A host.
     RawHost {
         /// Values of `instance` that mean it.
-        instances = "instances",
+        instances = "instances": WORDS,
         /// Disks that may be cleaned, each with a list of what is permitted on it.
-        disks = "disks",
+        disks = "disks": Form::Names(&WORDS),
     }
 }
 
@@ -59,7 +63,7 @@ shape! {
         /// The instant at which it begins, for `during`; 2024-01-01T09:00:00Z, a Monday.
         start = "start": Form::Text,
         /// What happens, by time.
-        timeline = "timeline": Form::List(&Form::Map(&RawEntry::SHAPE)),
+        timeline = "timeline": Form::Needed(&Form::Some(&Form::Map(&RawEntry::SHAPE))),
         /// What must come of it, and nothing else.
         expect = "expect": Form::List(&Form::Map(&RawExpected::SHAPE)),
         /// When to end; when nothing is open any more, a day after the last entry at the latest.
@@ -81,24 +85,24 @@ shape! {
         /// Whether Docker can be reached; true.
         reachable = "reachable": Form::Boolean,
         /// What metric queries say: true, false, or `blind`; true.
-        metrics = "metrics": Form::Text,
+        metrics = "metrics": Form::Either(&[Form::Boolean, Form::Word(&["blind"])]),
         /// How this action ends: `succeeds`, `in_vain` (done, and no better), `fails`, `hangs` (no answer, not done),
         /// `silent` (no answer, and done), `unreachable` (nothing was sent); for all, or a map of names to endings. succeeds.
-        restart = "restart": ENDING,
+        restart = "restart": ENDINGS,
         /// See `restart`.
-        stop = "stop": ENDING,
+        stop = "stop": ENDINGS,
         /// See `restart`.
-        scale_down = "scale_down": ENDING,
+        scale_down = "scale_down": ENDINGS,
         /// See `restart`.
-        scale_up = "scale_up": ENDING,
+        scale_up = "scale_up": ENDINGS,
         /// See `restart`.
-        clean_logs = "clean_logs": ENDING,
+        clean_logs = "clean_logs": ENDINGS,
         /// See `restart`.
-        prune = "prune": ENDING,
+        prune = "prune": ENDINGS,
         /// See `restart`.
-        set_limits = "set_limits": ENDING,
+        set_limits = "set_limits": ENDINGS,
         /// See `restart`; what a loan is returned by.
-        restore = "restore": ENDING,
+        restore = "restore": ENDINGS,
     }
 }
 
@@ -122,17 +126,17 @@ shape! {
     /// A container, at the beginning or from some time on.
     RawContainer {
         /// Its name.
-        name = "name": Form::Text,
+        name = "name": Form::Needed(&Form::Text),
         /// The host; the only one.
         host = "host": Form::Text,
         /// Its own labels; {fettle.enable: "true"}.
         labels = "labels": LABELS,
         /// Docker's word; running.
-        state = "state": Form::Text,
+        state = "state": STATE,
         /// `starting`, `healthy` or `unhealthy`; it has no health check.
-        health = "health": Form::Text,
+        health = "health": HEALTH,
         /// Of its last run; 0, and 1 where it ends by itself in the timeline.
-        exit_code = "exit_code": Form::Text,
+        exit_code = "exit_code": Form::Number(0, 255),
         /// Whether the kernel killed it for memory; false.
         oom_killed = "oom_killed": Form::Boolean,
         /// Whether its image carries `fettle.enable` itself; false.
@@ -144,7 +148,7 @@ shape! {
         /// Compose's number of it; by the order of declaration.
         number = "number": Form::Number(1, 10_000),
         /// Names of the containers that it depends on; none.
-        depends_on = "depends_on": Form::List(&Form::Text),
+        depends_on = "depends_on": WORDS,
     }
 }
 
@@ -162,15 +166,15 @@ shape! {
     /// A Swarm service.
     RawService {
         /// Its name.
-        name = "name": Form::Text,
+        name = "name": Form::Needed(&Form::Text),
         /// The host; the only one.
         host = "host": Form::Text,
         /// The service's own labels; {fettle.enable: "true"}.
         labels = "labels": LABELS,
         /// How many tasks are asked for, or `global`; 1.
-        replicas = "replicas": Form::Text,
+        replicas = "replicas": Form::Either(&[COUNT, Form::Word(&["global"])]),
         /// How many run; all.
-        running = "running": Form::Text,
+        running = "running": COUNT,
         /// Whether an update is being rolled out; false.
         updating = "updating": Form::Boolean,
     }
@@ -180,21 +184,21 @@ shape! {
     /// A disk's file system.
     RawDisk {
         /// Its name in `hosts`.
-        name = "name": Form::Text,
+        name = "name": Form::Needed(&Form::Text),
         /// The host; the only one.
         host = "host": Form::Text,
         /// Its size; 100GiB.
         total = "total": Form::Size,
         /// What is free of it.
-        free = "free": Form::Text,
+        free = "free": Form::Size,
         /// What a clean-up gives back; 0.
-        frees = "frees": Form::Text,
+        frees = "frees": Form::Size,
     }
 }
 
 shape! {
     /// An entry of a timeline: a time and one thing.
-    RawEntry {
+    RawEntry exactly one of ["firing", "resolved", "approve", "reject", "cancel", "pause", "resume", "reset", "silence", "unsilence", "container", "service", "disk", "restarted", "removed", "docker"] {
         /// When, from the beginning.
         at = "at": Form::Needed(&Form::Duration),
         /// Labels of an alert, or a list of them: one notification says that they fire.
@@ -236,7 +240,7 @@ shape! {
 
 shape! {
     /// Something that must come of it: a time and one thing.
-    RawExpected {
+    RawExpected exactly one of ["action", "blocked", "refused", "awaiting", "outcome", "announced"] {
         /// When it begins.
         at = "at": Form::Needed(&Form::Duration),
         /// An action that is begun, proposed in vain, or would be done: its name.

@@ -80,7 +80,8 @@ fn nothing_but_grafana_and_fettles_page_is_published_beyond_loopback() {
     let mut open = Vec::new();
     for (name, service) in services() {
         for port in items(&service["ports"]) {
-            let port = port.as_str().map_or_else(|| port.to_string(), str::to_owned);
+            // Where no address is given, Compose writes a map.
+            let port = port.as_str().map_or_else(|| port["published"].to_string(), str::to_owned);
             if !port.starts_with("127.0.0.1:") {
                 open.push(format!("{name} {port}"));
             }
@@ -128,8 +129,9 @@ fn named(text: &str) -> Vec<(String, String)> {
     for line in text.lines().map(|line| line.trim_start()).filter(|line| !line.starts_with(['#', '/'])) {
         for word in line.split(|c| !word(c)) {
             let Some((host, port)) = word.rsplit_once(':') else { continue };
-            if port.len() >= 4 && port.chars().all(|c| c.is_ascii_digit()) && !host.contains('.') && host != "localhost"
-            {
+            let is_port = port.len() >= 4 && port.chars().all(|c| c.is_ascii_digit());
+            let is_name = host.chars().any(|c| c.is_ascii_alphabetic()) && !host.contains('.') && host != "localhost";
+            if is_port && is_name {
                 assert!(names.contains(host), "{word}: there is no service {host}");
                 found.push((host.to_owned(), port.to_owned()));
             }

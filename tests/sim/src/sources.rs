@@ -19,8 +19,8 @@ const CHANGES: &[Change] = &[
     ("decide/planning.rs", "row.spends = true;", "row.spends = attempt.dependent.is_some();"),
     (
         "guard/mod.rs",
-        "(Guard::Budget, Needs::Store, budget::check, budget::basis),",
-        "(Guard::Budget, Needs::Store, in_flight::check, budget::basis),",
+        "(Guard::Budget, Needs::Store, budget::check, |it| Some(budget::basis(it))),",
+        "(Guard::Budget, Needs::Store, in_flight::check, |it| Some(budget::basis(it))),",
     ),
     (
         "guard/in_flight.rs",
