@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
-    let Given { settings, own_settings, gathered, root } = given;
+    let Given { settings, own_settings, settings_files, gathered, root } = given;
     let (config, mut of_settings) = settings;
     let unread = of_settings.iter().any(Diagnostic::is_error);
     let mut found = gathered.found;
@@ -124,8 +124,8 @@ fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
     }
     let only_rules = gathered.tests.is_empty();
     found.extend(of_tests(&gathered.tests));
-    let files = gathered.rules.len() + gathered.tests.len() + usize::from(own_settings);
-    let count = check_rules(&config, gathered.rules, unread, history, &mut found);
+    let files = gathered.rules.len() + gathered.tests.len() + settings_files;
+    let count = check_rules(&config, &gathered.rules, unread, history, &mut found);
     if count == 0 && only_rules && found.is_empty() {
         found.push(rules::no_rules(&root));
     }
@@ -137,14 +137,14 @@ fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
 /// Checks all rules as one set; how many there are.
 fn check_rules(
     config: &Config,
-    files: Vec<SourceFile>,
+    files: &[SourceFile],
     unread: bool,
     history: Option<Arc<[Labels]>>,
     found: &mut Vec<Diagnostic>,
 ) -> usize {
     let mut context = config.rule_context();
     context.history = history;
-    let compiled = compile(&files, &context);
+    let compiled = compile(files, &context);
     let (rules, of_rules) = match compiled {
         Ok((set, warnings)) => (set.len(), warnings),
         Err(found) => (0, found),
