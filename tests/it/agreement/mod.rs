@@ -94,5 +94,5 @@ async fn what_is_foretold_happens_on_postgresql() {
 fn rich(counts: &[(usize, usize, usize)]) {
     let sum = |of: fn(&(usize, usize, usize)) -> usize| counts.iter().map(of).sum::<usize>();
     let (effects, refused, blocked) = (sum(|it| it.0), sum(|it| it.1), sum(|it| it.2));
-    assert!(effects >= 10 && refused >= 2 && blocked >= 5, "{effects} effects, {refused} refused, {blocked} blocked");
+    assert!(effects >= 10 && refused >= 1 && blocked >= 4, "{effects} effects, {refused} refused, {blocked} blocked");
 }

@@ -216,6 +216,11 @@ impl Really {
         how(&mut self.rig.lock().expect("one at a time"));
     }
 
+    /// Calls that end later than `now`.
+    pub fn under_way(&self, now: Timestamp) -> usize {
+        self.pending.lock().expect("one at a time").iter().filter(|end| **end > now).count()
+    }
+
     /// When the next call ends.
     pub fn next_end(&self) -> Option<Timestamp> {
         self.pending.lock().expect("one at a time").iter().min().copied()

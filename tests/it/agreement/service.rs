@@ -96,14 +96,16 @@ impl Service {
                 seen.set((touched, Instant::now()));
             }
             let now = self.shell.time.now();
-            let due = self.shell.store.next_due(now).await.map_err(|error| error.to_string())?;
-            if due.is_some_and(|due| due <= now) {
+            // Those that somebody holds, too: what was claimed and is not yet decided is not done.
+            let open =
+                RemediationFilter { state: Some("open".to_owned()), limit: 1000, ..RemediationFilter::default() };
+            let open = self.shell.store.remediations(&open).await.map_err(|error| error.to_string())?;
+            let overdue = open.iter().filter(|row| row.due_at.is_some_and(|due| due <= now)).count();
+            if overdue > self.docker.under_way(now) {
                 self.shell.wake.notify_one();
-                return Err(format!("due since {due:?}, now {now}"));
+                return Err(format!("{overdue} due, now {now}"));
             }
-            if self.docker.next_end().is_some_and(|end| end <= now) {
-                return Err("a call is ending".to_owned());
-            }
+            let due = open.iter().filter_map(|row| row.due_at).filter(|due| *due > now).min();
             if seen.get().1.elapsed() < QUIET {
                 return Err(format!("{touched} touches"));
             }
