@@ -5,10 +5,12 @@
 #   make lint    formatting, clippy, docs, dependencies: no warnings
 #   make sim     tries to break the core: SEEDS=n schedules from seed START=s on all cores, in a release build
 #   make sim-mutants   breaks the core on purpose, one line at a time: the simulator must find each
+#   make fuzz    broken rules, matchers and webhook bodies, changed at random: SECONDS=60 for each of the three
+#   make schemas   writes the committed JSON Schemas anew
 #   make bench   measures how fast and how small fettle is (QUICK=1: shorter and rougher; ONLY=flood,start: these rows)
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test lint bench sim sim-mutants
+.PHONY: help run test lint bench sim sim-mutants fuzz schemas
 .DEFAULT_GOAL := help
 
 # Where cargo builds; another place by CARGO_TARGET_DIR.
@@ -16,6 +18,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 # The simulator is a crate of its own over the core's sources: see tests/sim/Cargo.toml.
 SIM := --manifest-path tests/sim/Cargo.toml --target-dir $(TARGET)
+
+# As the simulator, over the sources of what reads.
+FUZZ := --manifest-path tests/fuzz/Cargo.toml --target-dir $(TARGET)
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -35,9 +40,11 @@ lint:
 	cargo fmt --check
 	cargo fmt --check --manifest-path bench/Cargo.toml
 	cargo fmt --check --manifest-path tests/sim/Cargo.toml
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --manifest-path bench/Cargo.toml --target-dir $(TARGET) -- -D warnings
 	cargo clippy --bins --tests $(SIM) -- -D warnings
+	cargo clippy --bins $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --config .ci/deny.toml check bans licenses sources; \
@@ -60,3 +67,15 @@ sim:
 sim-mutants:
 	@cargo build --quiet $(SIM)
 	@CARGO_TARGET_DIR=$(TARGET) $(TARGET)/debug/sim mutants
+
+# Optimised, with every assertion on; on all cores.
+SECONDS ?= 60
+fuzz:
+	@cargo build --quiet $(FUZZ)
+	@$(TARGET)/debug/fuzz $(SECONDS)
+
+schemas:
+	cargo build --bin fettle
+	$(TARGET)/debug/fettle schema rules > rules/schema.json
+	$(TARGET)/debug/fettle schema tests > rules/test.schema.json
+	$(TARGET)/debug/fettle schema config > fettle.schema.json

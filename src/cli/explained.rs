@@ -17,13 +17,21 @@ pub(super) fn explanation(of: &Value) -> String {
     if let Some(more) = of["alerts_left_out"].as_u64().filter(|more| *more > 0) {
         parts.push(format!("and {more} more alerts\n"));
     }
-    parts.push(asked(&of["asked"]));
+    if alerts.iter().flat_map(|alert| list(alert, "efforts")).any(lacks) {
+        parts.push(asked(&of["asked"]));
+    }
     parts.join("\n")
 }
 
 /// What an open remediation is about to do.
 pub(super) fn now(of: &Value) -> String {
-    format!("{}\n{}", effort(of), asked(&of["asked"]))
+    let missing = if lacks(of) { format!("\n{}", asked(&of["asked"])) } else { String::new() };
+    effort(of) + &missing
+}
+
+/// Whether a guard of it could not be asked.
+fn lacks(effort: &Value) -> bool {
+    list(effort, "guards").iter().any(|guard| guard["says"] == "not_asked")
 }
 
 /// What could not be asked.
@@ -193,7 +201,30 @@ mod tests {
                     {"rule": "late", "source": "c.yaml:3", "says": "behind", "behind": "web", "continue": false}],
                 "efforts": [effort_of_web()]}],
             "alerts_left_out": 2});
-        insta::assert_snapshot!(explanation(&of), @"");
+        let text = explanation(&of);
+        for line in [
+            "Down{service=\"web\\nx\"} fires",
+            "  taken by web (b.yaml:3)",
+            "  not by other  alertname=\"Other\" says no: it is \"Down\"",
+            "  not by late   matches, but web comes first",
+            "  and not by 7 more rules",
+            "container:local/web by rule web: a remediation is opened",
+            "  step 1 of 2: restart; it is running but unhealthy",
+            "  parameters  grace 20s",
+            "  a person must agree: there is a storm",
+            "  mode propose, the lowest of service act, rule act, storm propose",
+            "    paused    passes     nothing is paused",
+            "    storm     lowers     7 targets were opened within 120 s",
+            "    budget    waits      3 of 3 in 3600 s are used, this rule on this target; again at 2026-01-31 14:07:00Z",
+            "    approval  not asked  the target\\u{1b}[2J was not looked at",
+            "  stopped by budget",
+            "    2026-01-31 12:00:30Z  the hold ends",
+            "                          not fixed: step 2",
+            "and 2 more alerts",
+            "not everything was asked: docker: docker unreachable at unix:///x: no such file",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line:?} is not a line of\n{text}");
+        }
     }
 
     #[test]
@@ -201,6 +232,7 @@ mod tests {
         let of = json!({"asked": {"database": "asked", "docker": "asked", "alertmanager": "asked"}, "alerts": [
             {"labels": {"alertname": "Down"}, "firing": true, "rules": [], "rules_left_out": 0, "efforts": []},
             {"labels": {"alertname": "Down"}, "firing": false, "note": "it is resolved", "rules": [], "efforts": []}]});
-        insta::assert_snapshot!(explanation(&of), @"");
+        let text = explanation(&of);
+        assert_eq!(text, "Down{} fires\n  no rule takes it: nothing is done\n\nDown{} is resolved\n  it is resolved\n");
     }
 }

@@ -3,6 +3,7 @@
 mod human;
 mod sources;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +13,15 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use self::sources::{Opened, Source};
+use super::local::{Loaded, Local};
 use super::progress::Progress;
 use super::{Failure, Outcome, Output, hint, print};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::core::duration;
 use crate::core::rule::model::Mode;
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::Settings;
 use crate::core::time::{after, before, micros};
-use crate::diagnostic::render::human;
 use crate::predict::replay::assume::Assume;
 use crate::predict::replay::report::{About, Report, report};
 use crate::predict::replay::run::{Replay, Setup};
@@ -80,7 +81,7 @@ pub(super) struct Args {
     /// How finely ALERTS is read
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = length, requires = "from_prometheus")]
     step: Duration,
-    /// How often an alert of ALERTS is told again while it fires: Alertmanager's repeat_interval
+    /// How often an alert of ALERTS is told again while it fires: Alertmanager's `repeat_interval`
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = length, requires = "from_prometheus")]
     repeat: Duration,
     /// List every remediation that differs; without a record, every one
@@ -157,11 +158,8 @@ const SINCE: Duration = Duration::from_hours(30 * 24);
 const LEAD_MAX: Duration = Duration::from_hours(7 * 24);
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let (config, warnings) = config::load(args.config.as_deref(), &config::process).map_err(problems)?;
-    tell(&warnings);
-    let path = args.rules.as_deref().unwrap_or(&config.rules);
-    let (rules, warnings) = config::rules::load_rules(path, &config.rule_context()).map_err(problems)?;
-    tell(&warnings);
+    let local = Local { config: args.config.clone(), rules: args.rules.clone(), offline: true };
+    let Loaded { config, rules } = local.load()?;
     let mut settings = crate::app::settings(&config);
     settings.mode = match args.mode {
         None => settings.mode,
@@ -174,23 +172,33 @@ pub(super) fn run(args: &Args) -> Outcome {
     let wanted = wanted(args, micros(Timestamp::now()))?;
     let lead = if args.from.is_none() { lead(&rules, &settings).min(LEAD_MAX) } else { Duration::ZERO };
     let opened = runtime.block_on(sources::open(args, &config, wanted, lead))?;
-    let found = replay(args, &config, Arc::new(rules), settings, opened, &runtime)?;
-    let text = match args.output {
-        Output::Json => {
-            let json = serde_json::to_string_pretty(&found).context("write the report").map_err(Failure::Fault)?;
-            format!("{json}\n")
+    let found = replay(args, &config, &rules, &settings, opened, &runtime)?;
+    match args.output {
+        Output::Json => print_json(&found)?,
+        Output::Human => {
+            print(&human::show(&found))?;
+            for warning in &found.warnings {
+                hint(&format!("note: {warning}"));
+            }
         }
-        Output::Human => human::show(&found),
-    };
-    print(&text)?;
-    if args.output == Output::Human {
-        found.warnings.iter().for_each(|warning| hint(&format!("note: {warning}")));
     }
     if found.unreadable > 0 {
         let what = if found.unreadable == 1 { "1 record".to_owned() } else { format!("{} records", found.unreadable) };
         return Err(Failure::Problems(anyhow::anyhow!("{what} could not be read; what is above is without")));
     }
     Ok(())
+}
+
+/// Piece by piece: it may list very many remediations. A reader that has seen enough (`| head`) is no error.
+fn print_json(found: &Report) -> Outcome {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, found).map_err(std::io::Error::from);
+    match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Problems(anyhow::Error::new(error).context("write the result")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is asked for: a period, or `None` for all that files have.
@@ -210,8 +218,8 @@ fn wanted(args: &Args, now: Timestamp) -> Result<Option<Period>, Failure> {
 fn replay(
     args: &Args,
     config: &Config,
-    rules: Arc<RuleSet>,
-    settings: Settings,
+    rules: &Arc<RuleSet>,
+    settings: &Settings,
     opened: Opened,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Report, Failure> {
@@ -223,7 +231,7 @@ fn replay(
         Assumed::AsRecorded => Assume::AsRecorded,
     };
     let setup = Setup {
-        rules: rules.clone(),
+        rules: Arc::clone(rules),
         settings: settings.clone(),
         hosts: config.known_hosts(),
         disks: config.disks(),
@@ -253,7 +261,9 @@ fn replay(
     drop(progress);
     runtime.block_on(task).context("the source ended unasked").map_err(Failure::Fault)??;
     if args.output == Output::Human {
-        told.iter().for_each(|line| hint(line));
+        for line in &told {
+            hint(line);
+        }
         if unreadable > told.len() as u64 {
             hint(&format!("… and {} more that could not be read", unreadable - told.len() as u64));
         }
@@ -262,14 +272,8 @@ fn replay(
     let end = last.map_or(start, |last| after(last, Duration::from_hours(1)));
     let (from, to) = period.map_or((first.unwrap_or(start), end), |period| (period.from, period.to));
     let done = replay.finish(to);
-    let facts = human::Facts {
-        rules: &rules,
-        settings: &settings,
-        source,
-        first,
-        passed_over: done.passed_over,
-        idle_answers: done.idle_answers,
-    };
+    let facts =
+        human::Facts { rules, settings, source, first, passed_over: done.passed_over, idle_answers: done.idle_answers };
     let from = if from == Timestamp::MIN { first.unwrap_or(start) } else { from };
     let warnings = human::warnings(&facts, from);
     let about = About { source: shown, from, to, has_record, all: args.verbose && !has_record };
@@ -286,15 +290,6 @@ fn lead(rules: &RuleSet, settings: &Settings) -> Duration {
     let storm = settings.storm.map(|it| it.within.max(it.quiet_for));
     let trip = settings.trip.map(|it| it.within);
     of_rules.chain(of_service).chain(storm).chain(trip).max().unwrap_or_default().max(Duration::from_hours(1))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` gives")]
-fn problems(found: Vec<crate::diagnostic::Diagnostic>) -> Failure {
-    Failure::Problems(anyhow::anyhow!(human(&found)))
-}
-
-fn tell(warnings: &[crate::diagnostic::Diagnostic]) {
-    warnings.iter().for_each(|warning| hint(&warning.line()));
 }
 
 #[cfg(test)]

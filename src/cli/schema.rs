@@ -6,6 +6,7 @@ use super::{Outcome, print};
 use crate::config::raw::RawConfig;
 use crate::core::rule::RawFile;
 use crate::core::yaml::schema;
+use crate::predict::test::RawFile as Tests;
 
 /// Print a JSON Schema.
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,7 @@ Editors with the YAML language server find the schema by a line in the file:
 
 Examples:
   fettle schema rules > rules/schema.json
+  fettle schema tests > rules/test.schema.json
   fettle schema config > fettle.schema.json")]
 pub(super) struct Args {
     /// Of which files
@@ -29,12 +31,15 @@ enum Files {
     Rules,
     /// The configuration, fettle.yaml
     Config,
+    /// Unit tests of rules
+    Tests,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     let schema = match args.of {
         Files::Rules => schema(&RawFile::SHAPE, "Rules of fettle", false),
         Files::Config => schema(&RawConfig::SHAPE, "Configuration of fettle", true),
+        Files::Tests => schema(&Tests::SHAPE, "Unit tests of rules of fettle", false),
     };
     print(&format!("{schema:#}\n"))
 }

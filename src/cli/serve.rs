@@ -21,10 +21,10 @@ pub(super) struct Args {
     /// The configuration file [default: fettle.yaml, if there is one]
     #[arg(long, value_name = "FILE", env = "FETTLE_CONFIG")]
     config: Option<PathBuf>,
-    /// A file that says every 30 s that this process lives [default: setting heartbeat_file]
+    /// A file that says every 30 s that this process lives [default: the setting of this name]
     #[arg(long, value_name = "PATH")]
     heartbeat_file: Option<PathBuf>,
-    /// A file with its figures, written as often [default: setting metrics_file]
+    /// A file with its figures, written as often [default: the setting of this name]
     #[arg(long, value_name = "PATH")]
     metrics_file: Option<PathBuf>,
 }

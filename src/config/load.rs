@@ -66,15 +66,12 @@ pub fn look_at(shown: &str, text: &str, base: &Path, env: Environment<'_>) -> (C
     (config, found)
 }
 
-/// Whether a text in YAML is settings rather than rules, told by its keys.
+/// Whether a text is settings rather than rules, told by the keys at the beginning of its lines: whatever it is, it need not be
+/// right, and is read for its problems later.
 pub fn is_settings(text: &str) -> bool {
-    let mut report = Report::new(Source::new("", text));
-    let Some(Node { value: crate::core::yaml::Value::Map(entries), .. }) = parse(&mut report) else { return false };
-    let lists = |key: &str| {
-        entries.iter().any(|it| it.key == key && matches!(it.value.value, crate::core::yaml::Value::List(_)))
-    };
-    let has = |key: &str| entries.iter().any(|it| it.key == key);
-    !lists("rules") && !has("version") && entries.iter().any(|it| RawConfig::KEYS.contains(&it.key.as_str()))
+    let keys = || text.lines().filter_map(|line| line.split_once(':').map(|(key, _)| key));
+    // Both have a key `rules`.
+    !keys().any(|key| key == "version") && keys().any(|key| key != "rules" && RawConfig::KEYS.contains(&key))
 }
 
 /// The lines of values that hold secrets, or tokens written where they should not be.

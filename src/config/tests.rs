@@ -345,7 +345,7 @@ fn what_the_shipped_settings_show_as_comments_loads_too() {
     let text = text.replace("token_file: /run/secrets/oncall", &format!("sha256: {}", "1".repeat(64)));
     let text = text.lines().filter(|line| !line.starts_with("database_file")).collect::<Vec<_>>().join("\n");
     let config = good(&text, &[]);
-    assert_eq!((config.hosts.len(), config.auth.tokens.len(), config.limits.senders.is_some()), (2, 2, true));
+    assert_eq!((config.hosts.len(), config.auth.tokens.len(), config.limits.senders.is_some()), (3, 2, true));
 }
 
 const RULE: &str = "version: 1\nrules:\n- {name: NAME, match: [a=b], target: {container: a}, steps: [restart]}\n";

@@ -63,10 +63,26 @@ pub struct Diagnostic {
 /// The line of source a problem is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
-    /// The whole line, without its end.
+    /// The line without its end; of a very long one the part around what is meant.
     pub text: String,
+    /// How many characters of the line are left out before the text.
+    pub skipped: usize,
     /// How many characters from the column on are meant; at least 1.
     pub length: usize,
+}
+
+/// Characters of a line that are kept before and after where what is meant begins. What is shown is less.
+const KEPT: usize = 400;
+
+impl Snippet {
+    fn of(place: &source::Place<'_>) -> Self {
+        if place.text.len() <= 2 * KEPT {
+            return Self { text: place.text.to_owned(), skipped: 0, length: place.length };
+        }
+        let skipped = (place.column - 1).saturating_sub(KEPT);
+        let text = place.text.chars().skip(skipped).take(2 * KEPT).collect();
+        Self { text, skipped, length: place.length.min(KEPT) }
+    }
 }
 
 impl Diagnostic {
@@ -90,7 +106,7 @@ impl Diagnostic {
         Self {
             line: place.line,
             column: place.column,
-            snippet: Some(Snippet { text: place.text.to_owned(), length: place.length }),
+            snippet: Some(Snippet::of(&place)),
             ..Self::of_file(code, source.file, message)
         }
     }

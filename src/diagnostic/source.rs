@@ -3,7 +3,10 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::{Code, Diagnostic};
+use super::{Code, Diagnostic, Severity};
+
+/// Most problems that are told of one source. Nobody reads more, and a file of nothing else must not cost more.
+const MOST: usize = 1_000;
 
 /// A text people wrote, as diagnostics speak of it.
 #[derive(Debug)]
@@ -91,7 +94,18 @@ impl<'t> Report<'t> {
 
     /// A problem at these bytes.
     pub fn add(&mut self, code: &Code, bytes: &Range<usize>, message: impl Into<String>) {
-        self.found.push(Diagnostic::at(code, &self.source, bytes.clone(), message));
+        self.keep(code, |source| Diagnostic::at(code, source, bytes.clone(), message));
+    }
+
+    /// Keeps a problem while there are not too many. One error more is kept, so that a source with errors always has one.
+    fn keep(&mut self, code: &Code, problem: impl FnOnce(&Source<'t>) -> Diagnostic) {
+        if self.found.len() < MOST {
+            self.found.push(problem(&self.source));
+        } else if self.found.len() == MOST && code.severity == Severity::Error {
+            let mut last = problem(&self.source);
+            last.message += "; further problems of this file are not told";
+            self.found.push(last);
+        }
     }
 
     /// A problem at these bytes, with advice.
@@ -102,7 +116,7 @@ impl<'t> Report<'t> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.found.push(Diagnostic::at(code, &self.source, bytes.clone(), message).help(help));
+        self.keep(code, |source| Diagnostic::at(code, source, bytes.clone(), message).help(help));
     }
 }
 

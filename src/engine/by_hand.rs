@@ -111,7 +111,7 @@ impl ByHand {
             Ok(()) => events::received(&self.shell.metrics, &[], &records),
             // What was opened counts all the same.
             Err(error) => {
-                tracing::warn!(actor = by, error = %chain(&error), "that {by} asked to heal is not on record")
+                tracing::warn!(actor = by, error = %chain(&error), "that {by} asked to heal is not on record");
             }
         }
         tracing::info!(actor = by, opened = ids.len(), "{by} asked to heal what fires: {} opened", ids.len());

@@ -29,8 +29,8 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Reloads on request.
 #[async_trait]
 pub trait Reload: Send + Sync {
-    /// Loads the rules again; how many there are, or every problem.
-    async fn reload(&self) -> Result<usize, Vec<Diagnostic>>;
+    /// Loads the rules again; how many there are and every warning, or every problem.
+    async fn reload(&self) -> Result<(usize, Vec<Diagnostic>), Vec<Diagnostic>>;
 
     /// Whether what is on disk was refused, so that older rules are in force.
     fn refused(&self) -> bool;
@@ -107,7 +107,7 @@ impl RuleBook {
         }
     }
 
-    async fn replace(&self) -> Result<usize, Vec<Diagnostic>> {
+    async fn replace(&self) -> Result<(usize, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut told = self.told.lock().await;
         let (path, context) = (self.path.clone(), self.context.clone());
         // Reading and compiling ten thousand rules takes a while; requests are answered meanwhile.
@@ -127,7 +127,7 @@ impl RuleBook {
                     self.rules.store(Arc::new(set));
                     tracing::info!(rules = count, "rules were reloaded");
                 }
-                Ok(count)
+                Ok((count, warnings))
             }
             Err(problems) => {
                 self.metrics.reloaded(false, self.time.now());
@@ -148,7 +148,7 @@ impl RuleBook {
 
 #[async_trait]
 impl Reload for RuleBook {
-    async fn reload(&self) -> Result<usize, Vec<Diagnostic>> {
+    async fn reload(&self) -> Result<(usize, Vec<Diagnostic>), Vec<Diagnostic>> {
         self.replace().await
     }
 

@@ -22,10 +22,10 @@ use crate::telemetry::seldom::Seldom;
 pub const EVERY: Duration = Duration::from_secs(30);
 
 /// A heartbeat older than this is late.
-pub const LATE: Duration = Duration::from_secs(60);
+pub const LATE: Duration = Duration::from_mins(1);
 
 /// A heartbeat older than this means that nobody is there any more.
-pub const GONE: Duration = Duration::from_secs(120);
+pub const GONE: Duration = Duration::from_mins(2);
 
 /// So many rounds in a row in which the database did not answer make it unhealthy.
 const FAILURES: u32 = 5;

@@ -2,13 +2,14 @@
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::auth::{Admin, Gate};
 use super::problem::{Kind, Problem};
 use super::scrape::Scrape;
 use crate::config::Role;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::render::Record;
 use crate::engine::readiness::Readiness;
 use crate::engine::rulebook::Reload;
 
@@ -28,21 +29,19 @@ pub(super) async fn ready(readiness: web::Data<Readiness>) -> Result<HttpRespons
 /// Loads the rules again.
 pub(super) async fn reload(Admin(caller): Admin, rules: web::Data<dyn Reload>) -> Result<HttpResponse, Problem> {
     match rules.reload().await {
-        Ok(count) => Ok(HttpResponse::Ok().json(json!({"rules": count}))),
+        Ok((count, warnings)) => Ok(HttpResponse::Ok().json(json!({"rules": count, "warnings": records(&warnings)}))),
         Err(found) => {
             let detail = format!("{} problems; the rules before them still run", found.len());
             let problem = Problem::new(Kind::RulesRefused, detail);
             tracing::warn!(request.id = %problem.id(), actor = &*caller.name, "a reload of the rules was refused: {problem}");
-            Err(problem.with("errors", Value::Array(found.iter().map(entry).collect())))
+            Err(problem.with("errors", json!(records(&found))))
         }
     }
 }
 
-fn entry(found: &Diagnostic) -> Value {
-    json!({
-        "code": found.code, "severity": found.severity, "file": found.file, "line": found.line,
-        "column": found.column, "message": found.message, "help": found.help,
-    })
+/// As `fettle check --output json` has them.
+fn records(found: &[Diagnostic]) -> Vec<Record<'_>> {
+    found.iter().map(Record::from).collect()
 }
 
 /// Who may scrape without a token.

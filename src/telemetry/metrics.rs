@@ -360,7 +360,7 @@ impl Metrics {
         let families = self.registry.gather();
         let sum = |name: &str, wanted: &dyn Fn(&str, &str) -> bool| -> u64 {
             let family = families.iter().find(|family| family.name() == name);
-            let metrics = family.map(|family| family.get_metric()).unwrap_or_default().iter();
+            let metrics = family.map(prometheus::proto::MetricFamily::get_metric).unwrap_or_default().iter();
             let counted = metrics.filter(|it| it.get_label().iter().all(|pair| wanted(pair.name(), pair.value())));
             #[expect(
                 clippy::cast_possible_truncation,

@@ -2,6 +2,7 @@
 //! that are made to heal or not, beside the same core on the replay's clock.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,29 +44,31 @@ const SOON: Duration = Duration::from_mins(2);
 /// A rule for each story, so that a breaker is one story's own.
 fn stories() -> String {
     let ladder = "
-    hold: 1s
-    budget: [2 per 30s]
+    hold: 2s
+    budget: [2 per 1m]
     cooldown: 0s
-    regress_window: 5s
+    regress_window: 10s
     steps:
       - restart: {grace: 1s}
-        verify: {settle: 0s, healthy_for: 1s, resolved_within: 3s}
+        verify: {settle: 0s, healthy_for: 2s, resolved_within: 6s}
       - restart: {grace: 2s}
-        verify: {settle: 0s, healthy_for: 1s, resolved_within: 2s}
-        after: 1s
+        verify: {settle: 0s, healthy_for: 2s, resolved_within: 4s}
+        after: 2s
 ";
     let short = "
-    cooldown: 4s
+    cooldown: 8s
     steps:
       - restart: {grace: 1s}
-        verify: {settle: 1s, healthy_for: 1s, resolved_within: 3s}
+        verify: {settle: 2s, healthy_for: 2s, resolved_within: 6s}
 ";
     let mut text = "version: 1\nrules:\n".to_owned();
     for (alert, steps) in STORIES.iter().map(|(alert, ..)| (*alert, ladder)).chain([("Slow", short)]) {
-        text.push_str(&format!(
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
             "  - name: {alert}\n    match: ['alertname=\"{alert}\"']\n    target: {{container: $labels.service, \
              allow: [\"fine-*\", \"sick-*\", \"broken-*\", \"closed-*\", \"missing-*\"]}}{steps}"
-        ));
+        );
     }
     text
 }
@@ -83,11 +86,11 @@ rules:
 const FIRES: bool = true;
 const ENDS: bool = false;
 
-/// Alert, service, and when it fires and ends, in tenths of a second. Between what is heard and what is due there is never less
-/// than half a second, so that a busy machine decides in the same order.
+/// Alert, service, and when it fires and ends, in fifths of a second. Between what is heard and what is due there is never less
+/// than a second, so that a busy machine decides in the same order.
 const STORIES: [(&str, &str, &[(u64, bool)]); 12] = [
     // Fixed; fixed by the second step when it comes back; then the budget is used up.
-    ("Comes", "fine-a", &[(0, FIRES), (25, ENDS), (45, FIRES), (70, ENDS), (90, FIRES), (115, ENDS)]),
+    ("Comes", "fine-a", &[(0, FIRES), (25, ENDS), (45, FIRES), (70, ENDS), (125, FIRES), (150, ENDS)]),
     ("Silent", "fine-b", &[(0, FIRES), (60, ENDS)]),
     ("Goes", "fine-c", &[(0, FIRES), (25, FIRES), (65, ENDS)]),
     ("Sick", "sick-a", &[(0, FIRES), (90, ENDS)]),
@@ -107,7 +110,7 @@ const STORIES: [(&str, &str, &[(u64, bool)]); 12] = [
 const SLOW: [(&str, &[(u64, bool)]); 2] =
     [("fine-w", &[(0, FIRES), (25, ENDS)]), ("fine-d", &[(0, FIRES), (25, ENDS), (32, FIRES), (65, ENDS)])];
 
-/// Paused from half a second on, for three seconds.
+/// Paused from the first second on, for six seconds.
 const PAUSED: &str = "fine-p";
 
 /// Containers named after what they do: `fine` heals, `sick` never does, `broken` cannot be restarted, `closed` does not
@@ -167,7 +170,7 @@ impl Platform for Town {
             *self.0.lock().expect("one test").entry(name.to_owned()).or_default() += 1;
             Ok(())
         };
-        Performed { touched: json!({}), answer }
+        Performed { touched: json!({}), answer, short: None }
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
@@ -247,18 +250,18 @@ async fn lived(url: &str) {
     let running = engine.start();
     let mut since: HashMap<(&str, &str), Timestamp> = HashMap::new();
     let began = tokio::time::Instant::now();
-    let at = |tenths: u64| began + Duration::from_millis(100 * tenths);
+    let at = |fifths: u64| began + Duration::from_millis(200 * fifths);
     let pausing = async {
         // The passing of time is what is told here; there is no condition to wait for.
         tokio::time::sleep_until(at(5)).await;
         let (now, target) = (shell.time.now(), format!("container:local/{PAUSED}").parse().expect("a target"));
-        let (scope, until) = (PauseScope::Target(target), Some(after(now, Duration::from_secs(3))));
+        let (scope, until) = (PauseScope::Target(target), Some(after(now, Duration::from_secs(6))));
         let pause = Pause { id: Uuid::now_v7(), scope, reason: "a test".into(), by: "anna".into(), at: now, until };
         store.pause(&pause).await.expect("paused");
     };
     let telling = async {
-        for (tenths, alert, service, fires) in heard() {
-            tokio::time::sleep_until(at(tenths)).await;
+        for (fifths, alert, service, fires) in heard() {
+            tokio::time::sleep_until(at(fifths)).await;
             let now = shell.time.now();
             let began = *since.entry((alert, service)).or_insert(now);
             let body = body(alert, service, began, (!fires).then_some(now));

@@ -240,3 +240,45 @@ async fn a_breaker_that_is_closed_is_said_to_be_and_one_of_nobody_is_not_found()
     let said = fettle(&edge, &["breakers", "reset", "no such/rule"], None).await;
     assert!(said.code == Some(1) && said.err.contains("404"), "{}", said.err);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watching_prints_what_is_new_and_ends_with_its_reader() {
+    use std::io::{BufRead, BufReader};
+    let edge = Setup::default().start().await;
+    let first = waiting(&edge, "web", SOON).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fettle"));
+    command.args(["remediations", "--watch", "--output", "json"]).env("FETTLE_LISTEN", edge.address.to_string());
+    command.env_remove("FETTLE_URL").env_remove("FETTLE_TOKEN").stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut running = command.spawn().expect("it runs");
+    let mut lines = BufReader::new(running.stdout.take().expect("a pipe")).lines();
+    let (seen, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let reader = tokio::task::spawn_blocking(move || {
+        // Two rows, and then nobody reads any more.
+        for line in lines.by_ref().take(2) {
+            let row: Value = serde_json::from_str(&line.expect("text")).expect("a row per line");
+            seen.send(row["id"].as_str().unwrap_or_default().to_owned()).expect("somebody waits");
+        }
+    });
+    assert_eq!(told.recv().await, Some(first.id.to_string()));
+    let second = waiting(&edge, "api", SOON).await;
+    assert_eq!(told.recv().await, Some(second.id.to_string()), "what was there is not told again");
+    reader.await.expect("no panic");
+    waiting(&edge, "db", SOON).await;
+    let ended = tokio::task::spawn_blocking(move || running.wait()).await.expect("no panic").expect("it ends");
+    assert_eq!(ended.code(), Some(0), "a reader that has seen enough is no error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_a_terminal_times_are_told_from_now_and_nothing_is_wider_than_it() {
+    let edge = Setup::default().start().await;
+    waiting(&edge, "web", SOON).await;
+    let line = format!("stty cols 90 rows 20; exec {} remediations", env!("CARGO_BIN_EXE_fettle"));
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::null());
+    let plain = finish(&edge, command, None).await.out;
+    assert!(plain.contains("now") || plain.contains("ago"), "{plain}");
+    let bare: String = plain.split('\u{1b}').map(|it| it.split_once('m').map_or(it, |(_, rest)| rest)).collect();
+    assert!(bare.contains("awaiting_approval"), "{bare}");
+    let words = ["remediations", "--color", "always"];
+    assert!(fettle(&edge, &words, None).await.out.contains("\u{1b}[33mawaiting_approval"), "whoever asks gets colours");
+}

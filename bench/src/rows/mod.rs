@@ -1,5 +1,6 @@
 //! The groups of rows, in the order of the table, and what they share.
 
+mod check;
 mod crowd;
 mod decided;
 mod flood;
@@ -42,7 +43,7 @@ pub const ENDLESS: u64 = 900_000_000;
 /// Measures one group and adds its rows.
 type Group = fn(&Bench, &mut Table) -> Result<()>;
 
-const GROUPS: [(&str, Group); 12] = [
+const GROUPS: [(&str, Group); 14] = [
     ("intake", intake::measure),
     ("decided", decided::measure),
     ("crowd", crowd::measure),
@@ -50,6 +51,7 @@ const GROUPS: [(&str, Group); 12] = [
     ("reaction", reaction::measure),
     ("restart", restart::measure),
     ("select", select::measure),
+    ("check", check::measure),
     ("repeat", repeat::measure),
     ("replay", replay::measure),
     ("memory", memory::measure),

@@ -267,6 +267,8 @@ fn intent(remediation: &Remediation, plan: &Plan, attempt: &Attempt) -> crate::c
     let mut row = audit_row(remediation, attempt.action_id, attempt.action.name(), plan.mode, now);
     row.attempt = remediation.attempts;
     row.spends = true;
+    // What a person agreed to is an act like any other: budgets and cooldowns are counted from such rows.
+    row.mode = if plan.mode == Mode::Observe { Mode::Observe } else { Mode::Act };
     if let Some(target) = &attempt.dependent {
         row.target = target.to_string();
     }

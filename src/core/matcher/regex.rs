@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::literal::ExtractKind;
-use regex_syntax::hir::{Dot, Hir, HirKind, Look};
+use regex_syntax::hir::{Class, Dot, Hir, HirKind, Look};
 
 use filter::Filter;
 
@@ -172,16 +172,26 @@ fn unanchored(hir: Hir) -> Hir {
 
 /// Whether it needs a character that does not exist, or one before the text begins or after it has ended.
 fn is_nothing(hir: &Hir) -> bool {
-    if hir.properties().minimum_len().is_none() {
-        return true;
+    match hir.kind() {
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Look(_) => false,
+        HirKind::Class(Class::Unicode(class)) => class.ranges().is_empty(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().is_empty(),
+        HirKind::Repetition(repetition) => repetition.min > 0 && is_nothing(&repetition.sub),
+        HirKind::Capture(capture) => is_nothing(&capture.sub),
+        HirKind::Alternation(branches) => branches.iter().all(is_nothing),
+        HirKind::Concat(parts) => parts.iter().any(is_nothing) || is_misplaced(parts),
     }
-    let HirKind::Concat(parts) = hir.kind() else { return false };
+}
+
+/// Whether the text would have to begin after one of its characters, or to end before one.
+fn is_misplaced(parts: &[Hir]) -> bool {
     let needs = |part: &Hir| part.properties().minimum_len() > Some(0);
-    let at = |look: Look| move |part: &Hir| *part.kind() == HirKind::Look(look);
+    let look = |look: Look| move |part: &Hir| *part.kind() == HirKind::Look(look);
     let (first, last) = (parts.iter().position(needs), parts.iter().rposition(needs));
-    let begin_late = first.zip(parts.iter().rposition(at(Look::Start))).is_some_and(|(first, look)| look > first);
-    let end_early = last.zip(parts.iter().position(at(Look::End))).is_some_and(|(last, look)| look < last);
-    begin_late || end_early
+    let begins = parts.iter().rposition(look(Look::Start));
+    let ends = parts.iter().position(look(Look::End));
+    first.zip(begins).is_some_and(|(first, begins)| begins > first)
+        || last.zip(ends).is_some_and(|(last, ends)| ends < last)
 }
 
 fn anything(hir: &Hir) -> Option<Plan> {

@@ -33,14 +33,22 @@ pub fn parse(report: &mut Report<'_>) -> Option<Node> {
 /// Code, message and advice for what the parser says. Its own text ends with the place, which a diagnostic has already.
 fn fault(error: &Error) -> (&'static Code, String, &'static str) {
     let text = bare(error);
-    let too_much = ["budget breached", "recursion limit", "alias replay", "alias expansion", "nesting"];
-    if too_much.iter().any(|words| text.contains(words)) {
-        let message = format!("too large, too deep or repeated too often ({text})");
-        return (
-            &codes::NOT_YAML,
-            message,
-            "nothing that fettle reads needs so much; split the file, or write out aliases",
-        );
+    // The parser's own words name its settings.
+    let too_much = [
+        ("Depth", "nested too deeply"),
+        ("recursion limit", "nested too deeply"),
+        ("nesting", "nested too deeply"),
+        ("Anchor", "repeated too often by aliases"),
+        ("alias replay", "repeated too often by aliases"),
+        ("alias expansion", "repeated too often by aliases"),
+        ("budget breached", "too many values"),
+    ];
+    if let Some((_, message)) = too_much.iter().find(|(words, _)| text.contains(words)) {
+        let help = "nothing that fettle reads needs so much; split the file, or write out aliases";
+        return (&codes::NOT_YAML, (*message).to_owned(), help);
+    }
+    if text.contains("tabs disallowed") {
+        return (&codes::NOT_YAML, "a tab where only spaces may indent".to_owned(), "indent with spaces");
     }
     match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => {

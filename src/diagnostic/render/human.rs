@@ -69,12 +69,12 @@ fn one(it: &Diagnostic, paint: Paint) -> String {
 
 /// The part of the line to show, the characters before what is meant, and the length of what is meant.
 fn cut(snippet: &Snippet, column: usize) -> (String, usize, usize) {
-    let before = column.saturating_sub(1);
+    let before = column.saturating_sub(1).saturating_sub(snippet.skipped);
     let length = snippet.length.min(WIDTH);
     let from = if before + length <= WIDTH { 0 } else { before.saturating_sub((WIDTH - length) / 2) };
     let mut text: String = snippet.text.chars().skip(from).take(WIDTH).map(printable).collect();
     let mut lead = 0;
-    if from > 0 {
+    if from > 0 || snippet.skipped > 0 {
         text.insert(0, '…');
         lead = 1;
     }

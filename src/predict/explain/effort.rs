@@ -24,6 +24,7 @@ pub async fn explain_remediation(sources: &Sources, id: Uuid) -> Result<Option<N
         return Ok(None);
     }
     let answered = Answered::default();
+    answered.read_from_database();
     let effort = attached(sources, &remediation, false, Vec::new(), &answered).await;
     Ok(Some(Now { at: sources.now, asked: answered.told(sources.settings.alertmanager), effort }))
 }
@@ -69,7 +70,10 @@ pub(super) async fn attached(
         None => None,
     };
     effort.guards = guards(&survey, step.is_some(), found.is_some(), ledgers.as_deref());
-    effort.stopped_by = effort.guards.iter().find(|answer| answer.stands_against()).map(|answer| answer.guard);
+    let first = effort.guards.iter().find(|answer| answer.stands_against()).map(|answer| answer.guard);
+    // People are called about what was tried and did not help, whatever else stands against one more attempt.
+    let calls = step.is_none() && remediation.attempts > 0;
+    effort.stopped_by = first.filter(|guard| !calls || *guard == Guard::Resolved);
     effort.plan = rule.and_then(|rule| plan(remediation, rule, &survey, found));
     effort.mode = Some(survey.mode);
     effort.ceilings.clone_from(&survey.ceilings);

@@ -70,6 +70,11 @@ impl Answered {
         }
     }
 
+    /// What is explained came from the database itself.
+    pub(super) fn read_from_database(&self) {
+        self.note(Who::Database, None);
+    }
+
     /// For the explanation. `alertmanager` tells whether there is one that could be asked.
     pub(super) fn told(&self, alertmanager: bool) -> Asked {
         let configured = alertmanager;

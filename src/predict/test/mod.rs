@@ -32,6 +32,7 @@ pub use compare::{Difference, Line};
 pub use coverage::Coverage;
 pub use load::load;
 pub use model::{Case, TestFile};
+pub use raw::RawFile;
 pub use run::{Outcome, run};
 
 #[cfg(test)]

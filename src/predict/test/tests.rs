@@ -92,6 +92,21 @@ fn the_same_test_ends_the_same_whenever_it_is_run() {
 }
 
 #[test]
+fn the_test_in_the_readme_passes() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md");
+    let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let tests: Vec<_> = blocks.filter(|block| block.starts_with("rule_files:")).collect();
+    assert_eq!(tests.len(), 1, "the example is there");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/README.test.yaml").to_owned();
+    let file = load(&SourceFile { path, text: tests[0].to_owned() });
+    let file = file.unwrap_or_else(|found| panic!("{}", crate::diagnostic::render::human(&found)));
+    for case in &file.cases {
+        let difference = run(&file, case).difference;
+        assert!(difference.is_none(), "{difference:#?}");
+    }
+}
+
+#[test]
 fn shipped_tests_pass_and_reach_every_rule() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
     let files = crate::config::rules::read_tests(&[folder.into()]).expect("readable");

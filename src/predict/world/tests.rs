@@ -101,7 +101,7 @@ fn resolves(world: &mut World<Fake>, second: i64, service: &str) {
 
 /// What happened until `second`, in words: when, on what, what.
 fn told(world: &mut World<Fake>, second: i64) -> Vec<String> {
-    let word = |what: &What| match what {
+    let said = |what: &What| match what {
         What::Opened => "opened".to_owned(),
         What::Blocked { guard, .. } => format!("blocked {guard}"),
         What::Refused { guard, .. } => format!("refused {guard}"),
@@ -123,7 +123,7 @@ fn told(world: &mut World<Fake>, second: i64) -> Vec<String> {
     };
     let line = |it: Happening| {
         let name = it.target.rsplit('/').next().unwrap_or_default();
-        format!("{} {name} {}", it.at.as_second() - at(0).as_second(), word(&it.what))
+        format!("{} {name} {}", it.at.as_second() - at(0).as_second(), said(&it.what))
     };
     world.advance(at(second)).into_iter().map(line).collect()
 }

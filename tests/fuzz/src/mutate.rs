@@ -5,9 +5,46 @@ use crate::worker::LARGEST;
 
 /// What breaks readers of YAML, JSON, numbers and text.
 const NASTY: [&str; 40] = [
-    "\u{feff}", "\0", "\t", "\r\n", "\r", "\u{2028}", "\u{85}", "\u{202e}", "é", "\u{10ffff}", "---\n", "...\n", "- ", ": ", "? ", "&a ",
-    "*a", "<<: *a\n", "!!binary ", "!x ", "|\n", ">-\n", "{", "}", "[", "]", "\"", "'", "#", "%YAML 1.1\n", "null", "~", "true", ".nan",
-    "0x7fffffffffffffff", "-1", "1e400", "99999999999999999999", "${X", "$labels.",
+    "\u{feff}",
+    "\0",
+    "\t",
+    "\r\n",
+    "\r",
+    "\u{2028}",
+    "\u{85}",
+    "\u{202e}",
+    "é",
+    "\u{10ffff}",
+    "---\n",
+    "...\n",
+    "- ",
+    ": ",
+    "? ",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    "!!binary ",
+    "!x ",
+    "|\n",
+    ">-\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "'",
+    "#",
+    "%YAML 1.1\n",
+    "null",
+    "~",
+    "true",
+    ".nan",
+    "0x7fffffffffffffff",
+    "-1",
+    "1e400",
+    "99999999999999999999",
+    "${X",
+    "$labels.",
 ];
 
 /// A changed input of the pool.
@@ -91,6 +128,17 @@ fn number(it: &mut Vec<u8>, rng: &mut Rng) {
     }
     let at = *rng.pick(&digits);
     let end = (at..it.len()).find(|at| !it[*at].is_ascii_digit()).unwrap_or(it.len());
-    let other = *rng.pick(&["0", "-0", "1", "18446744073709551615", "9223372036854775808", "1000", "1001", "00", "1.5", "1_000"]);
+    let other = *rng.pick(&[
+        "0",
+        "-0",
+        "1",
+        "18446744073709551615",
+        "9223372036854775808",
+        "1000",
+        "1001",
+        "00",
+        "1.5",
+        "1_000",
+    ]);
     it.splice(at..end, other.bytes());
 }

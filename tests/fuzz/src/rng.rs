@@ -26,11 +26,6 @@ impl Rng {
         if n == 0 { 0 } else { self.next() % n }
     }
 
-    /// From `low` to `high`, both included.
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.below(high - low + 1)
-    }
-
     /// True so often in a thousand.
     pub fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille

@@ -175,11 +175,14 @@ fn matchers(input: &[u8]) -> Result<u64, String> {
                 if let Some(word) = matcher.only().into_iter().flatten().find(|word| !matcher.matches_value(word)) {
                     return Err(format!("{matcher} is said to let {word:?} through"));
                 }
-                if matcher.is_never() && ["", "prod", "web-1", &text].iter().any(|it| !it.contains('\n') && matcher.matches_value(it)) {
+                if matcher.is_never()
+                    && ["", "prod", "web-1", &text].iter().any(|it| !it.contains('\n') && matcher.matches_value(it))
+                {
                     return Err(format!("{matcher} is said to match nothing"));
                 }
             }
-            let ops: Vec<_> = read.iter().map(|it| (it.op(), it.only().is_some(), it.matches_empty())).take(4).collect();
+            let ops: Vec<_> =
+                read.iter().map(|it| (it.op(), it.only().is_some(), it.matches_empty())).take(4).collect();
             Ok(hash((true, ops)))
         }
         Err(error) => {

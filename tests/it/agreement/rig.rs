@@ -71,7 +71,8 @@ impl Rig {
     fn begin(&mut self, name: &str) -> (Fate, Duration) {
         let number = self.calls.entry(name.to_owned()).or_default();
         *number += 1;
-        let mut mixed = self.seed ^ (*number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(name.as_bytes()[0]) << 32;
+        let mut mixed =
+            self.seed ^ (*number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::from(name.as_bytes()[0]) << 32);
         mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         match (mixed >> 40) % 10 {
             0 | 1 => (Fate::InVain, Duration::from_secs(3)),
@@ -183,7 +184,11 @@ impl Hand {
 
     /// Forward, never back.
     pub fn set(&self, at: Timestamp) {
-        self.0.send_if_modified(|now| std::mem::replace(now, at.max(*now)) < at);
+        self.0.send_if_modified(|now| {
+            let forward = *now < at;
+            *now = at.max(*now);
+            forward
+        });
     }
 }
 
@@ -244,11 +249,15 @@ impl Platform for Really {
             Fate::Refused => Err(PlatformError::Answered { endpoint: endpoint(), status: 500, message: "no".into() }),
             Fate::Lost => Err(PlatformError::TimedOut { endpoint: endpoint(), after: takes }),
         };
-        Performed { touched: json!({}), answer }
+        Performed { touched: json!({}), answer, short: None }
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
         json!({})
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        Vec::new()
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

@@ -215,9 +215,10 @@ impl Scenario {
         let caused = |at: Timestamp| events().any(|it| it == at);
         let beside_events = told.iter().all(|(at, _)| caused(*at) || events().all(|it| !near(it, *at)));
         let targets_apart = told.iter().enumerate().all(|(n, (at, target))| {
-            told[n + 1..].iter().take_while(|(other, _)| near(*other, *at)).all(|(other, theirs)| {
-                theirs == target || (caused(*at) && caused(*other) && at == other)
-            })
+            told[n + 1..]
+                .iter()
+                .take_while(|(other, _)| near(*other, *at))
+                .all(|(other, theirs)| theirs == target || (caused(*at) && caused(*other) && at == other))
         });
         let (effects, _, blocked) = self.foretold.counts();
         beside_events && targets_apart && effects >= 3 && blocked >= 1

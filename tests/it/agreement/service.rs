@@ -138,7 +138,8 @@ impl Service {
                 self.intake.submit("test", Bytes::from(body.to_string())).await.expect("accepted");
             }
             Input::Answer(kind, target) => {
-                let filter = RemediationFilter { target: Some(target.clone()), limit: 1, ..RemediationFilter::default() };
+                let (target, state) = (Some(target.clone()), Some("open".to_owned()));
+                let filter = RemediationFilter { target, state, limit: 1, ..RemediationFilter::default() };
                 let newest = store.remediations(&filter).await.expect("readable").into_iter().next();
                 let taken = match newest {
                     None => false,

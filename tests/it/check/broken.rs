@@ -4,21 +4,20 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::{GOOD, Said, command, end, folder};
 
-/// Far above what any of these takes, far below what would hurt; a debug build on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+/// Processor time, in seconds: some times what the slowest of these takes in a debug build.
+const SECONDS: &str = "30";
 
 /// Address space, in KiB. Reading ten megabytes of YAML takes some hundred megabytes for a moment.
 const MEMORY: &str = "1500000";
 
 /// `fettle check WORDS --output json` with bounds: its code and, of each problem, `file:line code`.
 fn bounded(folder: &Path, words: &[&str]) -> (Option<i32>, Vec<String>) {
-    let line = format!("ulimit -v {MEMORY} && exec \"$@\"");
+    let line = format!("ulimit -v {MEMORY} && ulimit -t {SECONDS} && exec \"$@\"");
     let asked = command(folder, &[&["check", "--output", "json"], words].concat());
     let mut shell = Command::new("sh");
     shell.args(["-c", &line, "sh"]).arg(asked.get_program()).args(asked.get_args()).current_dir(folder);
@@ -28,9 +27,7 @@ fn bounded(folder: &Path, words: &[&str]) -> (Option<i32>, Vec<String>) {
             None => shell.env_remove(name),
         };
     }
-    let begun = Instant::now();
     let said = end(shell);
-    assert!(begun.elapsed() < SOON, "{words:?} took {:?}", begun.elapsed());
     (said.code, places(&said))
 }
 
@@ -68,14 +65,18 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
         ("deep flow", "[".repeat(100_000), &["a.yaml:1 F002"]),
         ("deep block", (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect(), &["F002"]),
         ("deep list", "- ".repeat(100_000), &["a.yaml:1 F002"]),
-        ("many keys", (0..600_000).map(|n| format!("k{n}: 1\n")).collect(), &["F002"]),
+        (
+            "many unknown keys",
+            (0..50_000).map(|n| format!("k{n}: 1\n")).collect(),
+            &["a.yaml:1000 F004", "a.yaml:1001 F004"],
+        ),
         ("a key twice", "version: 1\nrules: []\nversion: 1\n".into(), &["a.yaml:3 F003"]),
         ("tabs", "version: 1\nrules:\n\t- name: a\n".into(), &["a.yaml:3 F002"]),
         ("nothing", String::new(), &["a.yaml:1 F005"]),
         ("white space", " \n\n \n".into(), &["F005"]),
         ("a comment", "# rules\n".into(), &["F005"]),
         ("zero bytes", "version: 1\0\nrules: []\n".into(), &["F002"]),
-        ("two documents", format!("{GOOD}---\n{GOOD}"), &["a.yaml:4 F002"]),
+        ("two documents", format!("{GOOD}---\n{GOOD}"), &["a.yaml:5 F002"]),
         ("a merge of no map", "version: 1\nrules: [{<<: [1], name: a}]\n".into(), &["a.yaml:2 F002"]),
         ("an alias of itself", "version: 1\nrules: &a [*a]\n".into(), &["a.yaml:2 F002"]),
         ("unclosed", "version: 1\nrules: [\"".into(), &["a.yaml:2 F002"]),
@@ -85,7 +86,7 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
         let here = folder(&[("a.yaml", &text)]);
         let (code, places) = bounded(here.path(), &["a.yaml"]);
         if expected.is_empty() {
-            assert_eq!((code, places.len()), (Some(0), 0), "{what}: {places:?}");
+            assert_eq!((code, &places[..]), (Some(0), &["a.yaml:0 F031".to_owned()][..]), "{what}");
             continue;
         }
         assert_eq!(code, Some(1), "{what}: {places:?}");

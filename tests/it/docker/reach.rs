@@ -121,7 +121,7 @@ async fn what_a_rule_may_touch_is_what_is_there_permitted_and_enabled() {
 async fn nothing_of_a_container_is_kept_that_fettle_does_not_read() {
     let (daemon, docker) = real().await;
     let container = Run::named("secret").enabled().label("traefik.auth", "hunter2").start(&daemon).await;
-    let inventory = gather(&docker, &[&rules("")], &ground(), Timestamp::now()).await;
+    let inventory = gather(&docker, &[&RuleSet::default()], &ground(), Timestamp::now()).await;
     let saved = serde_json::to_string(&inventory).expect("JSON");
     assert!(saved.contains(&container.name) && saved.contains("fettle.enable"));
     assert!(!saved.contains("hunter2") && !saved.contains("traefik"));

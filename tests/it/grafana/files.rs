@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Board, LOGQL, PROMQL, SQL, boards, list, queries, root, text};
+use super::{Board, LOGQL, PROMQL, SQL, boards, list, names, queries, root, text};
 
 /// Links and bookmarks of people hang on these.
 const UIDS: [(&str, &str); 3] =
@@ -200,6 +200,8 @@ fn links_lead_to_the_page_of_fettle_or_to_the_other_boards() {
         assert_eq!(board.json["tags"], serde_json::json!(["fettle"]), "{}: by which they find each other", board.file);
     }
     assert!(to_remediations >= 4, "{to_remediations}");
+    let page = std::fs::read_to_string(root().with_file_name("src/http/page/app.js")).expect("the page");
+    assert!(page.contains("`#/remediations/${id}`"), "the page has such places");
 }
 
 #[test]
@@ -211,11 +213,11 @@ fn panels_fit_the_grid_and_do_not_overlap() {
         };
         let panels = list(&board.json, "/panels");
         for (at, panel) in panels.iter().enumerate() {
-            let (x, y, w, h) = place(panel);
-            assert!(x >= 0 && w > 0 && h > 0 && x + w <= 24, "{}: {}", board.file, panel["title"]);
+            let (left, top, width, height) = place(panel);
+            assert!(left >= 0 && width > 0 && height > 0 && left + width <= 24, "{}: {}", board.file, panel["title"]);
             for other in &panels[at + 1..] {
-                let (u, v, width, height) = place(other);
-                let overlap = x < u + width && u < x + w && y < v + height && v < y + h;
+                let (x, y, w, h) = place(other);
+                let overlap = left < x + w && x < left + width && top < y + h && y < top + height;
                 assert!(!overlap, "{}: {} and {}", board.file, panel["title"], other["title"]);
             }
         }
@@ -223,7 +225,20 @@ fn panels_fit_the_grid_and_do_not_overlap() {
 }
 
 #[test]
-fn the_contract_lists_every_language_once() {
+fn every_job_that_is_named_is_scraped() {
+    let jobs = names(
+        &std::fs::read_to_string(root().with_file_name("prometheus").join("prometheus.yml")).expect("readable"),
+        r"job_name: (\w+)",
+    );
+    for query in queries(PROMQL) {
+        for job in names(&query.text, r#"\bjob="(\w+)""#) {
+            assert!(jobs.contains(&job), "{}: {job}", query.place);
+        }
+    }
+}
+
+#[test]
+fn all_three_sources_are_asked() {
     let of = |board: &Board| board.queries().iter().map(|it| it.source.clone()).collect::<BTreeSet<_>>();
     let used: BTreeSet<String> = boards().iter().flat_map(of).collect();
     assert_eq!(used.iter().map(String::as_str).collect::<Vec<_>>(), [LOGQL, SQL, PROMQL]);

@@ -9,7 +9,7 @@ use fettle::core::time::Timestamp;
 use regex::Regex;
 
 use super::expand::{Ask, expand};
-use super::{LOGQL, listed_by, queries};
+use super::{LOGQL, listed_by, names, queries, root};
 
 /// What the log shipper gives each stream, and what it gives single lines of fettle.
 const LABELS: [&str; 4] = ["compose_project", "compose_service", "container", "level"];
@@ -176,6 +176,18 @@ fn every_logql_reads() {
         let label = asks.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
         assert!(label.is_some_and(|it| LABELS.contains(&it)), "{variable}: {asks}");
     }
+}
+
+#[test]
+fn the_shipper_gives_exactly_these_labels_and_fields() {
+    let text = std::fs::read_to_string(root().with_file_name("loki").join("config.alloy")).expect("readable");
+    let of = |stage: &str| {
+        let block = Regex::new(&format!(r"stage\.{stage} \{{\s*values = \{{([^}}]*)\}}")).expect("an expression");
+        names(&block.captures(&text).expect(stage)[1], r"(\w+)\s*=")
+    };
+    let labels: Vec<String> = names(&text, r#"target_label\s*=\s*"(\w+)""#).union(&of("labels")).cloned().collect();
+    assert_eq!(labels, LABELS);
+    assert_eq!(of("structured_metadata").into_iter().collect::<Vec<_>>(), FIELDS);
 }
 
 #[test]

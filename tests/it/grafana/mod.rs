@@ -12,7 +12,7 @@ mod readonly;
 mod scene;
 mod sql;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -154,6 +154,12 @@ fn listed_by(source: &str) -> Vec<(String, String)> {
     let variables = boards.iter().flat_map(Board::variables);
     let listed = variables.filter(|it| it["type"] == "query" && it["datasource"]["uid"] == source);
     listed.map(|it| (text(it, "/name"), text(it, "/definition"))).collect()
+}
+
+/// What the first group of the expression finds, wherever it does.
+fn names(text: &str, pattern: &str) -> BTreeSet<String> {
+    let name = regex::Regex::new(pattern).expect("an expression");
+    name.captures_iter(text).map(|it| it[1].to_owned()).collect()
 }
 
 /// The labels in a legend such as `{{state}} now`.

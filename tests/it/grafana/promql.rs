@@ -1,6 +1,6 @@
 //! Every PromQL of the dashboards against a real Prometheus that scrapes a real fettle, and what exporters would say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fettle::core::time::Timestamp;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::expand::{Ask, expand};
-use super::{PROMQL, Query, listed_by, queries};
+use super::{PROMQL, Query, listed_by, names, queries};
 use crate::support::fettle::{Setup, firing};
 use crate::support::postgres::free_port;
 use crate::support::process::Process;
@@ -69,7 +69,8 @@ impl Server {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(SOON).build().expect("a client");
         let it = Self { _process: process, _folder: folder, url: format!("http://127.0.0.1:{port}/api/v1"), client };
-        let often = "min(count_over_time(up[20s])) > 3 and count(ALERTS) == 1 and count(up) == 2";
+        let often = "min(count_over_time(up[20s])) > 3 and count(ALERTS) == 1 and count(up) == 2 \
+                     and max(fettle_heartbeat_timestamp_seconds) > 0";
         wait::until("everything was scraped a few times", SOON, async || match it.now(often).await {
             Ok(found) if !found.is_empty() => Ok(()),
             other => Err(format!("{other:?}")),
@@ -103,15 +104,12 @@ impl Server {
     }
 }
 
-fn names(text: &str, pattern: &str) -> BTreeSet<String> {
-    let name = Regex::new(pattern).expect("an expression");
-    name.captures_iter(text).map(|it| it[1].to_owned()).collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_promql_gives_series_with_the_labels_of_its_legend_and_every_metric_of_fettle_exists() {
-    let fettle = Setup::new("unix:///nowhere/docker.sock", RULES).start().await;
+    let heartbeat = "heartbeat: {alertname: Watchdog, max_silence: 5m}\n";
+    let fettle = Setup::new("unix:///nowhere/docker.sock", RULES).config(heartbeat).start().await;
     fettle.send(&firing(&[("alertname", "Down"), ("service", "web")])).await;
+    fettle.send(&firing(&[("alertname", "Watchdog")])).await;
     let prometheus = Server::start(fettle.port(), serve(EXPORTERS).await).await;
     let registry = names(&fettle.metrics().await, r"(?m)^# TYPE (\w+) ");
     assert!(registry.len() > 20, "{registry:?}");

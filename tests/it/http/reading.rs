@@ -178,7 +178,8 @@ async fn a_reload_says_how_many_rules_there_are_or_every_problem() {
         let answer = edge.client.post(edge.url("/-/reload")).json(&json!({})).send().await.expect("an answer");
         (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
     };
-    assert_eq!(reload().await, (200, json!({"rules": 3})));
+    let (status, loaded) = reload().await;
+    assert_eq!((status, &loaded["rules"], &loaded["warnings"][0]["code"]), (200, &json!(3), &json!("F101")));
     edge.reload.broken.store(true, Ordering::Relaxed);
     let (status, problem) = reload().await;
     assert_eq!((status, &problem["type"]), (500, &json!("/problems/rules-refused")));

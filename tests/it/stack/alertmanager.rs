@@ -50,7 +50,7 @@ fn fettle_hears_ends_soon_with_its_token_from_a_file_and_the_heartbeat_every_min
     assert_eq!(hook["http_config"]["authorization"]["credentials_file"], "/run/secrets/fettle_sender_token");
     let routes = config["route"]["routes"].as_array().expect("a list");
     assert_eq!((routes[0]["group_wait"].as_str(), routes[0]["continue"].as_bool()), (Some("2s"), Some(true)));
-    let heartbeat = routes.iter().find(|it| it["matchers"].to_string().contains("=\\\"Watchdog\\\"")).expect("a route");
+    let heartbeat = routes.iter().find(|it| it["matchers"][0] == "alertname=\"Watchdog\"").expect("a route");
     assert_eq!((heartbeat["group_interval"].as_str(), heartbeat["repeat_interval"].as_str()), (Some("1m"), Some("1m")));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fettle::core::alert::labels::Labels;
-use fettle::core::rule::compile::{Context, SourceFile, compile};
+use fettle::core::rule::compile::{SourceFile, compile};
 use fettle::core::rule::set::RuleSet;
 use fettle::core::select::select;
 use fettle::core::target::Hosts;
@@ -37,8 +37,10 @@ fn shipped() -> RuleSet {
             text: std::fs::read_to_string(&path).expect("readable"),
         })
         .collect();
-    let context = Context { approvers: true, alertmanager: true, prometheus: true, ..Context::default() };
-    compile(&sources, &context).unwrap_or_else(|problems| panic!("{problems:#?}")).0
+    // With the shipped settings: a rule about a disk needs one that says yes.
+    let (config, _) = fettle::config::load(Some(&root().join("fettle.yaml")), &|_| None)
+        .unwrap_or_else(|problems| panic!("{problems:#?}"));
+    compile(&sources, &config.rule_context()).unwrap_or_else(|problems| panic!("{problems:#?}")).0
 }
 
 #[test]

@@ -133,6 +133,7 @@ heartbeat: {{alertname: Watchdog, max_silence: 5m}}
 "
         );
         let setup = Setup::new(&act.url(), "version: 1\nrules: []\n").reading(&look.url()).database(&postgres.url());
+        let setup = setup.disks("docker: {path: /var/lib/docker, allow: [prune]}");
         let setup = setup.config(&settings).token("the admin_token of this test").env("FETTLE_RULES", &files.rules());
         let fettle = setup.start().await;
 

@@ -5,7 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
+use sqlx::{Connection, PgConnection};
+
 use super::root;
+use crate::support::private_postgres::PrivatePostgres;
 
 const READERS: [(&str, u32); 6] = [
     ("fettle", 65532),
@@ -73,4 +76,30 @@ fn they_are_made_once_shared_where_they_must_be_and_for_their_reader_alone() {
     let shown = secrets(folder.path(), "show");
     assert!(shown.contains(&first["fettle/admin_token"]) && shown.contains(&first["grafana/admin_password"]));
     assert!(!shown.contains(&first["postgres/postgres_password"]), "and nothing that people do not need");
+}
+
+#[tokio::test]
+async fn with_them_the_database_gets_its_roles_and_fettle_owns_what_it_makes() {
+    let (folder, postgres) = (tempfile::tempdir().expect("a folder"), PrivatePostgres::start().await);
+    for (reader, _) in READERS {
+        std::fs::create_dir(folder.path().join(reader)).expect("a folder");
+    }
+    secrets(folder.path(), "make");
+    let address = postgres.address();
+    let output = Command::new("sh")
+        .arg(root().join("compose/postgres-roles.sh"))
+        .env("SECRETS", folder.path().join("postgres"))
+        .envs([("POSTGRES_USER", "postgres"), ("POSTGRES_DB", "postgres")])
+        .envs([("PGHOST", address.ip().to_string()), ("PGPORT", address.port().to_string())])
+        .output()
+        .expect("a shell");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut fettle =
+        PgConnection::connect(&postgres.url().replace("postgres@", "fettle@")).await.expect("fettle logs in");
+    sqlx::raw_sql("CREATE TABLE of_fettle (id int)").execute(&mut fettle).await.expect("the database is its own");
+    let mut exporter =
+        PgConnection::connect(&postgres.url().replace("postgres@", "exporter@")).await.expect("it logs in");
+    sqlx::raw_sql("SELECT * FROM pg_stat_activity").execute(&mut exporter).await.expect("statistics");
+    let read = sqlx::raw_sql("SELECT * FROM of_fettle").execute(&mut exporter).await;
+    assert!(read.is_err(), "and nothing of fettle's");
 }

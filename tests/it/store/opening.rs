@@ -1,6 +1,6 @@
 //! Opening: what is wrong is said, and no secret with it; whose process is dead is known.
 
-use fettle::store::{StoreError, open};
+use fettle::store::{StoreError, open, open_to_read};
 use uuid::Uuid;
 
 use super::Db;
@@ -45,6 +45,15 @@ async fn a_database_in_memory_is_refused() {
 async fn a_folder_that_is_not_there_is_named() {
     let (text, _) = refused("sqlite:///nowhere/at/all/fettle.db").await;
     assert!(text.contains("/nowhere/at/all/fettle.db.lock"), "{text}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_not_made_by_who_only_reads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fettle.db");
+    assert!(open_to_read(&format!("sqlite://{}", path.display())).await.is_err());
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was made");
+    assert!(open_to_read("mysql://x/y").await.is_err());
 }
 
 #[tokio::test]

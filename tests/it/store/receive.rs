@@ -8,9 +8,9 @@ use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
 use fettle::core::remediation::outcome::{Outcome, Verdict};
 use fettle::core::remediation::state::{Remediation, StateName};
-use fettle::store::StoreError;
 use fettle::store::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
 use fettle::store::view::{AlertFilter, AlertView};
+use fettle::store::{StoreError, open_to_read};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -35,6 +35,7 @@ on_both!(
     nul_and_hostile_text_in_labels_are_stored,
     a_batch_of_many_alerts_is_taken_in_at_once,
     what_a_batch_opens_it_can_wake,
+    what_is_foreseen_takes_nothing_and_who_only_reads_cannot_write,
 );
 
 async fn a_notification_is_taken_in_once_however_many_try(db: Db) {
@@ -66,6 +67,30 @@ async fn a_notification_is_taken_in_once_however_many_try(db: Db) {
     assert_eq!(db.count("fettle_notifications").await, 2);
 }
 
+async fn what_is_foreseen_takes_nothing_and_who_only_reads_cannot_write(db: Db) {
+    let web = held("web", at(5));
+    open_all(&*db.store, std::slice::from_ref(&web)).await;
+    let sent = notification(at(1), "a");
+    db.store.append(std::slice::from_ref(&sent)).await.unwrap();
+    let mut ask = ReceiveAsk::new(db.owner, at(3));
+    ask.take = vec![sent.id];
+    ask.targets = [target("web")].into();
+    let reader = open_to_read(&db.url()).await.unwrap();
+    for store in [&db.store, &reader] {
+        let world = store.foresee(&ask).await.unwrap();
+        assert!(world.taken.is_empty() && world.open.len() == 1, "{world:?}");
+        assert_eq!(store.remediation(web.id).await.unwrap().as_ref(), Some(&web));
+        assert_eq!(store.remediation(Uuid::now_v7()).await.unwrap(), None);
+    }
+    assert_eq!(db.store.backlog().await.unwrap(), 1);
+    assert!(reader.append(&[notification(at(2), "b")]).await.is_err());
+    assert!(write(&*reader, &ask, Changes::default()).await.is_err());
+    assert_eq!(db.store.backlog().await.unwrap(), 1);
+    reader.close().await;
+    db.store.append(&[notification(at(2), "c")]).await.unwrap();
+    assert_eq!(db.store.backlog().await.unwrap(), 2, "the reader held nobody up");
+}
+
 /// What is known of the alerts and targets of these services.
 async fn world(db: &Db, services: &[&str]) -> World {
     let mut ask = ReceiveAsk::new(db.owner, at(0));
@@ -86,6 +111,7 @@ async fn shown(db: &Db) -> AlertView {
     db.store.alerts(&filter).await.unwrap().remove(0)
 }
 
+/// What taking in would read, and what is foreseen of it, which is the same.
 pub async fn see(db: &Db, ask: &ReceiveAsk) -> World {
     let seen = std::sync::Mutex::new(World::default());
     let think = |world: &World| {
@@ -93,7 +119,15 @@ pub async fn see(db: &Db, ask: &ReceiveAsk) -> World {
         Changes::default()
     };
     db.store.receive(ask, &think).await.unwrap();
-    seen.into_inner().unwrap()
+    let seen = seen.into_inner().unwrap();
+    for store in [db.store.clone(), open_to_read(&db.url()).await.unwrap()] {
+        let foreseen = store.foresee(ask).await.unwrap();
+        assert_eq!((&foreseen.alerts, &foreseen.candidates), (&seen.alerts, &seen.candidates));
+        assert_eq!((&foreseen.open, &foreseen.fixed), (&seen.open, &seen.fixed));
+        assert_eq!((&foreseen.returned, &foreseen.recent), (&seen.returned, &seen.recent));
+        assert_eq!(foreseen.storm, seen.storm);
+    }
+    seen
 }
 
 async fn alerts_read_back_as_written_and_repeats_keep_their_labels(db: Db) {

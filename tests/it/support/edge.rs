@@ -366,11 +366,11 @@ pub struct Rules {
 
 #[async_trait]
 impl Reload for Rules {
-    async fn reload(&self) -> Result<usize, Vec<Diagnostic>> {
+    async fn reload(&self) -> Result<(usize, Vec<Diagnostic>), Vec<Diagnostic>> {
         if self.broken.load(Ordering::Relaxed) {
             return Err(vec![Diagnostic::of_file(&codes::NOT_YAML, "rules/web.yaml", "this is not YAML")]);
         }
-        Ok(3)
+        Ok((3, vec![Diagnostic::of_file(&codes::SHADOWED, "rules/web.yaml", "no alert reaches this rule")]))
     }
 
     fn refused(&self) -> bool {

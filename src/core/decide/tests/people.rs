@@ -46,6 +46,16 @@ fn a_step_that_asks_waits_for_a_person_and_acts_on_their_yes() {
 }
 
 #[test]
+fn what_a_person_agreed_to_counts_as_an_act_against_budgets() {
+    let mut story = story(rule("r").climbing([restart()])).in_mode(Mode::Propose);
+    story.wake();
+    let plan = story.plan();
+    story.run_to(30).answer(AnswerKind::Approve, Some(plan));
+    assert_eq!(story.docker.effects, 1, "{:?}", story.told());
+    assert!(story.actions().iter().all(|row| row.mode == Mode::Act && row.spends), "{:?}", story.actions());
+}
+
+#[test]
 fn an_answer_to_another_plan_or_after_its_time_changes_nothing() {
     let mut story = asked(rule("r").climbing([asking()]));
     story.run_to(30).answer(AnswerKind::Approve, Some("of another".into()));
