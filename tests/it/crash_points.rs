@@ -7,25 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::rule::model::Mode;
-use fettle::core::settings::{Protected, Settings};
-use fettle::core::target::Hosts;
-use fettle::core::time::{Timestamp, after};
-use fettle::engine::clock::{Clock, Time};
 use fettle::engine::intake::Intake;
 use fettle::engine::pulse::Pulses;
-use fettle::engine::readiness::Readiness;
-use fettle::engine::run::{Running, build, recover};
-use fettle::engine::shell::Shell;
-use fettle::engine::upkeep::Retention;
+use fettle::engine::run::Running;
 use fettle::store::Store;
 use fettle::store::view::{ActionFilter, RemediationFilter};
-use fettle::telemetry::metrics::Metrics;
 use uuid::Uuid;
 
+use crate::support::engine::{self, Fast};
 use crate::support::fettle::{firing, resolved};
 use crate::support::fuse::{Fuse, FusedPlatform, FusedStore};
 use crate::support::model::Model;
@@ -44,18 +34,6 @@ rules:
         verify: {settle: 5s, healthy_for: 30s, resolved_within: 2h}
 "#;
 
-/// A clock on which a minute passes in half a second, so that waiting out a daemon does not take a minute.
-struct Fast {
-    began: std::time::Instant,
-    start: Timestamp,
-}
-
-impl Clock for Fast {
-    fn now(&self) -> Timestamp {
-        after(self.start, self.began.elapsed() * 120)
-    }
-}
-
 struct World {
     folder: tempfile::TempDir,
     docker: Arc<Model>,
@@ -71,8 +49,8 @@ struct Life {
 
 impl World {
     fn new() -> Self {
-        let clock = Arc::new(Fast { began: std::time::Instant::now(), start: Timestamp::now() });
-        Self { folder: tempfile::tempdir().expect("a folder"), docker: Arc::new(Model::running()), clock }
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder, docker: Arc::new(Model::running()), clock: Fast::begin() }
     }
 
     async fn begin(&self, fuse: &Arc<Fuse>) -> Life {
@@ -84,38 +62,9 @@ impl World {
         })
         .await;
         let store: Arc<dyn Store> = Arc::new(FusedStore { inner: opened, fuse: fuse.clone() });
-        let files = [SourceFile { path: "rules.yaml".into(), text: RULES.into() }];
-        let (rules, _) = compile(&files, &Context::default()).expect("valid rules");
-        let shell = Arc::new(Shell {
-            store: store.clone(),
-            platform: Arc::new(FusedPlatform { inner: self.docker.clone(), fuse: fuse.clone() }),
-            time: Arc::new(Time::new(self.clock.clone())),
-            rules: Arc::new(ArcSwap::from_pointee(rules)),
-            hosts: Hosts::new([("local", &[][..])]),
-            settings: Settings {
-                mode: Mode::Act,
-                freshness: Duration::from_hours(10),
-                in_flight: 4,
-                budget: Vec::new(),
-                target_budget: Vec::new(),
-                storm: None,
-                trip: None,
-                alertmanager: false,
-                approvers: true,
-                protected: Protected::default(),
-            },
-            metrics: Arc::new(Metrics::new()),
-            owner,
-            wake: tokio::sync::Notify::new(),
-            announce: tokio::sync::Notify::new(),
-            upstream: None,
-            query: None,
-        });
-        let readiness = Arc::new(Readiness::default());
-        recover(&shell, &readiness).await.expect("recovery");
-        let day = Duration::from_hours(24);
-        let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day }, None);
-        Life { intake, running: engine.start(), store }
+        let platform = Arc::new(FusedPlatform { inner: self.docker.clone(), fuse: fuse.clone() });
+        let (intake, running) = engine::start(store.clone(), platform, self.clock.clone(), owner, RULES).await;
+        Life { intake, running, store }
     }
 }
 

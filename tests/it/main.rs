@@ -32,6 +32,8 @@ mod http;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod people;

@@ -4,6 +4,7 @@
 //! - [`docker`]: one Docker daemon for the run, [`image`]s without a registry, [`container`]s that go when dropped.
 //! - [`browser`]: a headless Chromium that clicks and types.
 //! - [`edge`]: the HTTP edge alone, spoken to byte by byte.
+//! - [`engine`]: the engine alone, on any store and platform and on a clock that runs fast.
 //! - [`exporter`]: what a scrape finds, as the test says.
 //! - [`filter`]: a socket proxy that allows by method and path.
 //! - [`proxy`]: a TCP or unix-socket relay that can be cut, stalled, and made to lose answers.
@@ -17,6 +18,7 @@ pub mod browser;
 pub mod container;
 pub mod docker;
 pub mod edge;
+pub mod engine;
 pub mod exporter;
 pub mod fettle;
 pub mod filter;

@@ -1,0 +1,84 @@
+//! The engine in the test's own process, on a store and a platform of the test's choice, and on a clock that runs fast: faults
+//! at a chosen line need neither a binary nor minutes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use fettle::core::rule::compile::{Context, SourceFile, compile};
+use fettle::core::rule::model::Mode;
+use fettle::core::settings::{Protected, Settings};
+use fettle::core::target::Hosts;
+use fettle::core::time::{Timestamp, after};
+use fettle::engine::clock::{Clock, Time};
+use fettle::engine::intake::Intake;
+use fettle::engine::readiness::Readiness;
+use fettle::engine::run::{Running, build, recover};
+use fettle::engine::shell::Shell;
+use fettle::engine::upkeep::Retention;
+use fettle::platform::Platform;
+use fettle::store::Store;
+use fettle::telemetry::metrics::Metrics;
+use uuid::Uuid;
+
+/// A clock on which a minute passes in half a second, so that waiting out a daemon does not take a minute.
+pub struct Fast {
+    began: std::time::Instant,
+    start: Timestamp,
+}
+
+impl Fast {
+    /// Begins now.
+    pub fn begin() -> Arc<Self> {
+        Arc::new(Self { began: std::time::Instant::now(), start: Timestamp::now() })
+    }
+}
+
+impl Clock for Fast {
+    fn now(&self) -> Timestamp {
+        after(self.start, self.began.elapsed() * 120)
+    }
+}
+
+/// Starts an engine with these rules, without limits that could be in the way. It ends with what is given back, as a crash
+/// ends it.
+pub async fn start(
+    store: Arc<dyn Store>,
+    platform: Arc<dyn Platform>,
+    clock: Arc<dyn Clock>,
+    owner: Uuid,
+    rules: &str,
+) -> (Intake, Running) {
+    let files = [SourceFile { path: "rules.yaml".into(), text: rules.into() }];
+    let (rules, _) = compile(&files, &Context::default()).expect("valid rules");
+    let shell = Arc::new(Shell {
+        store,
+        platform,
+        time: Arc::new(Time::new(clock)),
+        rules: Arc::new(ArcSwap::from_pointee(rules)),
+        hosts: Hosts::new([("local", &[][..])]),
+        settings: Settings {
+            mode: Mode::Act,
+            freshness: Duration::from_hours(10),
+            in_flight: 4,
+            budget: Vec::new(),
+            target_budget: Vec::new(),
+            storm: None,
+            trip: None,
+            alertmanager: false,
+            approvers: true,
+            protected: Protected::default(),
+        },
+        metrics: Arc::new(Metrics::new()),
+        owner,
+        wake: tokio::sync::Notify::new(),
+        announce: tokio::sync::Notify::new(),
+        upstream: None,
+        query: None,
+    });
+    let readiness = Arc::new(Readiness::default());
+    recover(&shell, &readiness).await.expect("recovery");
+    let day = Duration::from_hours(24);
+    let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day }, None);
+    (intake, engine.start())
+}
