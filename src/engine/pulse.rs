@@ -91,7 +91,7 @@ mod tests {
         let (writer, worker) = (pulses.pulse(0), pulses.pulse(1));
         assert!(pulses.late_after(Duration::from_hours(1)).is_empty(), "no word was given");
         writer.until(Duration::from_secs(30));
-        worker.until(Duration::from_secs(60));
+        worker.until(Duration::from_mins(1));
         assert!(pulses.late_after(Duration::from_secs(30)).is_empty(), "in time is not late");
         assert_eq!(pulses.late_after(Duration::from_secs(31)), ["writer"]);
         writer.done();

@@ -171,7 +171,7 @@ async fn record_is_read(url: &str) {
         )
     };
     let notification = |ago: u64, status: &'static str| {
-        let (at, since) = (before(now, Duration::from_secs(ago)), before(now, Duration::from_secs(7200)));
+        let (at, since) = (before(now, Duration::from_secs(ago)), before(now, Duration::from_hours(2)));
         NewNotification {
             id: Uuid::now_v7(),
             received_at: at,

@@ -1,4 +1,4 @@
-//! LogQL: read by a small parser of the part that is used, as no Loki is to be had here.
+//! `LogQL`: read by a small parser of the part that is used, as no Loki is to be had here.
 //!
 //! What it holds: brackets and quotes are balanced, stages and aggregations are known ones, durations read, regular
 //! expressions compile, and no selector could match every stream, which Loki refuses.
@@ -63,9 +63,9 @@ impl<'a> Text<'a> {
 fn read(text: &str) -> Result<(), String> {
     let mut text = Text(text);
     if text.0.starts_with('{') {
-        pipeline(&mut text)?
+        pipeline(&mut text)?;
     } else {
-        aggregation(&mut text)?
+        aggregation(&mut text)?;
     }
     if text.0.trim().is_empty() { Ok(()) } else { Err(format!("{:?} is left", text.0)) }
 }

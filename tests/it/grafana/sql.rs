@@ -155,11 +155,11 @@ fn has_shape(query: &Query, table: &Table) {
             assert!(numbers >= 1 && texts + numbers + 1 == names.len(), "{place}");
             assert!(texts == 0 || (numbers == 1 && texts == 1 && names.contains(&"metric")), "{place}");
             for row in &table.rows {
-                assert!(row.get("metric").is_none_or(|it| it.is_string()), "{place}: {row:?}");
+                assert!(row.get("metric").is_none_or(serde_json::Value::is_string), "{place}: {row:?}");
             }
         }
         Shape::Figures => {
-            assert!(numbers == names.len() && table.rows.len() == 1, "{place}: {} rows", table.rows.len())
+            assert!(numbers == names.len() && table.rows.len() == 1, "{place}: {} rows", table.rows.len());
         }
         Shape::Bars => assert!((texts, numbers, names.len()) == (1, 1, 2), "{place}"),
         Shape::Rows => assert!(names.iter().all(|it| it.starts_with(char::is_uppercase)), "{place}: titles of columns"),

@@ -1,4 +1,4 @@
-//! A headless Chromium that does what a person would: it clicks, types and looks, told by WebDriver over HTTP.
+//! A headless Chromium that does what a person would: it clicks, types and looks, told by `WebDriver` over HTTP.
 //!
 //! Each has its own driver, its own profile and its own port, and ends with the test.
 
@@ -32,7 +32,7 @@ const SWITCHES: [&str; 10] = [
 /// The key that an element's id stands under, by the standard.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Keys that have no character, as WebDriver writes them.
+/// Keys that have no character, as `WebDriver` writes them.
 pub const TAB: &str = "\u{e004}";
 /// See [`TAB`].
 pub const ENTER: &str = "\u{e007}";
@@ -54,7 +54,7 @@ impl Browser {
         let port = free_port();
         let driver = Process::start(folder.path(), "chromedriver", "chromium-driver", &[format!("--port={port}")]);
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
         let base = format!("http://127.0.0.1:{port}");
         wait::until("chromedriver answers", SOON, async || {
             let answer = client.get(format!("{base}/status")).send().await;
