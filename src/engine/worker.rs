@@ -46,7 +46,7 @@ const GAP: Duration = Duration::from_millis(20);
 
 /// How long a round may take: all places may be taken by decisions that wait for a Docker host that hangs, for a few looks
 /// of 5 s each, besides the store.
-const ROUND: Duration = Duration::from_secs(60);
+const ROUND: Duration = Duration::from_mins(1);
 
 /// How long work under way may take to end at shutdown.
 pub const DRAIN: Duration = Duration::from_secs(25);
