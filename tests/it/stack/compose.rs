@@ -134,7 +134,7 @@ fn named(text: &str) -> Vec<(String, String)> {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '.');
     let names: BTreeSet<String> = services().into_iter().map(|(name, _)| name).collect();
     let mut found = Vec::new();
-    for line in text.lines().map(|line| line.trim_start()).filter(|line| !line.starts_with(['#', '/'])) {
+    for line in text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '/'])) {
         for word in line.split(|c| !word(c)) {
             let Some((host, port)) = word.rsplit_once(':') else { continue };
             let is_port = port.len() >= 4 && port.chars().all(|c| c.is_ascii_digit());

@@ -68,7 +68,7 @@ fn they_are_made_once_shared_where_they_must_be_and_for_their_reader_alone() {
     assert!(random.iter().all(|it| it.len() == 64 && it.bytes().all(|b| b.is_ascii_hexdigit())), "{random:?}");
     assert!(random.iter().enumerate().all(|(n, it)| !random[..n].contains(it)), "none is like another");
 
-    for (name, _) in &first {
+    for name in first.keys() {
         let meta = std::fs::metadata(folder.path().join(name)).expect("a file");
         let reader = READERS.iter().find(|(reader, _)| name.starts_with(reader)).expect("a reader");
         assert_eq!((meta.mode() & 0o777, meta.uid()), (0o400, reader.1), "{name}");
