@@ -77,4 +77,5 @@ fuzz:
 schemas:
 	cargo build --bin fettle
 	$(TARGET)/debug/fettle schema rules > rules/schema.json
+	$(TARGET)/debug/fettle schema tests > rules/test.schema.json
 	$(TARGET)/debug/fettle schema config > fettle.schema.json

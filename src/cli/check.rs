@@ -17,13 +17,14 @@ use crate::core::alert::labels::Labels;
 use crate::core::rule::compile::{SourceFile, compile};
 use crate::diagnostic::nearest::nearest;
 use crate::diagnostic::{Diagnostic, codes, render, sort};
+use crate::predict::test;
 use crate::store;
 use given::Given;
 
 /// Check configuration and rules.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a PATH the configuration and the rules it names are checked. A PATH is a file of rules, a folder of them, or a
+Without a PATH the configuration and the rules it names are checked. A PATH is a file of rules or of tests, a folder of them, or a
 configuration, which brings its rules along; `-` is stdin.
 
 Exit codes: 0 fine, 1 errors, 3 warnings only (with --strict).
@@ -109,7 +110,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
-    let Given { settings, own_settings, gathered, root } = given;
+    let Given { settings, own_settings, settings_files, gathered, root } = given;
     let (config, mut of_settings) = settings;
     let unread = of_settings.iter().any(Diagnostic::is_error);
     let mut found = gathered.found;
@@ -121,9 +122,11 @@ fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
             "the configuration has errors, so what depends on it was not checked; `fettle check` without a PATH shows them",
         );
     }
-    let files = gathered.rules.len() + usize::from(own_settings);
-    let count = check_rules(&config, gathered.rules, unread, history, &mut found);
-    if count == 0 && found.is_empty() {
+    let only_rules = gathered.tests.is_empty();
+    found.extend(of_tests(&gathered.tests));
+    let files = gathered.rules.len() + gathered.tests.len() + settings_files;
+    let count = check_rules(&config, &gathered.rules, unread, history, &mut found);
+    if count == 0 && only_rules && found.is_empty() {
         found.push(rules::no_rules(&root));
     }
     sort(&mut found);
@@ -134,20 +137,31 @@ fn check(given: Given, history: Option<Arc<[Labels]>>) -> Checked {
 /// Checks all rules as one set; how many there are.
 fn check_rules(
     config: &Config,
-    files: Vec<SourceFile>,
+    files: &[SourceFile],
     unread: bool,
     history: Option<Arc<[Labels]>>,
     found: &mut Vec<Diagnostic>,
 ) -> usize {
     let mut context = config.rule_context();
     context.history = history;
-    let compiled = compile(&files, &context);
+    let compiled = compile(files, &context);
     let (rules, of_rules) = match compiled {
         Ok((set, warnings)) => (set.len(), warnings),
         Err(found) => (0, found),
     };
     found.extend(of_rules.into_iter().filter(|it| !unread || !BY_SETTINGS.contains(&it.code)));
     rules
+}
+
+/// Whether tests of rules are written as they should be. Whether they pass is for `fettle test`.
+fn of_tests(paths: &[PathBuf]) -> Vec<Diagnostic> {
+    let read = |path: &PathBuf| match rules::read_text(path) {
+        Ok(text) => {
+            test::load(&SourceFile { path: path.to_string_lossy().into_owned(), text }).err().unwrap_or_default()
+        }
+        Err(problem) => vec![*problem],
+    };
+    paths.iter().flat_map(read).collect()
 }
 
 /// Variables that look like ours and are none.

@@ -123,7 +123,7 @@ enum Command {
     Breakers(breakers::Args),
     /// Go through recorded notifications once more, with other rules, and compare with what was done
     Replay(replay::Args),
-    /// Print the JSON Schema of rules or configuration, for editors
+    /// Print the JSON Schema of rules, tests or configuration, for editors
     Schema(schema::Args),
     /// Print completions for a shell
     Completions(completions::Args),

@@ -3,6 +3,7 @@
 mod human;
 mod sources;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +81,7 @@ pub(super) struct Args {
     /// How finely ALERTS is read
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = length, requires = "from_prometheus")]
     step: Duration,
-    /// How often an alert of ALERTS is told again while it fires: Alertmanager's repeat_interval
+    /// How often an alert of ALERTS is told again while it fires: Alertmanager's `repeat_interval`
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = length, requires = "from_prometheus")]
     repeat: Duration,
     /// List every remediation that differs; without a record, every one
@@ -171,23 +172,33 @@ pub(super) fn run(args: &Args) -> Outcome {
     let wanted = wanted(args, micros(Timestamp::now()))?;
     let lead = if args.from.is_none() { lead(&rules, &settings).min(LEAD_MAX) } else { Duration::ZERO };
     let opened = runtime.block_on(sources::open(args, &config, wanted, lead))?;
-    let found = replay(args, &config, rules, settings, opened, &runtime)?;
-    let text = match args.output {
-        Output::Json => {
-            let json = serde_json::to_string_pretty(&found).context("write the report").map_err(Failure::Fault)?;
-            format!("{json}\n")
+    let found = replay(args, &config, &rules, &settings, opened, &runtime)?;
+    match args.output {
+        Output::Json => print_json(&found)?,
+        Output::Human => {
+            print(&human::show(&found))?;
+            for warning in &found.warnings {
+                hint(&format!("note: {warning}"));
+            }
         }
-        Output::Human => human::show(&found),
-    };
-    print(&text)?;
-    if args.output == Output::Human {
-        found.warnings.iter().for_each(|warning| hint(&format!("note: {warning}")));
     }
     if found.unreadable > 0 {
         let what = if found.unreadable == 1 { "1 record".to_owned() } else { format!("{} records", found.unreadable) };
         return Err(Failure::Problems(anyhow::anyhow!("{what} could not be read; what is above is without")));
     }
     Ok(())
+}
+
+/// Piece by piece: it may list very many remediations. A reader that has seen enough (`| head`) is no error.
+fn print_json(found: &Report) -> Outcome {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, found).map_err(std::io::Error::from);
+    match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Problems(anyhow::Error::new(error).context("write the result")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is asked for: a period, or `None` for all that files have.
@@ -207,8 +218,8 @@ fn wanted(args: &Args, now: Timestamp) -> Result<Option<Period>, Failure> {
 fn replay(
     args: &Args,
     config: &Config,
-    rules: Arc<RuleSet>,
-    settings: Settings,
+    rules: &Arc<RuleSet>,
+    settings: &Settings,
     opened: Opened,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Report, Failure> {
@@ -220,7 +231,7 @@ fn replay(
         Assumed::AsRecorded => Assume::AsRecorded,
     };
     let setup = Setup {
-        rules: rules.clone(),
+        rules: Arc::clone(rules),
         settings: settings.clone(),
         hosts: config.known_hosts(),
         disks: config.disks(),
@@ -250,7 +261,9 @@ fn replay(
     drop(progress);
     runtime.block_on(task).context("the source ended unasked").map_err(Failure::Fault)??;
     if args.output == Output::Human {
-        told.iter().for_each(|line| hint(line));
+        for line in &told {
+            hint(line);
+        }
         if unreadable > told.len() as u64 {
             hint(&format!("… and {} more that could not be read", unreadable - told.len() as u64));
         }
@@ -259,14 +272,8 @@ fn replay(
     let end = last.map_or(start, |last| after(last, Duration::from_hours(1)));
     let (from, to) = period.map_or((first.unwrap_or(start), end), |period| (period.from, period.to));
     let done = replay.finish(to);
-    let facts = human::Facts {
-        rules: &rules,
-        settings: &settings,
-        source,
-        first,
-        passed_over: done.passed_over,
-        idle_answers: done.idle_answers,
-    };
+    let facts =
+        human::Facts { rules, settings, source, first, passed_over: done.passed_over, idle_answers: done.idle_answers };
     let from = if from == Timestamp::MIN { first.unwrap_or(start) } else { from };
     let warnings = human::warnings(&facts, from);
     let about = About { source: shown, from, to, has_record, all: args.verbose && !has_record };

@@ -16,6 +16,7 @@ Editors with the YAML language server find the schema by a line in the file:
 
 Examples:
   fettle schema rules > rules/schema.json
+  fettle schema tests > rules/test.schema.json
   fettle schema config > fettle.schema.json")]
 pub(super) struct Args {
     /// Of which files

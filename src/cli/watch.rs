@@ -48,7 +48,7 @@ pub(super) fn rows(
             return None;
         }
         if output == Output::Json {
-            return Some(fresh.iter().map(|row| format!("{row}\n")).collect());
+            return Some(fresh.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n");
         }
         let text = show(&Value::Array(fresh), view);
         // Headings once.

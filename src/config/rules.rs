@@ -76,6 +76,11 @@ pub fn gather(paths: &[&Path], apart: bool) -> Gathered {
     for path in paths {
         match fs::metadata(path) {
             Ok(it) if it.is_dir() => search.folder(path),
+            Ok(_)
+                if apart && path.file_name().is_some_and(|name| kind(&name.to_string_lossy()) == Some(Kind::Test)) =>
+            {
+                search.gathered.tests.push((*path).to_owned());
+            }
             Ok(_) => search.paths.push((*path).to_owned()),
             Err(error) => {
                 let problem = unreadable(path, &error).help("create it, or say where rules are with `rules`");

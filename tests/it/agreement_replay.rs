@@ -2,6 +2,7 @@
 //! that are made to heal or not, beside the same core on the replay's clock.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -62,10 +63,12 @@ fn stories() -> String {
 ";
     let mut text = "version: 1\nrules:\n".to_owned();
     for (alert, steps) in STORIES.iter().map(|(alert, ..)| (*alert, ladder)).chain([("Slow", short)]) {
-        text.push_str(&format!(
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
             "  - name: {alert}\n    match: ['alertname=\"{alert}\"']\n    target: {{container: $labels.service, \
              allow: [\"fine-*\", \"sick-*\", \"broken-*\", \"closed-*\", \"missing-*\"]}}{steps}"
-        ));
+        );
     }
     text
 }

@@ -268,10 +268,6 @@ async fn pictures_for_the_readme() {
     browser.scheme("dark").await;
     picture("now-dark.png").await;
     browser.scheme("light").await;
-    browser.click(&format!("[data-key=\"approve {}\"]", ids[1])).await;
-    browser.reads("#ask-body .plan", "").await;
-    picture("approve.png").await;
-    browser.press(ESCAPE).await;
     browser.open(&fettle.url(&format!("/#/remediations/{}", ids[0]))).await;
     browser.reads("#view", "What happened").await;
     picture("story.png").await;

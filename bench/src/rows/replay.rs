@@ -4,7 +4,9 @@
 //! Each alert fires, is told three times more and resolves; each is selected by one rule, so two hundred thousand
 //! remediations are opened, acted on, judged and closed, and budgets hold some of them back.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -76,16 +78,18 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
 fn rules() -> String {
     let mut text = "version: 1\nrules:\n".to_owned();
     for n in 0..RULES {
-        text.push_str(&format!(
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
             "  - name: rule-{n}\n    match: ['alertname=\"Alert{n}\"', 'env=~\"prod|stage\"']\n    \
-             target: {{container: $labels.service, host: host-0, allow: [\"service-*\"]}}\n    steps: [restart, restart]\n"
-        ));
+             target: {{container: $labels.service, host: host-0, allow: [\"service-*\"]}}\n    steps: [restart, restart]"
+        );
     }
     text
 }
 
 /// Writes the notifications as the service stores them, by SQL: 50,000 bodies take seconds.
-fn fill(database: &std::path::Path, bodies: u64) -> Result<()> {
+fn fill(database: &Path, bodies: u64) -> Result<()> {
     let step = MONTH / bodies;
     let round = TOLD + 1;
     // Body `i` is word `i % round` about the alerts of group `i / round`; the last word is that they have resolved.

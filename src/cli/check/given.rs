@@ -19,6 +19,8 @@ pub(super) struct Given {
     pub(super) settings: (Config, Vec<Diagnostic>),
     /// Whether the settings are to be checked themselves.
     pub(super) own_settings: bool,
+    /// How many files the settings are in; without any they are all defaults and variables.
+    pub(super) settings_files: usize,
     /// Rules and tests of rules.
     pub(super) gathered: Gathered,
     /// Where rules were looked for.
@@ -52,17 +54,20 @@ impl Given {
             return Err(Failure::Usage(anyhow!("rules belong to one configuration, and there are several: {named}")));
         }
         let own_settings = paths.is_empty() || of_stdin.is_some() || !settings.is_empty();
+        let file = settings.first().map(PathBuf::as_path).or(config);
+        let there = file.unwrap_or(Path::new("fettle.yaml")).exists() || of_stdin.is_some();
+        let settings_files = usize::from(own_settings && there);
         let env = &config::process;
         let settings = match &of_stdin {
             Some(text) => config::look_at(STDIN, text, Path::new(""), env),
-            None => config::look(settings.first().map(PathBuf::as_path).or(config), env),
+            None => config::look(file, env),
         };
         let mut root = others.first().map_or_else(|| STDIN.into(), |path| path.to_path_buf());
         if others.is_empty() && own_settings {
             root.clone_from(&settings.0.rules);
             gathered = merge(gathered, gather(&[&root], false));
         }
-        Ok(Self { settings, own_settings, gathered, root })
+        Ok(Self { settings, own_settings, settings_files, gathered, root })
     }
 }
 

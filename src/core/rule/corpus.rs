@@ -114,7 +114,7 @@ fn a_label_that_no_recorded_alert_carries_is_told_with_its_nearest() {
     let text = "version: 1\nrules:\n  - name: a\n    match: [alertname=Down]\n    target: {container: $labels.servce, allow: [a]}\n    steps: [restart]\n";
     let file = [SourceFile { path: "a.yaml".into(), text: text.into() }];
     let said = |history: &[&[(&str, &str)]]| {
-        let history = history.iter().map(|labels| Labels::from_iter(labels.iter().copied())).collect();
+        let history = history.iter().map(|labels| labels.iter().copied().collect::<Labels>()).collect();
         let context = Context { history: Some(history), ..Context::default() };
         let (_, warnings) = compile(&file, &context).expect("it loads");
         warnings.into_iter().map(|it| (it.code, it.line, it.message, it.help.unwrap_or_default())).collect::<Vec<_>>()

@@ -1,5 +1,7 @@
 //! For GitHub Actions: workflow commands, which show a problem beside the line of a pull request.
 
+use std::fmt::Write;
+
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// A command per diagnostic and line.
@@ -14,7 +16,7 @@ fn one(it: &Diagnostic) -> String {
     };
     let mut place = format!("file={}", property(&it.file));
     if it.line > 0 {
-        place += &format!(",line={},col={}", it.line, it.column);
+        let _ = write!(place, ",line={},col={}", it.line, it.column);
     }
     let help = it.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
     format!("::{command} {place},title={}::{}\n", it.code, data(&format!("{}{help}", it.message)))

@@ -83,9 +83,9 @@ pub struct Change {
     /// How.
     pub change: Kind,
     /// On record.
-    pub was: Option<Effort>,
+    pub was: Option<Box<Effort>>,
     /// In the replay.
-    pub would: Option<Effort>,
+    pub would: Option<Box<Effort>>,
 }
 
 /// How two remediations compare.
@@ -106,7 +106,7 @@ impl Change {
     /// The one there is, the replayed one before the recorded one.
     #[must_use]
     pub fn either(&self) -> Option<&Effort> {
-        self.would.as_ref().or(self.was.as_ref())
+        self.would.as_deref().or(self.was.as_deref())
     }
 }
 
@@ -158,7 +158,7 @@ pub fn report(about: About, mut outcome: Outcome) -> Report {
         remediations = pair_up(counted, outcome.efforts);
         compared = Some(count(&remediations));
     } else if about.all {
-        let new = |it| Change { change: Kind::New, was: None, would: Some(it) };
+        let new = |it| Change { change: Kind::New, was: None, would: Some(Box::new(it)) };
         remediations = outcome.efforts.into_iter().map(new).collect();
     }
     if !about.all {
@@ -200,8 +200,8 @@ fn pair_up(were: Vec<Effort>, would: Vec<Effort>) -> Vec<Change> {
     for within in [SAME_NOTIFICATION, SAME_WITHIN] {
         (were, would) = pair_within(were, would, within, &mut changes);
     }
-    changes.extend(were.into_iter().map(|was| Change { change: Kind::Gone, was: Some(was), would: None }));
-    changes.extend(would.into_iter().map(|it| Change { change: Kind::New, was: None, would: Some(it) }));
+    changes.extend(were.into_iter().map(|was| Change { change: Kind::Gone, was: Some(Box::new(was)), would: None }));
+    changes.extend(would.into_iter().map(|it| Change { change: Kind::New, was: None, would: Some(Box::new(it)) }));
     let key = |it: &Change| it.either().map(|effort| (effort.opened_at, effort.target.clone()));
     changes.sort_by_cached_key(key);
     changes
@@ -234,7 +234,7 @@ fn pair_within(
         match earlier.pop_front_if(|was| far(was, &effort) <= within) {
             Some(was) => {
                 let change = if was.is_same(&effort) { Kind::Same } else { Kind::Different };
-                changes.push(Change { change, was: Some(was), would: Some(effort) });
+                changes.push(Change { change, was: Some(Box::new(was)), would: Some(Box::new(effort)) });
             }
             None => alone.push(effort),
         }

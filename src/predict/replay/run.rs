@@ -234,11 +234,12 @@ impl Replay {
             What::Began { action, step, .. } => act(action, step, None),
             What::Observed { action, step, .. } => act(action, step, Some(ActionResult::Observed)),
             What::Escalated { step, .. } => act("escalate", step, Some(ActionResult::Succeeded)),
-            What::Ended { result, .. } => match effort.acts.iter_mut().rev().find(|act| act.result.is_none()) {
-                Some(act) => act.result = Some(result),
-                // Known to have failed before it began.
-                None => {}
-            },
+            // Without one it was known to have failed before it began.
+            What::Ended { result, .. } => {
+                if let Some(act) = effort.acts.iter_mut().rev().find(|act| act.result.is_none()) {
+                    act.result = Some(result);
+                }
+            }
             What::Verdict { verdict, .. } if verdict != Verdict::Regressed => {
                 if let Some(act) = effort.acts.iter_mut().rev().find(|act| act.verdict.is_none()) {
                     act.verdict = Some(verdict);
@@ -271,12 +272,13 @@ impl Replay {
         }
     }
 
-    fn keep(&mut self, effort: Effort) {
+    fn keep(&mut self, mut effort: Effort) {
         if effort.opened_at < self.from {
             return;
         }
         self.outcome.tallies.entry(effort.rule.clone()).or_default().add(&effort);
         if self.keeps {
+            effort.acts.shrink_to_fit();
             self.outcome.efforts.push(effort);
         }
     }

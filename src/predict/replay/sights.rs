@@ -147,14 +147,13 @@ fn sizes(target: &Target, rules: &RuleSet) -> (u32, u32) {
         )
     };
     let theirs = rules.iter().filter(|rule| same_kind(&rule.target.find) && rule.target.permits(name));
-    let steps = theirs.flat_map(|rule| rule.steps.iter().map(|step| (&step.action, rule.target.min_healthy)));
+    let mut steps = theirs.flat_map(|rule| rule.steps.iter().map(|step| (&step.action, rule.target.min_healthy)));
     let (running, stopped) = steps
-        .filter_map(|(action, min_healthy)| match action {
+        .find_map(|(action, min_healthy)| match action {
             Action::ScaleDown { by, floor } => Some((by.saturating_add((*floor).max(min_healthy)), 0)),
             Action::ScaleUp { by, ceiling } => Some((ceiling.saturating_sub(*by).max(1), *by)),
             _ => None,
         })
-        .next()
         .unwrap_or((2, 0));
     (running.min(REPLICAS_MAX), stopped.min(REPLICAS_MAX))
 }

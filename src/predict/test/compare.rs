@@ -1,6 +1,7 @@
 //! What happened against what is expected.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -236,7 +237,7 @@ fn line(seen: &Seen, kind: &'static str, number: usize) -> Line {
     };
     let mut text = if seen.target.is_empty() { what } else { format!("{what}, target: {}", seen.target) };
     if kind == "unexpected" && !seen.why.is_empty() {
-        text += &format!(" ({})", seen.why);
+        let _ = write!(text, " ({})", seen.why);
     }
     Line { at: show(seen.at), kind, line: number, text, order: seen.at }
 }
@@ -244,10 +245,10 @@ fn line(seen: &Seen, kind: &'static str, number: usize) -> Line {
 fn ended(action: &str, result: Option<ActionResult>, verdict: Option<Verdict>) -> String {
     let mut text = format!("action: {action}");
     if let Some(result) = result {
-        text += &format!(", result: {result}");
+        let _ = write!(text, ", result: {result}");
     }
     if let Some(verdict) = verdict {
-        text += &format!(", verdict: {verdict}");
+        let _ = write!(text, ", verdict: {verdict}");
     }
     text
 }
@@ -262,10 +263,10 @@ fn wanted(expected: &Expected) -> String {
         Want::Announced(name) => format!("announced: {name}"),
     };
     if let Some(target) = &expected.target {
-        text += &format!(", target: {target}");
+        let _ = write!(text, ", target: {target}");
     }
     if let Some(rule) = &expected.rule {
-        text += &format!(", rule: {rule}");
+        let _ = write!(text, ", rule: {rule}");
     }
     text
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::model::{Answers, Change, ContainerChange};
+use super::model::{Answers, Change, ContainerChange, Tasks};
 use crate::core::action::CALL_MARGIN;
 use crate::core::decide::{Blind, CallFailure};
 use crate::core::effect::Effect;
@@ -125,7 +125,7 @@ impl Declared {
                     if replicas.is_some() {
                         it.version += 1;
                     }
-                    it.replicas = replicas.unwrap_or(it.replicas);
+                    it.replicas = replicas.map_or(it.replicas, Tasks::count);
                     it.running = running.unwrap_or(it.running);
                     it.updating = updating.unwrap_or(it.updating);
                 }

@@ -63,11 +63,30 @@ pub(super) enum Input {
 #[derive(Debug)]
 pub(super) enum Change {
     Container { host: String, name: String, to: ContainerChange },
-    Service { host: String, name: String, replicas: Option<Option<u64>>, running: Option<u64>, updating: Option<bool> },
+    Service { host: String, name: String, replicas: Option<Tasks>, running: Option<u64>, updating: Option<bool> },
     Disk { host: String, name: String, free: Option<u64>, frees: Option<u64> },
     Restarted { name: String },
     Removed { name: String },
     Docker(Answers),
+}
+
+/// How many tasks a Swarm service is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tasks {
+    /// One per node.
+    Global,
+    /// So many.
+    Count(u64),
+}
+
+impl Tasks {
+    /// As Docker shows it: `None` in global mode.
+    pub(super) fn count(self) -> Option<u64> {
+        match self {
+            Self::Global => None,
+            Self::Count(count) => Some(count),
+        }
+    }
 }
 
 /// What is different of a container from now on.

@@ -43,13 +43,12 @@ pub fn run(file: &TestFile, case: &Case) -> Outcome {
     let last = case.timeline.iter().map(|it| it.at).chain(case.expected.iter().map(|it| it.at)).max();
     let last = last.unwrap_or_default();
     let mut happened = world.advance(after(case.start, last));
-    match case.until {
-        Some(until) => happened.extend(world.advance(after(case.start, until))),
-        None => {
-            let limit = after(case.start, last + PATIENCE);
-            while let Some(due) = world.next_due().filter(|due| *due <= limit) {
-                happened.extend(world.advance(due));
-            }
+    if let Some(until) = case.until {
+        happened.extend(world.advance(after(case.start, until)));
+    } else {
+        let limit = after(case.start, last + PATIENCE);
+        while let Some(due) = world.next_due().filter(|due| *due <= limit) {
+            happened.extend(world.advance(due));
         }
     }
     Outcome { difference: compare(case, &happened, complaints), happened }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::declared::{Declaration, Declared, DeclaredDisk, Ending, Metrics, daemon};
 use super::load::Places;
-use super::model::Answers;
+use super::model::{Answers, Tasks};
 use super::raw::{RawCompose, RawContainer, RawDisk, RawDocker, RawService};
 use crate::core::sight::{Container, Health, ImageLabel, Service, Space, Status};
 use crate::core::target::is_name;
@@ -209,10 +209,10 @@ fn compose(node: &Node, report: &mut Report<'_>) -> Option<(String, String)> {
 }
 
 /// `global`, or how many.
-pub(super) fn replicas(node: &Node, report: &mut Report<'_>) -> Option<Option<u64>> {
+pub(super) fn replicas(node: &Node, report: &mut Report<'_>) -> Option<Tasks> {
     match text(node, report)? {
-        "global" => Some(None),
-        _ => number(node, 0..=10_000, report).map(Some),
+        "global" => Some(Tasks::Global),
+        _ => number(node, 0..=10_000, report).map(Tasks::Count),
     }
 }
 
@@ -221,7 +221,7 @@ fn service(node: &Node, places: &Places, declared: &mut Declared, report: &mut R
     let name = name(raw.name, node, report);
     let host = host(raw.host, node, places, report);
     let labels = own_labels(raw.labels, report);
-    let replicas = raw.replicas.and_then(|node| replicas(node, report)).unwrap_or(Some(1));
+    let replicas = raw.replicas.and_then(|node| replicas(node, report)).unwrap_or(Tasks::Count(1)).count();
     let running = raw.running.and_then(|node| number(node, 0..=10_000, report)).unwrap_or(replicas.unwrap_or(1));
     let updating = raw.updating.and_then(|node| boolean(node, report)).unwrap_or(false);
     let key = (host?, name?);

@@ -25,30 +25,29 @@ fn one(node: &Node, report: &mut Report<'_>) -> Option<Expected> {
     let raw = RawExpected::read(node, report)?;
     let line = report.source.line(node.at.start);
     let at = at(raw.at, node, report);
-    let target = raw.target.map(|node| target(node, report));
-    let rule = raw.rule.map(|node| text(node, report).map(str::to_owned));
+    let target = given(raw.target, |node| target(node, report));
+    let rule = given(raw.rule, |node| text(node, report).map(str::to_owned));
     let said = [raw.action, raw.blocked, raw.refused, raw.awaiting, raw.outcome, raw.announced];
     if said.iter().flatten().count() != 1 {
         let message = "an expectation is one of action, blocked, refused, awaiting, outcome and announced";
         report.add_with_help(&codes::TEST_ENTRY, &node.at, message, "write an entry for each");
         return None;
     }
-    for (key, given) in [("result", raw.result), ("verdict", raw.verdict)] {
-        if let (Some(node), None) = (given, raw.action) {
+    for (key, said) in [("result", raw.result), ("verdict", raw.verdict)] {
+        if let (Some(node), None) = (said, raw.action) {
             report.add(&codes::TEST_ENTRY, &node.at, format!("`{key}` is an action's, and none is expected here"));
         }
     }
     let want = want(&raw, report);
-    let (target, rule) = (flat(target)?, flat(rule)?);
-    Some(Expected { at: at?, line, want: want?, target, rule })
+    Some(Expected { at: at?, line, want: want?, target: target.ok()?, rule: rule.ok()? })
 }
 
-/// What was given must be readable; what was not is any.
-fn flat<T>(given: Option<Option<T>>) -> Option<Option<T>> {
-    match given {
-        None => Some(None),
-        Some(read) => read.map(Some),
-    }
+/// What was given cannot be read; it is reported.
+struct Unread;
+
+/// What is not given is any.
+fn given<T>(node: Option<&Node>, read: impl FnOnce(&Node) -> Option<T>) -> Result<Option<T>, Unread> {
+    node.map(|node| read(node).ok_or(Unread)).transpose()
 }
 
 fn want(raw: &RawExpected<'_>, report: &mut Report<'_>) -> Option<Want> {
@@ -59,9 +58,9 @@ fn want(raw: &RawExpected<'_>, report: &mut Report<'_>) -> Option<Want> {
         let results: Vec<_> = ActionResult::ALL.iter().map(|it| (it.as_str(), *it)).collect();
         let verdicts: Vec<_> = Verdict::ALL.iter().map(|it| (it.as_str(), *it)).collect();
         let action = word(node, &actions, "an action", report);
-        let result = raw.result.map(|node| word(node, &results, "a result", report));
-        let verdict = raw.verdict.map(|node| word(node, &verdicts, "a verdict", report));
-        return Some(Want::Action { action: action?.to_owned(), result: flat(result)?, verdict: flat(verdict)? });
+        let result = given(raw.result, |node| word(node, &results, "a result", report));
+        let verdict = given(raw.verdict, |node| word(node, &verdicts, "a verdict", report));
+        return Some(Want::Action { action: action?.to_owned(), result: result.ok()?, verdict: verdict.ok()? });
     }
     if let Some(node) = raw.blocked {
         return word(node, &guards, "a guard", report).map(Want::Blocked);

@@ -100,17 +100,14 @@ impl Alerts {
         if candidate.standing == Standing::Waiting {
             self.waiting.entry(target.clone()).or_default().insert(fingerprint);
         }
-        match known.candidates.iter_mut().find(|it| it.candidate.rule == candidate.rule) {
-            Some(told) => {
-                if let Some(driven_by) = driven_by {
-                    told.driven_by = driven_by;
-                }
-                told.candidate = candidate;
+        if let Some(told) = known.candidates.iter_mut().find(|it| it.candidate.rule == candidate.rule) {
+            if let Some(driven_by) = driven_by {
+                told.driven_by = driven_by;
             }
-            None => {
-                let driven_by = driven_by.unwrap_or_else(|| candidate.rule.as_str().into());
-                known.candidates.push(Told { candidate, driven_by });
-            }
+            told.candidate = candidate;
+        } else {
+            let driven_by = driven_by.unwrap_or_else(|| candidate.rule.as_str().into());
+            known.candidates.push(Told { candidate, driven_by });
         }
         self.settle_waiting(&target, fingerprint);
     }

@@ -55,7 +55,7 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
         text
     };
     let long = format!("version: 1\nrules: []\n# {}\n", "x".repeat(9 << 20));
-    let cases: [(&str, String, &[&str]); 18] = [
+    let cases: [(&str, String, &[&str]); 17] = [
         ("bomb", bomb, &["a.yaml:2 F002"]),
         (
             "quadratic",
@@ -65,7 +65,6 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
         ("deep flow", "[".repeat(100_000), &["a.yaml:1 F002"]),
         ("deep block", (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect(), &["F002"]),
         ("deep list", "- ".repeat(100_000), &["a.yaml:1 F002"]),
-        ("many keys", (0..600_000).map(|n| format!("k{n}: 1\n")).collect(), &["F002"]),
         (
             "many unknown keys",
             (0..50_000).map(|n| format!("k{n}: 1\n")).collect(),

@@ -213,11 +213,11 @@ fn panels_fit_the_grid_and_do_not_overlap() {
         };
         let panels = list(&board.json, "/panels");
         for (at, panel) in panels.iter().enumerate() {
-            let (x, y, w, h) = place(panel);
-            assert!(x >= 0 && w > 0 && h > 0 && x + w <= 24, "{}: {}", board.file, panel["title"]);
+            let (left, top, width, height) = place(panel);
+            assert!(left >= 0 && width > 0 && height > 0 && left + width <= 24, "{}: {}", board.file, panel["title"]);
             for other in &panels[at + 1..] {
-                let (u, v, width, height) = place(other);
-                let overlap = x < u + width && u < x + w && y < v + height && v < y + h;
+                let (x, y, w, h) = place(other);
+                let overlap = left < x + w && x < left + width && top < y + h && y < top + height;
                 assert!(!overlap, "{}: {} and {}", board.file, panel["title"], other["title"]);
             }
         }

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::store::history::{History, Period};
 
 /// Notifications in one page.
-const PAGE: u32 = 512;
+const PAGE: u32 = 128;
 
 /// Sends the notifications of a period; ends early when nobody listens any more. `done` of the batches is notifications.
 pub async fn run(history: &dyn History, period: Period, into: mpsc::Sender<Batch>) -> Result<(), StoreError> {
@@ -23,7 +23,7 @@ pub async fn run(history: &dyn History, period: Period, into: mpsc::Sender<Batch
             match Webhook::parse(&row.body) {
                 Ok(webhook) => batch.deliveries.push(Delivery { at: row.received_at, alerts: webhook.alerts }),
                 Err(problem) => {
-                    batch.unreadable.push(Unreadable { place: format!("notification {}", row.id), problem })
+                    batch.unreadable.push(Unreadable { place: format!("notification {}", row.id), problem });
                 }
             }
         }

@@ -80,7 +80,7 @@ impl Files {
         let mut closed = Vec::new();
         for path in paths {
             files.bytes += path.metadata()?.len();
-            closed.push(Closed { first: first_instant(&path)?, path });
+            closed.push(Closed { first: first_instant(&path), path });
         }
         closed.sort_by(|a, b| (a.first, &a.path).cmp(&(b.first, &b.path)));
         files.closed = closed.into();
@@ -312,10 +312,10 @@ fn ends_early(text: &[u8]) -> bool {
 }
 
 /// The instant of the first record that is one; the beginning of time when there is none, so that it is told at once.
-fn first_instant(path: &Path) -> io::Result<Timestamp> {
-    let Ok(file) = File::open(path) else { return Ok(Timestamp::MIN) };
+fn first_instant(path: &Path) -> Timestamp {
+    let Ok(file) = File::open(path) else { return Timestamp::MIN };
     let mut reading = Reading::new(String::new(), Box::new(file), of_name(path));
-    Ok(reading.advance(&mut Vec::new()).unwrap_or(Timestamp::MIN))
+    reading.advance(&mut Vec::new()).unwrap_or(Timestamp::MIN)
 }
 
 /// The instant that a file's name begins with.

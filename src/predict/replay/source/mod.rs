@@ -14,10 +14,10 @@ use crate::core::alert::webhook::{Alert, Malformed};
 use crate::core::time::Timestamp;
 
 /// Alerts in one batch, as far as whole notifications allow.
-const BATCH_ALERTS: usize = 4096;
+const BATCH_ALERTS: usize = 2048;
 
-/// Batches that wait for the replay.
-const BATCHES: usize = 4;
+/// Batches that wait for the replay. An alert is about a kilobyte once it is read.
+const BATCHES: usize = 2;
 
 /// What one notification said, and when it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
