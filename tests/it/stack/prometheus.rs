@@ -29,7 +29,7 @@ fn alerts() -> Vec<Value> {
 fn shipped() -> RuleSet {
     let rules = files("rules").into_iter().filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".yaml") && !name.ends_with(".test.yaml")
+        path.extension().is_some_and(|end| end == "yaml") && !name.contains(".test.")
     });
     let sources: Vec<SourceFile> = rules
         .map(|path| SourceFile {
@@ -108,7 +108,7 @@ fn what_an_alert_says_heals_it_is_the_shipped_rule_that_selects_it() {
                 labels.push((key.to_owned(), value.to_owned()));
             }
         }
-        let labels = Labels::from_iter(labels.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let labels: Labels = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let selected: Vec<_> = select(&rules, &hosts, &labels).iter().map(|it| it.rule.name.clone()).collect();
         let said: Vec<_> = alert["annotations"]["healed_by"].as_str().map(str::to_owned).into_iter().collect();
         assert_eq!(selected, said, "{name}: the rules that select it, and what its annotation says");
