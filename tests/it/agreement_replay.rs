@@ -86,9 +86,12 @@ rules:
 const FIRES: bool = true;
 const ENDS: bool = false;
 
-/// Alert, service, and when it fires and ends, in fifths of a second. Between what is heard and what is due there is never less
+/// Alert, service, and when it fires and ends.
+type Tale = (&'static str, &'static str, &'static [(u64, bool)]);
+
+/// When things fire and end, in fifths of a second. Between what is heard and what is due there is never less
 /// than a second, so that a busy machine decides in the same order.
-const STORIES: [(&str, &str, &[(u64, bool)]); 12] = [
+const STORIES: [Tale; 12] = [
     // Fixed; fixed by the second step when it comes back; then the budget is used up.
     ("Comes", "fine-a", &[(0, FIRES), (25, ENDS), (45, FIRES), (70, ENDS), (125, FIRES), (150, ENDS)]),
     ("Silent", "fine-b", &[(0, FIRES), (60, ENDS)]),
@@ -146,7 +149,11 @@ impl Town {
 }
 
 fn hex(name: &str) -> String {
-    name.bytes().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    name.bytes().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all");
+        text
+    })
 }
 
 #[async_trait]

@@ -29,7 +29,7 @@ const TOKEN: &str = "the-token-of-ann";
 
 /// A fettle that ann, an admin, speaks to.
 async fn of_ann(daemon: &Daemon, database: Option<&str>) -> Fettle {
-    let sha256 = Sha256::digest(TOKEN).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let sha256 = format!("{:x}", Sha256::digest(TOKEN));
     let config = format!(
         "limits: {{budget: [1000 per 1h], target_budget: [1000 per 1h]}}\nstorm: off\ntrip: off\nauth: {{tokens: [{{name: ann, role: admin, sha256: {sha256}}}]}}\n"
     );

@@ -32,7 +32,7 @@ rules:
 
 async fn fettle(daemon: &Daemon) -> Fettle {
     let token = |name: &str, role: &str, token: &str| {
-        let sha256 = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let sha256 = format!("{:x}", Sha256::digest(token));
         format!("{{name: {name}, role: {role}, sha256: {sha256}}}")
     };
     let tokens =

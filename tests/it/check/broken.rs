@@ -50,7 +50,7 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
         let mut text = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for (new, old) in ["b", "c", "d", "e", "f", "g", "h", "i"].iter().zip(["a", "b", "c", "d", "e", "f", "g", "h"])
         {
-            text += &format!("{new}: &{new} [{}]\n", vec![format!("*{old}"); 9].join(", "));
+            text.extend([new, ": &", new, " [", &vec![format!("*{old}"); 9].join(", "), "]\n"]);
         }
         text
     };
@@ -63,11 +63,11 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
             &["a.yaml:2 F002"],
         ),
         ("deep flow", "[".repeat(100_000), &["a.yaml:1 F002"]),
-        ("deep block", (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect(), &["F002"]),
+        ("deep block", (0..2_000).flat_map(|n| [" ".repeat(n), "a:\n".into()]).collect(), &["F002"]),
         ("deep list", "- ".repeat(100_000), &["a.yaml:1 F002"]),
         (
             "many unknown keys",
-            (0..50_000).map(|n| format!("k{n}: 1\n")).collect(),
+            (0..50_000).flat_map(|n| ["k".into(), n.to_string(), ": 1\n".into()]).collect(),
             &["a.yaml:1000 F004", "a.yaml:1001 F004"],
         ),
         ("a key twice", "version: 1\nrules: []\nversion: 1\n".into(), &["a.yaml:3 F003"]),

@@ -75,7 +75,6 @@ fn routes() -> BTreeSet<(String, String)> {
         let path = service.split('"').nth(1).expect("a path").to_owned();
         let methods: &[&str] = match service.split('(').next().unwrap_or_default() {
             "read" => &["get"],
-            "write" => &["post"],
             "both" => &["get", "post"],
             "only" => &["delete"],
             _ => &["post"],
