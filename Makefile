@@ -31,6 +31,7 @@ run:
 
 test:
 	scripts/test-deps
+	cargo build --example arcanum
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --all-targets; else cargo test --all-targets; fi
 	cargo test --doc
 	cargo test --manifest-path bench/Cargo.toml --target-dir $(TARGET)
@@ -44,6 +45,7 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --manifest-path bench/Cargo.toml --target-dir $(TARGET) -- -D warnings
 	cargo clippy --bins --tests $(SIM) -- -D warnings
+	cargo clippy --bins $(FUZZ) -- -D warnings
 	cargo clippy --bins $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then \

@@ -22,7 +22,8 @@ use crate::store::{self, Store};
 /// Where settings and rules are.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Local {
-    /// The settings [default: fettle.yaml, if it is there]
+    // Not by clap: the variable says where settings are, and not that they are meant instead of a running fettle.
+    /// The settings [env: FETTLE_CONFIG] [default: fettle.yaml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Rules other than those that the settings name: a file or a folder
@@ -47,7 +48,8 @@ impl Local {
 
     /// Loads settings and rules; every problem at once.
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
-        let (config, warnings) = config::load(self.config.as_deref(), &config::process)
+        let named = self.config.clone().or_else(|| config::process("FETTLE_CONFIG").map(PathBuf::from));
+        let (config, warnings) = config::load(named.as_deref(), &config::process)
             .map_err(|problems| anyhow!("the settings do not load\n{}", human(&problems)))?;
         tell(&warnings);
         let path = self.rules.clone().unwrap_or_else(|| config.rules.clone());

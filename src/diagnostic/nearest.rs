@@ -7,7 +7,7 @@ pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let lower = word.to_lowercase();
     known
         .iter()
-        .map(|known| (strsim::damerau_levenshtein(&lower, known), *known))
+        .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), *known))
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, known)| *distance <= limit && *distance < known.chars().count())
         .map(|(_, known)| known)
@@ -32,6 +32,7 @@ mod tests {
         assert_eq!(nearest("Budgets", &known), Some("budget"));
         assert_eq!(nearest("unless", &known), None);
         assert_eq!(nearest("xy", &["do"]), None);
+        assert_eq!(nearest("FETTLE_MOD", &["FETTLE_LOG", "FETTLE_MODE"]), Some("FETTLE_MODE"));
         assert_eq!(advice("unless", &known), "known here: budget, cooldown, hold, name");
     }
 }

@@ -1,6 +1,6 @@
 //! How the machine is doing that fettle runs on: processors, memory, the disk that fettle writes to.
 //!
-//! Looked at every [`LOOK`], so that the page is alive; once a minute the mean is stored as an event (`host_sampled`), and where
+//! Looked at every `LOOK`, so that the page is alive; once a minute the mean is stored as an event (`host_sampled`), and where
 //! the minute's status is another than the one before, that is an event of its own with a severity. Every replica speaks for
 //! its own machine, by the host's name. A look that fails is left out: nothing here keeps fettle from working.
 //!

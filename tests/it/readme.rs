@@ -15,6 +15,16 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Writes every file that the README shows with its name in the first line.
+fn write_files(folder: &Path) {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let blocks = text.split("```yaml\n# rules/").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    std::fs::create_dir(folder.join("rules")).expect("a new folder");
+    for (name, block) in blocks.filter_map(|block| block.split_once('\n')) {
+        std::fs::write(folder.join("rules").join(name), block).expect("written");
+    }
+}
+
 /// The lines of all blocks marked `sh`, in order.
 fn commands() -> Vec<String> {
     let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
@@ -90,6 +100,7 @@ async fn every_command_of_the_readme_does_what_it_says() {
     let terminal =
         Terminal { port: postgres::free_port(), docker: daemon.url(), folder: tempfile::tempdir().expect("a folder") };
     let _served = terminal.serve();
+    write_files(terminal.folder.path());
     wait::until("fettle health is content", SOON, async || {
         let output = terminal.command("fettle health").output().expect("a shell");
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }

@@ -68,7 +68,7 @@ mod tests {
             pin: container().pin(),
             intended_at: at(0),
         };
-        let look = container().restarted_at(if after { 90 } else { -100 });
+        let look = if after { container().restarted_at(90) } else { container() };
         let call =
             Call { started_at: at(75), detail: json!({}), answer, after: Ok(Some(Box::new(look.into()))), short: None };
         let target = web();

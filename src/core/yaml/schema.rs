@@ -67,6 +67,11 @@ impl Writer {
             Form::Needed(form) => self.form(*form),
             Form::Maybe(form) => json!({"anyOf": [self.form(*form), {"type": "null"}]}),
             Form::Text => json!({"type": ["string", "number", "boolean"]}),
+            // An editor that goes by YAML 1.1 reads `off` as false.
+            Form::Word(words) if words.contains(&"off") => {
+                let values: Vec<Value> = words.iter().map(|word| json!(word)).chain([json!(false)]).collect();
+                self.or_variable(json!({"enum": values}))
+            }
             Form::Word(words) => self.or_variable(json!({"enum": words})),
             Form::Like(pattern) => json!({"type": ["string", "number"], "pattern": self.pattern(pattern)}),
             // The one number that needs no unit.

@@ -1,9 +1,9 @@
 //! The platform of a replay: nobody looks at Docker, so what a look shows and what an effect gives is assumed.
 //!
 //! A target is there, permits fettle, runs and fails its health check, unless the record says that it was refused; a service
-//! has as many replicas as the step that scales it needs. An effect takes as long as on record, else [`TAKES`], and gives
+//! has as many replicas as the step that scales it needs. An effect takes as long as on record, else `TAKES`, and gives
 //! what [`Assume`] says. One that is assumed to have fixed it, without a record that says so, has also made its alert
-//! resolve: the record cannot show that, because nothing was done then ([`Cured`]).
+//! resolve: the record cannot show that, because nothing was done then (`Cured`).
 //! Dependents are not made up. Two spellings of one thing are two things here.
 
 use std::collections::HashMap;

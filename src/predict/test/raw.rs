@@ -24,7 +24,7 @@ shape! {
         rule_files = "rule_files": Form::Needed(&Form::Some(&Form::Text)),
         /// The service's ceiling: `observe`, `propose` or `act`; act.
         mode = "mode": Form::Word(&["observe", "propose", "act"]),
-        /// The hosts: a list of names, or a map of names to `instances` and `disks`; [local].
+        /// The hosts: a list of names, or a map of names to `instances` and `disks`; `local` alone.
         hosts = "hosts": Form::Either(&[WORDS, Form::Names(&Form::Maybe(&Form::Map(&RawHost::SHAPE)))]),
         /// As in the configuration.
         limits = "limits": Form::Map(&RawLimits::SHAPE),

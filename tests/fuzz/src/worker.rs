@@ -45,7 +45,7 @@ pub fn run(target: &Target, seed: u64, seconds: u64, file: &Path) -> ExitCode {
     let busy_since = watch(begun);
     let mut rng = Rng::new(seed);
     let mut pool = target.corpus();
-    let (committed, mut seen) = (pool.len(), HashSet::new());
+    let (committed, mut known) = (pool.len(), HashSet::new());
     let (mut count, mut slowest) = (0_u64, Duration::ZERO);
     // What is committed comes first, whatever the time.
     while usize::try_from(count).is_ok_and(|count| count < committed) || begun.elapsed().as_secs() < seconds {
@@ -64,7 +64,7 @@ pub fn run(target: &Target, seed: u64, seconds: u64, file: &Path) -> ExitCode {
         slowest = slowest.max(start.elapsed());
         match said {
             Ok(Ok(answer)) => {
-                if seen.insert(answer) && input.len() <= LARGEST {
+                if known.insert(answer) && input.len() <= LARGEST {
                     if pool.len() < KEPT {
                         pool.push(input);
                     } else {
@@ -87,7 +87,7 @@ pub fn run(target: &Target, seed: u64, seconds: u64, file: &Path) -> ExitCode {
     println!(
         "{}: seed {seed}, {count} inputs, {} answers, the slowest took {} ms, {} MiB at most",
         target.name,
-        seen.len(),
+        known.len(),
         slowest.as_millis(),
         peak >> 10
     );

@@ -8,7 +8,7 @@ use crate::support::edge::{Edge, ROLES, Setup, token};
 use crate::support::fettle::firing;
 
 /// Every route with who may use it; nobody named: open to all.
-const ROUTES: [(&str, &str, &[Role]); 36] = [
+const ROUTES: [(&str, &str, &[Role]); 34] = [
     ("POST", "/webhook", &[Role::Sender, Role::Admin]),
     ("GET", "/-/healthy", &[]),
     ("GET", "/-/ready", &[]),
@@ -43,8 +43,6 @@ const ROUTES: [(&str, &str, &[Role]); 36] = [
     ("GET", "/style.css", &[]),
     ("GET", "/icon.svg", &[]),
     ("GET", "/openapi.json", &[]),
-    ("POST", "/api/v1/explain", &[Role::Analyst, Role::Admin]),
-    ("GET", "/api/v1/reach", &[Role::Viewer, Role::Analyst, Role::Admin]),
 ];
 
 fn method(name: &str) -> reqwest::Method {

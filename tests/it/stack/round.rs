@@ -3,7 +3,8 @@
 //! sample service, which crashes, leaks and fills its disk.
 //!
 //! Changed in the files: addresses, the paths of secrets, how often Prometheus looks, how long an alert must last, and the
-//! cooldowns. Of the scraped only cAdvisor is played by the test: it serves Docker's own figures under cAdvisor's names.
+//! cooldowns. fettle is not told where Alertmanager's API is: an end that only the API tells is not believed of one that was
+//! started less than 5 minutes ago, and what fettle posts has tests of its own. Of the scraped only cAdvisor is played by the test: it serves Docker's own figures under cAdvisor's names.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -127,7 +128,6 @@ impl Stack {
     - {{name: alertmanager, role: sender, token_file: {sender}}}
     - {{name: prometheus, role: viewer, token_file: {metrics}}}
     - {{name: admin, role: admin, token_file: {admin}}}
-alertmanager: {{urls: [\"http://127.0.0.1:{alertmanager}\"]}}
 prometheus: {{url: \"http://127.0.0.1:{prometheus}\"}}
 heartbeat: {{alertname: Watchdog, max_silence: 5m}}
 "
@@ -303,9 +303,7 @@ async fn a_crash_is_healed_once_though_fettle_is_killed_and_its_database_goes_aw
     assert_ne!(stack.arcanum.started_at().await, before);
     stack.sees("up{job=\"arcanum\"} == 1").await;
     assert_eq!(stack.fettle.remediations(TARGET).await.len(), 1);
-    // The page was held while fettle was at work, and the way from Prometheus to fettle was seen to be open.
-    let told = stack.fettle.metrics().await;
-    assert!(told.contains(r#"fettle_announcements_total{name="FettleWorking",result="delivered"}"#), "{told}");
+    // The way from Prometheus to fettle was seen to be open.
     let alerts = stack.fettle.get("/api/v1/alerts?limit=1000").await;
     assert!(items(&alerts).iter().any(|it| it["labels"]["alertname"] == "Watchdog"), "{alerts:#}");
 }

@@ -65,7 +65,7 @@ pub struct Sent {
     pin: Pin,
     fate: Fate,
     /// When it was sent.
-    pub sent_at: Micros,
+    pub begun_at: Micros,
     /// When the daemon does it; `None`: never.
     pub lands_at: Option<Micros>,
     /// When it answers; `None`: never.
@@ -294,7 +294,7 @@ impl Docker {
             effect,
             pin,
             fate,
-            sent_at: now,
+            begun_at: now,
             lands_at,
             answers_at,
             answer: None,

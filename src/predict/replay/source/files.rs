@@ -1,6 +1,6 @@
 //! Files of alerts and webhook bodies: one, a folder of them, or standard input.
 //!
-//! A file holds one record per line ([`line`](super::line)), or one webhook body over several lines. A body that does not say
+//! A file holds one record per line ([`super::line`]), or one webhook body over several lines. A body that does not say
 //! when it was received may stand alone in a file whose name begins with the instant: `20260131T120000Z.json`,
 //! `2026-01-31T12:00:00Z_3.json`. Of a folder, with its subfolders, the files `*.json`, `*.jsonl` and `*.ndjson` are read
 //! that are not hidden.
