@@ -23,7 +23,7 @@ use crate::store::{self, Store};
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Local {
     // Not by clap: the variable says where settings are, and not that they are meant instead of a running fettle.
-    /// The settings [env: FETTLE_CONFIG] [default: fettle.yaml, if it is there]
+    /// The settings [env: `FETTLE_CONFIG`] [default: fettle.yaml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Rules other than those that the settings name: a file or a folder
