@@ -1,3 +1,5 @@
+//! What a replay prints, and what its arguments mean.
+
 use super::*;
 
 fn at(text: &str) -> Timestamp {

@@ -41,6 +41,8 @@ pub struct Intent {
     pub planned_at: Timestamp,
     /// When, by true time.
     pub at: Micros,
+    /// Since when its own time counts, by true time: a dependent's begins when what it follows is over.
+    pub counts_from: Micros,
     /// When its facts were read.
     pub read: Read,
     /// What it touches: full ids.
@@ -117,6 +119,7 @@ pub fn intents(request: &Request, doc: &Remediation, read: Read, now: Micros) ->
             mode: if request.plan.mode == Mode::Observe { Mode::Observe } else { Mode::Act },
             planned_at: attempt.intended_at,
             at: now,
+            counts_from: now,
             read,
             touches: touched(&attempt.effect, &attempt.pin),
             name: attempt.action.name(),
@@ -146,6 +149,7 @@ pub fn restore(request: &Request, loan: &Loan, now: Micros) -> Intent {
         mode: Mode::Act,
         planned_at: attempt.intended_at,
         at: now,
+        counts_from: now,
         read: Read { at: now },
         touches: touched(&attempt.effect, &attempt.pin),
         name: "restore",
@@ -205,8 +209,13 @@ impl Book {
         for record in records {
             match record {
                 Record::Result(row) => {
-                    if let Some(intent) = self.intents.get_mut(&row.action_id) {
-                        intent.result = Some((row.result, row.spends));
+                    let Some(intent) = self.intents.get_mut(&row.action_id) else { continue };
+                    intent.result = Some((row.result, row.spends));
+                    let of = intent.remediation;
+                    for next in self.intents.values_mut().filter(|it| it.dependent && it.remediation == of) {
+                        if next.result.is_none() {
+                            next.counts_from = truth.now;
+                        }
                     }
                 }
                 Record::Verdict { rule, row, .. } => {

@@ -75,7 +75,7 @@ fn a_late_call_is_told(book: &Book, truth: &Truth<'_>) -> Result<(), String> {
             .verdicts
             .iter()
             .any(|(_, row)| row.action_id == sent.action && row.verdict == Verdict::Superseded);
-        let late = intent.is_some_and(|it| sent.begun_at > it.at + length(it.does.conclusive_after()));
+        let late = intent.is_some_and(|it| sent.begun_at > it.counts_from + length(it.does.conclusive_after()));
         if failed && late && !told && truth.running.contains(&sent.by) && truth.plan.weather.store == 0 {
             return Err(format!("{} was done late, and the record says that it was not", short(sent.action)));
         }

@@ -1,3 +1,5 @@
+//! What is read from files, and what is said of what cannot be.
+
 use super::*;
 
 fn alert(minute: u32, service: &str, status: &str) -> String {
