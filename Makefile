@@ -46,7 +46,6 @@ lint:
 	cargo clippy --all-targets --manifest-path bench/Cargo.toml --target-dir $(TARGET) -- -D warnings
 	cargo clippy --bins --tests $(SIM) -- -D warnings
 	cargo clippy --bins $(FUZZ) -- -D warnings
-	cargo clippy --bins $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --config .ci/deny.toml check bans licenses sources; \

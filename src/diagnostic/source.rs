@@ -97,6 +97,11 @@ impl<'t> Report<'t> {
         self.keep(code, |source| Diagnostic::at(code, source, bytes.clone(), message));
     }
 
+    /// Nothing more is kept; looking for words to say it in is in vain.
+    pub fn is_full(&self) -> bool {
+        self.found.len() > MOST
+    }
+
     /// Keeps a problem while there are not too many. One error more is kept, so that a source with errors always has one.
     fn keep(&mut self, code: &Code, problem: impl FnOnce(&Source<'t>) -> Diagnostic) {
         if self.found.len() < MOST {

@@ -5,7 +5,7 @@ use serde_yaml::{Budget, Options};
 
 /// Far above any real file (ten thousand rules are 0.3 million nodes), far below what would hurt: at this limit the tree takes
 /// some 100 MB for a moment.
-const NODES: usize = 1_000_000;
+const NODES: usize = 500_000;
 
 /// Nothing that fettle reads is nested more than eight levels.
 const DEPTH: usize = 32;

@@ -95,6 +95,10 @@ pub fn entries<'n>(node: &'n Node, report: &mut Report<'_>) -> Option<&'n [Entry
 
 /// Reports a key that is not in `known`.
 pub fn unknown_key(entry: &Entry, known: &[&str], report: &mut Report<'_>) {
+    // The nearest word is dear, and a file may hold half a million strangers.
+    if report.is_full() {
+        return;
+    }
     let shown: String = entry.key.chars().take(60).collect();
     report.add_with_help(&codes::UNKNOWN_KEY, &entry.at, format!("unknown key `{shown}`"), advice(&entry.key, known));
 }

@@ -55,7 +55,7 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
         text
     };
     let long = format!("version: 1\nrules: []\n# {}\n", "x".repeat(9 << 20));
-    let cases: [(&str, String, &[&str]); 17] = [
+    let cases: [(&str, String, &[&str]); 18] = [
         ("bomb", bomb, &["a.yaml:6 F002"]),
         (
             "quadratic",
@@ -67,8 +67,13 @@ fn text_that_is_no_small_document_of_yaml_is_refused_with_a_place() {
         ("deep list", "- ".repeat(100_000), &["a.yaml:1 F002"]),
         (
             "many unknown keys",
-            (0..50_000).flat_map(|n| ["k".into(), n.to_string(), ": 1\n".into()]).collect(),
+            (0..200_000).flat_map(|n| ["k".into(), n.to_string(), ": 1\n".into()]).collect(),
             &["a.yaml:1000 F004", "a.yaml:1001 F004"],
+        ),
+        (
+            "more keys than a file may have values",
+            (0..600_000).flat_map(|n| ["k".into(), n.to_string(), ": 1\n".into()]).collect(),
+            &["F002"],
         ),
         ("a key twice", "version: 1\nrules: []\nversion: 1\n".into(), &["a.yaml:3 F003"]),
         ("tabs", "version: 1\nrules:\n\t- name: a\n".into(), &["a.yaml:3 F002"]),
