@@ -2,7 +2,7 @@
 //!
 //! Alertmanager, where one is configured, always answers, and says of every alert what was last heard of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::World;
 use super::docker::Docker;
@@ -47,7 +47,7 @@ impl<D: Docker> World<D> {
             starts_at: it.starts_at,
         };
         let alerts: HashMap<_, _> = alerts.iter().filter(|it| it.firing).map(|it| (it.fingerprint, seen(it))).collect();
-        Picture { at: self.now, alerts, answered: 1, asked: 1, believes_absence: true }
+        Picture { at: self.now, alerts, answered: 1, asked: 1, believes_absence: true, dropped: HashSet::new() }
     }
 
     /// Firing alerts that one of the rule's `unless` could mean, each once.
