@@ -139,7 +139,7 @@ async fn a_person_clicks_through_an_approval_and_sees_the_plan_first() {
     browser.reads("#view", "Nothing fits these filters.").await;
     browser.click("nav a[data-view=rules]").await;
     browser.reads("#view", "team-shop").await;
-    browser.reads("#view", "rule_target: 2 left").await;
+    browser.reads("#view", "per target: 2 left").await;
     browser.click("nav a[data-view=events]").await;
     browser.reads("#view", "This machine").await;
     nothing_ran(&browser).await;
@@ -310,7 +310,7 @@ async fn pictures_for_the_readme() {
     browser.scheme("light").await;
     let ask = format!("[data-key=\"approve {}\"]", ids[1]);
     browser.click(&ask).await;
-    browser.reads("#ask-body .plan", "").await;
+    browser.reads("#ask-title", "Approve restart of").await;
     picture("approve.png").await;
     browser.click("#ask-no").await;
     browser.open(&fettle.url(&format!("/#/remediations/{}", ids[0]))).await;
@@ -321,7 +321,7 @@ async fn pictures_for_the_readme() {
     browser.reads("#view", "Open (1)").await;
     picture("phone.png").await;
     browser.click(&ask).await;
-    browser.reads("#ask-body .plan", "").await;
+    browser.reads("#ask-title", "Approve restart of").await;
     picture("phone-approve.png").await;
     browser.end().await;
 }

@@ -44,6 +44,9 @@ const LEVEL = {
 /** A word of fettle's own, coloured; the word itself says what the colour does. */
 const word = (text) => (text ? el("span", { class: `word ${LEVEL[text] || ""}` }, text.replaceAll("_", " ")) : "");
 
+/** A name that people chose: it may be broken anywhere, where words may not. */
+const name = (text) => el("span", { class: "name" }, text);
+
 /** A word, and what it is about. */
 const about = (text, more) => [word(text), more ? [": ", /^[a-z_]+$/.test(more) ? more.replaceAll("_", " ") : more] : ""];
 
@@ -318,7 +321,7 @@ async function now(place, mine) {
 
 const rows = (actions, nothing) => actions.length === 0 ? el("p", { class: "muted" }, nothing || "Nothing yet.") : table(
   ["When", "Action", "Target", "Rule", "Result", "Verdict", "By"],
-  actions.map((it) => [when(it.at), link(it.remediation_id, it.action), it.target, it.rule, about(it.result || "under way", it.reason), word(it.verdict), it.actor]));
+  actions.map((it) => [when(it.at), link(it.remediation_id, it.action), name(it.target), name(it.rule), about(it.result || "under way", it.reason), word(it.verdict), name(it.actor)]));
 
 const filters = { rule: "", target: "", result: "" };
 let pages = [""]; // the `after` of every page that was turned to
@@ -348,11 +351,12 @@ async function audit(place, mine) {
 async function rules(place, mine) {
   const [all, left, breakers] = await Promise.all([get("/api/v1/rules"), get("/api/v1/budgets"), get("/api/v1/breakers")]);
   if (mine !== turn) return;
-  const budgets = (rule) => left.filter((it) => it.rule === rule).map((it) => el("li", { class: "chip" }, `${it.scope}: `, el("span", { class: it.remaining === 0 ? "word bad" : "word" }, it.remaining), " left"));
+  const scopes = { rule_target: "per target", rule: "all targets", target: "any one target", fleet: "everything" };
+  const budgets = (rule) => left.filter((it) => it.rule === rule).map((it) => el("li", { class: "chip" }, `${scopes[it.scope] || it.scope}: `, el("span", { class: it.remaining === 0 ? "word bad" : "word" }, it.remaining), " left"));
   const breaker = (rule) => breakers.find((it) => it.rule === rule);
   show(place, el("section", { "aria-labelledby": "rules-title" },
     el("h2", { id: "rules-title" }, `Rules (${all.length})`),
-    el("p", {}, "Of all together: "), el("ul", { class: "chips" }, budgets(null)),
+    el("p", {}, "All rules together:"), el("ul", { class: "chips" }, budgets(null)),
     all.map((it) => {
       const stands = breaker(it.name);
       return el("article", {},
@@ -378,12 +382,18 @@ async function eventsView(place, mine) {
         found.map((it) => [when(it.at), it.event, word(it.severity), el("code", {}, JSON.stringify(it.details))]))));
 }
 
-function proposed(proposal) {
+/** What is plain is told plainly, the rest as JSON. */
+function told(value) {
+  const plain = Object.values(value).every((it) => it !== null && typeof it !== "object");
+  return plain ? facts(...Object.entries(value).map(([name, it]) => [name, el("code", {}, it)])) : json(value);
+}
+
+function proposed(proposal, it) {
   return el("div", {},
-    facts(["Action", proposal.action], ["Why you are asked", proposal.why], ["Asked", when(proposal.asked_at)], ["Expires", when(proposal.until)],
-      ["Plan", el("code", { class: "plan" }, proposal.plan)]),
-    !empty(proposal.parameters) && [el("h3", {}, "Parameters"), json(proposal.parameters)],
-    !empty(proposal.effect) && [el("h3", {}, "What exactly"), json(proposal.effect)]);
+    facts(["Action", proposal.action], ["Alert", [it.alertname, it.severity ? ` (${it.severity})` : ""]], ["Rule", it.rule], ["Why asked", proposal.why],
+      ["Asked", when(proposal.asked_at)], ["Expires", when(proposal.until)], ["Plan", el("code", { class: "plan" }, proposal.plan)]),
+    !empty(proposal.parameters) && [el("h3", {}, "Parameters"), told(proposal.parameters)],
+    !empty(proposal.effect) && [el("h3", {}, "What exactly"), told(proposal.effect)]);
 }
 
 /** How long ago, and when exactly. */
@@ -404,7 +414,7 @@ async function one(place, mine, id) {
         waits && button("reject", "danger", "Reject…", () => answer(id, "reject")),
         button("cancel", "quiet", "Cancel…", () => answer(id, "cancel")),
         button("pause-target", "quiet", "Pause this target…", () => pause({ target: it.target })))),
-    waits && el("section", { "aria-labelledby": "plan-title" }, el("h2", { id: "plan-title" }, "Proposed"), proposed(it.proposal)),
+    waits && el("section", { "aria-labelledby": "plan-title" }, el("h2", { id: "plan-title" }, "Proposed"), proposed(it.proposal, it)),
     el("section", { "aria-labelledby": "story-title" }, el("h2", { id: "story-title" }, "What happened"),
       el("ol", { class: "story" }, it.timeline.map((step, at) => el("li", {},
         clock(step.at), el("div", {}, el("span", { class: "word" }, step.what), " ", el("span", { class: "muted" }, step.state.replaceAll("_", " ")),
@@ -502,7 +512,7 @@ async function answer(id, kind) {
   }
   const plan = it.proposal.plan;
   const [title, yes, style] = kind === "approve" ? [`Approve ${it.proposal.action} of ${it.target}?`, "Approve this plan", ""] : [`Reject ${it.proposal.action} of ${it.target}?`, "Reject it", "danger"];
-  confirmed(title, yes, style, proposed(it.proposal), async () => {
+  confirmed(title, yes, style, proposed(it.proposal, it), async () => {
     await ask("POST", path, { plan });
     return kind === "approve" ? `Approved: ${it.proposal.action} of ${it.target}.` : `Rejected: ${it.target}.`;
   });
