@@ -74,8 +74,8 @@ pub trait Store: Send + Sync {
     /// How many notifications are not yet taken in.
     async fn backlog(&self) -> Result<u64, StoreError>;
 
-    /// Takes notifications in: claims them, reads what is known, lets `think` decide, writes what it says. Alerts are
-    /// locked meanwhile. `Conflict` when somebody else wrote the same rows first; the caller tries again.
+    /// Takes notifications in: claims them, reads what is known, lets `think` decide, writes what it says. Where that opens
+    /// something, the past is read as well and `think` asked again; its first answer is forgotten. Alerts are locked meanwhile. `Conflict` when somebody else wrote the same rows first; the caller tries again.
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError>;
 
     /// What is known of everything that `ask` is about, as [`receive`](Store::receive) would read it now: nothing is taken,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use crate::core::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
-pub use crate::core::receive::{Candidate, Changes, OpenTarget, PastFix, Standing, World};
+pub use crate::core::receive::{Candidate, Changes, OpenTarget, Past, PastFix, Standing, World};
 
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;

@@ -249,12 +249,12 @@ impl Batch<'_> {
     }
 
     fn regressed(&self, rule: &Rule, target: &str, now: Timestamp) -> Option<PastFix> {
-        let past = self.world.fixed.get(&(rule.name.clone(), target.to_owned()))?;
+        let past = self.world.past.fixed.get(&(rule.name.clone(), target.to_owned()))?;
         (since(now, past.closed_at) <= rule.regress_window).then(|| past.clone())
     }
 
     fn returned(&self, rule: &Rule, target: &str, now: Timestamp) -> Option<Timestamp> {
-        let at = *self.world.returned.get(&(rule.name.clone(), target.to_owned()))?;
+        let at = *self.world.past.returned.get(&(rule.name.clone(), target.to_owned()))?;
         (since(now, at) <= rule.regress_window).then_some(at)
     }
 
@@ -262,14 +262,14 @@ impl Batch<'_> {
     fn weigh(&mut self, now: Timestamp) {
         let Some(limit) = self.settings.storm else { return };
         let open = |it: &&Remediation| it.outcome().is_none();
-        let mut targets = self.world.recent.clone();
+        let mut targets = self.world.past.recent.clone();
         let before = targets.len();
         targets.extend(self.changes.opened.iter().filter(open).map(|it| it.target.to_string()));
         if targets.len() == before || targets.len() < usize::try_from(limit.targets).unwrap_or(usize::MAX) {
             return;
         }
         let targets = u32::try_from(targets.len()).unwrap_or(u32::MAX);
-        let standing = self.world.storm.filter(|storm| now < after(storm.last_at, limit.quiet_for));
+        let standing = self.world.past.storm.filter(|storm| now < after(storm.last_at, limit.quiet_for));
         if standing.is_none() {
             let details = json!({"targets": targets, "limit": limit.targets,
                 "within_seconds": limit.within.as_secs(), "then": limit.then});

@@ -9,7 +9,7 @@ mod world;
 
 pub use batch::receive;
 pub use order::{again, take};
-pub use world::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Standing, World};
+pub use world::{Candidate, Changes, Heard, Notice, OpenTarget, Past, PastFix, Standing, World};
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,14 @@ pub struct World {
     pub candidates: HashMap<Fingerprint, Vec<Candidate>>,
     /// Open remediations, by target as written.
     pub open: HashMap<String, OpenTarget>,
+    /// What was before. Only what opens a remediation asks for it, so a store need not read it until one is opened: without
+    /// it the same remediations are opened, and what they know of the past is missing.
+    pub past: Past,
+}
+
+/// What a remediation that is being opened must know of those before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
     /// The last `fixed` remediation of each rule and target.
     pub fixed: HashMap<(String, String), PastFix>,
     /// When a loan of each rule and target was last returned.
@@ -106,6 +114,14 @@ pub struct Changes {
     pub records: Vec<Record>,
     /// The storm, where this batch found one.
     pub storm: Option<Storm>,
+}
+
+impl Changes {
+    /// Whether a remediation is opened that is not refused at once: then [`World::past`] matters.
+    #[must_use]
+    pub fn opens(&self) -> bool {
+        self.opened.iter().any(|it| it.outcome().is_none())
+    }
 }
 
 /// One alert that was heard, or must be looked at again, with the rules that select it.

@@ -3,7 +3,7 @@
 //! Alertmanager, where one is configured, says of every alert what was last heard of it, unless it is down or the alert is
 //! gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::World;
 use super::docker::Docker;
@@ -63,7 +63,7 @@ impl<D: Docker> World<D> {
         };
         let listed = |it: &&AlertState| it.firing && !self.upstream.gone.contains(&it.fingerprint);
         let alerts: HashMap<_, _> = alerts.iter().filter(listed).map(|it| (it.fingerprint, seen(it))).collect();
-        Picture { at: self.now, alerts, answered: 1, asked: 1, believes_absence: true }
+        Picture { at: self.now, alerts, answered: 1, asked: 1, believes_absence: true, dropped: HashSet::new() }
     }
 
     /// Firing alerts that one of the rule's `unless` could mean, each once.

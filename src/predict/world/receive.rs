@@ -83,21 +83,21 @@ impl<D: Docker> World<D> {
                 stored.open.insert(target.clone(), OpenTarget { id, rule: effort.remediation.rule.clone(), state });
             }
             let fixes = self.ledger.fixes(&target).iter().filter(|(_, fix)| fix.closed_at >= since);
-            stored.fixed.extend(fixes.map(|(rule, fix)| ((rule.clone(), target.clone()), fix.clone())));
+            stored.past.fixed.extend(fixes.map(|(rule, fix)| ((rule.clone(), target.clone()), fix.clone())));
             let returned = self.loans.returned(&target).iter().filter(|(_, at)| *at >= since);
-            stored.returned.extend(returned.map(|(rule, at)| ((rule.clone(), target.clone()), *at)));
+            stored.past.returned.extend(returned.map(|(rule, at)| ((rule.clone(), target.clone()), *at)));
         }
         if let Some(limit) = self.settings.storm {
             let since = before(self.now, limit.within);
             while self.recent.pop_front_if(|(at, ..)| *at < since).is_some() {}
             let enough = usize::try_from(limit.targets).unwrap_or(usize::MAX);
             for (_, target, _) in &self.recent {
-                if stored.recent.len() == enough {
+                if stored.past.recent.len() == enough {
                     break;
                 }
-                stored.recent.insert(target.to_string());
+                stored.past.recent.insert(target.to_string());
             }
-            stored.storm = self.storm;
+            stored.past.storm = self.storm;
         }
         stored
     }

@@ -35,8 +35,10 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(6);
 pub(super) const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off";
 
 /// For every statement of the service: no query of ours is meant to take long, and nobody waits for one that does. A
-/// process that is stopped in the middle of a transaction holds the others up no longer than that either.
-const SETTINGS: [(&str, &str); 4] = [
+/// process that is stopped in the middle of a transaction holds the others up no longer than that either. And none is worth
+/// compiling: that takes seconds where a plan looks dear, as every plan does that must scan although scans are off.
+const SETTINGS: [(&str, &str); 5] = [
+    ("jit", "off"),
     ("statement_timeout", "5s"),
     ("lock_timeout", "4s"),
     ("idle_in_transaction_session_timeout", "5s"),

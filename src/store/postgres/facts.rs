@@ -29,7 +29,7 @@ const FACTS: &str = "
          WHERE ended_at IS NULL AND (until IS NULL OR until > $2)),
         (SELECT ROW(opened_at, probe) FROM breakers WHERE rule = $3),
         array(SELECT at FROM unproven WHERE rule = $3 AND at >= $4 AND at < 'infinity' ORDER BY at DESC LIMIT $5),
-        (SELECT ROW(since, last_at, targets) FROM storm),
+        (SELECT ROW(since, last_at, targets) FROM storm WHERE id = 1),
         (SELECT array_agg(ROW(id, remediation_id, target, doc -> 'effect', due_at) ORDER BY opened_at, id) FROM loans
          WHERE closed_at IS NULL AND (target = $6 OR $7 = ANY(keys))),
         (SELECT ROW(id, kind, plan, by, at) FROM answers WHERE remediation_id = $1 ORDER BY at DESC, id DESC LIMIT 1),

@@ -21,6 +21,7 @@ mod inbox;
 mod ledger;
 mod loans;
 mod outbox;
+mod past;
 mod pauses;
 mod presence;
 mod prune;

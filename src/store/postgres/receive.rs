@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::connect::BEGIN;
 use super::writes::Writes;
-use super::{audit, storm, wakes, world};
+use super::{audit, past, storm, wakes, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::store::columns::{Named, RemediationColumns, new_and_changed};
@@ -26,8 +26,12 @@ pub(super) async fn receive(
     think: Think<'_>,
 ) -> Result<Changes, StoreError> {
     let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
-    let world = world::load(&mut tx, ask).await?;
-    let changes = think(&world);
+    let mut world = world::load(&mut tx, ask).await?;
+    let mut changes = think(&world);
+    if changes.opens() {
+        world.past = past::load(&mut tx, ask).await?;
+        changes = think(&world);
+    }
     write(&mut tx, ask, &world, &changes).await?;
     tx.commit().await.during(WHAT)?;
     Ok(changes)

@@ -2,16 +2,14 @@
 
 use sqlx::{Connection, PgConnection};
 
+use super::past;
 use super::read::BEGIN_SNAPSHOT;
-use super::storm;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
-use crate::store::instant::{Id, Instant};
+use crate::store::instant::Id;
 use crate::store::model::{Candidate, OpenTarget, ReceiveAsk, World};
-use crate::store::rows::{
-    CandidateColumns, CandidateRow, FixColumns, FixRow, Garbled, KnownColumns, KnownRow, OpenColumns, OpenRow, read,
-};
+use crate::store::rows::{CandidateRow, Garbled, KnownColumns, KnownRow, OpenColumns, OpenRow, read};
 use crate::store::text::clean;
 
 const WHAT: &str = "read what is known";
@@ -56,27 +54,15 @@ const SEE: &str = "
          WHERE target = ANY($3) AND state <> 'closed') AS open";
 
 /// What the locks protect, as it is now that they are held.
-const PROTECTED: &str = "
-    WITH standing AS (
-        SELECT fingerprint, rule, episode, target, standing, remediation_id
-        FROM candidates WHERE fingerprint = ANY($1)
-        ORDER BY fingerprint, rule
-    ), fixed AS (
-        SELECT DISTINCT ON (rule, target) rule, target, closed_at, doc ->> 'last_action' AS last_action,
-               (doc ->> 'rung')::bigint AS rung
-        FROM remediations
-        WHERE target = ANY($2) AND outcome = 'fixed' AND closed_at >= $3
-        ORDER BY rule, target, closed_at DESC, id DESC
-    )
-    SELECT
-        (SELECT array_agg(ROW(fingerprint, rule, episode, target, standing, remediation_id)) FROM standing) AS standing,
-        (SELECT array_agg(ROW(rule, target, closed_at, last_action, rung, EXISTS (
-            SELECT 1 FROM verdicts WHERE action_id = last_action::uuid AND verdict = 'regressed'))) FROM fixed) AS fixed";
+const STANDING: &str = "
+    SELECT fingerprint, rule, episode, target, standing, remediation_id
+    FROM candidates WHERE fingerprint = ANY($1)
+    ORDER BY fingerprint, rule";
 
 /// No rows make no array.
 type Rows<T> = Option<Vec<T>>;
 
-/// Takes the notifications and reads everything that was asked for.
+/// Takes the notifications and reads everything that was asked for but the past.
 pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
     read_by(LOCK, tx, ask).await
 }
@@ -84,7 +70,8 @@ pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<Worl
 /// Reads everything that was asked for from one snapshot, takes and locks nothing.
 pub(super) async fn foresee(connection: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
     let mut tx = connection.begin_with(BEGIN_SNAPSHOT).await.during(WHAT)?;
-    read_by(SEE, &mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await
+    let world = read_by(SEE, &mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await?;
+    Ok(World { past: past::load(&mut tx, ask).await?, ..world })
 }
 
 async fn read_by(statement: &'static str, tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
@@ -107,22 +94,13 @@ async fn read_by(statement: &'static str, tx: &mut PgConnection, ask: &ReceiveAs
     };
 
     // An alert that is not known has no candidates.
-    if world.alerts.is_empty() && (targets.is_empty() || ask.fixed_since.is_none()) {
-        storm::load(tx, ask, &mut world).await?;
-        return Ok(world);
+    if !world.alerts.is_empty() {
+        let standing: Vec<CandidateRow> =
+            sqlx::query_as(STANDING).bind(&fingerprints).fetch_all(tx).await.during(WHAT)?;
+        for candidate in read::<_, Candidate>(WHAT, standing)? {
+            world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
+        }
     }
-    let (standing, fixed): (Rows<CandidateColumns>, Rows<FixColumns>) = sqlx::query_as(PROTECTED)
-        .bind(&fingerprints)
-        .bind(&targets)
-        .bind(ask.fixed_since.map(Instant))
-        .fetch_one(&mut *tx)
-        .await
-        .during(WHAT)?;
-    for candidate in values::<CandidateRow, _, Candidate>(standing)? {
-        world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
-    }
-    world.fixed = fixed.into_iter().flatten().map(FixRow::from).filter_map(FixRow::into_pair).collect();
-    storm::load(tx, ask, &mut world).await?;
     Ok(world)
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::connect::BEGIN;
-use super::{audit, storm, world};
+use super::{audit, past, storm, world};
 use crate::core::alert::episode::AlertState;
 use crate::core::remediation::state::Remediation;
 use crate::core::time::Timestamp;
@@ -19,8 +19,12 @@ const WHAT: &str = "take notifications in";
 /// Takes notifications in.
 pub(super) async fn receive(pool: &SqlitePool, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
     let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
-    let world = world::load(&mut tx, ask).await?;
-    let changes = think(&world);
+    let mut world = world::load(&mut tx, ask).await?;
+    let mut changes = think(&world);
+    if changes.opens() {
+        world.past = past::load(&mut tx, ask).await?;
+        changes = think(&world);
+    }
     write(&mut tx, ask, &world, &changes).await?;
     tx.commit().await.during(WHAT)?;
     Ok(changes)

@@ -2,13 +2,13 @@
 
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::storm;
+use super::past;
 use crate::core::alert::episode::AlertState;
 use crate::store::StoreError;
 use crate::store::error::During;
-use crate::store::instant::{Id, Instant};
+use crate::store::instant::Id;
 use crate::store::model::{Candidate, OpenTarget, ReceiveAsk, World};
-use crate::store::rows::{CandidateRow, FixRow, KnownRow, OpenRow, read};
+use crate::store::rows::{CandidateRow, KnownRow, OpenRow, read};
 use crate::store::text::json;
 
 const WHAT: &str = "read what is known";
@@ -29,21 +29,14 @@ const OPEN: &str = "
     SELECT id, rule, target, state FROM remediations
     WHERE target IN (SELECT value FROM json_each($1)) AND state <> 'closed'";
 
-/// Beside `max`, SQLite gives the columns of the row that has it.
-const FIXED: &str = "
-    SELECT rule, target, max(closed_at) AS closed_at, doc ->> 'last_action' AS last_action, doc ->> 'rung' AS rung,
-           EXISTS (SELECT 1 FROM verdicts WHERE action_id = doc ->> 'last_action' AND verdict = 'regressed') AS regressed
-    FROM remediations
-    WHERE target IN (SELECT value FROM json_each($1)) AND outcome = 'fixed' AND closed_at >= $2
-    GROUP BY rule, target";
-
 /// Reads everything that was asked for, takes nothing.
 pub(super) async fn foresee(pool: &SqlitePool, ask: &ReceiveAsk) -> Result<World, StoreError> {
     let mut tx = pool.begin().await.during(WHAT)?;
-    load(&mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await
+    let world = load(&mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await?;
+    Ok(World { past: past::load(&mut tx, ask).await?, ..world })
 }
 
-/// Takes the notifications and reads everything that was asked for.
+/// Takes the notifications and reads everything that was asked for but the past.
 pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
     let mut world = World::default();
     if !ask.take.is_empty() {
@@ -66,14 +59,8 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
     }
     if !ask.targets.is_empty() {
         let targets = json(&ask.targets);
-        let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(&targets).fetch_all(&mut *tx).await.during(WHAT)?;
+        let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(targets).fetch_all(tx).await.during(WHAT)?;
         world.open = read::<_, (String, OpenTarget)>(WHAT, open)?.into_iter().collect();
-        if let Some(since) = ask.fixed_since {
-            let fixed: Vec<FixRow> =
-                sqlx::query_as(FIXED).bind(targets).bind(Instant(since)).fetch_all(&mut *tx).await.during(WHAT)?;
-            world.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect();
-        }
     }
-    storm::load(tx, ask, &mut world).await?;
     Ok(world)
 }

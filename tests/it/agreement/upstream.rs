@@ -82,7 +82,8 @@ impl Upstream for Scripted {
                 (*alert, Seen { status: Status::Active, silenced, inhibited_by_others: false, starts_at: *since })
             };
             let alerts = state.firing.iter().map(seen).collect();
-            Ok(Arc::new(Picture { at: now, alerts, answered: 1, asked: 1, believes_absence: true }))
+            let dropped = HashSet::new();
+            Ok(Arc::new(Picture { at: now, alerts, answered: 1, asked: 1, believes_absence: true, dropped }))
         })
     }
 

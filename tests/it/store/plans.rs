@@ -2,6 +2,10 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
+use fettle::store::model::FactsAsk;
+use uuid::Uuid;
+
+use super::fixture::{at, held, open_all, target};
 use super::schema::statements;
 use super::{Db, on_both};
 
@@ -12,7 +16,7 @@ const GROWING: [&str; 8] =
     ["actions", "verdicts", "remediations", "alerts", "candidates", "answers", "announcements", "loans"];
 
 /// Statements that are made for every decision, with parameters for PostgreSQL.
-const HOT: [(&str, &str); 10] = [
+const HOT: [(&str, &str); 12] = [
     (
         "facts.FACTS",
         "'01920000-0000-7000-8000-000000000001', now(), 'rule-7', now() - interval '30 minutes', 64, 'container:local/t7', \
@@ -25,7 +29,9 @@ const HOT: [(&str, &str); 10] = [
          '01920000-0000-7000-8000-000000000001', '{key-7,service-7}', now() - interval '30 minutes', 64, now()",
     ),
     ("loans.FACTS", "'container:local/t7', 'rule-7', now()"),
-    ("storm.AROUND", "now() - interval '2 minutes', 5, '{container:local/t7}', now() - interval '30 minutes'"),
+    ("world.LOCK", "'{01920000-0000-7000-8000-000000000001}', '{0000000000000007}', '{container:local/t7}'"),
+    ("world.STANDING", "'{0000000000000007}'"),
+    ("past.PAST", "now() - interval '2 minutes', 5, '{container:local/t7}', now() - interval '30 minutes'"),
     ("facts.LAST_HEARD", "'Watchdog'"),
     ("answers.EARLIER", "'01920000-0000-7000-8000-000000000001', 'plan', now()"),
     ("loans.CLAIM", "'01920000-0000-7000-8000-000000000001', now(), now(), 9"),
@@ -35,7 +41,7 @@ const HOT: [(&str, &str); 10] = [
 ];
 
 /// What SQLite has instead of the large ones.
-const SQLITE: [&str; 21] = [
+const SQLITE: [&str; 22] = [
     "facts.ATTACHED",
     "facts.LOANS",
     "facts.ANSWER",
@@ -51,8 +57,9 @@ const SQLITE: [&str; 21] = [
     "ledger.RIVALS",
     "ledger.IN_FLIGHT",
     "loans.ALERTS",
-    "storm.RECENT",
-    "storm.RETURNED",
+    "past.FIXED",
+    "past.RECENT",
+    "past.RETURNED",
     "answers.EARLIER",
     "outbox.TAKE_BACK",
     "outbox.CLAIM",
@@ -97,22 +104,26 @@ fn sql_of(all: &[(String, String)], name: &str) -> String {
     found.unwrap_or_else(|| panic!("there is no {name}")).1.clone()
 }
 
-/// With the plan for exactly these parameters, and with the one that a connection keeps for all of them.
+/// With the plan for exactly these parameters, with the one that a connection keeps for all of them, and with that of a
+/// transaction that decides.
 async fn on_postgres(db: &Db) {
     db.sql(YEARS).await.unwrap();
     let all = statements("postgres");
     let mut connection = PgConnection::connect(&db.url()).await.unwrap();
-    for mode in ["force_custom_plan", "force_generic_plan"] {
+    for (mode, scans) in [("force_custom_plan", "on"), ("force_generic_plan", "on"), ("force_generic_plan", "off")] {
         for (name, parameters) in HOT {
             let (sql, prepared) = (sql_of(&all, name), name.replace('.', "_"));
-            let setup = format!("DEALLOCATE ALL; SET plan_cache_mode = {mode}; PREPARE {prepared} AS {sql}");
+            let setup = format!(
+                "DEALLOCATE ALL; SET plan_cache_mode = {mode}; SET enable_seqscan = {scans}; SET jit = {scans}; \
+                 PREPARE {prepared} AS {sql}"
+            );
             sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.unwrap();
             let explain = format!("EXPLAIN (ANALYZE, BUFFERS) EXECUTE {prepared}({parameters})");
             let lines: Vec<sqlx::postgres::PgRow> =
                 sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
             let plan: Vec<String> = lines.iter().map(|line| sqlx::Row::get(line, 0)).collect();
             let plan = plan.join("\n");
-            // Compiling a plan takes longer than all of it.
+            // Compiling a plan takes longer than all of it. Where scans are off it is too: what must scan looks dear then.
             assert!(!plan.contains("JIT:"), "{name}, {mode}: {plan}");
             for table in GROWING {
                 let executed = plan.lines().filter(|line| line.contains(&format!("Seq Scan on {table}")));
@@ -121,6 +132,39 @@ async fn on_postgres(db: &Db) {
             }
         }
     }
+}
+
+/// The server would compile every plan of this database, and writes down what it compiles.
+#[tokio::test]
+async fn nothing_that_the_service_asks_is_compiled() {
+    let db = Db::postgres().await;
+    let eager = "ALTER DATABASE {} SET jit_above_cost = 0; ALTER DATABASE {} SET jit_dump_bitcode = on";
+    let name = db.texts("SELECT current_database()::text").await.remove(0);
+    db.sql(&eager.replace("{}", &format!("\"{name}\""))).await.unwrap();
+    let compiled = async || db.texts("SELECT it FROM pg_ls_dir('.') AS it WHERE it LIKE '%.bc'").await;
+
+    let service = db.another(Uuid::now_v7()).await;
+    let it = held("web", at(0));
+    open_all(&*service, std::slice::from_ref(&it)).await;
+    let ask = FactsAsk {
+        remediation: it.id,
+        rule: it.rule.clone(),
+        unproven_since: at(0),
+        target: target("web"),
+        key: None,
+        unless: Vec::new(),
+        unless_since: at(0),
+        now: at(1),
+    };
+    assert_eq!(service.facts(&ask).await.unwrap().alerts.len(), 1);
+    let pids =
+        "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'fettle'";
+    let theirs = db.texts(pids).await;
+    assert!(!theirs.is_empty());
+    let files = compiled().await;
+    let own = |file: &&String| theirs.iter().any(|pid| file.starts_with(&format!("{pid}.")));
+    assert_eq!(files.iter().find(own), None);
+    assert!(!files.is_empty(), "what this test asked was compiled");
 }
 
 /// Planning them for each call would take longer than executing them.

@@ -36,12 +36,12 @@ async fn world(db: &Db, since: i64, limit: u32) -> World {
 
 async fn the_storm_is_known_to_everybody_as_it_was_last_found(db: Db) {
     assert_eq!(db.store.storm().await.unwrap(), None);
-    assert_eq!(world(&db, 0, 5).await.storm, None);
+    assert_eq!(world(&db, 0, 5).await.past.storm, None);
     found(&db, storm(10, 20, 5)).await;
     assert_eq!(db.store.storm().await.unwrap(), Some(storm(10, 20, 5)));
-    assert_eq!(world(&db, 0, 5).await.storm, Some(storm(10, 20, 5)));
+    assert_eq!(world(&db, 0, 5).await.past.storm, Some(storm(10, 20, 5)));
     assert_eq!(super::facts::of(&db, &held("web", at(0)), at(0)).await.surroundings.storm, Some(storm(10, 20, 5)));
-    assert_eq!(see(&db, &ReceiveAsk::new(db.owner, at(0))).await.storm, None, "not where storms are off");
+    assert_eq!(see(&db, &ReceiveAsk::new(db.owner, at(0))).await.past.storm, None, "not where storms are off");
     let db = db.reopen().await;
     assert_eq!(db.store.storm().await.unwrap(), Some(storm(10, 20, 5)));
 }
@@ -66,10 +66,10 @@ async fn targets_of_late_are_known_each_once_and_those_refused_are_not(db: Db) {
     let over =
         vec![closed(opened("a", 12), Outcome::Fixed, at(13)), closed(opened("refused", 14), Outcome::Refused, at(14))];
     write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), Changes { opened: over, ..Changes::default() }).await.unwrap();
-    assert_eq!(world(&db, 10, 9).await.recent, [target("a"), target("b")].into());
-    assert_eq!(world(&db, 10, 1).await.recent.len(), 1, "no more than asked for");
-    assert_eq!(world(&db, 13, 9).await.recent, [].into());
-    assert_eq!(see(&db, &ReceiveAsk::new(db.owner, at(0))).await.recent, [].into());
+    assert_eq!(world(&db, 10, 9).await.past.recent, [target("a"), target("b")].into());
+    assert_eq!(world(&db, 10, 1).await.past.recent.len(), 1, "no more than asked for");
+    assert_eq!(world(&db, 13, 9).await.past.recent, [].into());
+    assert_eq!(see(&db, &ReceiveAsk::new(db.owner, at(0))).await.past.recent, [].into());
 }
 
 async fn it_is_known_when_a_loan_was_last_returned(db: Db) {
@@ -87,11 +87,11 @@ async fn it_is_known_when_a_loan_was_last_returned(db: Db) {
     returned_at("api", LoanEnd::Returned, 40).await;
     let mut ask = ReceiveAsk::new(db.owner, at(0));
     ask.targets = [target("web")].into();
-    assert_eq!(see(&db, &ask).await.returned, HashMap::new());
+    assert_eq!(see(&db, &ask).await.past.returned, HashMap::new());
     for (since, expected) in [(20, Some(at(20))), (21, None)] {
         ask.fixed_since = Some(at(since));
         let expected: HashMap<_, _> =
             expected.map(|when| (("web".to_owned(), target("web")), when)).into_iter().collect();
-        assert_eq!(see(&db, &ask).await.returned, expected, "since {since}");
+        assert_eq!(see(&db, &ask).await.past.returned, expected, "since {since}");
     }
 }

@@ -227,16 +227,16 @@ impl Store {
         }
         for row in self.loans.values() {
             if let LoanState::Closed { end: LoanEnd::Returned, at, .. } = row.doc.state {
-                let known = world.returned.entry((row.doc.rule.clone(), row.doc.target.to_string())).or_insert(at);
+                let known = world.past.returned.entry((row.doc.rule.clone(), row.doc.target.to_string())).or_insert(at);
                 *known = at.max(*known);
             }
         }
         if let Some(since) = ask.recent_since {
             let recent = self.remediations.values().filter(|row| row.doc.opened_at >= since);
             let counted = recent.filter(|row| row.doc.outcome() != Some(Outcome::Refused));
-            world.recent = counted.map(|row| row.doc.target.to_string()).collect();
+            world.past.recent = counted.map(|row| row.doc.target.to_string()).collect();
         }
-        world.storm = self.storm;
+        world.past.storm = self.storm;
         let changes = think(&world);
         self.write_changes(ask, &changes);
         changes
@@ -250,7 +250,7 @@ impl Store {
             if closed_at < since || row.doc.target.to_string() != target {
                 continue;
             }
-            let known = world.fixed.entry((row.doc.rule.clone(), target.to_owned()));
+            let known = world.past.fixed.entry((row.doc.rule.clone(), target.to_owned()));
             let came_back = |(_, it): &(String, VerdictRow)| it.action_id == action && it.verdict == Verdict::Regressed;
             let regressed = self.verdicts.iter().any(came_back);
             let fix = PastFix { regressed, action, rung: row.doc.rung, closed_at };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::core::alert::episode::Word;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
-use crate::core::receive::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Standing, World, receive};
+use crate::core::receive::{Candidate, Changes, Heard, Notice, OpenTarget, Past, PastFix, Standing, World, receive};
 use crate::core::remediation::outcome::{Outcome, Verdict};
 use crate::core::remediation::record::Record;
 use crate::core::remediation::state::{Remediation, State};
@@ -53,6 +53,19 @@ pub(super) fn resolves(name: &str, since: i64, until: i64) -> (Labels, Word) {
     (labels(name), Word::Resolved { starts_at: at(since), ends_at: at(until) })
 }
 
+/// A store reads the past only for what opens: all else must be the same without it.
+fn the_past_opens_nothing(with: &Changes, without: &Changes) {
+    if !with.opens() {
+        assert_eq!(with, without);
+    }
+    let opened = |changes: &Changes| {
+        let told = |it: &Remediation| (it.id, it.rule.clone(), it.target.clone(), it.state.clone());
+        changes.opened.iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(opened(with), opened(without));
+    assert_eq!((&with.alerts, &with.candidates, &with.woken), (&without.alerts, &without.candidates, &without.woken));
+}
+
 impl Shelf {
     /// One notification, taken in as a batch of its own.
     pub(super) fn hears(&mut self, second: i64, alerts: &[(Labels, Word)]) -> &mut Self {
@@ -89,14 +102,21 @@ impl Shelf {
     }
 
     pub(super) fn take_as_it_is(&mut self, notices: &[Notice]) -> &mut Self {
-        let mut ids = self.ids;
-        let changes = receive(&self.world, notices, &settings(), &mut || {
-            ids += 1;
-            id(1_000_000 + ids)
-        });
+        let (changes, ids) = self.think(&self.world, notices);
+        let (without_past, _) = self.think(&World { past: Past::default(), ..self.world.clone() }, notices);
+        the_past_opens_nothing(&changes, &without_past);
         self.ids = ids;
         self.apply(changes);
         self
+    }
+
+    fn think(&self, world: &World, notices: &[Notice]) -> (Changes, u128) {
+        let mut ids = self.ids;
+        let changes = receive(world, notices, &settings(), &mut || {
+            ids += 1;
+            id(1_000_000 + ids)
+        });
+        (changes, ids)
     }
 
     fn apply(&mut self, changes: Changes) {
@@ -126,7 +146,7 @@ impl Shelf {
         }
         let regressed = |it: &Record| matches!(it, Record::Verdict { row, .. } if row.verdict == Verdict::Regressed);
         if changes.records.iter().any(regressed) {
-            self.world.fixed.values_mut().for_each(|it| it.regressed = true);
+            self.world.past.fixed.values_mut().for_each(|it| it.regressed = true);
         }
         self.records.extend(changes.records);
         self.woken.extend(changes.woken);
@@ -147,7 +167,7 @@ impl Shelf {
         }
         if outcome == Outcome::Fixed {
             let past = PastFix { regressed: false, action: id(77), rung, closed_at: at(second) };
-            self.world.fixed.insert((rule.to_owned(), target), past);
+            self.world.past.fixed.insert((rule.to_owned(), target), past);
         }
         self
     }
