@@ -30,8 +30,10 @@ pub enum Database<'a> {
 pub enum Rules {
     /// No rule selects them.
     Unselected,
-    /// A rule selects each of them and does not allow its container: looked up, refused and on record.
+    /// A rule selects each of them and does not allow its container: refused by its name alone, and on record.
     Refuse,
+    /// A rule selects each of them: looked up, and what would be done is on record.
+    Observe,
     /// A rule selects each of them and restarts its container; nothing limits how many.
     Restart,
     /// The same with the limits that fettle has by itself: a few are restarted, and the rest has to wait.
@@ -43,11 +45,15 @@ impl Rules {
         let (name, allowed) = match self {
             Self::Unselected => ("SomethingElse", bodies::CONTAINER),
             Self::Refuse => (bodies::ALERTNAME, "something-else-"),
-            Self::Restart | Self::RestartFew => (bodies::ALERTNAME, bodies::CONTAINER),
+            Self::Observe | Self::Restart | Self::RestartFew => (bodies::ALERTNAME, bodies::CONTAINER),
         };
         // Limits wide open: what is measured is how fast fettle is, not how careful.
         let limits = "    budget: [1000000 per 1h]\n    rule_budget: [1000000 per 1h]\n    cooldown: 0s\n";
-        let limits = if matches!(self, Self::RestartFew) { "" } else { limits };
+        let limits = match self {
+            Self::Unselected | Self::Refuse | Self::Restart => limits.to_owned(),
+            Self::Observe => format!("    mode: observe\n{limits}"),
+            Self::RestartFew => String::new(),
+        };
         format!(
             r#"version: 1
 rules:
@@ -65,7 +71,7 @@ rules:
     fn limits(self) -> &'static str {
         match self {
             Self::RestartFew => "",
-            Self::Unselected | Self::Refuse | Self::Restart => {
+            Self::Unselected | Self::Refuse | Self::Observe | Self::Restart => {
                 "limits: {in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}\n\
                  storm: off\ntrip: off\n"
             }
