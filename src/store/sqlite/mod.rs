@@ -249,6 +249,7 @@ impl Store for Sqlite {
     }
 
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+        self.place.check()?;
         self.watched(presence::adopt(&self.writer, owner).await)
     }
 

@@ -194,6 +194,7 @@ async fn nothing_is_acknowledged_into_a_sqlite_file_that_is_not_there_any_more()
         let error = appended("b").await.expect_err("it would be lost");
         assert!(said(&error).contains("fettle.db was deleted or replaced"), "{error}");
         assert!(store.backlog().await.is_err(), "and health knows");
+        assert!(store.adopt(Uuid::now_v7()).await.is_err(), "upkeep does not call it well");
         std::fs::rename(&aside, &path).expect("moved back");
     }
     appended("c").await.expect("it is the same file again");
