@@ -6,7 +6,7 @@
 //!
 //! Stop (SIGTERM, SIGINT): not ready first; the engine stops in its order and gives back what it holds; the server stops
 //! last, so that every request that was taken is answered. A task that ends unasked stops the process with an error. The
-//! service manager is told of all this (`systemd.rs`), and that every task lives.
+//! service manager is told of all this (`systemd.rs`), and that every task and every worker of the server lives.
 
 pub mod systemd;
 
@@ -158,7 +158,7 @@ async fn run(
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, mode = config.mode.as_str(),
         rules = rules.rules().load().len(), "fettle starts");
-    let server = http::serve(deps, listener)?;
+    let (server, workers) = http::serve(deps, listener)?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
     let systemd = Arc::new(Systemd::from_environment());
@@ -171,7 +171,7 @@ async fn run(
             opened = open(&config.database, &late, &shell, &readiness) => match opened {
                 Ok(()) => {
                     let running = engine.start();
-                    tokio::spawn(systemd.clone().watch(running.pulses(), stop.clone()));
+                    tokio::spawn(systemd.clone().watch([running.pulses(), workers], stop.clone()));
                     systemd.ready();
                     tracing::info!("fettle is ready");
                     work(running, &mut signals, &rules, &mut serving).await

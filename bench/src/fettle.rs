@@ -32,8 +32,10 @@ pub enum Rules {
     Unselected,
     /// A rule selects each of them and does not allow its container: looked up, refused and on record.
     Refuse,
-    /// A rule selects each of them and restarts its container.
+    /// A rule selects each of them and restarts its container; nothing limits how many.
     Restart,
+    /// The same with the limits that fettle has by itself: a few are restarted, and the rest has to wait.
+    RestartFew,
 }
 
 impl Rules {
@@ -41,9 +43,11 @@ impl Rules {
         let (name, allowed) = match self {
             Self::Unselected => ("SomethingElse", bodies::CONTAINER),
             Self::Refuse => (bodies::ALERTNAME, "something-else-"),
-            Self::Restart => (bodies::ALERTNAME, bodies::CONTAINER),
+            Self::Restart | Self::RestartFew => (bodies::ALERTNAME, bodies::CONTAINER),
         };
         // Limits wide open: what is measured is how fast fettle is, not how careful.
+        let limits = "    budget: [1000000 per 1h]\n    rule_budget: [1000000 per 1h]\n    cooldown: 0s\n";
+        let limits = if matches!(self, Self::RestartFew) { "" } else { limits };
         format!(
             r#"version: 1
 rules:
@@ -53,11 +57,19 @@ rules:
     steps:
       - restart: {{grace: 5s}}
         verify: {{settle: 1s, healthy_for: 1s, resolved_within: 2s}}
-    budget: [1000000 per 1h]
-    rule_budget: [1000000 per 1h]
-    cooldown: 0s
-"#
+{limits}"#
         )
+    }
+
+    /// The same of the configuration.
+    fn limits(self) -> &'static str {
+        match self {
+            Self::RestartFew => "",
+            Self::Unselected | Self::Refuse | Self::Restart => {
+                "limits: {in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}\n\
+                 storm: off\ntrip: off\n"
+            }
+        }
     }
 }
 
@@ -101,9 +113,9 @@ impl<'a> Fettle<'a> {
             format!("  host-{n}: {{docker: \"unix://{}\", instances: {instances:?}}}\n", socket.display())
         });
         let config = format!(
-            "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\n\
-             limits: {{in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}}\nstorm: off\ntrip: off\nhosts:\n{}",
+            "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\n{}hosts:\n{}",
             folder.join("rules").display(),
+            rules.limits(),
             hosts.collect::<String>()
         );
         fs::write(folder.join("fettle.yaml"), config)?;

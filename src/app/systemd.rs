@@ -1,7 +1,7 @@
-//! What systemd is told, where it asks (`NOTIFY_SOCKET`): ready, stopping, and that the engine lives (`WATCHDOG_USEC`).
+//! What systemd is told, where it asks (`NOTIFY_SOCKET`): ready, stopping, and that it lives (`WATCHDOG_USEC`).
 //!
-//! Always holds: no sign of life is sent while a task of the engine is late, so a stuck one has the process killed and
-//! started anew. A database or a Docker that is away makes no task late: to wait for them is right.
+//! Always holds: no sign of life is sent while a task of the engine or a worker of the server is late, so a stuck one has
+//! the process killed and started anew. A database or a Docker that is away makes nobody late: to wait for them is right.
 //!
 //! The protocol is a datagram of lines (`sd_notify(3)`); it is spoken here instead of by a library, so that a test can
 //! listen without touching the process's environment. What cannot be sent is not tried again: the next sign comes soon.
@@ -77,8 +77,8 @@ impl Systemd {
         }
     }
 
-    /// Sends signs of life until `stop`, where they are asked for, as long as no task is late.
-    pub async fn watch(self: Arc<Self>, pulses: Arc<Pulses>, stop: CancellationToken) {
+    /// Sends signs of life until `stop`, where they are asked for, as long as nobody is late.
+    pub async fn watch<const N: usize>(self: Arc<Self>, pulses: [Arc<Pulses>; N], stop: CancellationToken) {
         let Some(watchdog) = self.watchdog.filter(|_| self.socket.is_some()) else { return };
         let mut every = tokio::time::interval(watchdog / SIGNS);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -89,7 +89,7 @@ impl Systemd {
                 () = stop.cancelled() => return,
                 _ = every.tick() => {}
             }
-            let late = pulses.late();
+            let late: Vec<&str> = pulses.iter().flat_map(|it| it.late()).collect();
             if late.is_empty() {
                 self.say("WATCHDOG=1");
             } else if late != said {

@@ -6,8 +6,9 @@
 //! - An alert that a peer lists, inhibited by nothing but fettle's own alerts (label `fettle="self"`), fires: that is
 //!   evidence as of the look, silenced or not.
 //! - One inhibited by anybody else neither fires nor is gone: what was heard before stays as it is.
-//! - One that no peer lists is gone, but only if every peer that answered has been up for [`TRUSTED_AFTER`]: alerts live
-//!   in a peer's memory only, and after its restart they are missing until Prometheus sends them again.
+//! - One that no peer lists is gone, but only if every peer that answered has been up for [`TRUSTED_AFTER`] or was seen to
+//!   list it before, since it is up: alerts live in a peer's memory only, and after its restart they are missing until
+//!   Prometheus sends them again. What a process has listed it does not forget while it fires, however young it is.
 //!
 //! Where peers differ, the answer that leads to less being done holds: one that lists the alert against one that does not,
 //! one that has it silenced or inhibited against one that has not.
@@ -38,6 +39,48 @@ pub struct PeerView {
     pub up_for: Option<Duration>,
     /// Every alert that it lists: those that are not resolved.
     pub alerts: Vec<Listed>,
+    /// What the same process listed before; see [`Run`].
+    pub listed_before: HashSet<Fingerprint>,
+}
+
+/// One life of a peer's process, and what it was seen to list in it.
+///
+/// A list is the process's own if the peer said before it and after it that it is up since the same instant: then nothing
+/// was started anew in between. Kept only while the process is young; an old one is believed without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    began: Timestamp,
+    listed: HashSet<Fingerprint>,
+}
+
+impl Run {
+    /// A process that says that it is up since then, before anything of it was seen.
+    #[must_use]
+    pub fn new(began: Timestamp) -> Self {
+        Self { began, listed: HashSet::new() }
+    }
+
+    /// Takes a list in; `run` is the process as it was known before, and `after` since when the peer is up, and for how long,
+    /// as it said after the list. What this very process listed before is the answer: nothing, if it may be another one.
+    pub fn follow(
+        run: &mut Option<Self>,
+        alerts: &[Listed],
+        after: Option<(Timestamp, Duration)>,
+    ) -> HashSet<Fingerprint> {
+        match (run.as_mut(), after) {
+            (Some(same), Some((began, up_for))) if same.began == began => {
+                let before = std::mem::take(&mut same.listed);
+                if up_for < TRUSTED_AFTER {
+                    same.listed = before.iter().copied().chain(alerts.iter().map(|it| it.fingerprint)).collect();
+                }
+                before
+            }
+            _ => {
+                *run = after.map(|(began, _)| Self::new(began));
+                HashSet::new()
+            }
+        }
+    }
 }
 
 /// One alert as one peer lists it.
@@ -94,6 +137,8 @@ pub struct Picture {
     pub asked: usize,
     /// Whether an alert that is not in it is gone.
     pub believes_absence: bool,
+    /// What is gone even if that is not so: every peer that is too young to be believed listed it before.
+    pub dropped: HashSet<Fingerprint>,
 }
 
 /// What a picture says of one alert.
@@ -121,9 +166,14 @@ impl Picture {
                 alerts.entry(listed.fingerprint).and_modify(|seen: &mut Seen| seen.join(new)).or_insert(new);
             }
         }
-        let trusted = |view: &PeerView| view.up_for.is_some_and(|up_for| up_for >= TRUSTED_AFTER);
-        let believes_absence = !views.is_empty() && views.iter().all(trusted);
-        Self { at, alerts, answered: views.len(), asked, believes_absence }
+        let young: Vec<&PeerView> =
+            views.iter().filter(|view| view.up_for.is_none_or(|up_for| up_for < TRUSTED_AFTER)).collect();
+        let dropped = young.split_first().map_or_else(HashSet::new, |(first, rest)| {
+            let known = |it: &&Fingerprint| rest.iter().all(|view| view.listed_before.contains(*it));
+            first.listed_before.iter().filter(known).filter(|it| !alerts.contains_key(*it)).copied().collect()
+        });
+        let believes_absence = !views.is_empty() && young.is_empty();
+        Self { at, alerts, answered: views.len(), asked, believes_absence, dropped }
     }
 
     /// What it says of one alert.
@@ -132,7 +182,7 @@ impl Picture {
         match self.alerts.get(alert) {
             Some(seen) if seen.inhibited_by_others => Standing::Inhibited,
             Some(_) => Standing::Firing,
-            None if self.believes_absence => Standing::Gone,
+            None if self.believes_absence || self.dropped.contains(alert) => Standing::Gone,
             None => Standing::Unknown,
         }
     }

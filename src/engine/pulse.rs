@@ -1,4 +1,4 @@
-//! Signs of life of the engine's tasks: each says until when it will be heard of again.
+//! Signs of life, of the engine's tasks and of the server's workers: each says until when it will be heard of again.
 //!
 //! Always holds: a task that keeps its word is alive, whether or not what it tried worked; so a database or a Docker that
 //! is away makes nobody late, because every call to them ends by itself. One that does not end, a lock that is never

@@ -5,6 +5,7 @@
 //! Does not decide anything, and does not speak TLS or compress: that is a proxy's work where it is wanted.
 
 mod admin;
+mod alive;
 mod api;
 mod auth;
 mod body;
@@ -33,8 +34,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use crate::engine::intake::chain;
 
+pub use self::alive::ROUND;
 pub use self::api::Machine;
 
+use self::alive::Workers;
 use self::auth::Gate;
 use self::connection::{Connection, Connections, KEEP_ALIVE};
 use self::problem::Problem;
@@ -46,6 +49,7 @@ use crate::core::target::Hosts;
 use crate::engine::by_hand::ByHand;
 use crate::engine::clock::Time;
 use crate::engine::intake::Intake;
+use crate::engine::pulse::Pulses;
 use crate::engine::readiness::Readiness;
 use crate::engine::rulebook::Reload;
 use crate::engine::shell::Wake;
@@ -110,19 +114,25 @@ pub struct Deps {
     pub stop: CancellationToken,
 }
 
-/// Serves on `listener` until the returned server is stopped or dropped. Installs no signal handler.
-pub fn serve(deps: Deps, listener: TcpListener) -> std::io::Result<Server> {
+/// Serves on `listener` until the returned server is stopped or dropped; with the signs of life of its workers. Installs no
+/// signal handler.
+pub fn serve(deps: Deps, listener: TcpListener) -> std::io::Result<(Server, Arc<Pulses>)> {
     let connections = Arc::new(Connections::default());
     tokio::spawn(Connections::watch(Arc::downgrade(&connections)));
     let routes = Routes::new(deps);
     tokio::spawn(routes.streams.clone().into_inner().watch());
+    let count = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let workers = Arc::new(Workers::new(count));
+    let pulses = workers.pulses();
     let server = HttpServer::new(move || {
+        workers.begin();
         App::new()
             .configure(|app| routes.add(app))
             .default_service(web::to(|| async { Err::<&str, _>(Problem::not_found("there is no such route")) }))
             .wrap(from_fn(finish))
     });
     let server = server
+        .workers(count)
         .on_connect(move |io, data| connections.opened(io, data))
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD)
@@ -131,7 +141,7 @@ pub fn serve(deps: Deps, listener: TcpListener) -> std::io::Result<Server> {
         .shutdown_timeout(DRAIN_SECONDS)
         .disable_signals()
         .listen(listener)?;
-    Ok(server.run())
+    Ok((server.run(), pulses))
 }
 
 /// Around every request: its connection is busy meanwhile, browsers guess no types, and what failed is said in the log.

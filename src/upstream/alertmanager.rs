@@ -5,7 +5,8 @@
 //! again for [`REMEMBERED`], so that one that hangs costs its deadline once and not once per caller.
 //!
 //! A peer says how long it has been up in the same conversation, after its alerts and by its own clock. What was heard
-//! of that before is not kept: the peer may have been started again since, and would be believed to list everything.
+//! of that before is no answer: the peer may have been started again since, and would be believed to list everything. It
+//! is kept to tell one process of a young peer from the next ([`Run`]).
 
 mod wire;
 
@@ -21,11 +22,14 @@ use super::peer::{self, Peer};
 use super::{Upstream, UpstreamError};
 use crate::config;
 use crate::core::time::{Timestamp, after, since};
-use crate::core::upstream::{Announcement, PeerView, Picture};
+use crate::core::upstream::{Announcement, PeerView, Picture, Run};
 use crate::telemetry::metrics::Metrics;
 
 /// For all that is asked of one peer for a picture. Its answer comes in milliseconds; decisions wait for it.
 pub const ASK: Duration = Duration::from_secs(2);
+
+/// Of that, for how long a peer is up that nothing is known of yet; without it its alerts count all the same.
+const ASK_FIRST: Duration = Duration::from_secs(1);
 
 /// For a post to one peer. Nothing waits for it.
 pub const POST: Duration = Duration::from_secs(5);
@@ -54,8 +58,17 @@ pub struct Alertmanager {
 #[derive(Debug, Default)]
 struct Memory {
     picture: Option<Arc<Picture>>,
-    /// By peer, in their order: the last failure, and when it was known.
-    failures: Vec<Option<(Instant, UpstreamError)>>,
+    /// By peer, in their order.
+    peers: Vec<Known>,
+}
+
+/// What is known of a peer from one look to the next.
+#[derive(Debug, Default)]
+struct Known {
+    /// That it failed, and when.
+    failure: Option<(Instant, UpstreamError)>,
+    /// Its process.
+    run: Option<Run>,
 }
 
 impl Alertmanager {
@@ -67,7 +80,7 @@ impl Alertmanager {
     pub fn new(config: &config::Alertmanager) -> Result<Self, UpstreamError> {
         let client = peer::client(&config.urls, &config.access)?;
         let peers: Vec<_> = config.urls.iter().map(|url| Peer::new(url, client.clone(), &config.access)).collect();
-        let memory = Memory { picture: None, failures: peers.iter().map(|_| None).collect() };
+        let memory = Memory { picture: None, peers: peers.iter().map(|_| Known::default()).collect() };
         Ok(Self { peers, memory: Mutex::new(memory) })
     }
 
@@ -79,27 +92,13 @@ impl Alertmanager {
     }
 
     /// Asks every peer that did not just fail.
-    async fn look(
-        &self,
-        at: Timestamp,
-        failures: &mut [Option<(Instant, UpstreamError)>],
-    ) -> Result<Picture, UpstreamError> {
-        let ask = |(peer, failure): (&'_ Peer, &Option<(Instant, UpstreamError)>)| {
-            let (peer, failure) = (peer.clone(), failure.clone());
-            async move {
-                match failure {
-                    Some((when, error)) if when.elapsed() < REMEMBERED => Err((when, error)),
-                    _ => view(&peer, at).await.map_err(|error| (Instant::now(), error)),
-                }
-            }
-        };
-        let answers = join_all(self.peers.iter().zip(&*failures).map(ask)).await;
-        let mut views = Vec::new();
-        for (answer, failure) in answers.into_iter().zip(&mut *failures) {
-            *failure = answer.map(|view| views.push(view)).err();
-        }
+    async fn look(&self, at: Timestamp, known: &mut [Known]) -> Result<Picture, UpstreamError> {
+        let answers = join_all(self.peers.iter().zip(&mut *known).map(|(peer, known)| ask(peer, known, at))).await;
+        let views: Vec<PeerView> = answers.into_iter().flatten().collect();
         if views.is_empty() {
-            return Err(none(failures.iter().flatten().map(|(_, error)| error.clone()).collect()));
+            return Err(none(
+                known.iter().filter_map(|it| it.failure.as_ref().map(|(_, error)| error.clone())).collect(),
+            ));
         }
         Ok(Picture::merge(at, self.peers.len(), &views))
     }
@@ -110,22 +109,46 @@ fn none(mut causes: Vec<UpstreamError>) -> UpstreamError {
     if causes.len() == 1 { causes.remove(0) } else { UpstreamError::NoAnswer { causes } }
 }
 
+/// What one peer says, unless it fails or just did.
+async fn ask(peer: &Peer, known: &mut Known, at: Timestamp) -> Option<PeerView> {
+    if known.failure.as_ref().is_some_and(|(when, _)| when.elapsed() < REMEMBERED) {
+        return None;
+    }
+    match view(peer, &mut known.run, at).await {
+        Ok(view) => {
+            known.failure = None;
+            Some(view)
+        }
+        Err(error) => {
+            known.failure = Some((Instant::now(), error));
+            None
+        }
+    }
+}
+
 /// What one peer says, within [`ASK`]. Its alerts count without its age, not the other way round; and the age is asked
 /// for last, so that a peer that was started again in between is seen to be young.
-async fn view(peer: &Peer, at: Timestamp) -> Result<PeerView, UpstreamError> {
+async fn view(peer: &Peer, run: &mut Option<Run>, at: Timestamp) -> Result<PeerView, UpstreamError> {
     let end = Instant::now() + ASK;
-    let list = peer.get("/api/v2/alerts", &EVERYTHING, ASK, LIST_MAX).await?;
+    let mut limit = ASK;
+    if run.is_none() {
+        *run = age(peer, ASK_FIRST, at).await.map(|(began, _)| Run::new(began));
+        limit -= ASK_FIRST;
+    }
+    let list = peer.get("/api/v2/alerts", &EVERYTHING, limit, LIST_MAX).await?;
     let alerts = peer.read(list.bytes, wire::alerts).await?;
-    let left = end.saturating_duration_since(Instant::now());
-    let up_for = match peer.get("/api/v2/status", &[], left, STATUS_MAX).await {
-        Ok(status) => {
-            // Its own clock, if it says: another clock may be minutes away from the one that it was started by.
-            let now = wire::date(&status.headers).unwrap_or(at);
-            peer.read(status.bytes, wire::up_since).await.ok().map(|started| since(now, started))
-        }
-        Err(_) => None,
-    };
-    Ok(PeerView { up_for, alerts })
+    let after = age(peer, end.saturating_duration_since(Instant::now()), at).await;
+    let listed_before = Run::follow(run, &alerts, after);
+    Ok(PeerView { up_for: after.map(|(_, up_for)| up_for), alerts, listed_before })
+}
+
+/// Since when a peer is up, and for how long, if it says so in time.
+async fn age(peer: &Peer, within: Duration, at: Timestamp) -> Option<(Timestamp, Duration)> {
+    let status = peer.get("/api/v2/status", &[], within, STATUS_MAX).await.ok()?;
+    // Its own clock, if it says: another clock may be minutes away from the one that it was started by.
+    let now = wire::date(&status.headers).unwrap_or(at);
+    let began = peer.read(status.bytes, wire::up_since).await.ok()?;
+    Some((began, since(now, began)))
 }
 
 #[async_trait]
@@ -142,7 +165,7 @@ impl Upstream for Alertmanager {
         }
         // The peers are asked now, not when the wait for the lock began: all who waited with this caller can use it.
         let at = after(now, called.elapsed());
-        let picture = Arc::new(self.look(at, &mut memory.failures).await?);
+        let picture = Arc::new(self.look(at, &mut memory.peers).await?);
         memory.picture = Some(picture.clone());
         Ok(picture)
     }

@@ -92,6 +92,43 @@ async fn an_order_restarts_a_container_and_is_judged_and_its_cooldown_holds_on_p
 }
 
 #[tokio::test]
+async fn an_order_that_takes_longer_than_anybody_waits_is_answered_504_and_goes_on_to_its_end() {
+    let daemon = Daemon::shared().await;
+    let fettle = of_ann(&daemon, None).await;
+    // Deaf to SIGTERM: Docker waits out the whole grace time, which is longer than the patience of 30 s.
+    let deaf = Run::named("deaf").enabled().shell("trap '' TERM; while :; do sleep 1; done").start(&daemon).await;
+    let before = deaf.started_at().await;
+    let client = reqwest::Client::builder().no_proxy().timeout(SOON).build().expect("a client");
+    let body = json!({"action": "restart", "target": target(&deaf), "grace": "36s"});
+    let sent = client.post(fettle.url("/api/v1/actions")).bearer_auth(TOKEN).json(&body).send().await;
+    let answer = sent.expect("an answer");
+    assert_eq!(answer.status(), 504, "{}", fettle.log());
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["type"], "/problems/still-running", "{problem}");
+    let path = format!("/api/v1/remediations/{}", problem["remediation"].as_str().expect("an id"));
+    let running = fettle.get(&path).await;
+    assert_eq!(
+        (&running["state"], &running["action_rows"][0]["result"]),
+        (&json!("running"), &Value::Null),
+        "{running:#}"
+    );
+    assert_eq!(deaf.started_at().await, before, "it is still being stopped");
+    let over = wait::until("it is over", SOON, async || {
+        let now = fettle.get(&path).await;
+        if now["outcome"].is_string() { Ok(now) } else { Err(now.to_string()) }
+    })
+    .await;
+    let row = &over["action_rows"][0];
+    assert_eq!(
+        (&over["outcome"], &row["result"], &row["actor"]),
+        (&json!("fixed"), &json!("succeeded"), &json!("ann")),
+        "{over:#}"
+    );
+    assert!(row["duration_ms"].as_u64().is_some_and(|it| it >= 30_000), "{row:#}");
+    assert_ne!(deaf.started_at().await, before);
+}
+
+#[tokio::test]
 async fn an_order_is_no_way_around_the_things_own_permission_a_pause_or_a_person_who_stopped_it() {
     let daemon = Daemon::shared().await;
     let fettle = of_ann(&daemon, None).await;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::support::browser::{Browser, ENTER, ESCAPE, SOON};
 use crate::support::container::{Container, Run};
 use crate::support::docker::Daemon;
-use crate::support::fettle::{Fettle, Setup, firing};
+use crate::support::fettle::{Fettle, Setup, all_firing, firing, resolved};
 use crate::support::wait;
 
 const ADMIN: &str = "the-token-of-ann";
@@ -19,6 +19,11 @@ const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hac
 
 const RULES: &str = "version: 1
 rules:
+  - name: patient
+    match: ['alertname=\"Held\"']
+    hold: 9m
+    target: {container: $labels.service, allow: [\"*\"]}
+    steps: [restart]
   - name: restart
     owner: team-shop
     match: ['service=~\".+\"']
@@ -131,10 +136,10 @@ async fn a_person_clicks_through_an_approval_and_sees_the_plan_first() {
     browser.reads("#view table", "restart").await;
     browser.write("#by-rule", "no-such-rule").await;
     browser.click("form.filters button").await;
-    browser.reads("#view", "Nothing yet.").await;
+    browser.reads("#view", "Nothing fits these filters.").await;
     browser.click("nav a[data-view=rules]").await;
     browser.reads("#view", "team-shop").await;
-    browser.reads("#view", "rule_target: 2 left").await;
+    browser.reads("#view", "per target: 2 left").await;
     browser.click("nav a[data-view=events]").await;
     browser.reads("#view", "This machine").await;
     nothing_ran(&browser).await;
@@ -228,6 +233,33 @@ async fn the_page_comes_back_by_itself_when_fettle_was_away() {
     browser.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_more_than_can_be_shown_those_that_wait_for_a_person_are_all_there_and_the_page_says_so() {
+    let daemon = Daemon::shared().await;
+    let fettle = fettle(&daemon).await;
+    let container = Run::named("oldest").enabled().start(&daemon).await;
+    let it = proposed(&fettle, "ServiceDown", &container).await;
+    let names: Vec<String> = (0..230).map(|n| format!("a-service-with-a-rather-long-name-number-{n:03}")).collect();
+    let alerts: Vec<_> = names.iter().map(|name| vec![("alertname", "Held"), ("service", name.as_str())]).collect();
+    fettle.send(&all_firing(&alerts)).await;
+    let browser = Browser::start(360, 740).await;
+    browser.open(&fettle.url("/")).await;
+    enter(&browser, ADMIN).await;
+    browser.reads("#view", "Open (200 or more)").await;
+    browser.reads("#view", &target(&container)).await;
+    assert_eq!(browser.script("return document.title;").await, "(1) fettle");
+    let drawn = "return document.querySelectorAll('article[data-id]').length;";
+    assert_eq!(browser.script(drawn).await, 31, "few, and the one that waits");
+    let first = "return document.querySelector('article[data-id]').dataset.id;";
+    assert_eq!(browser.script(first).await, it["id"], "which comes first");
+    browser.click("[data-key=unfold]").await;
+    browser.reads("#view", "number-031").await;
+    assert_eq!(browser.script(drawn).await, 201);
+    let wider = "return document.documentElement.scrollWidth > document.documentElement.clientWidth;";
+    assert_eq!(browser.script(wider).await, false, "nothing to scroll sideways");
+    browser.end().await;
+}
+
 /// Pictures for the README: `cargo nextest run --run-ignored only -E 'test(pictures_for_the_readme)'`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "writes docs/screenshots"]
@@ -253,6 +285,14 @@ async fn pictures_for_the_readme() {
     }
     let plan = fettle.get(&format!("/api/v1/remediations/{}", ids[0])).await["proposal"]["plan"].clone();
     fettle.ask(&format!("/api/v1/remediations/{}/approve", ids[0]), &json!({"plan": plan})).await;
+    wait::until("it is restarted", SOON, async || {
+        let rows = fettle.actions(&target(&containers[0])).await;
+        if rows.first().is_some_and(|row| row["result"] == "succeeded") { Ok(()) } else { Err(format!("{rows:#?}")) }
+    })
+    .await;
+    fettle
+        .send(&resolved(&[("alertname", "ArcanumNeedsRestart"), ("service", "arcanum"), ("severity", "critical")]))
+        .await;
     fettle.closed(&target(&containers[0]), SOON).await;
     let browser = Browser::start(1100, 860).await;
     browser.open(&fettle.url("/")).await;
@@ -268,6 +308,11 @@ async fn pictures_for_the_readme() {
     browser.scheme("dark").await;
     picture("now-dark.png").await;
     browser.scheme("light").await;
+    let ask = format!("[data-key=\"approve {}\"]", ids[1]);
+    browser.click(&ask).await;
+    browser.reads("#ask-title", "Approve restart of").await;
+    picture("approve.png").await;
+    browser.click("#ask-no").await;
     browser.open(&fettle.url(&format!("/#/remediations/{}", ids[0]))).await;
     browser.reads("#view", "What happened").await;
     picture("story.png").await;
@@ -275,5 +320,8 @@ async fn pictures_for_the_readme() {
     browser.open(&fettle.url("/#/")).await;
     browser.reads("#view", "Open (1)").await;
     picture("phone.png").await;
+    browser.click(&ask).await;
+    browser.reads("#ask-title", "Approve restart of").await;
+    picture("phone-approve.png").await;
     browser.end().await;
 }

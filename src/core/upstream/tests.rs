@@ -38,7 +38,13 @@ impl Listed {
 }
 
 fn view(up_for: Option<Duration>, alerts: &[Listed]) -> PeerView {
-    PeerView { up_for, alerts: alerts.to_vec() }
+    PeerView { up_for, alerts: alerts.to_vec(), listed_before: HashSet::new() }
+}
+
+impl PeerView {
+    fn after(self, names: &[&str]) -> Self {
+        Self { listed_before: names.iter().map(|name| of(name)).collect(), ..self }
+    }
 }
 
 fn one(alerts: &[Listed]) -> Picture {
@@ -84,6 +90,48 @@ fn an_absent_alert_is_gone_only_if_every_peer_that_answered_is_up_for_long() {
 }
 
 #[test]
+fn a_young_peer_is_believed_about_the_absence_of_what_it_listed_before() {
+    let young = || view(Some(secs(1)), &[]);
+    let old = || view(LONG, &[]);
+    for (views, standing) in [
+        (vec![young().after(&["A", "B"])], Standing::Gone),
+        (vec![young().after(&["B"])], Standing::Unknown),
+        (vec![young().after(&["A"]), old()], Standing::Gone),
+        (vec![young().after(&["A"]), young().after(&["A"])], Standing::Gone),
+        (vec![young().after(&["A"]), young().after(&["B"])], Standing::Unknown),
+        (vec![young().after(&["A"]), young()], Standing::Unknown),
+        (vec![young().after(&["A"]), view(LONG, &[listed("A")])], Standing::Firing),
+    ] {
+        let picture = Picture::merge(at(0), 3, &views);
+        assert_eq!(picture.standing(&of("A")), standing, "{views:?}");
+    }
+}
+
+#[test]
+fn only_what_lay_between_two_words_of_one_process_counts_as_listed_by_it() {
+    let age = |began: i64, up_for| Some((at(began), Duration::from_secs(up_for)));
+    let (a, b) = (vec![listed("A")], vec![listed("B")]);
+    let names = |of: &HashSet<Fingerprint>| of.len();
+    // What was listed before the first word may be another process's.
+    let mut run = None;
+    assert_eq!(Run::follow(&mut run, &a, age(0, 1)), HashSet::new());
+    assert_eq!(Run::follow(&mut run, &b, age(0, 2)), HashSet::new(), "A lay before the first word");
+    assert_eq!(Run::follow(&mut run, &[], age(0, 3)), HashSet::from([of("B")]));
+    assert_eq!(Run::follow(&mut run, &a, age(0, 4)), HashSet::from([of("B")]), "it stays known");
+    // Another process, and silence about it, begin anew.
+    assert_eq!(Run::follow(&mut run, &[], age(9, 1)), HashSet::new());
+    assert_eq!(run, Some(Run::new(at(9))));
+    assert_eq!(names(&Run::follow(&mut run, &a, age(9, 2))), 0);
+    assert_eq!(Run::follow(&mut run, &[], None), HashSet::new());
+    assert_eq!(run, None);
+    // A process that said when it began before it listed anything.
+    let mut run = Some(Run::new(at(0)));
+    assert_eq!(names(&Run::follow(&mut run, &a, age(0, 1))), 0);
+    assert_eq!(Run::follow(&mut run, &[], age(0, TRUSTED_AFTER.as_secs())), HashSet::from([of("A")]));
+    assert_eq!(run, Some(Run::new(at(0))), "an old one is believed without, and nothing is kept");
+}
+
+#[test]
 fn where_peers_differ_the_one_that_leads_to_less_holds() {
     let views = |a: Listed, b: Listed| {
         let picture = |x: &Listed, y: &Listed| {
@@ -124,8 +172,9 @@ fn an_alert_that_is_gone_ends_when_the_peers_were_asked() {
     let state = overlay(&firing("A"), &one(&[]));
     assert_eq!((state.firing, state.ended_at, state.end_heard_at), (false, Some(at(100)), Some(at(100))));
     assert_eq!(state.evidence_at, at(0), "an end is no evidence of firing");
-    let young = Picture::merge(at(100), 1, &[view(Some(secs(1)), &[])]);
-    assert_eq!(overlay(&firing("A"), &young), firing("A"));
+    let young = |before: &[&str]| Picture::merge(at(100), 1, &[view(Some(secs(1)), &[]).after(before)]);
+    assert_eq!(overlay(&firing("A"), &young(&[])), firing("A"));
+    assert!(!overlay(&firing("A"), &young(&["A"])).firing, "it was seen to know it");
 }
 
 #[test]

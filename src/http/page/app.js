@@ -5,10 +5,13 @@
 const $ = (id) => document.getElementById(id);
 const KEY = "fettle.token";
 const PAGE = 50;
+const STREAMED = 200; // open remediations that the stream tells of; with so many there may be more
+const FEW = 30; // of those that wait for nobody, so many are drawn before somebody asks for the rest
 const RESULTS = ["succeeded", "failed", "unknown", "refused", "observed", "expired"];
 
 let me = null; // {name, role} of the token, or of nobody where no tokens are configured; null while unknown
 let live = null; // the stream's last word: {remediations, pauses, …}
+let unfolded = false; // whether all that is open is drawn
 let turn = 0; // rises with every view, so that an answer that comes too late shows nothing
 
 // --- Building what is shown -----------------------------------------------------------------------------------------------
@@ -39,7 +42,13 @@ const LEVEL = {
 };
 
 /** A word of fettle's own, coloured; the word itself says what the colour does. */
-const word = (text) => (text ? el("span", { class: `word ${LEVEL[text] || ""}` }, text) : "");
+const word = (text) => (text ? el("span", { class: `word ${LEVEL[text] || ""}` }, text.replaceAll("_", " ")) : "");
+
+/** A name that people chose: it may be broken anywhere, where words may not. */
+const name = (text) => el("span", { class: "name" }, text);
+
+/** A word, and what it is about. */
+const about = (text, more) => [word(text), more ? [": ", /^[a-z_]+$/.test(more) ? more.replaceAll("_", " ") : more] : ""];
 
 function age(text) {
   const seconds = Math.round((Date.now() - Date.parse(text)) / 1000);
@@ -48,7 +57,14 @@ function age(text) {
   return seconds >= 0 ? `${count} ${unit} ago` : `in ${count} ${unit}`;
 }
 
-const when = (text) => (text ? el("time", { datetime: text, title: text }, age(text)) : "");
+const when = (text) => (text ? el("time", { datetime: text, title: new Date(text).toLocaleString() }, age(text)) : "");
+
+/** The instant itself, as a clock shows it; with its day where that is not today's. */
+function clock(text) {
+  const at = new Date(text);
+  const today = at.toDateString() === new Date().toDateString();
+  return el("span", { class: "clock", title: text }, today ? at.toLocaleTimeString() : at.toLocaleString());
+}
 
 const facts = (...pairs) =>
   el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
@@ -64,6 +80,11 @@ function table(names, rows) {
   return el("table", {},
     el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, at) => el("td", { "data-name": names[at] }, cell))))));
+}
+
+/** How many wait for a person, where a tab shows it. */
+function titled(waiting) {
+  document.title = waiting ? `(${waiting}) fettle` : "fettle";
 }
 
 /** Tells something once, for eyes and for screen readers. */
@@ -124,6 +145,8 @@ function door(why) {
   show($("view"));
   $("leave").hidden = true;
   $("who").textContent = "";
+  titled(0);
+  delete document.body.dataset.live;
   $("door").hidden = false;
   $("door-said").textContent = why;
   $("token").value = "";
@@ -231,6 +254,7 @@ function heard(news) {
   document.body.dataset.live = "yes";
   const waiting = (it) => it.remediations.filter((one) => one.state === "awaiting_approval").length;
   if (before && waiting(news) > waiting(before)) say("A proposal waits for an answer.");
+  if (news.remediations.length < STREAMED) titled(waiting(news));
   refresh();
 }
 
@@ -239,11 +263,11 @@ function refresh() {
   const at = document.activeElement;
   if (at && $("view").contains(at) && ["INPUT", "SELECT"].includes(at.tagName)) return;
   const key = at && $("view").contains(at) ? at.getAttribute("data-key") : null;
-  const unfolded = [...$("view").querySelectorAll("details[open]")].map((it) => it.dataset.fold);
+  const open = [...$("view").querySelectorAll("details[open]")].map((it) => it.dataset.fold);
   const mine = turn + 1;
   Promise.resolve(route(true)).then(() => {
     if (mine !== turn) return;
-    for (const it of $("view").querySelectorAll("details")) it.open = unfolded.includes(it.dataset.fold);
+    for (const it of $("view").querySelectorAll("details")) it.open = open.includes(it.dataset.fold);
     const again = key && $("view").querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (again) again.focus();
   });
@@ -257,8 +281,8 @@ function summary(it) {
   const waits = it.state === "awaiting_approval";
   return el("article", { "data-id": it.id },
     el("h3", {}, link(it.id, it.target)),
-    facts(["State", [word(it.state), it.reason ? ` ${it.reason}` : ""]], ["Rule", it.rule], ["Alert", [it.alertname, it.severity ? ` (${it.severity})` : ""]],
-      ["Opened", when(it.opened_at)], ["Next", when(it.due_at)], ["Actions", it.actions]),
+    facts(["State", about(it.state, it.reason)], ["Rule", it.rule], ["Alert", [it.alertname, it.severity ? ` (${it.severity})` : ""]],
+      ["Opened", when(it.opened_at)], [waits ? "Expires" : "Next", when(it.due_at)], ["Done", it.actions ? `${it.actions} action${it.actions === 1 ? "" : "s"}` : ""]),
     admin() && el("p", { class: "buttons" },
       waits && button(`approve ${it.id}`, "", "Look and approve…", () => answer(it.id, "approve")),
       waits && button(`reject ${it.id}`, "danger", "Reject…", () => answer(it.id, "reject")),
@@ -267,20 +291,27 @@ function summary(it) {
 
 async function now(place, mine) {
   const [pauses, actions] = await Promise.all([get("/api/v1/pause"), get("/api/v1/actions", { limit: 10 })]);
-  const open = live ? live.remediations : await get("/api/v1/remediations", { state: "open", limit: 200 });
+  const open = live ? live.remediations : await get("/api/v1/remediations", { state: "open", limit: STREAMED });
+  const more = open.length >= STREAMED;
+  // What waits for a person must not be cut off by what does not.
+  const waiting = more ? await get("/api/v1/remediations", { state: "awaiting_approval", limit: 1000 }) : open.filter((it) => it.state === "awaiting_approval");
   if (mine !== turn) return;
-  const waiting = open.filter((it) => it.state === "awaiting_approval");
+  titled(waiting.length);
   const rest = open.filter((it) => it.state !== "awaiting_approval");
+  const drawn = unfolded ? rest : rest.slice(0, FEW);
   show(place,
     el("section", { "aria-labelledby": "open-title" },
-      el("h2", { id: "open-title" }, `Open (${open.length})`),
+      el("h2", { id: "open-title" }, `Open (${open.length}${more ? " or more" : ""})`),
       open.length === 0 && el("p", { class: "muted" }, "Nothing is wrong that fettle knows of, or nothing it has a rule for."),
-      waiting.map(summary), rest.map(summary)),
+      more && el("p", { class: "warn" }, `The newest ${STREAMED} are here, and all that wait for a person. `, el("code", {}, "fettle remediations --state open"), " lists everything."),
+      waiting.map(summary), drawn.map(summary),
+      drawn.length < rest.length && el("p", { class: "buttons" },
+        button("unfold", "quiet", `Show ${rest.length - drawn.length} more`, () => { unfolded = true; route(true); }))),
     el("section", { "aria-labelledby": "pauses-title" },
       el("h2", { id: "pauses-title" }, "Pauses"),
       pauses.length === 0 && el("p", { class: "muted" }, "Nothing is paused."),
       pauses.map((it) => el("article", {},
-        el("h3", {}, it.scope === "all" ? "Everything" : `${it.scope} ${it.rule || it.target}`),
+        el("h3", {}, it.scope === "all" ? "Everything" : [el("span", { class: "muted" }, `${it.scope} `), it.rule || it.target]),
         facts(["Why", it.reason], ["By", it.by], ["Since", when(it.at)], ["Until", it.until ? when(it.until) : "somebody resumes"]),
         admin() && el("p", { class: "buttons" }, button(`resume ${it.id}`, "", "Resume…", () => resume(it))))),
       admin() && el("p", { class: "buttons" }, button("pause", "quiet", "Pause…", () => pause()), button("heal", "quiet", "Look again at what fires…", () => heal()))),
@@ -288,9 +319,9 @@ async function now(place, mine) {
       el("h2", { id: "last-title" }, "Last in the audit"), rows(actions), el("p", {}, el("a", { href: "#/audit" }, "The whole audit"))));
 }
 
-const rows = (actions) => actions.length === 0 ? el("p", { class: "muted" }, "Nothing yet.") : table(
+const rows = (actions, nothing) => actions.length === 0 ? el("p", { class: "muted" }, nothing || "Nothing yet.") : table(
   ["When", "Action", "Target", "Rule", "Result", "Verdict", "By"],
-  actions.map((it) => [when(it.at), link(it.remediation_id, it.action), it.target, it.rule, [word(it.result || "under way"), it.reason ? ` ${it.reason}` : ""], word(it.verdict), it.actor]));
+  actions.map((it) => [when(it.at), link(it.remediation_id, it.action), name(it.target), name(it.rule), about(it.result || "under way", it.reason), word(it.verdict), name(it.actor)]));
 
 const filters = { rule: "", target: "", result: "" };
 let pages = [""]; // the `after` of every page that was turned to
@@ -311,7 +342,7 @@ async function audit(place, mine) {
   el("button", { type: "submit" }, "Filter"));
   const last = found[found.length - 1];
   show(place, el("section", { "aria-labelledby": "audit-title" },
-    el("h2", { id: "audit-title" }, "Audit"), form, rows(found),
+    el("h2", { id: "audit-title" }, "Audit"), form, rows(found, Object.values(filters).some(Boolean) ? "Nothing fits these filters." : ""),
     el("p", { class: "buttons" },
       pages.length > 1 && button("newer", "quiet", "Newer", () => { pages.pop(); route(); }),
       found.length === PAGE && button("older", "quiet", "Older", () => { pages.push(last.id); route(); }))));
@@ -320,11 +351,12 @@ async function audit(place, mine) {
 async function rules(place, mine) {
   const [all, left, breakers] = await Promise.all([get("/api/v1/rules"), get("/api/v1/budgets"), get("/api/v1/breakers")]);
   if (mine !== turn) return;
-  const budgets = (rule) => left.filter((it) => it.rule === rule).map((it) => el("li", { class: "chip" }, `${it.scope}: `, el("span", { class: it.remaining === 0 ? "word bad" : "word" }, it.remaining), " left"));
+  const scopes = { rule_target: "per target", rule: "all targets", target: "any one target", fleet: "everything" };
+  const budgets = (rule) => left.filter((it) => it.rule === rule).map((it) => el("li", { class: "chip" }, `${scopes[it.scope] || it.scope}: `, el("span", { class: it.remaining === 0 ? "word bad" : "word" }, it.remaining), " left"));
   const breaker = (rule) => breakers.find((it) => it.rule === rule);
   show(place, el("section", { "aria-labelledby": "rules-title" },
     el("h2", { id: "rules-title" }, `Rules (${all.length})`),
-    el("p", {}, "Of all together: "), el("ul", { class: "chips" }, budgets(null)),
+    el("p", {}, "All rules together:"), el("ul", { class: "chips" }, budgets(null)),
     all.map((it) => {
       const stands = breaker(it.name);
       return el("article", {},
@@ -332,6 +364,8 @@ async function rules(place, mine) {
         facts(["Matches", it.match.join(" and ")], ["Does", it.steps.map((step) => step.action).join(", then ")], ["Mode", it.mode], ["Owner", it.owner],
           ["Budget", [...it.budget, ...it.rule_budget].join(", ")], ["Breaker", stands ? [word(stands.state), stands.half_open_at ? [" tries again ", when(stands.half_open_at)] : ""] : "closed"], ["From", it.source]),
         el("ul", { class: "chips" }, budgets(it.name)),
+        it.warnings.length > 0 && el("ul", {}, it.warnings.map((found) => el("li", {},
+          word("warning"), ` ${found.message} `, el("code", {}, `${found.file}:${found.line}`), found.help && el("p", { class: "muted" }, found.help)))),
         admin() && el("p", { class: "buttons" },
           button(`pause ${it.name}`, "quiet", "Pause this rule…", () => pause({ rule: it.name })),
           stands && stands.state !== "closed" && button(`reset ${it.name}`, "quiet", "Reset the breaker…", () => reset(it.name))));
@@ -350,13 +384,22 @@ async function eventsView(place, mine) {
         found.map((it) => [when(it.at), it.event, word(it.severity), el("code", {}, JSON.stringify(it.details))]))));
 }
 
-function proposed(proposal) {
-  return el("div", {},
-    facts(["Action", proposal.action], ["Why you are asked", proposal.why], ["Asked", when(proposal.asked_at)], ["Answer", when(proposal.until)],
-      ["Plan", el("code", { class: "plan" }, proposal.plan)]),
-    !empty(proposal.parameters) && [el("h3", {}, "Parameters"), json(proposal.parameters)],
-    !empty(proposal.effect) && [el("h3", {}, "What exactly"), json(proposal.effect)]);
+/** What is plain is told plainly, the rest as JSON. */
+function told(value) {
+  const plain = Object.values(value).every((it) => it !== null && typeof it !== "object");
+  return plain ? facts(...Object.entries(value).map(([name, it]) => [name, el("code", {}, it)])) : json(value);
 }
+
+function proposed(proposal, it) {
+  return el("div", {},
+    facts(["Action", proposal.action], ["Alert", [it.alertname, it.severity ? ` (${it.severity})` : ""]], ["Rule", it.rule], ["Why asked", proposal.why],
+      ["Asked", when(proposal.asked_at)], ["Expires", when(proposal.until)], ["Plan", el("code", { class: "plan" }, proposal.plan)]),
+    !empty(proposal.parameters) && [el("h3", {}, "Parameters"), told(proposal.parameters)],
+    !empty(proposal.effect) && [el("h3", {}, "What exactly"), told(proposal.effect)]);
+}
+
+/** How long ago, and when exactly. */
+const dated = (text) => (text ? [when(text), " ", el("span", { class: "muted" }, clock(text))] : "");
 
 async function one(place, mine, id) {
   const it = await get(`/api/v1/remediations/${encodeURIComponent(id)}`);
@@ -366,22 +409,22 @@ async function one(place, mine, id) {
   show(place,
     el("section", { "aria-labelledby": "one-title" },
       el("h2", { id: "one-title" }, it.target),
-      facts(["State", [word(it.outcome || it.state), it.reason ? ` ${it.reason}` : ""]], ["Rule", it.rule], ["Alert", [it.alertname, it.severity ? ` (${it.severity})` : ""]], ["Opened", when(it.opened_at)],
-        ["Closed", when(it.closed_at)], ["Next", when(it.due_at)], ["Id", el("code", {}, it.id)]),
+      facts(["State", about(it.outcome || it.state, it.reason)], ["Rule", it.rule], ["Alert", [it.alertname, it.severity ? ` (${it.severity})` : ""]], ["Opened", dated(it.opened_at)],
+        ["Closed", dated(it.closed_at)], ["Next", when(it.due_at)], ["Id", el("code", {}, it.id)]),
       admin() && isOpen && el("p", { class: "buttons" },
         waits && button("approve", "", "Look and approve…", () => answer(id, "approve")),
         waits && button("reject", "danger", "Reject…", () => answer(id, "reject")),
         button("cancel", "quiet", "Cancel…", () => answer(id, "cancel")),
         button("pause-target", "quiet", "Pause this target…", () => pause({ target: it.target })))),
-    waits && el("section", { "aria-labelledby": "plan-title" }, el("h2", { id: "plan-title" }, "Proposed"), proposed(it.proposal)),
+    waits && el("section", { "aria-labelledby": "plan-title" }, el("h2", { id: "plan-title" }, "Proposed"), proposed(it.proposal, it)),
     el("section", { "aria-labelledby": "story-title" }, el("h2", { id: "story-title" }, "What happened"),
       el("ol", { class: "story" }, it.timeline.map((step, at) => el("li", {},
-        when(step.at), " ", el("span", { class: "word" }, step.what), " ", el("span", { class: "muted" }, step.state),
-        !empty(step.detail) && el("details", { "data-fold": `step ${at}` }, el("summary", { "data-key": `fold ${at}` }, "Numbers"), json(step.detail)))))),
+        clock(step.at), el("div", {}, el("span", { class: "word" }, step.what), " ", el("span", { class: "muted" }, step.state.replaceAll("_", " ")),
+          !empty(step.detail) && el("details", { "data-fold": `step ${at}` }, el("summary", { "data-key": `fold ${at}` }, "Numbers"), json(step.detail))))))),
     el("section", { "aria-labelledby": "acts-title" }, el("h2", { id: "acts-title" }, "Audit"),
       it.action_rows.length === 0 ? el("p", { class: "muted" }, "Nothing was done.") : it.action_rows.map((row) => el("article", {},
         el("h3", {}, row.action, " ", word(row.result || "under way"), " ", word(row.verdict)),
-        facts(["When", when(row.at)], ["By", row.actor], ["Mode", row.mode], ["Reason", row.reason], ["Took", row.duration_ms === null ? "" : `${row.duration_ms} ms`], ["Error", row.error]),
+        facts(["When", dated(row.at)], ["By", row.actor], ["Mode", row.mode], ["Reason", row.reason], ["Took", row.duration_ms === null ? "" : `${row.duration_ms} ms`], ["Error", row.error]),
         !empty(row.detail) && el("details", { "data-fold": row.id }, el("summary", { "data-key": `fold ${row.id}` }, "Details"), json(row.detail))))),
     el("section", { "aria-labelledby": "alerts-title" }, el("h2", { id: "alerts-title" }, "Alerts"),
       it.alerts.length === 0 ? el("p", { class: "muted" }, "None.") : it.alerts.map((alert) => el("article", {},
@@ -406,7 +449,7 @@ async function route(again) {
     if (view === "remediations" && id) await one($("view"), mine, decodeURIComponent(id));
     else await (VIEWS[view] || now)($("view"), mine);
     if (mine === turn && !again) {
-      $("main").scrollIntoView();
+      scrollTo(0, 0);
       if (view !== "now") $("main").focus({ preventScroll: true });
     }
   } catch (problem) {
@@ -471,7 +514,7 @@ async function answer(id, kind) {
   }
   const plan = it.proposal.plan;
   const [title, yes, style] = kind === "approve" ? [`Approve ${it.proposal.action} of ${it.target}?`, "Approve this plan", ""] : [`Reject ${it.proposal.action} of ${it.target}?`, "Reject it", "danger"];
-  confirmed(title, yes, style, proposed(it.proposal), async () => {
+  confirmed(title, yes, style, proposed(it.proposal, it), async () => {
     await ask("POST", path, { plan });
     return kind === "approve" ? `Approved: ${it.proposal.action} of ${it.target}.` : `Rejected: ${it.target}.`;
   });

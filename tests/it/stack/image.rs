@@ -129,3 +129,54 @@ fn the_builder_makes_the_dependencies_a_layer_of_their_own() {
         assert!(stage.contains("\nUSER 65532:65532") && stage.contains("HEALTHCHECK"), "{stage}");
     }
 }
+
+/// What a source file takes into the binary by its path, tests left out.
+fn included(file: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(file).expect("readable");
+    let production = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let ways = ["include_str!(\"", "include_bytes!(\"", "migrate!(\""];
+    let found = ways.iter().flat_map(|way| production.split(way).skip(1).map(move |rest| (*way, rest)));
+    let path = |(way, rest): (&str, &str)| {
+        let path = rest.split('"').next().unwrap_or_default().to_owned();
+        // Migrations count from the repository, the others from the file.
+        if way.starts_with("migrate") { root().join(path) } else { file.with_file_name("").join(path) }
+    };
+    found.map(path).collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let nested = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+    entries.flat_map(nested).filter(|it| it.extension().is_some_and(|end| end == "rs")).collect()
+}
+
+#[test]
+fn what_the_image_is_built_of_is_let_into_its_context_and_copied() {
+    let (dockerfile, ignored) = (read("Dockerfile"), read(".dockerignore"));
+    let copies =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--from"));
+    let copied: Vec<PathBuf> = copies
+        .flat_map(|line| {
+            let mut words: Vec<&str> = line.split_whitespace().collect();
+            words.pop();
+            words.into_iter().map(|word| root().join(word)).collect::<Vec<_>>()
+        })
+        .collect();
+    for path in &copied {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        assert!(path.exists(), "{name} is copied and does not exist");
+        assert!(ignored.lines().any(|line| line == format!("!{name}")), "{name} is kept out of the context");
+    }
+    let mut seen = 0;
+    for file in sources(&root().join("src"))
+        .into_iter()
+        .filter(|it| !it.ends_with("tests.rs") && !it.iter().any(|it| it == "tests"))
+    {
+        for path in included(&file) {
+            let path = path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(copied.iter().any(|it| path.starts_with(it)), "{} takes in {}", file.display(), path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "{seen}");
+}

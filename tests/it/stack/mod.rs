@@ -6,6 +6,7 @@ mod docker_proxy;
 mod image;
 mod logs;
 mod prometheus;
+mod rig;
 mod round;
 mod secrets;
 mod starts;

@@ -82,12 +82,27 @@ fn every_alert_says_what_it_is_what_it_means_and_where_to_read_on() {
             assert!(text(&annotations[key]).len() > 10, "{name} has no {key}");
         }
         assert!(["critical", "warning", "info", "none"].contains(&text(&alert["labels"]["severity"])), "{name}");
-        let section = text(&annotations["runbook_url"]).rsplit('#').next().unwrap_or_default();
-        assert_eq!(section, name.to_lowercase(), "{name}: the runbook is its own");
+        let (base, section) = text(&annotations["runbook_url"]).split_once('#').expect("a section");
+        assert_eq!((base, section), ("{{ $externalLabels.runbooks }}", name.to_lowercase().as_str()), "{name}");
         assert!(sections.contains(section), "{name} has no section in prometheus/RUNBOOKS.md");
     }
     for own in ["fettleworking", "fettlegaveup", "fettlepipelinesilent"] {
         assert!(sections.contains(own), "{own}, which fettle posts itself");
+    }
+}
+
+#[test]
+fn the_address_of_the_runbooks_stands_in_one_place_and_goes_out_in_links_only() {
+    let config = yaml("prometheus/prometheus.yml");
+    let address = text(&config["global"]["external_labels"]["runbooks"]);
+    assert!(address.starts_with("https://") && !address.ends_with('/'), "{address}");
+    let dropped = &config["alerting"]["alert_relabel_configs"][0];
+    assert_eq!((text(&dropped["action"]), text(&dropped["regex"])), ("labeldrop", "runbooks"));
+    for folder in ["prometheus/rules", "prometheus/tests", "alertmanager", "grafana/dashboards", "systemd", "compose"] {
+        for file in files(folder) {
+            let said = std::fs::read_to_string(&file).expect("readable");
+            assert!(!said.contains(address), "{} names it, too", file.display());
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use fettle::app::systemd::Systemd;
@@ -10,6 +11,7 @@ use fettle::engine::pulse::Pulses;
 use tokio_util::sync::CancellationToken;
 
 use super::{read, root, run};
+use crate::support::edge;
 use crate::support::fettle::Setup;
 use crate::support::postgres::Database;
 use crate::support::proxy::{Fault, Proxy};
@@ -177,7 +179,7 @@ async fn a_task_that_is_late_takes_the_signs_of_life_with_it_and_gives_them_back
     pulses.pulse(0).again(Duration::from_hours(1));
     let worker = pulses.pulse(1);
     worker.again(Duration::from_secs(1));
-    let watching = tokio::spawn(systemd.watch(pulses, stop.clone()));
+    let watching = tokio::spawn(systemd.watch([pulses], stop.clone()));
     ear.hears("WATCHDOG=1").await;
     ear.hears_nothing_for(WATCHDOG * 2, SOON).await;
     worker.again(Duration::from_hours(1));
@@ -191,11 +193,30 @@ async fn a_receiver_that_waits_for_ever_is_named_and_ends_the_signs_of_life() {
     let (ear, stop) = (Ear::new(), CancellationToken::new());
     let life = crate::crash_points::stuck().await;
     let systemd = Arc::new(Systemd::new(Some(ear.path().into()), Some(WATCHDOG)));
-    tokio::spawn(systemd.watch(life.pulses(), stop.clone()));
+    tokio::spawn(systemd.watch([life.pulses()], stop.clone()));
     ear.hears("WATCHDOG=1").await;
     life.send().await;
     ear.hears_nothing_for(WATCHDOG * 3, fettle::engine::pulse::ROUND + SOON).await;
     assert_eq!(life.pulses().late(), ["receiver"]);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_of_the_server_that_hangs_ends_the_signs_of_life_until_it_comes_back() {
+    let (ear, stop) = (Ear::new(), CancellationToken::new());
+    let edge = edge::Setup::default().start().await;
+    let systemd = Arc::new(Systemd::new(Some(ear.path().into()), Some(WATCHDOG)));
+    tokio::spawn(systemd.watch([edge.pulses.clone()], stop.clone()));
+    ear.hears("WATCHDOG=1").await;
+    // All workers that are free go on; one is enough to lose its share of the requests.
+    edge.docker.hangs.store(true, Ordering::Relaxed);
+    let asked = tokio::spawn(edge.client.get(edge.url("/api/v1/health")).send());
+    ear.hears_nothing_for(WATCHDOG * 3, fettle::http::ROUND + SOON).await;
+    assert_eq!(edge.pulses.late(), ["http worker"]);
+    edge.docker.hangs.store(false, Ordering::Relaxed);
+    ear.hears("WATCHDOG=1").await;
+    assert!(edge.pulses.late().is_empty());
+    drop(asked);
     stop.cancel();
 }
 

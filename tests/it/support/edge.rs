@@ -156,7 +156,7 @@ impl Setup {
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let server = http::serve(deps, listener).expect("it serves");
+        let (server, pulses) = http::serve(deps, listener).expect("it serves");
         let handle = server.handle();
         tokio::spawn(server);
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -173,6 +173,7 @@ impl Setup {
             time,
             woken,
             latest,
+            pulses,
             stop,
             handle,
             _folder: folder,
@@ -218,6 +219,8 @@ pub struct Edge {
     pub woken: Arc<Woken>,
     /// What it believes to be the last look at the machine.
     pub latest: Latest,
+    /// Its workers' signs of life.
+    pub pulses: Arc<Pulses>,
     /// Stops it.
     pub stop: CancellationToken,
     handle: actix_web::dev::ServerHandle,
@@ -306,6 +309,8 @@ impl Wire {
 pub struct Docker {
     /// Whether it does not even do that.
     pub gone: AtomicBool,
+    /// Whether whoever pings never comes back, and its thread with it.
+    pub hangs: AtomicBool,
 }
 
 fn unreachable() -> PlatformError {
@@ -335,6 +340,9 @@ impl Platform for Docker {
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        while self.hangs.load(Ordering::Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
         let answer = if self.gone.load(Ordering::Relaxed) { Err(unreachable()) } else { Ok(()) };
         vec![("node-a".to_owned(), answer)]
     }

@@ -7,6 +7,7 @@
 //! - [`engine`]: the engine alone, on any store and platform and on a clock that runs fast.
 //! - [`exporter`]: what a scrape finds, as the test says.
 //! - [`filter`]: a socket proxy that allows by method and path.
+//! - [`pager`]: whoever Alertmanager would wake.
 //! - [`proxy`]: a TCP or unix-socket relay that can be cut, stalled, and made to lose answers.
 //! - [`server`]: how a server is found, started once, shared by test processes and ended with the run.
 //! - [`volume`]: small file systems that can be filled.
@@ -25,6 +26,7 @@ pub mod filter;
 pub mod fuse;
 pub mod image;
 pub mod model;
+pub mod pager;
 pub mod postgres;
 pub mod private_postgres;
 pub mod process;

@@ -25,6 +25,12 @@ impl Process {
             .expect("start the program");
         Self(child)
     }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status();
+        assert!(sent.is_ok_and(|it| it.success()), "{signal} is sent");
+    }
 }
 
 impl Drop for Process {

@@ -84,8 +84,8 @@ async fn what_fettle_posts_is_listed_and_lapses_at_its_end() {
         .expect("JSON");
     assert_eq!(list[0]["annotations"]["summary"], "fettle restarts \"it\"\n", "{list:#}");
     assert_eq!(list[0]["generatorURL"], "http://fettle.example/r/1", "{list:#}");
-    let gone = seen(&upstream, "it lapses", |picture| !has(picture, &it.labels)).await;
-    assert!(gone.at >= it.ends_at, "not before its end");
+    seen(&upstream, "it lapses", |picture| !has(picture, &it.labels)).await;
+    assert!(Timestamp::now() >= it.ends_at, "not before its end");
     // Posted with an end that has passed it is withdrawn at once.
     it.ends_at = fettle::core::time::after(Timestamp::now(), SOON * 6);
     upstream.post(std::slice::from_ref(&it)).await;
@@ -142,6 +142,56 @@ async fn an_absent_alert_is_gone_when_every_peer_that_answers_has_been_up_for_lo
 }
 
 #[tokio::test]
+async fn what_a_peer_was_seen_to_list_is_gone_when_it_lists_it_no_more_however_young_it_is() {
+    let real = Real::start().await;
+    let (over, other) = (alert("ServiceDown", "web"), Fingerprint::of(&alert("Absent", "web")));
+    real.fires(&[&over]).await;
+    let upstream = peers(&[&real.url()]);
+    seen(&upstream, "it is listed", |it| has(it, &over)).await;
+    real.resolves(&over).await;
+    let picture = seen(&upstream, "it is listed no more", |it| !has(it, &over)).await;
+    assert!(!picture.believes_absence, "it has just begun");
+    assert_eq!(
+        (picture.standing(&Fingerprint::of(&over)), picture.standing(&other)),
+        (Standing::Gone, Standing::Unknown)
+    );
+    // Who has not seen it listed does not believe it.
+    let stranger = peers(&[&real.url()]).picture(Timestamp::now(), FRESH).await.expect("it answers");
+    assert_eq!(stranger.standing(&Fingerprint::of(&over)), Standing::Unknown);
+}
+
+#[tokio::test]
+async fn a_peer_that_was_started_again_is_not_believed_about_what_it_listed_in_an_earlier_life() {
+    let began = Timestamp::now();
+    let state = std::sync::Arc::new(std::sync::Mutex::new((began, true)));
+    let now = state.clone();
+    let canned = Canned::start(move |path| {
+        let (began, lists) = *now.lock().expect("not poisoned");
+        let listed = serde_json::json!([{"labels": alert("ServiceDown", "web"), "fingerprint": "a",
+            "startsAt": began.to_string(), "status": {"state": "active"}}]);
+        let body = match path.starts_with("/api/v2/status") {
+            true => serde_json::json!({"uptime": began.to_string()}),
+            false if lists => listed,
+            false => serde_json::json!([]),
+        };
+        std::future::ready(reply(200, "", body.to_string().as_bytes()))
+    })
+    .await;
+    let upstream = peers(&[&canned.url()]);
+    let it = Fingerprint::of(&alert("ServiceDown", "web"));
+    let standing = async || upstream.picture(Timestamp::now(), FRESH).await.expect("it answers").standing(&it);
+    let becomes = |began, lists| *state.lock().expect("not poisoned") = (began, lists);
+    assert_eq!(standing().await, Standing::Firing);
+    becomes(began, false);
+    assert_eq!(standing().await, Standing::Gone);
+    becomes(began, true);
+    assert_eq!(standing().await, Standing::Firing);
+    let later = fettle::core::time::after(began, Duration::from_secs(1));
+    becomes(later, false);
+    assert_eq!((standing().await, standing().await), (Standing::Unknown, Standing::Unknown));
+}
+
+#[tokio::test]
 async fn every_request_to_a_peer_is_counted_and_what_is_remembered_is_not_one() {
     let real = Real::start().await;
     let metrics = std::sync::Arc::new(fettle::telemetry::metrics::Metrics::new());
@@ -154,9 +204,13 @@ async fn every_request_to_a_peer_is_counted_and_what_is_remembered_is_not_one() 
     };
     let now = Timestamp::now();
     upstream.picture(now, FRESH).await.expect("one answers");
-    assert_eq!((counted("200"), counted("upstream_unreachable")), ("2".into(), "1".into()), "its alerts, and its age");
+    assert_eq!(
+        (counted("200"), counted("upstream_unreachable")),
+        ("3".into(), "2".into()),
+        "its age, its alerts, and its age again"
+    );
     upstream.picture(now, Duration::from_mins(1)).await.expect("known already");
-    assert_eq!((counted("200"), counted("upstream_unreachable")), ("2".into(), "1".into()), "a picture that is shared");
+    assert_eq!((counted("200"), counted("upstream_unreachable")), ("3".into(), "2".into()), "a picture that is shared");
     upstream.post(&[announcement(&own("web"), SOON * 6)]).await;
-    assert_eq!((counted("200"), counted("upstream_unreachable")), ("3".into(), "2".into()));
+    assert_eq!((counted("200"), counted("upstream_unreachable")), ("4".into(), "3".into()));
 }

@@ -82,6 +82,12 @@ impl Real {
         self.post("/api/v2/alerts", &serde_json::json!(body)).await;
     }
 
+    /// Posts that an alert is over, as Prometheus would.
+    async fn resolves(&self, labels: &Labels) {
+        let body = serde_json::json!([{"labels": labels, "endsAt": Timestamp::now().to_string()}]);
+        self.post("/api/v2/alerts", &body).await;
+    }
+
     /// Silences every alert of this name.
     async fn silence(&self, alertname: &str) {
         let body = serde_json::json!({

@@ -1,7 +1,7 @@
 //! A model of Prometheus and Alertmanager: alerts that fire when something is in trouble, or for no reason; notifications
 //! that are repeated, sent twice, frozen and sent late, lost, and whose `startsAt` moves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use fettle::core::alert::episode::Word;
@@ -190,7 +190,7 @@ impl World {
             starts_at: instant(one.starts_at),
         };
         let alerts = firing.map(|(plan, one)| (plan.fingerprint, seen(one))).collect();
-        Some(Picture { at, alerts, answered: 1, asked: 1, believes_absence: true })
+        Some(Picture { at, alerts, answered: 1, asked: 1, believes_absence: true, dropped: HashSet::new() })
     }
 
     fn word(&self, one: &One) -> Word {
