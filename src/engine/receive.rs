@@ -1,5 +1,5 @@
 //! From stored notifications to open remediations: select, think, write, in one transaction per batch of whole notifications;
-//! only one of more than [`BATCH_ALERTS`] alerts takes several.
+//! only one of more than `BATCH_ALERTS` alerts takes several.
 //!
 //! Always holds: a notification is taken in exactly once, by whoever deletes its mark in the same transaction that writes
 //! what it changed; a crash before that leaves it pending. What comes through memory is a shortcut: after an overflow, an
