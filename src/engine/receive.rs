@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::webhook::Webhook;
-use crate::core::receive::{Changes, Heard, Notice, World, receive};
+use crate::core::receive::{Changes, Heard, Notice, Standing, World, receive};
 use crate::core::remediation::outcome::Outcome;
 use crate::core::remediation::record::{EventRow, Record, Severity};
 use crate::core::select::{Selected, select};
@@ -295,11 +295,11 @@ impl Receiver {
     async fn hand_on(&self, changes: Changes, claimed: bool) {
         events::received(&self.shell.metrics, &changes.opened, &changes.records);
         let mut unclaimed = !changes.woken.is_empty();
-        // Everything attached to a new remediation is in the batch that opened it, unless it waited and is only asked again:
-        // then the worker reads it from the store.
+        // Everything attached to a new remediation is in the batch that opened it. What waits for it names it as well, and says
+        // nothing of whether its own alerts fire.
         let by_fingerprint: HashMap<_, _> = changes.alerts.iter().map(|alert| (alert.fingerprint, alert)).collect();
         let mut attached: HashMap<Uuid, Vec<AlertState>> = HashMap::new();
-        for candidate in &changes.candidates {
+        for candidate in changes.candidates.iter().filter(|it| it.standing == Standing::Attached) {
             if let (Some(id), Some(alert)) = (candidate.remediation, by_fingerprint.get(&candidate.fingerprint)) {
                 attached.entry(id).or_default().push((*alert).clone());
             }
@@ -313,7 +313,7 @@ impl Receiver {
                 continue;
             }
             let claim = Claim { id: remediation.id, owner: self.shell.owner, version: 1, wakes: 0 };
-            let alerts = attached.remove(&remediation.id);
+            let alerts = attached.remove(&remediation.id).unwrap_or_default();
             self.queue.push(Claimed { claim, remediation }, alerts).await;
         }
         if unclaimed {

@@ -109,8 +109,11 @@ impl Service {
             if touched != seen.0 || self.fuse.under_way() > 0 {
                 seen = (touched, Instant::now());
             }
-            let left = match self.due().await {
-                Ok(due) if seen.1.elapsed() >= QUIET => return due,
+            let due = self.due().await;
+            // What was read belongs together only if nobody wrote meanwhile.
+            let untouched = self.fuse.touched() == touched && self.fuse.under_way() == 0;
+            let left = match due {
+                Ok(due) if untouched && seen.1.elapsed() >= QUIET => return due,
                 Ok(_) => format!("{touched} touches"),
                 Err(left) => left,
             };
