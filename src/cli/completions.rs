@@ -1,9 +1,8 @@
 //! `fettle completions SHELL`: completions from the same definitions as the commands.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Outcome, print};
+use super::{Outcome, command, print};
 
 /// Print completions for a shell.
 #[derive(Debug, clap::Args)]
@@ -20,6 +19,6 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Outcome {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "fettle", &mut text);
+    clap_complete::generate(args.shell, &mut command::command(), "fettle", &mut text);
     print(&String::from_utf8_lossy(&text))
 }

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::CommandFactory;
 use clap_mangen::Man;
 
-use super::{Cli, Failure, Outcome, hint, print};
+use super::{Failure, Outcome, command, hint, print};
 
 /// Print the manual page.
 #[derive(Debug, clap::Args)]
@@ -21,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let mut command = Cli::command();
+    let mut command = command::command();
     command.build();
     let Some(folder) = &args.dir else {
         return print(&page(command, "fettle")?);

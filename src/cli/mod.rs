@@ -10,6 +10,7 @@ mod breakers;
 mod check;
 mod client;
 mod colour;
+mod command;
 mod completions;
 mod explain;
 mod explained;
@@ -39,7 +40,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// What stands behind an exit code other than 0.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ enum Command {
     /// Exit 0 when a running fettle is ready: a health check that needs no curl
     Health(health::Args),
     /// Make tokens for the configuration
-    #[command(subcommand)]
+    #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::Command),
     /// List remediations, newest first
     Remediations(remediations::Args),
@@ -146,7 +147,8 @@ enum Output {
 /// Reads the process's arguments, does what they say, and gives the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command::command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(answer) => {
             // Help and version are answers; a pipe that closed early is nobody's problem.

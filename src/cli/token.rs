@@ -10,6 +10,12 @@ use super::{Failure, Outcome, Output, hint, print};
 use crate::config::Role;
 use crate::core::target::is_name;
 
+/// For the help of the only command and of the one above it.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  fettle token new --name alertmanager --role sender
+  fettle token new --name oncall --role admin --output json";
+
 /// Make tokens for the configuration.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -19,10 +25,7 @@ pub(super) enum Command {
 
 /// Make a token.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  fettle token new --name alertmanager --role sender
-  fettle token new --name oncall --role admin --output json")]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Who will hold it; the name stands in logs, metrics and the audit
     #[arg(long, value_parser = name)]

@@ -212,7 +212,8 @@ impl Receiver {
     async fn hand_on(&self, changes: Changes, claimed: bool) {
         events::received(&self.shell.metrics, &changes.opened, &changes.records);
         let mut unclaimed = !changes.woken.is_empty();
-        // Everything attached to a new remediation is in the batch that opened it.
+        // Everything attached to a new remediation is in the batch that opened it, unless it waited and is only asked again:
+        // then the worker reads it from the store.
         let by_fingerprint: HashMap<_, _> = changes.alerts.iter().map(|alert| (alert.fingerprint, alert)).collect();
         let mut attached: HashMap<Uuid, Vec<AlertState>> = HashMap::new();
         for candidate in &changes.candidates {
@@ -229,7 +230,7 @@ impl Receiver {
                 continue;
             }
             let claim = Claim { id: remediation.id, owner: self.shell.owner, version: 1, wakes: 0 };
-            let alerts = attached.remove(&remediation.id).unwrap_or_default();
+            let alerts = attached.remove(&remediation.id);
             self.queue.push(Claimed { claim, remediation }, alerts).await;
         }
         if unclaimed {

@@ -70,10 +70,10 @@ impl Queue {
         self.0.capacity()
     }
 
-    /// Puts a new one in, with the alerts attached to it.
-    pub(crate) async fn push(&self, claimed: Claimed, alerts: Vec<AlertState>) {
+    /// Puts a new one in, with the alerts attached to it where they are known.
+    pub(crate) async fn push(&self, claimed: Claimed, alerts: Option<Vec<AlertState>>) {
         // The worker ends only at shutdown: then the lease runs out and another process goes on.
-        let _ = self.0.send(Work { claimed, alerts: Some(alerts) }).await;
+        let _ = self.0.send(Work { claimed, alerts }).await;
     }
 }
 

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use bollard::query_parameters::InspectServiceOptions;
 use serde_json::{Value, json};
 
 use crate::support::container::Run;
 use crate::support::docker::Daemon;
 use crate::support::fettle::{Fettle, Setup, firing, resolved};
 use crate::support::postgres::Database;
-use crate::support::wait;
+use crate::support::{swarm, wait};
 
 const SOON: Duration = Duration::from_secs(40);
 
@@ -133,6 +134,95 @@ async fn what_is_said_is_what_is_done_on_postgres() {
     let (daemon, database) = (Daemon::shared().await, Database::create().await);
     let setup = Setup::new(&daemon.url(), RULES).database(&database.url());
     what_is_said_is_what_is_done(setup, &daemon).await;
+}
+
+const SERVICES: &str = r#"version: 1
+rules:
+  - name: anew
+    match: ['alertname="Down"']
+    target: {swarm: {service: $labels.service}, allow: ["shop_*"]}
+    budget: [1 per 1h]
+    cooldown: 0s
+    steps:
+      - restart: {}
+        verify: {settle: 0s, healthy_for: 1s, resolved_within: 2m}
+  - name: fewer
+    match: ['alertname="Load"']
+    target: {swarm: {service: $labels.service}, allow: ["shop_*"]}
+    cooldown: 0s
+    steps:
+      - scale_down: {by: 1, floor: 1}
+        restore: never
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_services_of_a_swarm_is_what_is_done() {
+    let own = swarm::start().await;
+    let client = &own.daemon.client;
+    swarm::create(client, "shop_web", swarm::replicated(2), true).await;
+    swarm::create(client, "shop_closed", swarm::replicated(1), false).await;
+    swarm::create(client, "shop_agent", swarm::global(), true).await;
+    swarm::create(client, "other", swarm::replicated(1), true).await;
+    let service = Setup::new(&own.daemon.url(), SERVICES).start().await;
+
+    let said = fettle(service.folder(), &["reach", "--output", "json"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let reach: Value = serde_json::from_str(&said.out).expect("JSON");
+    let lines: Vec<String> = reach["rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .flat_map(|rule| rule["touches"].as_array().expect("touches"))
+        .map(|it| format!("{} {} {}", it["target"], it["action"], it["guard"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "swarm:local/shop_agent restart null",
+            "swarm:local/shop_closed restart not_enabled",
+            "swarm:local/shop_web restart null",
+            "swarm:local/shop_agent scale_down not_scalable",
+            "swarm:local/shop_closed scale_down not_enabled",
+            "swarm:local/shop_web scale_down null",
+        ]
+    );
+    assert_eq!(reach["rules"][0]["not_allowed"], 1, "one is there and not permitted: {}", said.out);
+    let remote = service.get("/api/v1/reach").await;
+    for (mine, theirs) in
+        reach["rules"].as_array().into_iter().flatten().zip(remote["rules"].as_array().into_iter().flatten())
+    {
+        assert_eq!(mine["touches"], theirs["touches"]);
+    }
+
+    for (name, stopped_by) in [("shop_closed", json!("not_enabled")), ("other", json!("not_allowed"))] {
+        let effort = explained(&service, name).await;
+        assert_eq!(effort["stopped_by"], stopped_by, "{effort:#}");
+    }
+    let effort = explained(&service, "shop_web").await;
+    assert_eq!(
+        (&effort["stopped_by"], &effort["target"]),
+        (&Value::Null, &json!("swarm:local/shop_web")),
+        "{effort:#}"
+    );
+    assert_eq!(effort["next"][0]["what"], "restart", "{effort:#}");
+
+    let version = async || {
+        let seen = client.inspect_service("shop_web", None::<InspectServiceOptions>).await.expect("it is there");
+        seen.version.and_then(|it| it.index).expect("a version")
+    };
+    let before = version().await;
+    let labels = [("alertname", "Down"), ("service", "shop_web")];
+    service.send(&firing(&labels)).await;
+    wait::until("its tasks are made anew", SOON, async || {
+        let rows = service.actions("swarm:local/shop_web").await;
+        if rows.iter().any(|row| row["result"] == "succeeded") { Ok(()) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
+    assert!(version().await > before, "somebody did what was said");
+    service.send(&resolved(&labels)).await;
+    let story = service.closed("swarm:local/shop_web", Duration::from_mins(3)).await;
+    assert_eq!(story["outcome"], "fixed", "{story:#}");
+    assert_eq!(explained(&service, "shop_web").await["stopped_by"], "budget");
 }
 
 #[tokio::test(flavor = "multi_thread")]

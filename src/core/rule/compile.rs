@@ -84,24 +84,27 @@ pub fn compile(files: &[SourceFile], context: &Context) -> Result<(RuleSet, Vec<
     let mut files: Vec<&SourceFile> = files.iter().collect();
     files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     let mut found = Vec::new();
-    let mut rules = Vec::new();
-    let mut places = Vec::new();
+    let (mut rules, mut places, mut of_rules) = (Vec::new(), Vec::new(), Vec::new());
     let mut patterns = Patterns::default();
     let mut names = HashMap::new();
     for (at, file) in files.iter().enumerate() {
         let mut report = Report::new(Source::new(&file.path, &file.text));
-        for (rule, place) in read_file(context, &mut patterns, &mut names, &mut report) {
+        for Read { rule, place, warnings } in read_file(context, &mut patterns, &mut names, &mut report) {
             rules.push(Arc::new(rule));
             places.push((at, place));
+            of_rules.push(warnings);
         }
         found.append(&mut report.found);
     }
     if !found.iter().any(Diagnostic::is_error) {
         let set = RuleSet::new(rules, &files);
-        check_shadowed(&set, &files, &places, &mut found);
+        for (at, warning) in check_shadowed(&set, &files, &places) {
+            of_rules[at].push(warning.clone());
+            found.push(warning);
+        }
         sort(&mut found);
         found.dedup();
-        return Ok((set, found));
+        return Ok((set.warned_of(of_rules), found));
     }
     sort(&mut found);
     // What `defaults` or an anchor says wrongly is met once for each rule that uses it.
@@ -109,26 +112,34 @@ pub fn compile(files: &[SourceFile], context: &Context) -> Result<(RuleSet, Vec<
     Err(found)
 }
 
-/// Warns of rules that no alert ever reaches.
-fn check_shadowed(set: &RuleSet, files: &[&SourceFile], places: &[(usize, Range<usize>)], found: &mut Vec<Diagnostic>) {
-    for (at, by) in set.shadowed() {
-        let Some((file, place)) = places.get(at).and_then(|(file, place)| Some((files.get(*file)?, place))) else {
-            continue;
-        };
+/// Warns of rules that no alert ever reaches, each with its position.
+fn check_shadowed(set: &RuleSet, files: &[&SourceFile], places: &[(usize, Range<usize>)]) -> Vec<(usize, Diagnostic)> {
+    let told = |(at, by): (usize, Arc<Rule>)| {
+        let (file, place) = places.get(at).and_then(|(file, place)| Some((files.get(*file)?, place)))?;
         let source = Source::new(&file.path, &file.text);
         let message = format!("no alert reaches this rule: `{}` at {} takes all of them", by.name, by.source);
         let help = "put it before that rule, narrow that rule's matchers, or give it `continue: true`";
-        found.push(Diagnostic::at(&codes::SHADOWED, &source, place.clone(), message).help(help));
-    }
+        Some((at, Diagnostic::at(&codes::SHADOWED, &source, place.clone(), message).help(help)))
+    };
+    set.shadowed().into_iter().filter_map(told).collect()
 }
 
-/// The rules of a file that can be understood, each with the bytes of its name.
+/// A rule that can be understood.
+struct Read {
+    rule: Rule,
+    /// The bytes of its name.
+    place: Range<usize>,
+    /// What is suspicious about it, and about the `defaults` that it stands on.
+    warnings: Vec<Diagnostic>,
+}
+
+/// The rules of a file that can be understood.
 fn read_file(
     context: &Context,
     patterns: &mut Patterns,
     names: &mut HashMap<String, String>,
     report: &mut Report<'_>,
-) -> Vec<(Rule, Range<usize>)> {
+) -> Vec<Read> {
     let mut rules = Vec::new();
     let Some(root) = parse(report) else { return rules };
     if root.value == Value::Null {
@@ -147,17 +158,23 @@ fn read_file(
     {
         report.add_with_help(&codes::VERSION, &node.at, "this version is not known", "write version: 1");
     }
+    let before = report.found.len();
     let limits = raw.defaults.map_or_else(Limits::default, |node| Limits::of_file(node, context, report));
     let Some(list) = required(raw.rules, "rules", &root.at, "write rules: [] for a file without rules", report)
         .and_then(|node| items(node, report))
     else {
         return rules;
     };
+    let warnings = |found: &[Diagnostic]| found.iter().filter(|it| !it.is_error()).cloned().collect::<Vec<_>>();
+    let of_defaults = warnings(&report.found[before..]);
     for node in list {
+        let before = report.found.len();
         let Some(raw) = RawRule::read(node, report) else { continue };
         let name = read_name(&raw, &node.at, names, report);
         if let Some(rule) = read_rule(&raw, node, name, &limits, context, patterns, report) {
-            rules.push((rule, raw.name.map_or_else(|| node.at.clone(), |name| name.at.clone())));
+            let place = raw.name.map_or_else(|| node.at.clone(), |name| name.at.clone());
+            let warnings = [of_defaults.clone(), warnings(&report.found[before..])].concat();
+            rules.push(Read { rule, place, warnings });
         }
     }
     rules

@@ -14,6 +14,7 @@ use super::index::{Index, Rows};
 use super::model::Rule;
 use super::shadow::shadowed;
 use crate::core::alert::labels::Labels;
+use crate::diagnostic::{Diagnostic, sort};
 
 /// The rules of one load.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct RuleSet {
     by_name: HashMap<Box<str>, usize>,
     index: Index,
     digest: String,
+    /// By position; most rules have none.
+    warnings: HashMap<usize, Vec<Diagnostic>>,
 }
 
 /// The label by which fettle marks the alerts it posts.
@@ -31,7 +34,19 @@ impl RuleSet {
     pub(super) fn new(rules: Vec<Arc<Rule>>, files: &[&SourceFile]) -> Self {
         let by_name = rules.iter().enumerate().map(|(at, rule)| (rule.name.as_str().into(), at)).collect();
         let digest = digest(files.iter().copied());
-        Self { index: Index::new(&rules), by_name, digest, rules }
+        Self { index: Index::new(&rules), by_name, digest, rules, warnings: HashMap::new() }
+    }
+
+    /// The same, with what was found suspicious about each rule, in the order of rules.
+    pub(super) fn warned_of(mut self, warnings: Vec<Vec<Diagnostic>>) -> Self {
+        let told = warnings.into_iter().map(|mut of_rule| {
+            sort(&mut of_rule);
+            // What stands in an anchor is met wherever the anchor is used.
+            of_rule.dedup();
+            of_rule
+        });
+        self.warnings = told.enumerate().filter(|(_, of_rule)| !of_rule.is_empty()).collect();
+        self
     }
 
     /// The rules this alert selects: the first that matches, and further ones as long as each says `continue`.
@@ -49,6 +64,11 @@ impl RuleSet {
     /// The rule of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Rule>> {
         self.rules.get(*self.by_name.get(name)?)
+    }
+
+    /// What was found suspicious about the rule of this name when the set was read: what `fettle check` warns of.
+    pub fn warnings(&self, name: &str) -> &[Diagnostic] {
+        self.by_name.get(name).and_then(|at| self.warnings.get(at)).map_or(&[], Vec::as_slice)
     }
 
     /// How many rules there are.

@@ -1,4 +1,4 @@
-//! `GET /api/v1/rules`: the rules in force, as they were understood.
+//! `GET /api/v1/rules`: the rules in force, as they were understood, each with what `fettle check` warns of.
 
 use actix_web::{HttpResponse, web};
 use arc_swap::ArcSwap;
@@ -9,14 +9,19 @@ use crate::core::duration::show;
 use crate::core::matcher::Matcher;
 use crate::core::rule::model::{Approval, Budget, Find, Rule, Step, Unless, Word};
 use crate::core::rule::set::RuleSet;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::render::Record;
 
 /// All rules, in the order they are asked.
 pub(in crate::http) async fn rules(_: Viewer, rules: web::Data<ArcSwap<RuleSet>>) -> HttpResponse {
-    let rules: Vec<Value> = rules.load().iter().map(|rule| view(rule)).collect();
-    HttpResponse::Ok().json(rules)
+    HttpResponse::Ok().json(all(&rules.load()))
 }
 
-fn view(rule: &Rule) -> Value {
+fn all(rules: &RuleSet) -> Vec<Value> {
+    rules.iter().map(|rule| view(rule, rules.warnings(&rule.name))).collect()
+}
+
+fn view(rule: &Rule, warnings: &[Diagnostic]) -> Value {
     json!({
         "name": rule.name,
         "owner": rule.owner,
@@ -35,6 +40,7 @@ fn view(rule: &Rule) -> Value {
         "cooldown": show(rule.cooldown),
         "regress_window": show(rule.regress_window),
         "continue": rule.proceed,
+        "warnings": warnings.iter().map(Record::from).collect::<Vec<_>>(),
     })
 }
 
@@ -130,7 +136,33 @@ rules:
         let file = SourceFile { path: "rules/web.yaml".into(), text: text.into() };
         let context = Context { prometheus: true, ..Context::default() };
         let (set, _) = compile(&[file], &context).expect("good");
-        let shown: Vec<Value> = set.iter().map(|rule| view(rule)).collect();
-        insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("JSON"));
+        insta::assert_snapshot!(serde_json::to_string_pretty(&all(&set)).expect("JSON"));
+    }
+
+    #[test]
+    fn a_rule_is_shown_with_what_check_warns_of_and_with_nothing_of_its_neighbours() {
+        let text = "
+version: 1
+defaults: {verify: {resolved_within: 3m}}
+rules:
+  - {name: any, match: [a=b], target: {container: $labels.c, allow: ['*']}, steps: [restart]}
+  - {name: late, match: [a=b, c=d], target: {container: web}, steps: [restart], cooldown: 10s}
+";
+        let file = SourceFile { path: "rules/web.yaml".into(), text: text.into() };
+        let (set, warnings) = compile(&[file], &Context::default()).expect("good");
+        let codes = |rule: &Value| {
+            let warnings = rule["warnings"].as_array().expect("a list").iter();
+            warnings.map(|it| it["code"].as_str().expect("a code").to_owned()).collect::<Vec<_>>()
+        };
+        // What `defaults` say is said by each rule that stands on them.
+        let shown = all(&set);
+        assert_eq!(codes(&shown[0]), ["F100", "F022"]);
+        assert_eq!(codes(&shown[1]), ["F100", "F101", "F096"]);
+        assert_eq!(warnings.len(), 4, "told once: {warnings:#?}");
+        let first = &shown[1]["warnings"][1];
+        assert_eq!(
+            (&first["severity"], &first["file"], &first["line"]),
+            (&json!("warning"), &json!("rules/web.yaml"), &json!(6))
+        );
     }
 }

@@ -364,6 +364,8 @@ async function rules(place, mine) {
         facts(["Matches", it.match.join(" and ")], ["Does", it.steps.map((step) => step.action).join(", then ")], ["Mode", it.mode], ["Owner", it.owner],
           ["Budget", [...it.budget, ...it.rule_budget].join(", ")], ["Breaker", stands ? [word(stands.state), stands.half_open_at ? [" tries again ", when(stands.half_open_at)] : ""] : "closed"], ["From", it.source]),
         el("ul", { class: "chips" }, budgets(it.name)),
+        it.warnings.length > 0 && el("ul", {}, it.warnings.map((found) => el("li", {},
+          word("warning"), ` ${found.message} `, el("code", {}, `${found.file}:${found.line}`), found.help && el("p", { class: "muted" }, found.help)))),
         admin() && el("p", { class: "buttons" },
           button(`pause ${it.name}`, "quiet", "Pause this rule…", () => pause({ rule: it.name })),
           stands && stands.state !== "closed" && button(`reset ${it.name}`, "quiet", "Reset the breaker…", () => reset(it.name))));

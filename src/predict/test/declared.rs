@@ -1,11 +1,12 @@
 //! The platform of a test: what was declared, and what calls, people and time make of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::model::{Answers, Change, ContainerChange, Tasks};
+use super::model::{Answers, Change, ContainerChange, Reachable, Tasks};
 use crate::core::action::CALL_MARGIN;
 use crate::core::decide::{Blind, CallFailure};
 use crate::core::effect::Effect;
@@ -72,7 +73,12 @@ pub(super) struct Declared {
     /// What the configuration permits on disks.
     pub(super) allowed: Disks,
     pub(super) takes: Duration,
+    /// Whether Docker is reached on hosts of which nothing else is said.
     pub(super) reachable: bool,
+    /// Whether it is on these.
+    pub(super) reachable_on: BTreeMap<String, bool>,
+    /// Calls that were sent and not answered: by remediation or loan.
+    pub(super) under_way: BTreeSet<Uuid>,
     pub(super) metrics: Metrics,
     /// By action, then name; without a name: every other.
     pub(super) endings: BTreeMap<(&'static str, Option<String>), Ending>,
@@ -89,6 +95,8 @@ impl Declared {
             allowed,
             takes: Duration::from_secs(1),
             reachable: true,
+            reachable_on: BTreeMap::new(),
+            under_way: BTreeSet::new(),
             metrics: Metrics::Say(true),
             endings: BTreeMap::new(),
             made: 0,
@@ -104,7 +112,14 @@ impl Declared {
 
     pub(super) fn answer_as(&mut self, answers: &Answers) {
         self.takes = answers.takes.unwrap_or(self.takes);
-        self.reachable = answers.reachable.unwrap_or(self.reachable);
+        match &answers.reachable {
+            Some(Reachable::All(reachable)) => {
+                self.reachable = *reachable;
+                self.reachable_on.clear();
+            }
+            Some(Reachable::Hosts(hosts)) => self.reachable_on.extend(hosts.iter().cloned()),
+            None => {}
+        }
         self.metrics = answers.metrics.unwrap_or(self.metrics);
         for (action, name, ending) in &answers.endings {
             self.endings.insert((*action, name.clone()), *ending);
@@ -152,8 +167,12 @@ impl Declared {
         known(name).or_else(|| known(None)).unwrap_or(Ending::Succeeds)
     }
 
-    fn see(&self) -> Result<(), Blind> {
-        if self.reachable {
+    fn reaches(&self, target: &Target) -> bool {
+        self.reachable_on.get(target.host()).copied().unwrap_or(self.reachable)
+    }
+
+    fn see(&self, target: &Target) -> Result<(), Blind> {
+        if self.reaches(target) {
             return Ok(());
         }
         Err(Blind { reason: "docker_unreachable", error: "docker cannot be reached".to_owned() })
@@ -256,7 +275,7 @@ impl Declared {
 
 impl Docker for Declared {
     fn find(&mut self, target: &Target, wanted: Wanted, _: Timestamp) -> Result<Found, Blind> {
-        self.see()?;
+        self.see(target)?;
         Ok(match target {
             Target::Container { host, name } => {
                 let found = self.containers.iter().find(|it| it.host == *host && it.seen.name == *name);
@@ -283,7 +302,7 @@ impl Docker for Declared {
     }
 
     fn look(&mut self, target: &Target, pin: &Pin, _: Timestamp) -> Result<Option<Box<Sight>>, Blind> {
-        self.see()?;
+        self.see(target)?;
         let sight = match target {
             Target::Compose { host, project, service } if pin.id.contains(':') => {
                 let members = self.members(host, project, service);
@@ -305,9 +324,10 @@ impl Docker for Declared {
 
     fn send(&mut self, sent: Sent<'_>, now: Timestamp) -> Duration {
         let ending = self.ending(sent.attempt.action.name(), sent.target);
-        if !self.reachable || ending == Ending::Unreachable {
+        if !self.reaches(sent.target) || ending == Ending::Unreachable {
             return Duration::ZERO;
         }
+        self.under_way.insert(sent.about);
         if ending.is_answered() {
             return self.takes;
         }
@@ -320,15 +340,18 @@ impl Docker for Declared {
 
     fn answer(&mut self, sent: Sent<'_>, now: Timestamp) -> Answered {
         let ending = self.ending(sent.attempt.action.name(), sent.target);
+        let was_sent = self.under_way.remove(&sent.about);
         let answer = match ending {
-            _ if !self.reachable => Err(failure("docker_unreachable", "docker cannot be reached", false)),
-            Ending::Unreachable => Err(failure("docker_unreachable", "docker cannot be reached", false)),
+            _ if !was_sent => Err(failure("docker_unreachable", "docker cannot be reached", false)),
+            // The host went away with it: nobody knows whether it is done, until somebody can look.
+            _ if !self.reaches(sent.target) => Err(failure("docker_broken", "the connection to docker broke", false)),
             Ending::Fails => Err(failure("docker_error", "docker says no", true)),
             Ending::Hangs | Ending::Silent => Err(failure("docker_timeout", "docker did not answer in time", false)),
-            Ending::Succeeds | Ending::InVain => self.perform(&sent, ending == Ending::Succeeds, now),
+            Ending::Succeeds | Ending::InVain | Ending::Unreachable => {
+                self.perform(&sent, ending != Ending::InVain, now)
+            }
         };
-        let nothing_sent = !self.reachable || ending == Ending::Unreachable;
-        Answered { answer: answer.map_err(|it| CallFailure { nothing_sent, ..it }), touched: Value::Null }
+        Answered { answer: answer.map_err(|it| CallFailure { nothing_sent: !was_sent, ..it }), touched: Value::Null }
     }
 
     fn metric(&mut self, _: &str, _: Timestamp) -> Result<bool, Blind> {

@@ -1,9 +1,10 @@
 //! The timeline of a test: what is heard, what people do, what changes without fettle.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::declared::Declared;
-use super::load::Places;
+use super::load::{Places, Setting};
 use super::model::{Change, ContainerChange, Entry, Input};
 use super::raw::{RawContainer, RawDisk, RawDocker, RawEntry, RawService};
 use super::things::{self, HEALTH, STATES, word};
@@ -17,10 +18,10 @@ use crate::diagnostic::{Report, codes};
 use crate::predict::world::Deed;
 
 /// Reads a timeline, in the order of time.
-pub(super) fn timeline(node: &Node, places: &Places, declared: &mut Declared, report: &mut Report<'_>) -> Vec<Entry> {
+pub(super) fn timeline(node: &Node, setting: &Setting<'_>, declared: &Declared, report: &mut Report<'_>) -> Vec<Entry> {
     let mut timeline = Vec::new();
     for node in items(node, report).unwrap_or_default() {
-        timeline.extend(entry(node, places, declared, report));
+        timeline.extend(entry(node, setting, declared, report));
     }
     timeline.sort_by_key(|it| it.at);
     timeline
@@ -32,7 +33,7 @@ pub(super) fn at(node: Option<&Node>, of: &Node, report: &mut Report<'_>) -> Opt
     duration(node, report)
 }
 
-fn entry(node: &Node, places: &Places, declared: &Declared, report: &mut Report<'_>) -> Option<Entry> {
+fn entry(node: &Node, setting: &Setting<'_>, declared: &Declared, report: &mut Report<'_>) -> Option<Entry> {
     let raw = RawEntry::read(node, report)?;
     let line = report.source.line(node.at.start);
     let at = at(raw.at, node, report);
@@ -47,6 +48,9 @@ fn entry(node: &Node, places: &Places, declared: &Declared, report: &mut Report<
         raw.reset,
         raw.silence,
         raw.unsilence,
+        raw.alertmanager,
+        raw.gone,
+        raw.rules,
         raw.container,
         raw.service,
         raw.disk,
@@ -57,7 +61,7 @@ fn entry(node: &Node, places: &Places, declared: &Declared, report: &mut Report<
     match said.iter().flatten().count() {
         1 => {}
         0 => {
-            let help = "write one of firing, resolved, approve, reject, pause, container, …";
+            let help = "write one of firing, resolved, approve, reject, pause, container, docker, alertmanager, …";
             report.add_with_help(&codes::TEST_ENTRY, &node.at, "nothing happens in this entry", help);
             return None;
         }
@@ -70,11 +74,11 @@ fn entry(node: &Node, places: &Places, declared: &Declared, report: &mut Report<
     if let (Some(node), None) = (raw.length, raw.pause) {
         report.add(&codes::TEST_ENTRY, &node.at, "`for` is how long a pause lasts, and nothing is paused here");
     }
-    let input = input(&raw, places, declared, report);
+    let input = input(&raw, setting, declared, report);
     Some(Entry { at: at?, line, input: input? })
 }
 
-fn input(raw: &RawEntry<'_>, places: &Places, declared: &Declared, report: &mut Report<'_>) -> Option<Input> {
+fn input(raw: &RawEntry<'_>, setting: &Setting<'_>, declared: &Declared, report: &mut Report<'_>) -> Option<Input> {
     let person = |deed| Some(Input::Person { deed, lasts: None });
     let answer = |kind, node: &Node, report: &mut Report<'_>| {
         Some(Input::Person { deed: Deed::Answer { kind, target: target(node, report)? }, lasts: None })
@@ -105,13 +109,30 @@ fn input(raw: &RawEntry<'_>, places: &Places, declared: &Declared, report: &mut 
     if let Some(node) = raw.reset {
         return person(Deed::ResetBreaker { rule: text(node, report)?.to_owned() });
     }
+    if let Some(node) = [raw.silence, raw.unsilence, raw.alertmanager, raw.gone].into_iter().flatten().next()
+        && !setting.context.alertmanager
+    {
+        let message = "nobody asks Alertmanager in this file, so nothing comes of this";
+        report.add_with_help(&codes::TEST_ENTRY, &node.at, message, "write alertmanager: true at the top of the file");
+        return None;
+    }
+    if let Some(node) = raw.alertmanager {
+        let answers = word(node, &[("up", true), ("down", false)], "how Alertmanager is", report)?;
+        return Some(Input::Alertmanager { answers });
+    }
+    if let Some(node) = raw.gone {
+        return Some(Input::Gone(alerts(node, report)?));
+    }
+    if let Some(node) = raw.rules {
+        return setting.rules(node, report).map(|rules| Input::Rules(Arc::new(rules)));
+    }
     for (node, silenced) in [(raw.silence, true), (raw.unsilence, false)] {
         if let Some(node) = node {
             let labels: Labels = things::labels(node, report)?.into_iter().collect();
             return person(Deed::Silence { alert: Fingerprint::of(&labels), silenced });
         }
     }
-    change(raw, places, declared, report).map(Input::Change)
+    change(raw, setting.places, declared, report).map(Input::Change)
 }
 
 fn change(raw: &RawEntry<'_>, places: &Places, declared: &Declared, report: &mut Report<'_>) -> Option<Change> {
@@ -154,7 +175,7 @@ fn change(raw: &RawEntry<'_>, places: &Places, declared: &Declared, report: &mut
         report.add_with_help(&codes::TEST_ENTRY, &node.at, "things are declared at the beginning", help);
         return None;
     }
-    Some(Change::Docker(things::answers(&raw, report)))
+    Some(Change::Docker(things::answers(&raw, places, report)))
 }
 
 fn container(node: &Node, places: &Places, declared: &Declared, report: &mut Report<'_>) -> Option<Change> {

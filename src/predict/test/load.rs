@@ -29,10 +29,8 @@ pub(super) struct Places {
 /// Reads a file of tests and compiles the rules that it names. Warnings about the rules are theirs, not its.
 pub fn load(file: &SourceFile) -> Result<TestFile, Vec<Diagnostic>> {
     let mut report = Report::new(Source::new(&file.path, &file.text));
-    let mut of_rules = Vec::new();
-    let loaded = read(file, &mut report, &mut of_rules);
+    let loaded = read(file, &mut report);
     let mut found = report.found;
-    found.append(&mut of_rules);
     sort(&mut found);
     found.dedup();
     match loaded {
@@ -41,7 +39,7 @@ pub fn load(file: &SourceFile) -> Result<TestFile, Vec<Diagnostic>> {
     }
 }
 
-fn read(file: &SourceFile, report: &mut Report<'_>, of_rules: &mut Vec<Diagnostic>) -> Option<TestFile> {
+fn read(file: &SourceFile, report: &mut Report<'_>) -> Option<TestFile> {
     let root = parse(report)?;
     if root.value == Value::Null {
         let help = "write rule_files and tests, or remove it";
@@ -68,15 +66,16 @@ fn read(file: &SourceFile, report: &mut Report<'_>, of_rules: &mut Vec<Diagnosti
         disks: places.disks.clone(),
         ..Context::default()
     };
+    let setting = Setting { places: &places, context: &context, path: &file.path };
     let help = "name the rules that are tested, such as rule_files: [web.yaml]";
-    let rules = required(raw.rule_files, "rule_files", &root.at, help, report)
-        .and_then(|node| rules(node, &file.path, &context, report, of_rules));
+    let rules =
+        required(raw.rule_files, "rule_files", &root.at, help, report).and_then(|node| setting.rules(node, report));
     let help = "write tests, each with name, timeline and expect";
     let list = required(raw.tests, "tests", &root.at, help, report).and_then(|node| items(node, report));
     let mut names = BTreeSet::new();
     let mut cases = Vec::new();
     for node in list.unwrap_or_default() {
-        cases.extend(case(node, &places, &mut names, report));
+        cases.extend(case(node, &setting, &mut names, report));
     }
     if list.is_some_and(<[Node]>::is_empty) {
         report.add(&codes::TEST_EMPTY, &root.at, "there is no test in this file");
@@ -84,46 +83,54 @@ fn read(file: &SourceFile, report: &mut Report<'_>, of_rules: &mut Vec<Diagnosti
     Some(TestFile { path: file.path.clone(), rules: Arc::new(rules?), cases, settings, hosts: places.hosts })
 }
 
-fn rules(
-    node: &Node,
-    path: &str,
-    context: &Context,
-    report: &mut Report<'_>,
-    of_rules: &mut Vec<Diagnostic>,
-) -> Option<RuleSet> {
-    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
-    let names = strings(node, report)?;
-    if names.is_empty() {
-        report.add_with_help(
-            &codes::TEST_RULES,
-            &node.at,
-            "no rules are tested",
-            "write the name of a file with rules",
-        );
-        return None;
-    }
-    let mut files = Vec::new();
-    for name in names {
-        match read_rules(&folder.join(name)) {
-            Ok(read) => files.extend(read),
-            Err(found) => of_rules.extend(found),
+/// What timelines are read with.
+pub(super) struct Setting<'a> {
+    pub(super) places: &'a Places,
+    pub(super) context: &'a Context,
+    /// Of the file of tests.
+    path: &'a str,
+}
+
+impl Setting<'_> {
+    /// The rules in these files, from the folder of the file of tests.
+    pub(super) fn rules(&self, node: &Node, report: &mut Report<'_>) -> Option<RuleSet> {
+        let folder = Path::new(self.path).parent().unwrap_or(Path::new(""));
+        let names = strings(node, report)?;
+        if names.is_empty() {
+            report.add_with_help(
+                &codes::TEST_RULES,
+                &node.at,
+                "no rules are tested",
+                "write the name of a file with rules",
+            );
+            return None;
         }
-    }
-    if !of_rules.is_empty() {
-        return None;
-    }
-    match compile(&files, context) {
-        Ok((set, _)) if set.is_empty() => {
-            report.add(&codes::TEST_RULES, &node.at, "there is no rule in these files");
-            None
+        let (mut files, mut unread) = (Vec::new(), false);
+        for name in names {
+            match read_rules(&folder.join(name)) {
+                Ok(read) => files.extend(read),
+                Err(found) => {
+                    report.found.extend(found);
+                    unread = true;
+                }
+            }
         }
-        Ok((set, _)) => Some(set),
-        Err(found) => {
-            let errors = found.iter().filter(|it| it.is_error()).count();
-            let message = format!("the rules do not load with what this test says ({errors} problems)");
-            report.add(&codes::TEST_RULES, &node.at, message);
-            of_rules.extend(found.into_iter().filter(Diagnostic::is_error));
-            None
+        if unread {
+            return None;
+        }
+        match compile(&files, self.context) {
+            Ok((set, _)) if set.is_empty() => {
+                report.add(&codes::TEST_RULES, &node.at, "there is no rule in these files");
+                None
+            }
+            Ok((set, _)) => Some(set),
+            Err(found) => {
+                let errors = found.iter().filter(|it| it.is_error()).count();
+                let message = format!("the rules do not load with what this test says ({errors} problems)");
+                report.add(&codes::TEST_RULES, &node.at, message);
+                report.found.extend(found.into_iter().filter(Diagnostic::is_error));
+                None
+            }
         }
     }
 }
@@ -166,7 +173,7 @@ fn places(node: Option<&Node>, report: &mut Report<'_>) -> Places {
     Places { hosts: Hosts::new(instances.iter().map(|(name, words)| (name.as_str(), words.as_slice()))), disks }
 }
 
-fn case(node: &Node, places: &Places, names: &mut BTreeSet<String>, report: &mut Report<'_>) -> Option<Case> {
+fn case(node: &Node, setting: &Setting<'_>, names: &mut BTreeSet<String>, report: &mut Report<'_>) -> Option<Case> {
     let raw = RawTest::read(node, report)?;
     let name = required(raw.name, "name", &node.at, "say what the test shows, as a claim", report)
         .and_then(|node| Some((text(node, report)?.trim().to_owned(), node)));
@@ -182,7 +189,7 @@ fn case(node: &Node, places: &Places, names: &mut BTreeSet<String>, report: &mut
             report.add(&codes::TEST_NAME, &node.at, "another test of this file has this name");
         }
     }
-    let mut docker = things::declared(raw.docker, places, report);
+    let docker = things::declared(raw.docker, setting.places, report);
     let help = "write what happens, such as - {at: 0m, firing: {alertname: X}}";
     let timeline = required(raw.timeline, "timeline", &node.at, help, report);
     if let Some(timeline) = timeline
@@ -190,7 +197,7 @@ fn case(node: &Node, places: &Places, names: &mut BTreeSet<String>, report: &mut
     {
         report.add_with_help(&codes::TEST_EMPTY, &timeline.at, "nothing happens in this test", help);
     }
-    let timeline = timeline.map(|node| inputs::timeline(node, places, &mut docker, report)).unwrap_or_default();
+    let timeline = timeline.map(|node| inputs::timeline(node, setting, &docker, report)).unwrap_or_default();
     // Nothing is expected: nothing may happen.
     let expected = raw.expect.map(|node| wants::expected(node, report)).unwrap_or_default();
     let until = raw.until.and_then(|node| duration(node, report));

@@ -42,6 +42,18 @@ pub struct Case {
     pub(super) until: Option<Duration>,
 }
 
+impl TestFile {
+    /// Every set of rules that is tested: those it begins with, and those that are loaded later.
+    pub fn rule_sets(&self) -> impl Iterator<Item = &RuleSet> {
+        let timelines = self.cases.iter().flat_map(|case| &case.timeline);
+        let loaded = timelines.filter_map(|entry| match &entry.input {
+            Input::Rules(rules) => Some(&**rules),
+            _ => None,
+        });
+        std::iter::once(&*self.rules).chain(loaded)
+    }
+}
+
 /// One thing that happens.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -56,6 +68,12 @@ pub(super) enum Input {
     Alerts { firing: bool, labels: Vec<Labels> },
     /// A person does something; a pause may last for some time.
     Person { deed: Deed, lasts: Option<Duration> },
+    /// Alertmanager answers from now on, or does not.
+    Alertmanager { answers: bool },
+    /// Alertmanager does not list these any more.
+    Gone(Vec<Labels>),
+    /// Other rules are loaded.
+    Rules(Arc<RuleSet>),
     /// Something changes without fettle.
     Change(Change),
 }
@@ -104,10 +122,19 @@ pub(super) struct ContainerChange {
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) takes: Option<Duration>,
-    pub(super) reachable: Option<bool>,
+    pub(super) reachable: Option<Reachable>,
     pub(super) metrics: Option<Metrics>,
     /// Action, name (`None`: every other), ending.
     pub(super) endings: Vec<(&'static str, Option<String>, Ending)>,
+}
+
+/// Whether Docker can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reachable {
+    /// On every host.
+    All(bool),
+    /// On these; the others stay as they are.
+    Hosts(Vec<(String, bool)>),
 }
 
 /// One thing that must come of it.

@@ -82,8 +82,8 @@ shape! {
         disks = "disks": Form::List(&Form::Map(&RawDisk::SHAPE)),
         /// How long a call takes; 1s.
         takes = "takes": Form::Duration,
-        /// Whether Docker can be reached; true.
-        reachable = "reachable": Form::Boolean,
+        /// Whether Docker can be reached: of all hosts, or a map of hosts; true.
+        reachable = "reachable": Form::Either(&[Form::Boolean, Form::Names(&Form::Boolean)]),
         /// What metric queries say: true, false, or `blind`; true.
         metrics = "metrics": Form::Either(&[Form::Boolean, Form::Word(&["blind"])]),
         /// How this action ends: `succeeds`, `in_vain` (done, and no better), `fails`, `hangs` (no answer, not done),
@@ -198,7 +198,7 @@ shape! {
 
 shape! {
     /// An entry of a timeline: a time and one thing.
-    RawEntry exactly one of ["firing", "resolved", "approve", "reject", "cancel", "pause", "resume", "reset", "silence", "unsilence", "container", "service", "disk", "restarted", "removed", "docker"] {
+    RawEntry exactly one of ["firing", "resolved", "approve", "reject", "cancel", "pause", "resume", "reset", "silence", "unsilence", "alertmanager", "gone", "rules", "container", "service", "disk", "restarted", "removed", "docker"] {
         /// When, from the beginning.
         at = "at": Form::Needed(&Form::Duration),
         /// Labels of an alert, or a list of them: one notification says that they fire.
@@ -223,6 +223,12 @@ shape! {
         silence = "silence": LABELS,
         /// The same: the silence ends.
         unsilence = "unsilence": LABELS,
+        /// `down`: Alertmanager does not answer from now on, and what it is to be told is kept; `up`: it does again.
+        alertmanager = "alertmanager": Form::Word(&["down", "up"]),
+        /// Labels of an alert, or a list of them, that Alertmanager does not list any more though no notification says so.
+        gone = "gone": ALERTS,
+        /// Files with the rules that are in force from now on, from the folder of this file: a reload.
+        rules = "rules": Form::Some(&Form::Text),
         /// A container changes by itself: its name and what is different from now on.
         container = "container": Form::Map(&RawContainer::SHAPE),
         /// A Swarm service changes by itself.

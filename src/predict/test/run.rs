@@ -70,6 +70,21 @@ fn happen(world: &mut World<Declared>, alerts: &mut Alerts, start: Timestamp, en
             let who = show(entry.at);
             world.person(at, PERSON, deed).map_err(|not| format!("what a person does at {who} has no effect: {not}"))
         }
+        Input::Alertmanager { answers } => {
+            world.alertmanager_answers(at, *answers);
+            Ok(())
+        }
+        Input::Gone(labels) => labels.iter().try_for_each(|labels| {
+            let alert = alerts.gone(labels).ok_or_else(|| {
+                format!("what is gone at {} did not fire: {}", show(entry.at), labels.get("alertname"))
+            })?;
+            world.gone(at, alert);
+            Ok(())
+        }),
+        Input::Rules(rules) => {
+            world.reload(at, rules.clone());
+            Ok(())
+        }
         Input::Change(change) => {
             world.reach(at);
             world.docker().change(change, at);
@@ -85,6 +100,12 @@ struct Alerts {
 }
 
 impl Alerts {
+    /// The one that fires and does not any more; `None`: it did not.
+    fn gone(&mut self, labels: &Labels) -> Option<Fingerprint> {
+        let fingerprint = Fingerprint::of(labels);
+        self.firing.remove(&fingerprint).map(|_| fingerprint)
+    }
+
     /// A repeat speaks of the same episode; a resolve of the one that ends.
     fn tell(&mut self, labels: &Labels, firing: bool, at: Timestamp) -> Alert {
         let fingerprint = Fingerprint::of(labels);

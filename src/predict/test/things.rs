@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use super::declared::{Declaration, Declared, DeclaredDisk, Ending, Metrics, daemon};
 use super::load::Places;
-use super::model::{Answers, Tasks};
+use super::model::{Answers, Reachable, Tasks};
 use super::raw::{RawCompose, RawContainer, RawDisk, RawDocker, RawService};
 use crate::core::sight::{Container, Health, ImageLabel, Service, Space, Status};
 use crate::core::target::is_name;
 use crate::core::time::Timestamp;
-use crate::core::yaml::{Node, Value, boolean, bytes, duration, entries, items, number, required, strings, text};
+use crate::core::yaml::{
+    Node, Value, boolean, bytes, duration, entries, items, number, required, strings, text, unknown_key,
+};
 use crate::diagnostic::nearest::advice;
 use crate::diagnostic::{Report, codes};
 
@@ -32,16 +34,16 @@ pub(super) fn declared(node: Option<&Node>, places: &Places, report: &mut Report
     for node in raw.disks.and_then(|node| items(node, report)).unwrap_or_default() {
         disk(node, places, &mut declared, report);
     }
-    let answers = answers(&raw, report);
+    let answers = answers(&raw, places, report);
     declared.answer_as(&answers);
     declared
 }
 
 /// Reads how Docker answers.
-pub(super) fn answers(raw: &RawDocker<'_>, report: &mut Report<'_>) -> Answers {
+pub(super) fn answers(raw: &RawDocker<'_>, places: &Places, report: &mut Report<'_>) -> Answers {
     let mut answers = Answers {
         takes: raw.takes.and_then(|node| duration(node, report)),
-        reachable: raw.reachable.and_then(|node| boolean(node, report)),
+        reachable: raw.reachable.and_then(|node| reachable(node, places, report)),
         metrics: raw.metrics.and_then(|node| match text(node, report)? {
             "blind" => Some(Metrics::Blind),
             _ => boolean(node, report).map(Metrics::Say),
@@ -61,6 +63,21 @@ pub(super) fn answers(raw: &RawDocker<'_>, report: &mut Report<'_>) -> Answers {
         }
     }
     answers
+}
+
+/// For all hosts, or a map of them.
+fn reachable(node: &Node, places: &Places, report: &mut Report<'_>) -> Option<Reachable> {
+    let Value::Map(_) = &node.value else { return boolean(node, report).map(Reachable::All) };
+    let names = places.hosts.names();
+    let mut hosts = Vec::new();
+    for entry in entries(node, report)? {
+        if !names.contains(&entry.key.as_str()) {
+            unknown_key(entry, &names, report);
+        } else if let Some(reachable) = boolean(&entry.value, report) {
+            hosts.push((entry.key.clone(), reachable));
+        }
+    }
+    Some(Reachable::Hosts(hosts))
 }
 
 /// One of these words.

@@ -58,6 +58,24 @@ impl Alerts {
         }
     }
 
+    /// From now on alerts are asked for in these ways, too.
+    pub(super) fn need(&mut self, related: bool, lends: bool) {
+        if related && self.named.is_none() {
+            let mut named: HashMap<Box<str>, BTreeSet<Fingerprint>> = HashMap::new();
+            for it in self.known.values().map(|it| &it.state).filter(|it| it.firing) {
+                named.entry(it.labels.get("alertname").into()).or_default().insert(it.fingerprint);
+            }
+            self.named = Some(named);
+        }
+        if lends && self.about.is_none() {
+            let mut about: HashMap<Arc<str>, BTreeSet<Fingerprint>> = HashMap::new();
+            for it in self.known.values().flat_map(|it| &it.candidates).map(|it| &it.candidate) {
+                about.entry(it.target.as_str().into()).or_default().insert(it.fingerprint);
+            }
+            self.about = Some(about);
+        }
+    }
+
     pub(super) fn get(&self, fingerprint: Fingerprint) -> Option<&AlertState> {
         self.known.get(&fingerprint).map(|it| &it.state)
     }

@@ -1,6 +1,7 @@
 //! Everything one decision is made from, as `engine` reads it from the store and asks Alertmanager for it.
 //!
-//! Alertmanager, where one is configured, always answers, and says of every alert what was last heard of it.
+//! Alertmanager, where one is configured, says of every alert what was last heard of it, unless it is down or the alert is
+//! gone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +11,7 @@ use super::store::Effort;
 use crate::core::alert::episode::AlertState;
 use crate::core::guard::ledger::{Ledger, LedgerAsk};
 use crate::core::remediation::state::Remediation;
-use crate::core::surroundings::{Pause, Surroundings, look_upstream};
+use crate::core::surroundings::{Pause, Surroundings, Upstream, look_upstream};
 use crate::core::time::before;
 use crate::core::upstream::{Picture, Seen, Status};
 
@@ -31,6 +32,11 @@ impl<D: Docker> World<D> {
         if !self.settings.alertmanager {
             return (alerts, surroundings);
         }
+        if self.upstream.down {
+            let error = "alertmanager does not answer".to_owned();
+            surroundings.upstream = Upstream::Silent { error };
+            return (alerts, surroundings);
+        }
         let working = remediation.announced_until.is_some();
         let picture = self.picture(&alerts);
         let (seen, said) = look_upstream(&alerts, &picture, working, self.settings.freshness, self.now);
@@ -38,15 +44,25 @@ impl<D: Docker> World<D> {
         (seen, surroundings)
     }
 
+    /// What only Alertmanager told is known from now on.
+    pub(super) fn learn(&mut self, seen: &[AlertState]) {
+        for it in seen.iter().filter(|it| !it.firing) {
+            if self.alerts.get(it.fingerprint).is_some_and(|known| known.firing && known.episode == it.episode) {
+                self.alerts.put(it.clone());
+            }
+        }
+    }
+
     /// What Alertmanager says of these alerts.
     fn picture(&self, alerts: &[AlertState]) -> Picture {
         let seen = |it: &AlertState| Seen {
             status: Status::Active,
-            silenced: self.silenced.contains(&it.fingerprint),
+            silenced: self.upstream.silenced.contains(&it.fingerprint),
             inhibited_by_others: false,
             starts_at: it.starts_at,
         };
-        let alerts: HashMap<_, _> = alerts.iter().filter(|it| it.firing).map(|it| (it.fingerprint, seen(it))).collect();
+        let listed = |it: &&AlertState| it.firing && !self.upstream.gone.contains(&it.fingerprint);
+        let alerts: HashMap<_, _> = alerts.iter().filter(listed).map(|it| (it.fingerprint, seen(it))).collect();
         Picture { at: self.now, alerts, answered: 1, asked: 1, believes_absence: true, dropped: HashSet::new() }
     }
 

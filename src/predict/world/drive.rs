@@ -48,6 +48,7 @@ impl<D: Docker> World<D> {
         let mut remediation = effort.remediation.clone();
         let rule = rules.get(&remediation.rule).map(|rule| &**rule);
         let (alerts, surroundings) = self.around(&effort, &remediation);
+        self.learn(&alerts);
         let mut records = Vec::new();
         loop {
             let now = self.now;

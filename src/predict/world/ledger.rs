@@ -86,6 +86,12 @@ impl Ledger {
         }
     }
 
+    /// From now on rows and fixes can matter as long as this, too.
+    pub(super) fn need(&mut self, keep: Duration, regress: Duration) {
+        self.keep = self.keep.map(|kept| kept.max(keep));
+        self.regress = self.regress.max(regress);
+    }
+
     /// How many rows are kept.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

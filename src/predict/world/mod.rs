@@ -25,8 +25,9 @@ mod loans;
 mod people;
 mod receive;
 mod store;
+mod upstream;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ use self::alerts::Alerts;
 use self::ledger::Ledger;
 use self::loans::Loans;
 use self::store::Effort;
-use crate::core::alert::fingerprint::Fingerprint;
+use self::upstream::Upstream;
 use crate::core::rule::model::Rule;
 use crate::core::rule::set::RuleSet;
 use crate::core::settings::Settings;
@@ -76,7 +77,7 @@ pub struct World<D> {
     ledger: Ledger,
     loans: Loans,
     pauses: Vec<Pause>,
-    silenced: HashSet<Fingerprint>,
+    upstream: Upstream,
     storm: Option<Storm>,
     /// What was opened lately, for the storm; those that were refused are left out.
     recent: VecDeque<(Timestamp, Arc<str>, Uuid)>,
@@ -88,10 +89,7 @@ impl<D: Docker> World<D> {
     /// A world in which nothing has happened.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, settings: Settings, docker: D, options: Options) -> Self {
-        let keep = options.forgets.then(|| longest(&rules, &settings));
-        let regress = rules.iter().map(|rule| rule.regress_window).max().unwrap_or_default();
-        let related = rules.iter().any(|rule| !rule.unless.is_empty());
-        let lends = rules.iter().any(|rule| rule.steps.iter().any(|step| step.restore.is_some()));
+        let needs = Needs::of(&rules, &settings);
         Self {
             rules,
             settings: Arc::new(settings),
@@ -100,13 +98,13 @@ impl<D: Docker> World<D> {
             now: options.start,
             ids: 0,
             agenda: Agenda::default(),
-            alerts: Alerts::new(related, lends, options.forgets),
+            alerts: Alerts::new(needs.related, needs.lends, options.forgets),
             efforts: HashMap::new(),
             open: HashMap::new(),
-            ledger: Ledger::new(keep, regress),
+            ledger: Ledger::new(options.forgets.then_some(needs.keep), needs.regress),
             loans: Loans::default(),
             pauses: Vec::new(),
-            silenced: HashSet::new(),
+            upstream: Upstream::default(),
             storm: None,
             recent: VecDeque::new(),
             happened: Vec::new(),
@@ -118,6 +116,16 @@ impl<D: Docker> World<D> {
     #[must_use]
     pub fn telling(self) -> Self {
         Self { tells: true, ..self }
+    }
+
+    /// Other rules are in force from `at` on, as after a reload: time passes until then, what is due at that very instant
+    /// excepted. What the rules before had no use for and was forgotten stays so.
+    pub fn reload(&mut self, at: Timestamp, rules: Arc<RuleSet>) {
+        self.reach(at);
+        let needs = Needs::of(&rules, &self.settings);
+        self.alerts.need(needs.related, needs.lends);
+        self.ledger.need(needs.keep, needs.regress);
+        self.rules = rules;
     }
 
     /// Now.
@@ -174,6 +182,29 @@ impl<D: Docker> World<D> {
     fn new_id(&mut self) -> Uuid {
         self.ids += 1;
         Uuid::from_u128(self.ids)
+    }
+}
+
+/// What rules make it worth to remember.
+struct Needs {
+    /// How long effects can matter.
+    keep: Duration,
+    /// How long fixes can.
+    regress: Duration,
+    /// Alerts are asked for by what they carry.
+    related: bool,
+    /// Alerts are asked for by the target they are about.
+    lends: bool,
+}
+
+impl Needs {
+    fn of(rules: &RuleSet, settings: &Settings) -> Self {
+        Self {
+            keep: longest(rules, settings),
+            regress: rules.iter().map(|rule| rule.regress_window).max().unwrap_or_default(),
+            related: rules.iter().any(|rule| !rule.unless.is_empty()),
+            lends: rules.iter().any(|rule| rule.steps.iter().any(|step| step.restore.is_some())),
+        }
     }
 }
 

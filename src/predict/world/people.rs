@@ -84,9 +84,9 @@ impl<D: Docker> World<D> {
             Deed::ResetBreaker { rule } => self.reset(&rule, by),
             Deed::Silence { alert, silenced } => {
                 if silenced {
-                    self.silenced.insert(alert);
+                    self.upstream.silenced.insert(alert);
                 } else {
-                    self.silenced.remove(&alert);
+                    self.upstream.silenced.remove(&alert);
                 }
                 Ok(())
             }

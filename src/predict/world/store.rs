@@ -93,7 +93,8 @@ impl<D: Docker> World<D> {
     pub(super) fn store(&mut self, mut effort: Effort, remediation: Remediation, records: &[Record], calls: bool) {
         let before = Stage::of(&effort.remediation);
         self.write(&effort.target.clone(), records);
-        self.happened.extend(told(before, &remediation, records, self.now, self.tells));
+        let told = told(before, &remediation, records, self.now, self.tells);
+        self.happened.extend(told.into_iter().filter_map(|it| self.upstream.deliver(it)));
         self.ledger.works(remediation.id, working_on(&effort.remediation), working_on(&remediation));
         self.ledger.runs(is_running(&effort.remediation), is_running(&remediation));
         let Some(due) = remediation.due() else {
@@ -140,7 +141,7 @@ impl<D: Docker> World<D> {
                 Record::Verdict { rule, row, .. } => self.ledger.judge(rule, target, row),
                 Record::Breaker(row) => self.ledger.switch(row),
                 Record::Loan(loan) => self.lend(loan),
-                // Alertmanager says what was heard, so it shows no end that nobody posted.
+                // What Alertmanager alone told is learned when it is read; nobody writes it here.
                 Record::Ended(_)
                 | Record::Transition(_)
                 | Record::Event(_)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
+use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::alert::webhook::Alert;
 use crate::core::decide::{Blind, CallFailure};

@@ -1,4 +1,4 @@
-//! Four containers and what becomes of calls to them, the same for the world and for the service: how the n-th call to a
+//! Four containers, a Swarm service and what becomes of calls to them, the same for the world and for the service: how the n-th call to a
 //! container ends is drawn from the seed.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fettle::core::decide::{Blind, CallFailure};
 use fettle::core::effect::Effect;
-use fettle::core::sight::{Container, Found, Health, ImageLabel, Pin, Sight, Status, Wanted};
+use fettle::core::sight::{Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
 use fettle::core::target::Target;
 use fettle::core::time::{Timestamp, after};
 use fettle::engine::clock::Clock;
@@ -26,16 +26,17 @@ enum Fate {
     Lost,
 }
 
-/// The containers.
+/// The containers and services.
 #[derive(Debug, Clone)]
 pub struct Rig {
     containers: BTreeMap<String, Container>,
+    services: BTreeMap<String, Service>,
     calls: BTreeMap<String, u64>,
     seed: u64,
 }
 
 impl Rig {
-    /// All of them run; `c` has a health check, and `d` does not permit fettle.
+    /// All of them run; `c` has a health check, `d` does not permit fettle, and `e` is a service of three tasks.
     pub fn new(seed: u64) -> Self {
         let made = |(number, name): (usize, &str)| {
             let mut it = container(name, number);
@@ -48,7 +49,8 @@ impl Rig {
             (name.to_owned(), it)
         };
         let containers = ["a", "b", "c", "d"].into_iter().enumerate().map(made).collect();
-        Self { containers, calls: BTreeMap::new(), seed }
+        let services = BTreeMap::from([("e".to_owned(), service("e"))]);
+        Self { containers, services, calls: BTreeMap::new(), seed }
     }
 
     /// It crashes.
@@ -59,12 +61,17 @@ impl Rig {
     }
 
     fn find(&self, target: &Target) -> Found {
-        let found = target.name().and_then(|name| self.containers.get(name));
-        found.map_or(Found::Nothing, |it| Found::one(it.clone()))
+        let name = target.name().unwrap_or_default();
+        match target {
+            Target::Swarm { .. } => self.services.get(name).map(|it| Found::one(Sight::Service(it.clone()))),
+            _ => self.containers.get(name).map(|it| Found::one(it.clone())),
+        }
+        .unwrap_or(Found::Nothing)
     }
 
     fn look(&self, pin: &Pin) -> Option<Sight> {
-        self.containers.values().find(|it| it.id == pin.id).cloned().map(Sight::from)
+        let service = self.services.values().find(|it| it.id == pin.id).cloned().map(Sight::Service);
+        service.or_else(|| self.containers.values().find(|it| it.id == pin.id).cloned().map(Sight::from))
     }
 
     /// The next call to this container: how it ends, and how long that takes.
@@ -74,15 +81,28 @@ impl Rig {
         let mut mixed =
             self.seed ^ (*number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::from(name.as_bytes()[0]) << 32);
         mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        match (mixed >> 40) % 10 {
-            0 | 1 => (Fate::InVain, Duration::from_secs(3)),
-            2 => (Fate::Refused, Duration::from_secs(3)),
-            3 => (Fate::Lost, Duration::from_secs(35)),
-            _ => (Fate::Done, Duration::from_secs(3)),
-        }
+        // Each takes a time of its own, so that calls of one instant end apart.
+        let place = self.containers.keys().chain(self.services.keys()).position(|it| it == name).unwrap_or_default();
+        let own = Duration::from_secs(5 * u64::try_from(place).expect("small"));
+        let (fate, takes) = match (mixed >> 40) % 10 {
+            0 | 1 => (Fate::InVain, 3),
+            2 => (Fate::Refused, 3),
+            3 => (Fate::Lost, 35),
+            _ => (Fate::Done, 3),
+        };
+        (fate, Duration::from_secs(takes) + own)
     }
 
-    fn land(&mut self, name: &str, fate: Fate, at: Timestamp) {
+    fn land(&mut self, name: &str, effect: &Effect, fate: Fate, at: Timestamp) {
+        if let (Effect::SetReplicas { to, .. }, Some(it)) = (effect, self.services.get_mut(name)) {
+            if matches!(fate, Fate::Done | Fate::InVain) {
+                (it.version, it.replicas) = (it.version + 1, Some(*to));
+            }
+            if fate == Fate::Done {
+                it.running = *to;
+            }
+            return;
+        }
         let Some(it) = self.containers.get_mut(name).filter(|_| matches!(fate, Fate::Done | Fate::InVain)) else {
             return;
         };
@@ -99,6 +119,19 @@ fn fall_ill(it: &mut Container) {
         it.health = Some(Health::Unhealthy);
     } else {
         (it.status, it.exit_code) = (Status::Exited, 1);
+    }
+}
+
+fn service(name: &str) -> Service {
+    Service {
+        daemon: "rig".into(),
+        id: format!("{name:0>25}"),
+        name: name.into(),
+        labels: [("fettle.enable".to_owned(), "true".to_owned())].into(),
+        version: 1,
+        replicas: Some(3),
+        running: 3,
+        updating: false,
     }
 }
 
@@ -157,7 +190,7 @@ impl Docker for Foretold {
     fn answer(&mut self, sent: Sent<'_>, now: Timestamp) -> Answered {
         let name = sent.target.name().expect("a name");
         let fate = self.fates.remove(name).expect("a call under way");
-        self.rig.land(name, fate, now);
+        self.rig.land(name, &sent.attempt.effect, fate, now);
         let failure =
             |reason, is_answer| CallFailure { reason, error: reason.to_owned(), nothing_sent: false, is_answer };
         let answer = match fate {
@@ -237,14 +270,14 @@ impl Platform for Really {
         Ok(self.rig.lock().expect("one at a time").look(pin))
     }
 
-    async fn perform(&self, target: &Target, _: &Pin, _: &Effect) -> Performed {
+    async fn perform(&self, target: &Target, _: &Pin, effect: &Effect) -> Performed {
         let name = target.name().expect("a name").to_owned();
         let (fate, takes) = self.rig.lock().expect("one at a time").begin(&name);
         let end = after(self.clock.now(), takes);
         self.pending.lock().expect("one at a time").push(end);
         let mut clock = self.clock.0.subscribe();
         clock.wait_for(|now| *now >= end).await.expect("the clock outlives the call");
-        self.rig.lock().expect("one at a time").land(&name, fate, end);
+        self.rig.lock().expect("one at a time").land(&name, effect, fate, end);
         let mut pending = self.pending.lock().expect("one at a time");
         let at = pending.iter().position(|it| *it == end).expect("it is under way");
         pending.remove(at);

@@ -1,10 +1,13 @@
 //! A random scenario, and what the world of `predict` says of it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use fettle::core::alert::fingerprint::Fingerprint;
+use fettle::core::alert::labels::Labels;
 use fettle::core::alert::webhook::Webhook;
+use fettle::core::announcement::AnnouncementName;
 use fettle::core::rule::compile::{Context, SourceFile, compile};
 use fettle::core::rule::model::{Budget, Mode};
 use fettle::core::rule::set::RuleSet;
@@ -43,10 +46,46 @@ rules:
     steps:
       - restart: {grace: 5s}
         approval: {within: 4m}
+  - name: load
+    match: ['alertname="Load"']
+    target: {swarm: {service: e}}
+    cooldown: 30s
+    steps:
+      - scale_down: {by: 1, floor: 1}
+        restore: {after: 2m}
+"#;
+
+/// The same after a reload: one rule does less, one is gone, one begins to care for others.
+const RELOADED: &str = r#"
+version: 1
+defaults: {verify: {settle: 5s, healthy_for: 10s, resolved_within: 60s}, budget: [2 per 20m], cooldown: 1m}
+rules:
+  - name: down
+    match: ['alertname="Down"']
+    target: {container: $labels.service, allow: [a, b, c, d]}
+    steps: [{restart: {grace: 5s}}]
+    budget: [1 per 10m]
+  - name: ask
+    match: ['alertname="Ask"']
+    unless: [{match: ['alertname="HostDown"'], equal: [service]}]
+    target: {container: $labels.service, allow: [a, b, c]}
+    steps:
+      - restart: {grace: 5s}
+        approval: {within: 4m}
+  - name: load
+    match: ['alertname="Load"']
+    target: {swarm: {service: e}}
+    cooldown: 30s
+    steps:
+      - scale_down: {by: 1, floor: 1}
+        restore: {after: 2m}
 "#;
 
 /// An event comes no nearer than this to what is due otherwise, nor do two targets to each other.
 const CLEAR: Duration = Duration::from_secs(4);
+
+/// Events of a scenario.
+const EVENTS: usize = 30;
 
 /// How long after the last event something may still happen.
 pub const REST: Duration = Duration::from_mins(25);
@@ -61,6 +100,23 @@ pub enum Input {
     Pause(bool),
     /// A container crashes.
     Crash(String),
+    /// The rules of after a reload are loaded, or those of before again.
+    Reload(bool),
+    /// Alertmanager answers, or does not.
+    Answers(bool),
+    /// Alertmanager lists an alert no more.
+    Gone(Fingerprint),
+    /// A person silences an alert, or does not any more.
+    Silence(Fingerprint, bool),
+}
+
+/// What a scenario must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// There is an Alertmanager that can be asked, and it says what nobody posted.
+    pub asked: bool,
+    /// Something is lent and brought back.
+    pub lends: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -88,10 +144,12 @@ impl Story {
 /// Everything that is compared.
 #[derive(Debug, Clone, Default)]
 pub struct Told {
-    /// In the order they were opened.
+    /// By target and rule, and of each in the order they were opened.
     pub stories: Vec<Story>,
     /// Whether each answer of a person was taken.
     pub answers: Vec<bool>,
+    /// Targets that people were called for through Alertmanager.
+    pub given_up: BTreeSet<String>,
 }
 
 impl Told {
@@ -109,6 +167,7 @@ impl Told {
 #[derive(Debug)]
 pub struct Scenario {
     pub seed: u64,
+    pub kind: Kind,
     pub start: Timestamp,
     pub events: Vec<Event>,
     pub foretold: Told,
@@ -126,12 +185,19 @@ impl Dice {
     }
 }
 
-pub fn rules() -> RuleSet {
-    let file = SourceFile { path: "rules.yaml".into(), text: RULES.into() };
-    compile(&[file], &Context::default()).expect("valid rules").0
+/// The rules of before a reload, or of after it; compiled once, as thousands of scenarios are drawn.
+pub fn rules(kind: Kind, reloaded: bool) -> Arc<RuleSet> {
+    static COMPILED: [OnceLock<Arc<RuleSet>>; 4] = [const { OnceLock::new() }; 4];
+    let compiled = COMPILED[2 * usize::from(kind.asked) + usize::from(reloaded)].get_or_init(|| {
+        let text = if reloaded { RELOADED } else { RULES };
+        let file = SourceFile { path: "rules.yaml".into(), text: text.into() };
+        let context = Context { alertmanager: kind.asked, ..Context::default() };
+        Arc::new(compile(&[file], &context).expect("valid rules").0)
+    });
+    compiled.clone()
 }
 
-pub fn settings() -> Settings {
+pub fn settings(kind: Kind) -> Settings {
     let per = |max, minutes| Budget { max, per: Duration::from_mins(minutes) };
     let (two, ten) = (Duration::from_mins(2), Duration::from_mins(10));
     Settings {
@@ -142,7 +208,7 @@ pub fn settings() -> Settings {
         target_budget: vec![per(4, 30)],
         storm: Some(StormLimit { targets: 4, within: two, then: Mode::Propose, quiet_for: two }),
         trip: Some(TripLimit { unproven: 3, within: ten, then: Mode::Propose }),
-        alertmanager: false,
+        alertmanager: kind.asked,
         approvers: true,
         protected: Protected::default(),
     }
@@ -153,20 +219,21 @@ pub fn hosts() -> Hosts {
 }
 
 impl Scenario {
-    pub fn draw(seed: u64) -> Self {
-        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    pub fn draw(seed: u64, kind: Kind) -> Self {
         // Whole seconds: the start of a time that nothing else carries.
         let start = Timestamp::from_second(1_800_000_000).expect("in range");
+        let mut drawing = Drawing::new(seed, kind);
         let mut at = start;
-        let mut firing: BTreeMap<(String, String), Timestamp> = BTreeMap::new();
         let mut events = Vec::new();
-        let mut paused = false;
-        for _ in 0..30 {
-            at = after(at, Duration::from_millis(20_000 + 137 * dice.below(900)));
-            let what = draw_event(&mut dice, at, &mut firing, &mut paused);
-            events.push(Event { at, what });
+        for _ in 0..EVENTS {
+            at = after(at, Duration::from_millis(20_000 + 137 * drawing.dice.below(900)));
+            events.extend(drawing.event(at).map(|what| Event { at, what }));
         }
-        let mut it = Self { seed, start, events, foretold: Told::default(), happened: Vec::new() };
+        if drawing.down {
+            at = after(at, Duration::from_secs(30));
+            events.push(Event { at, what: Input::Answers(true) });
+        }
+        let mut it = Self { seed, kind, start, events, foretold: Told::default(), happened: Vec::new() };
         it.foretell();
         it
     }
@@ -175,85 +242,204 @@ impl Scenario {
     fn foretell(&mut self) {
         let options = Options { hosts: hosts(), start: self.start, forgets: true };
         let docker = Foretold::new(Rig::new(self.seed));
-        let mut world = World::new(Arc::new(rules()), settings(), docker, options).telling();
-        for event in &self.events {
-            match &event.what {
+        let mut world = World::new(rules(self.kind, false), settings(self.kind), docker, options).telling();
+        for Event { at, what } in &self.events {
+            let mut person = |deed| world.person(*at, "ann", deed).is_ok();
+            match what {
                 Input::Post(body) => {
                     let webhook = Webhook::parse(body.to_string().as_bytes()).expect("a notification");
-                    world.deliver(event.at, webhook.alerts);
+                    world.deliver(*at, webhook.alerts);
                 }
                 Input::Answer(kind, target) => {
-                    let deed = Deed::Answer { kind: *kind, target: target.clone() };
-                    self.foretold.answers.push(world.person(event.at, "ann", deed).is_ok());
+                    let taken = person(Deed::Answer { kind: *kind, target: target.clone() });
+                    self.foretold.answers.push(taken);
                 }
                 Input::Pause(true) => {
-                    let deed = Deed::Pause { scope: PauseScope::All, reason: "a test".into(), until: None };
-                    world.person(event.at, "ann", deed).expect("paused");
+                    assert!(person(Deed::Pause { scope: PauseScope::All, reason: "a test".into(), until: None }));
                 }
-                Input::Pause(false) => {
-                    let deed = Deed::Resume { scope: PauseScope::All };
-                    world.person(event.at, "ann", deed).expect("resumed");
+                Input::Pause(false) => assert!(person(Deed::Resume { scope: PauseScope::All })),
+                Input::Silence(alert, silenced) => {
+                    assert!(person(Deed::Silence { alert: *alert, silenced: *silenced }));
                 }
                 Input::Crash(name) => {
-                    world.reach(event.at);
+                    world.reach(*at);
                     world.docker().rig.crash(name);
                 }
+                Input::Reload(reloaded) => world.reload(*at, rules(self.kind, *reloaded)),
+                Input::Answers(answers) => world.alertmanager_answers(*at, *answers),
+                Input::Gone(alert) => world.gone(*at, *alert),
             }
         }
         let end = after(self.events.last().map_or(self.start, |it| it.at), REST);
         self.happened = world.advance(end);
         self.foretold.stories = stories(&self.happened);
+        let gave_up = |it: &&Happening| matches!(it.what, What::Announced { name: AnnouncementName::GaveUp, .. });
+        self.foretold.given_up = self.happened.iter().filter(gave_up).map(|it| it.target.clone()).collect();
     }
 
-    /// Whether nothing comes so near to something else that the service may do them in either order.
+    /// Whether nothing comes so near to something else that the service may do them in either order, and enough happens.
     pub fn is_clear(&self) -> bool {
         let near = |a: Timestamp, b: Timestamp| since(a, b).max(since(b, a)) < CLEAR;
         let events = || self.events.iter().map(|it| it.at);
-        let told: Vec<(Timestamp, &str)> =
-            self.happened.iter().filter(|it| !it.target.is_empty()).map(|it| (it.at, it.target.as_str())).collect();
+        let told: Vec<&Happening> = self.happened.iter().filter(|it| !it.target.is_empty()).collect();
         // What an event causes comes at its very instant.
         let caused = |at: Timestamp| events().any(|it| it == at);
-        let beside_events = told.iter().all(|(at, _)| caused(*at) || events().all(|it| !near(it, *at)));
-        let targets_apart = told.iter().enumerate().all(|(n, (at, target))| {
-            told[n + 1..]
-                .iter()
-                .take_while(|(other, _)| near(*other, *at))
-                .all(|(other, theirs)| theirs == target || (caused(*at) && caused(*other) && at == other))
+        let beside_events = told.iter().all(|it| caused(it.at) || events().all(|event| !near(event, it.at)));
+        let targets_apart = told.iter().enumerate().all(|(n, it)| {
+            told[n + 1..].iter().take_while(|other| near(other.at, it.at)).all(|other| {
+                let together = caused(it.at) && caused(other.at) && it.at == other.at;
+                // Whoever comes first takes what is left for all.
+                it.target == other.target || (together && !is_rationed(it) && !is_rationed(other))
+            })
         });
         let (effects, _, blocked) = self.foretold.counts();
-        beside_events && targets_apart && effects >= 3 && blocked >= 1
+        beside_events && targets_apart && effects >= 3 && blocked >= 1 && self.shows()
+    }
+
+    /// What the kind promises.
+    fn shows(&self) -> bool {
+        let lent = |it: &Story| it.rows.iter().any(|(action, result, ..)| action == "restore" && result == "succeeded");
+        let upstream = |what: &str| what == "blocked by silenced" || what == "blocked by expired";
+        let told =
+            |of: &dyn Fn(&str) -> bool| self.foretold.stories.iter().flat_map(|it| &it.lines).any(|(_, what)| of(what));
+        (!self.kind.lends || self.foretold.stories.iter().any(lent))
+            && (!self.kind.asked || (told(&upstream) && !self.foretold.given_up.is_empty()))
+    }
+
+    /// Notifications that speak of several targets.
+    pub fn of_several(&self) -> usize {
+        let several = |it: &&Event| matches!(&it.what, Input::Post(body) if targets(body) > 1);
+        self.events.iter().filter(several).count()
     }
 }
 
-fn draw_event(
-    dice: &mut Dice,
-    at: Timestamp,
-    firing: &mut BTreeMap<(String, String), Timestamp>,
-    paused: &mut bool,
-) -> Input {
-    let service = ["a", "b", "c", "c", "a", "d"][usize::try_from(dice.below(6)).expect("small")];
-    let target = format!("container:local/{service}");
-    match dice.below(20) {
-        0..=7 => {
-            let name = ["Down", "Down", "Slow", "Ask", "HostDown"][usize::try_from(dice.below(5)).expect("small")];
-            let key = (name.to_owned(), service.to_owned());
-            let starts_at = *firing.entry(key).or_insert(at);
-            Input::Post(body(&[(name, service, starts_at, None)]))
-        }
-        8..=13 if !firing.is_empty() => {
-            let chosen = usize::try_from(dice.below(firing.len() as u64)).expect("small");
-            let key = firing.keys().nth(chosen).cloned().expect("one of them");
-            let starts_at = firing.remove(&key).expect("it fires");
-            Input::Post(body(&[(&key.0, &key.1, starts_at, Some(at))]))
-        }
-        14 | 15 => Input::Answer(AnswerKind::Approve, target),
-        16 => Input::Answer(AnswerKind::Reject, target),
-        17 => {
-            *paused = !*paused;
-            Input::Pause(*paused)
-        }
-        _ => Input::Crash(service.to_owned()),
+/// Whether a limit that targets share said no.
+fn is_rationed(it: &Happening) -> bool {
+    let shared = |guard: &str| matches!(guard, "in_flight" | "budget" | "storm" | "tripped");
+    match &it.what {
+        What::Blocked { guard, .. } => shared(guard.as_str()),
+        What::Refused { guard, .. } => shared(guard),
+        _ => false,
     }
+}
+
+fn targets(body: &Value) -> usize {
+    let alerts = body["alerts"].as_array().expect("a list");
+    alerts.iter().map(|it| it["labels"]["service"].as_str().expect("a name")).collect::<BTreeSet<_>>().len()
+}
+
+/// What is so while a scenario is drawn.
+struct Drawing {
+    dice: Dice,
+    kind: Kind,
+    /// Name and service of what fires, since when.
+    firing: BTreeMap<(String, String), Timestamp>,
+    silenced: BTreeSet<(String, String)>,
+    paused: bool,
+    reloaded: bool,
+    down: bool,
+}
+
+impl Drawing {
+    fn new(seed: u64, kind: Kind) -> Self {
+        Self {
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            kind,
+            firing: BTreeMap::new(),
+            silenced: BTreeSet::new(),
+            paused: false,
+            reloaded: false,
+            down: false,
+        }
+    }
+
+    fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[usize::try_from(self.dice.below(all.len() as u64)).expect("small")]
+    }
+
+    /// One of those that fire.
+    fn fires(&mut self) -> Option<(String, String)> {
+        let chosen = self.dice.below(self.firing.len().max(1) as u64);
+        self.firing.keys().nth(usize::try_from(chosen).expect("small")).cloned()
+    }
+
+    fn event(&mut self, at: Timestamp) -> Option<Input> {
+        let service = self.one_of(&["a", "b", "c", "c", "a", "d"]).to_owned();
+        let target = format!("container:local/{service}");
+        Some(match self.dice.below(if self.kind.asked { 28 } else { 23 }) {
+            0..=8 => self.post(at),
+            9..=15 => return self.resolve(at),
+            16 | 17 => Input::Answer(AnswerKind::Approve, target),
+            18 => Input::Answer(AnswerKind::Reject, target),
+            19 => {
+                self.paused = !self.paused;
+                Input::Pause(self.paused)
+            }
+            20 => {
+                self.reloaded = !self.reloaded;
+                Input::Reload(self.reloaded)
+            }
+            21 | 22 => Input::Crash(service),
+            23 | 24 => {
+                self.down = !self.down;
+                Input::Answers(!self.down)
+            }
+            25 => {
+                let key = self.fires()?;
+                self.firing.remove(&key);
+                Input::Gone(fingerprint(&key))
+            }
+            _ => {
+                let held = self.silenced.pop_first();
+                match held {
+                    Some(key) => Input::Silence(fingerprint(&key), false),
+                    None => {
+                        let key = self.fires()?;
+                        self.silenced.insert(key.clone());
+                        Input::Silence(fingerprint(&key), true)
+                    }
+                }
+            }
+        })
+    }
+
+    /// One to three alerts, of two targets at most, fire.
+    fn post(&mut self, at: Timestamp) -> Input {
+        let many = 1 + self.dice.below(6) / 3 + self.dice.below(4) / 3;
+        let mut keys: BTreeSet<(String, String)> = BTreeSet::new();
+        for _ in 0..many {
+            let name = self.one_of(&["Down", "Down", "Slow", "Ask", "HostDown", "Load", "Load"]);
+            let service = if name == "Load" { "e" } else { self.one_of(&["a", "b", "c", "c", "a", "d"]) };
+            let services: BTreeSet<&str> = keys.iter().map(|(_, service)| service.as_str()).collect();
+            if services.len() < 2 || services.contains(service) {
+                keys.insert((name.to_owned(), service.to_owned()));
+            }
+        }
+        let mut alerts = Vec::new();
+        for key in &keys {
+            let since = *self.firing.entry(key.clone()).or_insert(at);
+            alerts.push((key.0.as_str(), key.1.as_str(), since, None));
+        }
+        Input::Post(body(&alerts))
+    }
+
+    /// One or two that fire end.
+    fn resolve(&mut self, at: Timestamp) -> Option<Input> {
+        let mut ended = Vec::new();
+        for _ in 0..=self.dice.below(3) / 2 {
+            let Some(key) = self.fires() else { break };
+            if let Some(since) = self.firing.remove(&key) {
+                ended.push((key, since));
+            }
+        }
+        let alerts: Vec<_> =
+            ended.iter().map(|((name, service), since)| (name.as_str(), service.as_str(), *since, Some(at))).collect();
+        (!alerts.is_empty()).then(|| Input::Post(body(&alerts)))
+    }
+}
+
+fn fingerprint((name, service): &(String, String)) -> Fingerprint {
+    Fingerprint::of(&Labels::from_iter([("alertname", name.as_str()), ("service", service.as_str())]))
 }
 
 fn body(alerts: &[(&str, &str, Timestamp, Option<Timestamp>)]) -> Value {
@@ -315,5 +501,11 @@ fn stories(happened: &[Happening]) -> Vec<Story> {
             story.rows[*at].3 = verdict.to_string();
         }
     }
-    order.iter().filter_map(|id| stories.remove(id)).collect()
+    in_order(order.iter().filter_map(|id| stories.remove(id)).collect())
+}
+
+/// Of several that are opened by one notification nobody is the first.
+pub fn in_order(mut stories: Vec<Story>) -> Vec<Story> {
+    stories.sort_by(|a, b| (&a.target, &a.rule).cmp(&(&b.target, &b.rule)));
+    stories
 }

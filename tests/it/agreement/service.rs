@@ -1,7 +1,7 @@
 //! The service plays a scenario: the real engine and a real store, on a clock that moves to the next due instant as soon as
 //! everything that was due is done.
 
-use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,25 @@ use fettle::engine::readiness::Readiness;
 use fettle::engine::run::{Running, build, recover};
 use fettle::engine::shell::Shell;
 use fettle::engine::upkeep::Retention;
-use fettle::store::Store;
 use fettle::store::model::Answered;
 use fettle::store::view::{RemediationFilter, Story as Stored};
+use fettle::store::{Store, StoreError};
 use fettle::telemetry::metrics::Metrics;
+use fettle::upstream::Upstream;
 use uuid::Uuid;
 
 use super::rig::{Hand, Really, Rig};
-use super::scenario::{Event, Input, REST, Scenario, Story, Told, hosts, rules, settings};
+use super::scenario::{Event, Input, Kind, REST, Scenario, Story, Told, hosts, in_order, rules, settings};
+use super::tables::{Open, Tables};
+use super::upstream::Scripted;
 use crate::support::fuse::{Fuse, FusedStore};
 use crate::support::wait;
 
-/// Nothing was asked of the store for this long: nobody is at work.
-const QUIET: Duration = Duration::from_millis(60);
+/// Nothing was asked of the store for this long, and nothing is left to do: nobody is at work.
+const QUIET: Duration = Duration::from_millis(4);
+
+/// Between two looks whether it is quiet.
+const LOOK: Duration = Duration::from_millis(2);
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -41,6 +47,9 @@ struct Service {
     fuse: Arc<Fuse>,
     clock: Arc<Hand>,
     docker: Arc<Really>,
+    upstream: Arc<Scripted>,
+    tables: Tables,
+    kind: Kind,
     answers: Vec<bool>,
 }
 
@@ -54,8 +63,9 @@ pub async fn play(url: &str, scenario: &Scenario) -> Told {
     let end = after(scenario.events.last().map_or(scenario.start, |it| it.at), REST);
     service.until(end).await;
     service.quiet().await;
-    let stories = service.stories().await;
-    Told { stories, answers: service.answers }
+    service.told_upstream(&scenario.foretold.given_up).await;
+    let (stories, given_up) = (service.stories().await, service.upstream.given_up());
+    Told { stories, answers: service.answers, given_up }
 }
 
 impl Service {
@@ -66,52 +76,78 @@ impl Service {
         let store: Arc<dyn Store> = Arc::new(FusedStore { inner, fuse: fuse.clone() });
         let clock = Hand::at(scenario.start);
         let docker = Really::new(Rig::new(scenario.seed), clock.clone());
+        let (kind, upstream) = (scenario.kind, Arc::new(Scripted::default()));
         let shell = Arc::new(Shell {
             store,
             platform: docker.clone(),
             time: Arc::new(Time::new(clock.clone())),
-            rules: Arc::new(ArcSwap::from_pointee(rules())),
+            rules: Arc::new(ArcSwap::new(rules(kind, false))),
             hosts: hosts(),
-            settings: settings(),
+            settings: settings(kind),
             metrics: Arc::new(Metrics::new()),
             owner,
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
-            upstream: None,
+            upstream: kind.asked.then(|| upstream.clone() as Arc<dyn Upstream>),
             query: None,
         });
         let readiness = Arc::new(Readiness::default());
         recover(&shell, &readiness).await.expect("recovery");
         let day = Duration::from_hours(24);
         let (intake, engine) = build(shell.clone(), readiness, Retention { notifications: day, audit: day }, None);
-        Self { shell, intake, _running: engine.start(), fuse, clock, docker, answers: Vec::new() }
+        let (_running, tables) = (engine.start(), Tables::of(url).await);
+        Self { shell, intake, _running, fuse, clock, docker, upstream, tables, kind, answers: Vec::new() }
     }
 
-    /// Waits until nothing is due and nobody is at work; calls to the platform wait for the clock.
+    /// Waits until nothing is due and nobody is at work; calls to the platform wait for the clock. Gives when something is
+    /// due next.
     async fn quiet(&self) -> Option<Timestamp> {
-        let seen = Cell::new((usize::MAX, Instant::now()));
-        wait::until("the service is quiet", SOON, async || {
+        let began = Instant::now();
+        let mut seen = (usize::MAX, Instant::now());
+        loop {
             let touched = self.fuse.touched();
-            if touched != seen.get().0 || self.fuse.under_way() > 0 {
-                seen.set((touched, Instant::now()));
+            if touched != seen.0 || self.fuse.under_way() > 0 {
+                seen = (touched, Instant::now());
             }
-            let now = self.shell.time.now();
-            // Those that somebody holds, too: what was claimed and is not yet decided is not done.
-            let open =
-                RemediationFilter { state: Some("open".to_owned()), limit: 1000, ..RemediationFilter::default() };
-            let open = self.shell.store.remediations(&open).await.map_err(|error| error.to_string())?;
-            let overdue = open.iter().filter(|row| row.due_at.is_some_and(|due| due <= now)).count();
-            if overdue > self.docker.under_way(now) {
-                self.shell.wake.notify_one();
-                return Err(format!("{overdue} due, now {now}"));
-            }
-            let due = open.iter().filter_map(|row| row.due_at).filter(|due| *due > now).min();
-            if seen.get().1.elapsed() < QUIET {
-                return Err(format!("{touched} touches"));
-            }
-            Ok(due)
+            let left = match self.due().await {
+                Ok(due) if seen.1.elapsed() >= QUIET => return due,
+                Ok(_) => format!("{touched} touches"),
+                Err(left) => left,
+            };
+            assert!(began.elapsed() < SOON, "the service is not quiet: {left}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// When something is due next; what is left to do now is an error.
+    async fn due(&self) -> Result<Option<Timestamp>, String> {
+        let (store, now) = (&self.shell.store, self.shell.time.now());
+        let fault = |error: StoreError| error.to_string();
+        let backlog = store.backlog().await.map_err(fault)?;
+        if backlog > 0 {
+            return Err(format!("{backlog} notifications are not taken in"));
+        }
+        let waiting = store.waiting(9).await.map_err(fault)?;
+        if !waiting.is_empty() {
+            return Err(format!("nobody asked again about {waiting:?}"));
+        }
+        // What was claimed and is not yet decided is not done, whenever it is due.
+        let Open { claimed, due } = self.tables.open().await;
+        let (overdue, calls) = (due.iter().filter(|due| **due <= now).count(), self.docker.under_way(now));
+        if overdue.max(claimed) > calls {
+            self.shell.wake.notify_one();
+            return Err(format!("{overdue} due, {claimed} claimed, {calls} called, now {now}"));
+        }
+        Ok(due.into_iter().filter(|due| *due > now).min())
+    }
+
+    /// Waits until people were called for all of these: the outbox is emptied when it can be, not on the clock.
+    async fn told_upstream(&self, targets: &BTreeSet<String>) {
+        wait::until("people are called", SOON, async || {
+            let given_up = self.upstream.given_up();
+            if self.kind.asked && !given_up.is_superset(targets) { Err(format!("{given_up:?}")) } else { Ok(()) }
         })
-        .await
+        .await;
     }
 
     /// Moves the clock to `at`, with a stop at everything that is due on the way.
@@ -137,6 +173,7 @@ impl Service {
         let now = self.shell.time.now();
         match &event.what {
             Input::Post(body) => {
+                self.upstream.sends(body);
                 self.intake.submit("test", Bytes::from(body.to_string())).await.expect("accepted");
             }
             Input::Answer(kind, target) => {
@@ -164,6 +201,13 @@ impl Service {
                 }
             }
             Input::Crash(name) => self.docker.change(|rig| rig.crash(name)),
+            Input::Reload(reloaded) => self.shell.rules.store(rules(self.kind, *reloaded)),
+            Input::Answers(answers) => {
+                self.upstream.answers(*answers);
+                self.shell.announce.notify_one();
+            }
+            Input::Gone(alert) => self.upstream.gone(*alert),
+            Input::Silence(alert, silenced) => self.upstream.silence(*alert, *silenced),
         }
         self.shell.wake.notify_one();
     }
@@ -177,7 +221,7 @@ impl Service {
         for row in rows {
             stories.push(told(&store.story(row.id).await.expect("readable").expect("there")));
         }
-        stories
+        in_order(stories)
     }
 }
 

@@ -6,10 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker as Client;
-use bollard::models::{
-    NetworkAttachmentConfig, Service as Made, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated,
-    ServiceSpecUpdateConfig, SwarmInitRequest, TaskSpec, TaskSpecContainerSpec,
-};
+use bollard::models::{Service as Made, ServiceSpec, ServiceSpecMode};
 use bollard::query_parameters::{InspectServiceOptions, ListTasksOptionsBuilder, UpdateServiceOptionsBuilder};
 use fettle::core::effect::Effect;
 use fettle::core::sight::{Found, Service, Sight, Wanted};
@@ -20,7 +17,8 @@ use fettle::platform::{Platform, PlatformError};
 use super::canned::{Canned, reply};
 use super::{local, real, sight};
 use crate::support::docker::PrivateDocker;
-use crate::support::{image, wait};
+use crate::support::swarm::{self, global, replicated};
+use crate::support::wait;
 
 /// Tasks come and go in seconds.
 const SOON: Duration = Duration::from_mins(1);
@@ -36,14 +34,7 @@ fn target(service: &str) -> Target {
 
 impl Swarm {
     async fn start() -> Self {
-        let own = PrivateDocker::with_network().await;
-        let listen = Some("127.0.0.1:2377".into());
-        let init = SwarmInitRequest {
-            advertise_addr: Some("127.0.0.1".into()),
-            listen_addr: listen,
-            ..SwarmInitRequest::default()
-        };
-        own.daemon.client.init_swarm(init).await.expect("a swarm");
+        let own = swarm::start().await;
         let docker = local(&own.daemon.url()).0;
         Self { own, docker }
     }
@@ -53,32 +44,7 @@ impl Swarm {
     }
 
     async fn create(&self, name: &str, mode: ServiceSpecMode) {
-        let spec = ServiceSpec {
-            name: Some(name.into()),
-            labels: Some(HashMap::from([("fettle.enable".into(), "true".into())])),
-            mode: Some(mode),
-            update_config: Some(ServiceSpecUpdateConfig {
-                parallelism: Some(1),
-                delay: Some(1_000_000_000),
-                ..ServiceSpecUpdateConfig::default()
-            }),
-            task_template: Some(TaskSpec {
-                container_spec: Some(TaskSpecContainerSpec {
-                    image: Some(image::PLAIN.into()),
-                    command: Some(
-                        ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
-                            .map(Into::into)
-                            .into(),
-                    ),
-                    labels: Some(HashMap::from([("of".into(), "the container".into())])),
-                    ..TaskSpecContainerSpec::default()
-                }),
-                networks: Some(vec![NetworkAttachmentConfig { target: Some("host".into()), ..Default::default() }]),
-                ..TaskSpec::default()
-            }),
-            ..ServiceSpec::default()
-        };
-        self.client().create_service(spec, None).await.expect("create the service");
+        swarm::create(self.client(), name, mode, true).await;
     }
 
     async fn service(&self, name: &str) -> Service {
@@ -125,11 +91,6 @@ impl Swarm {
         let pin = Sight::Service(service.clone()).pin();
         self.docker.perform(&target(&service.name), &pin, &effect).await.answer
     }
-}
-
-fn replicated(replicas: i64) -> ServiceSpecMode {
-    let replicated = Some(ServiceSpecModeReplicated { replicas: Some(replicas) });
-    ServiceSpecMode { replicated, ..ServiceSpecMode::default() }
 }
 
 fn scale(service: &Service, to: u64) -> Effect {
@@ -259,9 +220,4 @@ async fn a_daemon_without_a_swarm_says_so() {
     let (_daemon, docker) = real().await;
     let error = docker.find(&target("shop_web"), Wanted::default()).await.expect_err("no swarm");
     assert!(matches!(error, PlatformError::Answered { status: 503, .. }), "{error:?}");
-}
-
-#[expect(clippy::zero_sized_map_values, reason = "the client library's type for an empty object")]
-fn global() -> ServiceSpecMode {
-    ServiceSpecMode { global: Some(HashMap::default()), ..ServiceSpecMode::default() }
 }

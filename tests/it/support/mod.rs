@@ -10,6 +10,7 @@
 //! - [`pager`]: whoever Alertmanager would wake.
 //! - [`proxy`]: a TCP or unix-socket relay that can be cut, stalled, and made to lose answers.
 //! - [`server`]: how a server is found, started once, shared by test processes and ended with the run.
+//! - [`swarm`]: a one-node swarm with services.
 //! - [`volume`]: small file systems that can be filled.
 //! - [`wait`]: waiting for a condition; tests do not sleep.
 //!
@@ -32,6 +33,7 @@ pub mod private_postgres;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod swarm;
 pub mod volume;
 pub mod wait;
 
