@@ -22,7 +22,9 @@ impl<D: Docker> World<D> {
     pub fn deliver(&mut self, at: Timestamp, alerts: Vec<Alert>) {
         self.reach(at);
         let now = self.now;
-        alerts.iter().for_each(|alert| self.upstream.heard(alert.fingerprint));
+        for alert in &alerts {
+            self.upstream.heard(alert.fingerprint);
+        }
         let heard = |alert: Alert| Heard {
             fingerprint: alert.fingerprint,
             word: Some(alert.word(now)),
