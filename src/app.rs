@@ -11,7 +11,7 @@
 pub mod systemd;
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::config::{self, Config, Database, LogFormat};
 use crate::core::settings::{Protected, Settings};
+use crate::core::sight::published_port;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::human;
 use crate::engine::by_hand::ByHand;
@@ -47,6 +48,9 @@ use systemd::Systemd;
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
 
+/// Where PostgreSQL listens when a URL does not say.
+const POSTGRES_PORT: u16 = 5432;
+
 /// How long the tasks beside the engine may take to end.
 const BESIDE: Duration = Duration::from_secs(2);
 
@@ -70,7 +74,7 @@ pub struct Options {
 /// Serves until it is told to stop.
 pub async fn serve(options: &Options) -> anyhow::Result<()> {
     let (mut config, warnings) = config::load(options.config.as_deref(), &config::process)
-        .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
+        .map_err(|problems| anyhow::anyhow!(human(&problems).trim_end().to_owned()))?;
     config.heartbeat_file = options.heartbeat_file.clone().or(config.heartbeat_file);
     config.metrics_file = options.metrics_file.clone().or(config.metrics_file);
     let format = match config.log.format {
@@ -86,7 +90,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let time = Arc::new(Time::new(Arc::new(SystemClock)));
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
-        .map_err(|problems| anyhow::anyhow!(human(&problems)))?;
+        .map_err(|problems| anyhow::anyhow!(human(&problems).trim_end().to_owned()))?;
     tell(&warnings);
     let listener =
         TcpListener::bind(config.listen).with_context(|| format!("listen on {} (setting `listen`)", config.listen))?;
@@ -214,11 +218,17 @@ async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readi
     };
     late.open(opened);
     readiness.met(Condition::Store);
-    while let Err(error) = recover(shell, readiness).await {
-        tracing::warn!(error = %crate::engine::intake::chain(&error), "recovery is tried again");
-        tokio::time::sleep(pause).await;
+    loop {
+        match recover(shell, readiness).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = %crate::engine::intake::chain(&error), "recovery is tried again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(OPEN_PAUSE);
+            }
+            Err(error) => return Err(anyhow::Error::new(error).context("use the database (setting `database`)")),
+        }
     }
-    Ok(())
 }
 
 /// Works until told to stop, then gives the engine back to be stopped.
@@ -386,7 +396,7 @@ async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
 
 /// The service's limits, as the core sees them.
 pub(crate) fn settings(config: &Config) -> Settings {
-    let database = database_names(&config.database);
+    let database = database_names(config.database.url.expose());
     Settings {
         storm: config.storm,
         trip: config.trip,
@@ -406,24 +416,47 @@ pub(crate) fn settings(config: &Config) -> Settings {
     }
 }
 
-/// The names by which a container could be this database. Loopback names nothing: every container has one.
-fn database_names(database: &Database) -> BTreeSet<String> {
-    let after_scheme = database.url.expose().split_once("://").map_or("", |(_, rest)| rest);
+/// The names by which a container could be this database. Loopback names none, every container has one: there it is the port that
+/// a container publishes.
+fn database_names(url: &str) -> BTreeSet<String> {
+    let Some((_, after_scheme)) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("postgres")) else {
+        return BTreeSet::new();
+    };
     let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+    let (name, rest) = match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']').unwrap_or((v6, "")),
+        None => host.find(':').map_or((host, ""), |at| host.split_at(at)),
     };
-    let local = ["", "localhost", "127.0.0.1", "::1"];
-    if matches!(database.kind, config::DatabaseKind::Sqlite) || local.contains(&name) {
-        return BTreeSet::new();
-    }
-    BTreeSet::from([name.to_owned()])
+    let is_here = ["", "localhost", "host.docker.internal"].contains(&name)
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let port = || rest.trim_start_matches(':').parse().unwrap_or(POSTGRES_PORT);
+    BTreeSet::from([if is_here { published_port(port()) } else { name.to_owned() }])
 }
 
 fn tell(warnings: &[Diagnostic]) {
     for warning in warnings {
         tracing::warn!("{}", warning.line());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_known_by_its_host_and_one_on_this_machine_by_its_port() {
+        for (url, name) in [
+            ("postgres://fettle:p%40ss@db:5433/fettle", "db"),
+            ("postgresql://10.0.0.7/fettle?sslmode=require", "10.0.0.7"),
+            ("postgres://u@[fd00::2]:5432/fettle", "fd00::2"),
+            ("postgres://u@localhost/fettle", "this machine:5432"),
+            ("postgres://u:p@127.0.0.2:55432/fettle", "this machine:55432"),
+            ("postgres://u@[::1]:6000", "this machine:6000"),
+            ("postgres:///fettle", "this machine:5432"),
+        ] {
+            assert_eq!(database_names(url), BTreeSet::from([name.to_owned()]), "{url}");
+        }
+        assert_eq!(database_names("sqlite://fettle.db"), BTreeSet::new());
     }
 }

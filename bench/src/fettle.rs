@@ -30,10 +30,14 @@ pub enum Database<'a> {
 pub enum Rules {
     /// No rule selects them.
     Unselected,
-    /// A rule selects each of them and does not allow its container: looked up, refused and on record.
+    /// A rule selects each of them and does not allow its container: refused by its name alone, and on record.
     Refuse,
-    /// A rule selects each of them and restarts its container.
+    /// A rule selects each of them: looked up, and what would be done is on record.
+    Observe,
+    /// A rule selects each of them and restarts its container; nothing limits how many.
     Restart,
+    /// The same with the limits that fettle has by itself: a few are restarted, and the rest has to wait.
+    RestartFew,
 }
 
 impl Rules {
@@ -41,9 +45,15 @@ impl Rules {
         let (name, allowed) = match self {
             Self::Unselected => ("SomethingElse", bodies::CONTAINER),
             Self::Refuse => (bodies::ALERTNAME, "something-else-"),
-            Self::Restart => (bodies::ALERTNAME, bodies::CONTAINER),
+            Self::Observe | Self::Restart | Self::RestartFew => (bodies::ALERTNAME, bodies::CONTAINER),
         };
         // Limits wide open: what is measured is how fast fettle is, not how careful.
+        let limits = "    budget: [1000000 per 1h]\n    rule_budget: [1000000 per 1h]\n    cooldown: 0s\n";
+        let limits = match self {
+            Self::Unselected | Self::Refuse | Self::Restart => limits.to_owned(),
+            Self::Observe => format!("    mode: observe\n{limits}"),
+            Self::RestartFew => String::new(),
+        };
         format!(
             r#"version: 1
 rules:
@@ -53,11 +63,19 @@ rules:
     steps:
       - restart: {{grace: 5s}}
         verify: {{settle: 1s, healthy_for: 1s, resolved_within: 2s}}
-    budget: [1000000 per 1h]
-    rule_budget: [1000000 per 1h]
-    cooldown: 0s
-"#
+{limits}"#
         )
+    }
+
+    /// The same of the configuration.
+    fn limits(self) -> &'static str {
+        match self {
+            Self::RestartFew => "",
+            Self::Unselected | Self::Refuse | Self::Observe | Self::Restart => {
+                "limits: {in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}\n\
+                 storm: off\ntrip: off\n"
+            }
+        }
     }
 }
 
@@ -101,9 +119,9 @@ impl<'a> Fettle<'a> {
             format!("  host-{n}: {{docker: \"unix://{}\", instances: {instances:?}}}\n", socket.display())
         });
         let config = format!(
-            "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\n\
-             limits: {{in_flight: 1000, budget: [1000000 per 1h], target_budget: [1000000 per 1h]}}\nstorm: off\ntrip: off\nhosts:\n{}",
+            "listen: 127.0.0.1:{port}\ndatabase: {url}\nrules: {}\nmode: act\n{}hosts:\n{}",
             folder.join("rules").display(),
+            rules.limits(),
             hosts.collect::<String>()
         );
         fs::write(folder.join("fettle.yaml"), config)?;

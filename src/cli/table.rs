@@ -88,8 +88,11 @@ fn shortened(cell: &str, width: usize) -> String {
 
 /// Text without anything that a terminal would obey, on one line.
 pub(super) fn clean(text: &str) -> String {
+    // Control characters, what turns the direction of writing, and what cannot be seen: two names must not look alike.
     let hostile = |c: char| {
-        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        let unseen = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+        c.is_control() || unseen
     };
     text.chars().flat_map(|c| if hostile(c) { c.escape_unicode().collect() } else { vec![c] }).collect()
 }
@@ -160,6 +163,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_escaped() {
         assert_eq!(clean("a\x1b[31m\nb\u{202e}c\u{9b}é"), "a\\u{1b}[31m\\u{a}b\\u{202e}c\\u{9b}é");
+        assert_eq!(clean("we\u{200b}b\u{feff}\u{e0041}"), "we\\u{200b}b\\u{feff}\\u{e0041}", "not to be taken for web");
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         (0, 0) if results.ran.is_empty() => Err(anyhow::anyhow!("there is no such test").into()),
         (0, 0) => Ok(()),
         (failed, 0) => Err(anyhow::anyhow!("{failed} of {} tests failed", results.ran.len()).into()),
+        (_, 1) => Err(anyhow::anyhow!("1 problem in test files").into()),
         (_, problems) => Err(anyhow::anyhow!("{problems} problems in test files").into()),
     }
 }

@@ -76,6 +76,6 @@ pub struct Protected {
     pub compose_projects: BTreeSet<String>,
     /// fettle's own container, by id or by the beginning of its id.
     pub own_container: Option<String>,
-    /// Host names and addresses of fettle's database.
+    /// Host names and addresses of fettle's database, or the port of this machine that it is behind.
     pub database: BTreeSet<String>,
 }

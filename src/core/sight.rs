@@ -114,6 +114,12 @@ impl Space {
     }
 }
 
+/// How a port of the machine that fettle runs on stands among [`Container::addresses`].
+#[must_use]
+pub fn published_port(port: u16) -> String {
+    format!("this machine:{port}")
+}
+
 /// One container as it was when looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
@@ -139,7 +145,8 @@ pub struct Container {
     pub oom_killed: bool,
     /// `None` when it has no health check.
     pub health: Option<Health>,
-    /// The addresses and aliases it is reached by, for knowing fettle's own database.
+    /// The addresses and aliases it is reached by, and the ports of this machine behind which it answers, for knowing fettle's
+    /// own database.
     pub addresses: Vec<String>,
     /// Whether a person stopped or killed it through Docker's API lately; `None` when that was not looked up.
     pub stopped_by_hand: Option<bool>,

@@ -175,7 +175,9 @@ impl Sampler {
         let ram = mean(looks.iter().map(|it| it.ram));
         let disk = last.disk.map(|disk| disk.used);
         let load = Load::of(cpu, ram, disk);
-        let details = json!({"host": last.host, "status": load, "was": before});
+        let now = settled(looks.len(), before, load);
+        // With the figures: whoever reads the line wants to know what there is too much of.
+        let details = json!({"host": last.host, "status": load, "was": before, "cpu": cpu, "ram": ram, "disk": disk});
         let sample = Sample {
             id: self.time.new_id(),
             at: last.at,
@@ -187,7 +189,7 @@ impl Sampler {
             disk,
         };
         let mut samples = vec![sample];
-        let changed = (load != before).then(|| load.change());
+        let changed = (now != before).then(|| load.change());
         if let Some((event, severity)) = changed {
             let (id, details) = (self.time.new_id(), details.clone());
             samples.push(Sample { id, event, severity, details, ..samples[0].clone() });
@@ -200,8 +202,14 @@ impl Sampler {
             let row = EventRow { at: last.at, event, severity, details };
             events::received(&self.metrics, &[], &[Record::Event(row)]);
         }
-        load
+        now
     }
+}
+
+/// How a host is doing from now on. One look alone is a moment, and in that of its own start a process is busy: nobody is called
+/// for it.
+fn settled(looks: usize, before: Load, load: Load) -> Load {
+    if looks > 1 { load } else { before }
 }
 
 /// Percent of processors and memory in use, and the disk.
@@ -253,6 +261,12 @@ mod tests {
         ] {
             assert_eq!(Load::of(cpu, ram, disk), load, "{cpu} {ram} {disk:?}");
         }
+    }
+
+    #[test]
+    fn one_look_alone_calls_nobody() {
+        assert_eq!(settled(1, Load::Healthy, Load::Critical), Load::Healthy);
+        assert_eq!(settled(LOOKS, Load::Healthy, Load::Critical), Load::Critical);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::engine::pulse::{Pulse, ROUND};
 use crate::engine::readiness::{Condition, Readiness};
 use crate::store::model::NewNotification;
 use crate::store::{Store, StoreError};
+use crate::telemetry::seldom::Seldom;
 
 /// Requests that may wait for the writer. At 10,000 a second this is a twentieth of a second of waiting; it is a quarter of
 /// the connections that the server takes, so in a flood the rest is told to come again instead of waiting unseen.
@@ -43,6 +44,9 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// How long a sender is left waiting before it is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two lines that say that the database does not take notifications.
+const COMPLAINT: Duration = Duration::from_secs(10);
 
 /// The door's states.
 const NOT_YET: u8 = 0;
@@ -113,6 +117,8 @@ pub struct Writer {
     onward: mpsc::Sender<Received>,
     overflow: Arc<AtomicBool>,
     readiness: Arc<Readiness>,
+    /// A flood that meets a full disk must not fill it with lines.
+    complaints: Seldom,
 }
 
 /// A door, not open yet, and the task behind it. `onward` gets what was stored; what does not fit sets `overflow` and is left to be read
@@ -128,7 +134,7 @@ pub fn intake(
     let (queue, jobs) = mpsc::channel(QUEUE);
     let room = Arc::new(Semaphore::new(QUEUE_KIB as usize));
     let intake = Intake { queue, room, state: Arc::new(AtomicU8::new(NOT_YET)), time };
-    (intake, Writer { jobs, store, onward, overflow, readiness })
+    (intake, Writer { jobs, store, onward, overflow, readiness, complaints: Seldom::new(COMPLAINT) })
 }
 
 impl Intake {
@@ -256,7 +262,10 @@ impl Writer {
                 stored
             }
             Err(error) => {
-                tracing::warn!(notifications = rows.len(), error = %chain(&error), "notifications could not be stored");
+                if let Some(unsaid) = self.complaints.due(error.reason()) {
+                    let (notifications, error) = (rows.len(), chain(&error));
+                    tracing::warn!(notifications, error, unsaid, "notifications could not be stored");
+                }
                 vec![false; rows.len()]
             }
         }
@@ -269,13 +278,16 @@ impl Writer {
     }
 }
 
-/// An error with its causes, once, for a log line.
+/// An error with its causes, for a log line. What an error says of its cause by itself is not said twice.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
+        let said = inner.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = inner.source();
     }
     text

@@ -1,15 +1,20 @@
-//! From stored notifications to open remediations: select, think, write, in one transaction per batch.
+//! From stored notifications to open remediations: select, think, write, in one transaction per batch of whole notifications;
+//! only one of more than `BATCH_ALERTS` alerts takes several.
 //!
 //! Always holds: a notification is taken in exactly once, by whoever deletes its mark in the same transaction that writes
 //! what it changed; a crash before that leaves it pending. What comes through memory is a shortcut: after an overflow, an
 //! error or a restart the same notifications are read back from the store. The order of arrival does not matter, because
 //! an alert ignores words received before the last one it took in.
+//!
+//! Nothing that somebody may send holds up the others: when the database cannot take what a batch would write, its notifications
+//! are tried one by one, and the one that fails alone is set aside. It stays stored, and an event says that a person must look.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -18,6 +23,7 @@ use crate::core::alert::episode::AlertState;
 use crate::core::alert::webhook::Webhook;
 use crate::core::receive::{Changes, Heard, Notice, Standing, World, receive};
 use crate::core::remediation::outcome::Outcome;
+use crate::core::remediation::record::{EventRow, Record, Severity};
 use crate::core::select::{Selected, select};
 use crate::core::time::{after, before};
 use crate::engine::intake::{Received, chain};
@@ -31,7 +37,8 @@ use crate::telemetry::events;
 /// Notifications in one transaction.
 const BATCH: usize = 256;
 
-/// Alerts in one transaction, as far as whole notifications allow.
+/// Alerts in one transaction. PostgreSQL ends a statement after 5 s and nobody else is taken in meanwhile, so a notification of
+/// more alerts takes more than one.
 const BATCH_ALERTS: usize = 4096;
 
 /// How often pending notifications of others (dead replicas, an overflow) are looked for.
@@ -45,6 +52,16 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Tries when somebody else writes the same rows at the same time.
 pub(super) const TRIES: u32 = 8;
+
+/// What became of writing a batch.
+enum Written {
+    /// It is stored.
+    Done,
+    /// Not now; it is read back.
+    Later,
+    /// The database cannot take something of it, and says why.
+    Never(String),
+}
 
 /// The task that takes notifications in.
 pub struct Receiver {
@@ -78,23 +95,23 @@ impl Receiver {
                     if taken == 0 {
                         break;
                     }
-                    self.take_in(std::mem::take(&mut batch)).await;
+                    self.take_in(std::mem::take(&mut batch), &stop).await;
                 }
                 Some(alerts) = self.again.recv() => self.ask_again(alerts).await,
-                _ = sweep.tick() => self.catch_up(ORPHAN).await,
+                _ = sweep.tick() => self.catch_up(ORPHAN, &stop).await,
                 () = stop.cancelled() => break,
             }
             if self.overflow.swap(false, Ordering::AcqRel) {
-                self.catch_up(Duration::ZERO).await;
+                self.catch_up(Duration::ZERO, &stop).await;
             }
         }
         while self.stored.recv_many(&mut batch, BATCH).await > 0 {
-            self.take_in(std::mem::take(&mut batch)).await;
+            self.take_in(std::mem::take(&mut batch), &stop).await;
         }
         self.pulse.done();
     }
 
-    async fn take_in(&self, received: Vec<Received>) {
+    async fn take_in(&self, received: Vec<Received>, stop: &CancellationToken) {
         let mut rest = received.into_iter().peekable();
         while rest.peek().is_some() {
             let mut notices = Vec::new();
@@ -105,16 +122,80 @@ impl Receiver {
                 alerts += next.webhook.alerts.len();
                 notices.push(self.notice(next));
             }
-            if !self.write(&notices).await {
-                self.overflow.store(true, Ordering::Release);
-                tokio::time::sleep(PAUSE).await;
+            match &notices[..] {
+                [alone] => self.alone(alone, stop).await,
+                _ => match self.write(&notices).await {
+                    Written::Done => {}
+                    Written::Later => self.later().await,
+                    // Whichever it is, it does not hold up the others.
+                    Written::Never(_) => {
+                        for notice in &notices {
+                            self.alone(notice, stop).await;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    async fn alone(&self, notice: &Notice, stop: &CancellationToken) {
+        match self.write_alone(notice, stop).await {
+            Written::Done => {}
+            Written::Later => self.later().await,
+            Written::Never(why) => self.set_aside(notice, &why).await,
+        }
+    }
+
+    /// Writes one, in as many transactions as it needs. The last one takes its mark: should one fail, all of it is read back, and
+    /// what was taken in before is known then. Who stops the process does not wait for all of it.
+    async fn write_alone(&self, notice: &Notice, stop: &CancellationToken) -> Written {
+        let mut rest = &notice.alerts[..];
+        while rest.len() > BATCH_ALERTS {
+            if stop.is_cancelled() {
+                return Written::Later;
+            }
+            let (piece, more) = rest.split_at(BATCH_ALERTS);
+            let written = self.write(&[Notice { notification: None, alerts: piece.to_vec(), ..*notice }]).await;
+            if !matches!(written, Written::Done) {
+                return written;
+            }
+            rest = more;
+        }
+        if rest.len() == notice.alerts.len() {
+            return self.write(std::slice::from_ref(notice)).await;
+        }
+        self.write(&[Notice { alerts: rest.to_vec(), ..*notice }]).await
+    }
+
+    /// Leaves it to be read back.
+    async fn later(&self) {
+        self.overflow.store(true, Ordering::Release);
+        tokio::time::sleep(PAUSE).await;
+    }
+
+    /// Takes a notification as if it said nothing.
+    async fn set_aside(&self, notice: &Notice, why: &str) {
+        let Some(id) = notice.notification else { return };
+        let (at, alerts) = (self.shell.time.now(), notice.alerts.len());
+        tracing::error!(notification.id = %id, alerts, error = why,
+            "the alerts of a notification cannot be stored and nothing is done about them");
+        let details = json!({"notification": id, "alerts": alerts, "error": why});
+        let event = EventRow { at, event: "notification_set_aside", severity: Severity::Critical, details };
+        let nothing = [Notice { alerts: Vec::new(), ..*notice }];
+        let ask = self.ask(&nothing);
+        let think = |_: &World| Changes { records: vec![Record::Event(event.clone())], ..Changes::default() };
+        match self.shell.store.receive(&ask, &think).await {
+            Ok(changes) => self.hand_on(changes, false).await,
+            Err(error) => {
+                tracing::warn!(notification.id = %id, error = %chain(&error), "it cannot be set aside yet");
+                self.later().await;
             }
         }
     }
 
     /// Reads back what is pending for at least `age`, oldest first, until nothing is left.
-    async fn catch_up(&self, age: Duration) {
-        loop {
+    async fn catch_up(&self, age: Duration, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
             self.pulse.again(ROUND);
             let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
             // The store's own instants are compared, so a microsecond more includes those of this very instant.
@@ -137,7 +218,7 @@ impl Receiver {
                 });
                 Received { id: row.id, received_at: row.received_at, webhook }
             });
-            self.take_in(received.collect()).await;
+            self.take_in(received.collect(), stop).await;
             if last || self.overflow.load(Ordering::Acquire) {
                 return;
             }
@@ -154,7 +235,9 @@ impl Receiver {
         });
         let notice = Notice { notification: None, received_at: now, alerts: alerts.collect() };
         // Should it fail, upkeep finds them waiting.
-        self.write(&[notice]).await;
+        if let Written::Never(why) = self.write(&[notice]).await {
+            tracing::error!(error = why, "alerts that waited for their target cannot be stored");
+        }
     }
 
     fn notice(&self, received: Received) -> Notice {
@@ -175,8 +258,7 @@ impl Receiver {
         select(&self.shell.rules.load(), &self.shell.hosts, labels)
     }
 
-    /// Whether it is written.
-    async fn write(&self, notices: &[Notice]) -> bool {
+    async fn write(&self, notices: &[Notice]) -> Written {
         let shell = &*self.shell;
         let ask = self.ask(notices);
         let think = |world: &World| receive(world, notices, &shell.settings, &mut || shell.time.new_id());
@@ -185,12 +267,13 @@ impl Receiver {
             match shell.store.receive(&ask, &think).await {
                 Ok(changes) => {
                     self.hand_on(changes, ask.lease_until.is_some()).await;
-                    return true;
+                    return Written::Done;
                 }
                 Err(StoreError::Conflict { .. }) => {}
+                Err(error) if error.is_of_the_data() => return Written::Never(chain(&error)),
                 Err(error) => {
                     tracing::warn!(notifications = notices.len(), error = %chain(&error), "notifications could not be taken in");
-                    return false;
+                    return Written::Later;
                 }
             }
         }
@@ -198,7 +281,7 @@ impl Receiver {
             notifications = notices.len(),
             "notifications could not be taken in: others write the same alerts"
         );
-        false
+        Written::Later
     }
 
     fn ask(&self, notices: &[Notice]) -> ReceiveAsk {

@@ -132,10 +132,12 @@ impl RuleBook {
             Err(problems) => {
                 self.metrics.reloaded(false, self.time.now());
                 self.refused.store(true, Ordering::Relaxed);
-                let text = problems.iter().map(Diagnostic::line).collect::<Vec<_>>().join("; ");
+                // Warnings would have been no reason, and would only hide it.
+                let errors: Vec<String> = problems.iter().filter(|it| it.is_error()).map(Diagnostic::line).collect();
+                let text = errors.join("; ");
                 if *told != text {
                     tracing::error!(
-                        problems = problems.len(),
+                        problems = errors.len(),
                         "rules were not reloaded, the old ones stay in force: {text}"
                     );
                     *told = text;

@@ -31,7 +31,9 @@ pub(super) async fn reload(Admin(caller): Admin, rules: web::Data<dyn Reload>) -
     match rules.reload().await {
         Ok((count, warnings)) => Ok(HttpResponse::Ok().json(json!({"rules": count, "warnings": records(&warnings)}))),
         Err(found) => {
-            let detail = format!("{} problems; the rules before them still run", found.len());
+            let errors = found.iter().filter(|it| it.is_error()).count();
+            let plural = if errors == 1 { "" } else { "s" };
+            let detail = format!("{errors} error{plural}; the rules from before still run");
             let problem = Problem::new(Kind::RulesRefused, detail);
             tracing::warn!(request.id = %problem.id(), actor = &*caller.name, "a reload of the rules was refused: {problem}");
             Err(problem.with("errors", json!(records(&found))))

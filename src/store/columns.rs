@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::instant::{Id, Instant};
-use super::text::{clean, clean_opt, json};
+use super::text::{clean, clean_opt, json, name, name_opt};
 use crate::core::alert::episode::AlertState;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
@@ -27,8 +27,8 @@ pub(super) struct Named<'a> {
 impl<'a> From<&'a Labels> for Named<'a> {
     fn from(labels: &'a Labels) -> Self {
         Self {
-            alertname: clean(labels.get("alertname")),
-            severity: clean_opt(labels.find("severity")),
+            alertname: name(labels.get("alertname")),
+            severity: name_opt(labels.find("severity")),
             labels: json(labels),
         }
     }
@@ -70,8 +70,8 @@ impl<'a> From<&'a Remediation> for RemediationColumns<'a> {
             target: clean(&it.target.to_string()).into_owned(),
             target_key: clean_opt(it.key.as_deref()),
             host: clean(it.target.host()),
-            alertname: clean(labels.get("alertname")),
-            severity: clean_opt(labels.find("severity")),
+            alertname: name(labels.get("alertname")),
+            severity: name_opt(labels.find("severity")),
             fingerprint: it.alert.fingerprint.to_string(),
             doc: json(it),
         }

@@ -1,5 +1,7 @@
 //! What a driver's error means for the caller: come back later, think again, or never.
 
+use sqlx::migrate::MigrateError;
+
 use super::StoreError;
 
 /// Names what was being done when a driver's error came up.
@@ -10,21 +12,28 @@ pub(super) trait During<T> {
 
 impl<T> During<T> for Result<T, sqlx::Error> {
     fn during(self, operation: &'static str) -> Result<T, StoreError> {
-        self.map_err(|source| match judge(&source) {
-            Meaning::Later => StoreError::Unavailable { operation, source },
-            Meaning::SomebodyWasFirst => StoreError::Conflict { operation },
-            Meaning::No => StoreError::Refused { operation, source },
-        })
+        self.map_err(|source| told(source, operation))
     }
 }
 
-impl<T> During<T> for Result<T, sqlx::migrate::MigrateError> {
+fn told(source: sqlx::Error, operation: &'static str) -> StoreError {
+    match judge(&source) {
+        Meaning::Later => StoreError::Unavailable { operation, source },
+        Meaning::SomebodyWasFirst => StoreError::Conflict { operation },
+        Meaning::No => StoreError::Refused { operation, source },
+    }
+}
+
+impl<T> During<T> for Result<T, MigrateError> {
     fn during(self, operation: &'static str) -> Result<T, StoreError> {
         self.map_err(|e| match e {
-            sqlx::migrate::MigrateError::Execute(source) => source,
-            other => sqlx::Error::Migrate(Box::new(other)),
+            MigrateError::VersionMissing(version) => StoreError::Unusable(format!(
+                "a newer fettle has used this database: it has migration {version}, which this one does not know; start the newer \
+                 one again, or restore a backup from before"
+            )),
+            MigrateError::Execute(source) => told(source, operation),
+            other => told(sqlx::Error::Migrate(Box::new(other)), operation),
         })
-        .during(operation)
     }
 }
 
@@ -53,6 +62,18 @@ fn judge(error: &sqlx::Error) -> Meaning {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => Meaning::Later,
         _ => Meaning::No,
+    }
+}
+
+/// Whether an error speaks of the values that were given: out of range, against a constraint, too large.
+pub(super) fn is_of_the_data(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        ["22", "23", "54"].iter().any(|class| code.starts_with(class))
+    } else {
+        // TOOBIG, CONSTRAINT, MISMATCH.
+        matches!(code.parse::<u32>().unwrap_or(0) & 0xff, 18..=20)
     }
 }
 

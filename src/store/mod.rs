@@ -288,6 +288,13 @@ impl StoreError {
         matches!(self, Self::Unavailable { .. } | Self::Conflict { .. })
     }
 
+    /// Whether it is what was to be stored that the database cannot take, and not the database that is in a bad way: the same
+    /// will never work, and something else will.
+    #[must_use]
+    pub fn is_of_the_data(&self) -> bool {
+        matches!(self, Self::Refused { source, .. } if error::is_of_the_data(source))
+    }
+
     /// A bounded label.
     #[must_use]
     pub fn reason(&self) -> &'static str {

@@ -20,6 +20,29 @@ pub fn clean_opt(text: Option<&str>) -> Option<Cow<'_, str>> {
     text.map(clean)
 }
 
+/// The longest name that is kept, in bytes: PostgreSQL's index takes 2,704, and one row too long would refuse its whole batch.
+const NAME_MAX: usize = 1024;
+
+/// A name on its way to a column that is indexed, listed and shown: [`clean`], and cut where it is longer than names are. The
+/// labels beside it are whole.
+#[must_use]
+pub fn name(text: &str) -> Cow<'_, str> {
+    let mut name = clean(text);
+    let cut = name.floor_char_boundary(NAME_MAX);
+    if cut < name.len() {
+        let name = name.to_mut();
+        name.truncate(cut);
+        name.push('…');
+    }
+    name
+}
+
+/// [`name`] for one that may be absent.
+#[must_use]
+pub fn name_opt(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(name)
+}
+
 /// `value` as JSON text, with every NUL inside its strings replaced.
 #[must_use]
 pub fn json<T: Serialize>(value: &T) -> String {
@@ -58,6 +81,17 @@ mod tests {
         assert_eq!(json(&"a\0b"), "\"a\u{fffd}b\"");
         assert_eq!(json(&r"a\u0000b"), r#""a\\u0000b""#);
         assert_eq!(json(&"\\\0\"\0"), "\"\\\\\u{fffd}\\\"\u{fffd}\"");
+    }
+
+    #[test]
+    fn a_name_is_cut_between_characters_and_says_so() {
+        assert_eq!((name("Down"), name("a\0b")), ("Down".into(), "a\u{fffd}b".into()));
+        let longest = "x".repeat(NAME_MAX);
+        assert_eq!(name(&longest), longest);
+        assert_eq!(name(&format!("{longest}y")), format!("{longest}…"));
+        let odd = format!("x{}", "é".repeat(NAME_MAX));
+        assert_eq!(name(&odd).len(), NAME_MAX - 1 + "…".len());
+        assert!(name(&"\0".repeat(NAME_MAX)).len() < NAME_MAX + 4, "what stands for NUL is longer than it");
     }
 
     proptest! {

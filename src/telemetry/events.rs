@@ -4,6 +4,7 @@
 //! info: a decision, also one not to act. warn: people have to look. debug: the steps of the story. Lines read alone; the
 //! same facts are in fields for queries.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -23,16 +24,19 @@ pub fn recorded(metrics: &Metrics, remediation: &Remediation, records: &[Record]
 
 /// Says and counts what taking notifications in stored. `remediations` are those it opened, some of them closed at once.
 pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Record]) {
+    // A body may open a hundred thousand remediations: none of them is searched for among all others.
+    let by_id: HashMap<Uuid, &Remediation> = remediations.iter().map(|it| (it.id, it)).collect();
+    let apart = counted_apart(records);
     for record in records {
         match record {
-            Record::Action(row) => action(metrics, row, counted_apart(records, row)),
+            Record::Action(row) => action(metrics, row, &apart),
             Record::Result(row) => {
                 if let Some((remediation, action)) = acted(remediations, records, row.action_id) {
                     result(metrics, remediation, action, row);
                 }
             }
             Record::Verdict { rule, action, row } => verdict(metrics, rule, action, row),
-            Record::Transition(row) => transition(remediations, row),
+            Record::Transition(row) => transition(by_id.get(&row.remediation_id).copied(), row),
             Record::Refusal { rule, guard } => refusal(metrics, remediations, rule, *guard),
             Record::Event(row) => event(metrics, row),
             Record::Announce(_) | Record::Loan(_) | Record::Breaker(_) | Record::Ended(_) => {}
@@ -48,7 +52,7 @@ pub fn loan(metrics: &Metrics, loan: &Loan, records: &[Record]) {
     let (id, rule, target) = (loan.remediation, &loan.rule, &loan.target);
     for record in records {
         match record {
-            Record::Action(row) => action(metrics, row, false),
+            Record::Action(row) => action(metrics, row, &HashSet::new()),
             Record::Result(row) => {
                 let took = row.started_at.map(|started| since(row.finished_at, started));
                 metrics.action(rule, "restore", row.result, took);
@@ -67,10 +71,13 @@ pub fn late(metrics: &Metrics, records: &[Record]) {
     received(metrics, &[], records);
 }
 
-/// Whether the refusal in this audit row is also among the records by itself: then it is one refusal, not two.
-fn counted_apart(records: &[Record], row: &ActionRow) -> bool {
-    let same = |guard: &Guard| row.reason.as_deref() == Some(guard.as_str());
-    records.iter().any(|it| matches!(it, Record::Refusal { rule, guard } if *rule == row.rule && same(guard)))
+/// Refusals that are among the records by themselves, by rule and guard: with the same in an audit row they are one, not two.
+fn counted_apart(records: &[Record]) -> HashSet<(&str, Guard)> {
+    let refusal = |record| match record {
+        &Record::Refusal { ref rule, guard } => Some((rule.as_str(), guard)),
+        _ => None,
+    };
+    records.iter().filter_map(refusal).collect()
 }
 
 /// Whose action has this id, and its name: it is being judged, judged in the same breath, or the intent lies beside it.
@@ -100,7 +107,7 @@ fn acted<'a>(
     attempt.or_else(beside)
 }
 
-fn action(metrics: &Metrics, row: &ActionRow, counted_apart: bool) {
+fn action(metrics: &Metrics, row: &ActionRow, counted_apart: &HashSet<(&str, Guard)>) {
     let ActionRow { remediation_id: id, rule, action, target, attempt, .. } = row;
     let (reason, error) = (row.reason.as_deref().unwrap_or("no reason given"), row.error.as_deref());
     let Some(result) = row.result else {
@@ -112,7 +119,7 @@ fn action(metrics: &Metrics, row: &ActionRow, counted_apart: bool) {
     match result {
         ActionResult::Refused => {
             let guard = row.reason.as_deref().and_then(Guard::from_word);
-            if let Some(guard) = guard.filter(|_| !counted_apart) {
+            if let Some(guard) = guard.filter(|guard| !counted_apart.contains(&(rule.as_str(), *guard))) {
                 metrics.refusal(rule, guard);
             }
             let end = if guard.is_some_and(Guard::is_final) { "for good" } else { "for now" };
@@ -168,9 +175,9 @@ fn verdict(metrics: &Metrics, rule: &str, action: &'static str, row: &VerdictRow
     }
 }
 
-fn transition(remediations: &[Remediation], row: &TransitionRow) {
+fn transition(of: Option<&Remediation>, row: &TransitionRow) {
     let (id, state, what) = (row.remediation_id, row.state.as_str(), &row.what);
-    if let Some(remediation) = remediations.iter().find(|it| it.id == id) {
+    if let Some(remediation) = of {
         let (rule, target) = (&remediation.rule, &remediation.target);
         if row.what == "opened" {
             let alertname = remediation.alert.labels.get("alertname");

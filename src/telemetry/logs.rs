@@ -2,11 +2,18 @@
 //!
 //! Fields keep their spelling in both: `remediation.id`, `rule`, `target`, `action`, `attempt`, `reason`, `duration_ms`,
 //! `error`. stdout is left to results.
+//!
+//! Always holds: an event is one line, and nothing in a line for people commands a terminal. Text of alerts, containers and servers is among the
+//! fields, and somebody may have put a line break into it, and behind that a line that fettle never wrote.
 
+use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What the libraries may say whatever the level is: they speak only when they complain. A filter that names modules is
@@ -67,9 +74,49 @@ where
     let filter = EnvFilter::builder().parse(filter).map_err(wrong)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(colour);
     Ok(match format {
-        Format::Human => Box::new(lines.with_target(false).finish()),
+        Format::Human => Box::new(lines.with_target(false).fmt_fields(plain_fields()).finish()),
         Format::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
     })
+}
+
+/// The message, then `name=value`, on one line.
+fn plain_fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    debug_fn(|writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| match field.name() {
+        // Said by the line itself.
+        name if name.starts_with("log.") => Ok(()),
+        "message" => write!(OneLine(writer), "{value:?}"),
+        name => {
+            let (name, coloured) = (name.trim_start_matches("r#"), writer.has_ansi_escapes());
+            if coloured {
+                write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m")?;
+            } else {
+                write!(writer, "{name}=")?;
+            }
+            write!(OneLine(writer), "{value:?}")
+        }
+    })
+    .delimited(" ")
+}
+
+/// Writes on with everything escaped that ends a line, acts on a terminal, or turns the direction of writing.
+struct OneLine<'a, 'w>(&'a mut Writer<'w>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let acts =
+            |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let mut rest = text;
+        while let Some(at) = rest.find(acts) {
+            let (before, from) = rest.split_at(at);
+            self.0.write_str(before)?;
+            let mut chars = from.chars();
+            if let Some(c) = chars.next() {
+                write!(self.0, "{}", c.escape_default())?;
+            }
+            rest = chars.as_str();
+        }
+        self.0.write_str(rest)
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +168,24 @@ mod tests {
         let text = written(Format::Human, "debug");
         assert!(text.contains("restart of web begins") && text.contains("rule=\"web\""), "{text}");
         assert!(text.contains("detail") && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        let hostile = "x\n2026-01-31T12:00:00Z  INFO all is well \u{1b}[2J\u{9b}1m\u{202e}";
+        for format in [Format::Human, Format::Json] {
+            let page = Page::default();
+            let to = page.clone();
+            let subscriber = subscriber(format, "debug", false, move || to.clone()).expect("a filter");
+            tracing::subscriber::with_default(subscriber, || {
+                let _span = tracing::info_span!("remediation", target = %hostile).entered();
+                tracing::warn!(error = %hostile, target = hostile, why = ?hostile, "refused: {hostile}");
+            });
+            let text = String::from_utf8(page.0.lock().expect("test").clone()).expect("text");
+            assert_eq!(text.lines().count(), 1, "{text}");
+            let acts = |c: char| c != '\n' && if format == Format::Json { c < ' ' } else { c.is_control() };
+            assert!(!text.contains(acts) && text.contains("all is well"), "{text:?}");
+        }
     }
 
     #[test]

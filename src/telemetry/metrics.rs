@@ -35,13 +35,17 @@ pub const UNKNOWN_SENDER: &str = "unknown";
 pub const ANONYMOUS: &str = "anonymous";
 
 /// Events that have a name so far, for series that exist from the start.
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 12] = [
     "cleared_unproven",
     "escalated",
     "gave_up",
     "host_critical",
     "host_recovered",
     "host_stressed",
+    "late_call",
+    "notification_set_aside",
+    "pipeline_heard",
+    "pipeline_silent",
     "self_heal",
     "storm_began",
 ];

@@ -360,7 +360,8 @@ async fn a_reload_is_all_or_nothing_by_file_by_signal_and_by_request() {
         if now == ["by-signal"] { Ok(()) } else { Err(format!("{now:?}")) }
     })
     .await;
-    fettle.write_rules("version: 1\nrules: [{name: broken}]\n");
+    let wide = "{name: wide, match: [a=b], target: {container: $labels.x, allow: ['*']}, steps: [restart]}";
+    fettle.write_rules(&format!("version: 1\nrules: [{{name: broken}},\n  {wide}]\n"));
     let client = reqwest::Client::new();
     let answer =
         client.post(fettle.url("/-/reload")).header("content-type", "application/json").send().await.expect("sent");
@@ -368,6 +369,9 @@ async fn a_reload_is_all_or_nothing_by_file_by_signal_and_by_request() {
     let text = answer.text().await.expect("text");
     assert!(text.contains("test.yaml") && text.contains("\"line\":2"), "the place is told: {text}");
     assert_eq!(names().await, ["by-signal"], "the old set stays");
+    let log = fettle.log();
+    let why = log.lines().find(|line| line.contains("rules were not reloaded")).expect("the log says why");
+    assert!(why.contains("test.yaml:2") && !why.contains("permits every name"), "errors, and no warning: {why}");
     assert!(fettle.metrics().await.contains("fettle_config_last_reload_successful 0"));
     fettle.write_rules(RULES);
     let answer =

@@ -28,6 +28,8 @@ mod faults;
 #[cfg(test)]
 mod grafana;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod imports;

@@ -310,7 +310,7 @@ async fn pictures_for_the_readme() {
     browser.scheme("light").await;
     let ask = format!("[data-key=\"approve {}\"]", ids[1]);
     browser.click(&ask).await;
-    browser.reads("#ask-title", "Approve restart of").await;
+    browser.reads("dialog[open] #ask-title", "Approve restart of").await;
     picture("approve.png").await;
     browser.click("#ask-no").await;
     browser.open(&fettle.url(&format!("/#/remediations/{}", ids[0]))).await;
@@ -321,7 +321,7 @@ async fn pictures_for_the_readme() {
     browser.reads("#view", "Open (1)").await;
     picture("phone.png").await;
     browser.click(&ask).await;
-    browser.reads("#ask-title", "Approve restart of").await;
+    browser.reads("dialog[open] #ask-title", "Approve restart of").await;
     picture("phone-approve.png").await;
     browser.end().await;
 }

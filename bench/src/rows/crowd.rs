@@ -17,8 +17,9 @@ const MUST_MB: f64 = 120.0;
 
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     for (name, what, rules) in [
-        ("crowd_refused", "looked up and refused", Rules::Refuse),
-        ("crowd_restarted", "looked up, admitted and restarted", Rules::Restart),
+        ("crowd_refused", "refused by name", Rules::Refuse),
+        ("crowd_limited", "looked up, as many restarted as the limits allow", Rules::RestartFew),
+        ("crowd_restarted", "looked up, admitted and restarted, without limits", Rules::Restart),
     ] {
         let fettle = bench.fettle(name, Database::Postgres(&bench.postgres), rules)?;
         quiet(bench);

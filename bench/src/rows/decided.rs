@@ -41,7 +41,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
 
     let postgres = bench.fettle("decided_pg_refused", cluster, Rules::Refuse)?;
     let (_, measured) = sustained(bench, &postgres)?;
-    table.rows.push(Row::printed("the same, PostgreSQL, each one selected, looked up and refused", measured));
+    table.rows.push(Row::printed("the same, PostgreSQL, each one selected and refused by name", measured));
     Ok(())
 }
 

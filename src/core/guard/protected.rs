@@ -1,7 +1,9 @@
 //! `protected`: fettle itself, its database, and what the configuration protects.
 //!
 //! fettle's own container is known by id. Its database is known by the host of the database URL, when that is a
-//! container's name, Compose service, alias or address; a database behind a published port must be named in the configuration.
+//! container's name, Compose service, alias or address; on loopback by the port that a container of this machine publishes. One
+//! that can be told by neither (another machine's published port, a container in the host's network) must be named in the
+//! configuration.
 
 use serde_json::json;
 

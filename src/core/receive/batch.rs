@@ -1,7 +1,7 @@
 //! Taking a batch in. What the batch itself changed hides what is stored, so two copies of one notification in one batch
 //! open one remediation.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -31,6 +31,7 @@ pub fn receive(world: &World, notices: &[Notice], settings: &Settings, new_id: &
         alerts: HashMap::new(),
         candidates: HashMap::new(),
         open: HashMap::new(),
+        woken: HashSet::new(),
         changes: Changes::default(),
     };
     for notice in notices {
@@ -50,8 +51,11 @@ struct Batch<'a> {
     settings: &'a Settings,
     new_id: &'a mut dyn FnMut() -> Uuid,
     alerts: HashMap<Fingerprint, AlertState>,
-    candidates: HashMap<(Fingerprint, String), Candidate>,
+    /// By alert, then by rule: a body may hold a hundred thousand alerts, and none of them may cost a look at all others.
+    candidates: HashMap<Fingerprint, BTreeMap<String, Candidate>>,
     open: HashMap<String, OpenTarget>,
+    /// What is in `changes.woken`.
+    woken: HashSet<Uuid>,
     changes: Changes,
 }
 
@@ -93,10 +97,10 @@ impl Batch<'_> {
     /// Everything attached to this alert looks again.
     fn wake(&mut self, fingerprint: Fingerprint) {
         let stored = self.world.candidates.get(&fingerprint).into_iter().flatten();
-        let newer = self.candidates.values().filter(|candidate| candidate.fingerprint == fingerprint);
+        let newer = self.candidates.get(&fingerprint).into_iter().flat_map(BTreeMap::values);
         for candidate in stored.chain(newer) {
             if let (Standing::Attached, Some(id)) = (candidate.standing, candidate.remediation)
-                && !self.changes.woken.contains(&id)
+                && self.woken.insert(id)
             {
                 self.changes.woken.push(id);
             }
@@ -108,14 +112,15 @@ impl Batch<'_> {
         let selects = |rule: &str| heard.selected.iter().any(|selected| selected.rule.name == rule);
         let stored = self.world.candidates.get(&heard.fingerprint).into_iter().flatten();
         for candidate in stored.filter(|it| it.standing == Standing::Waiting && !selects(&it.rule)) {
-            let key = (candidate.fingerprint, candidate.rule.clone());
-            self.candidates.entry(key).or_insert_with(|| Candidate { standing: Standing::Free, ..candidate.clone() });
+            let newer = self.candidates.entry(candidate.fingerprint).or_default();
+            let free = || Candidate { standing: Standing::Free, ..candidate.clone() };
+            newer.entry(candidate.rule.clone()).or_insert_with(free);
         }
     }
 
     fn candidate(&self, fingerprint: Fingerprint, rule: &str) -> Option<&Candidate> {
         let stored = || self.world.candidates.get(&fingerprint)?.iter().find(|candidate| candidate.rule == rule);
-        self.candidates.get(&(fingerprint, rule.to_owned())).or_else(stored)
+        self.candidates.get(&fingerprint).and_then(|newer| newer.get(rule)).or_else(stored)
     }
 
     fn consider(&mut self, alert: &AlertState, selected: &Selected, now: Timestamp) {
@@ -160,7 +165,7 @@ impl Batch<'_> {
     }
 
     fn stand(&mut self, candidate: Candidate) {
-        self.candidates.insert((candidate.fingerprint, candidate.rule.clone()), candidate);
+        self.candidates.entry(candidate.fingerprint).or_default().insert(candidate.rule.clone(), candidate);
     }
 
     fn attach(&mut self, alert: &AlertState, rule: &Rule, target: String, open: &OpenTarget, now: Timestamp) {
@@ -291,7 +296,7 @@ impl Batch<'_> {
         self.changes.alerts = self.alerts.into_values().collect();
         // A fixed order of writing, so that two processes cannot wait for each other.
         self.changes.alerts.sort_by_key(|alert| alert.fingerprint);
-        self.changes.candidates = self.candidates.into_values().collect();
+        self.changes.candidates = self.candidates.into_values().flat_map(BTreeMap::into_values).collect();
         self.changes.candidates.sort_by(|a, b| (a.fingerprint, &a.rule).cmp(&(b.fingerprint, &b.rule)));
         self.changes
     }

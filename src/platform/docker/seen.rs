@@ -7,10 +7,11 @@ use bollard::models::{
 };
 use jiff::Timestamp;
 
+use super::evidence::printable;
 use super::host::Host;
 use super::is_full_id;
 use super::stopped::Exit;
-use crate::core::sight::{Container, Health, ImageLabel, Status};
+use crate::core::sight::{Container, Health, ImageLabel, Status, published_port};
 use crate::core::time::micros;
 use crate::platform::PlatformError;
 
@@ -35,7 +36,7 @@ pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) ->
         exit_code: state.exit_code.unwrap_or(0),
         oom_killed: state.oom_killed.unwrap_or(false),
         health: state.health.as_ref().and_then(|it| it.status).and_then(health),
-        addresses: addresses(it),
+        addresses: addresses(it).into_iter().chain(published(host, it)).collect(),
         stopped_by_hand: None,
         number: labels(it).get("com.docker.compose.container-number").and_then(|text| text.parse().ok()),
         memory_limit: limit(it, |config| config.memory),
@@ -60,7 +61,7 @@ fn health_log(state: &ContainerState) -> Vec<String> {
     let mut lines: Vec<String> = newest
         .map(|it| {
             let output: String = it.output.as_deref().unwrap_or_default().trim().chars().take(HEALTH_CHARS).collect();
-            format!("exit {}: {output}", it.exit_code.unwrap_or_default())
+            format!("exit {}: {}", it.exit_code.unwrap_or_default(), printable(&output))
         })
         .collect();
     lines.reverse();
@@ -120,6 +121,15 @@ fn health(it: HealthStatusEnum) -> Option<Health> {
         HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
         HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
     }
+}
+
+/// The ports of this machine behind which it answers, or would if it ran. What a daemon elsewhere publishes is another machine's.
+fn published(host: &Host, it: &ContainerInspectResponse) -> BTreeSet<String> {
+    let now = it.network_settings.as_ref().and_then(|it| it.ports.as_ref());
+    let wanted = it.host_config.as_ref().and_then(|it| it.port_bindings.as_ref());
+    let bound = now.into_iter().chain(wanted).flat_map(HashMap::values).flatten().flatten();
+    let ports = bound.filter(|_| host.is_local()).filter_map(|it| it.host_port.as_deref()?.parse().ok());
+    ports.map(published_port).collect()
 }
 
 /// Everything by which other containers may reach this one, in order and once each.

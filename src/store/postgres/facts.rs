@@ -14,7 +14,7 @@ use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::model::{Facts, FactsAsk};
 use crate::store::rows::Garbled;
-use crate::store::text::{clean, clean_opt, json};
+use crate::store::text::{clean, clean_opt, json, name, name_opt};
 
 /// Each branch has its index, and most find nothing. The limits inside keep the branches apart: alerts without a name are
 /// looked for among all of them only where an `unless` names none. Verdicts until infinity and a limit on what is meant tell
@@ -74,7 +74,7 @@ pub(super) async fn facts(connection: &mut PgConnection, ask: &FactsAsk) -> Resu
         .bind(UNPROVEN_MAX)
         .bind(clean(&ask.target))
         .bind(clean_opt(ask.key.as_deref()))
-        .bind(ask.unless.iter().map(|it| clean_opt(it.find("alertname"))).collect::<Vec<_>>())
+        .bind(ask.unless.iter().map(|it| name_opt(it.find("alertname"))).collect::<Vec<_>>())
         .bind(ask.unless.iter().map(json).collect::<Vec<_>>())
         .bind(Instant(ask.unless_since))
         .bind(RELATED_MAX)
@@ -112,7 +112,7 @@ pub(super) async fn last_heard(
     alertname: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
     let at: Option<Instant> = sqlx::query_scalar(LAST_HEARD)
-        .bind(clean(alertname))
+        .bind(name(alertname))
         .fetch_one(connection)
         .await
         .during("ask for the heartbeat")?;

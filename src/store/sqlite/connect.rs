@@ -12,6 +12,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::Sqlite;
+use super::place::Place;
 use super::presence::Presence;
 use crate::store::StoreError;
 use crate::store::error::During;
@@ -38,11 +39,13 @@ impl Sqlite {
             .busy_timeout(BUSY)
             .disable_statement_logging()
             .read_only(true);
+        let path = options.get_filename().to_path_buf();
         let pool = || SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
         let readers = pool().connect_with(options).await.during("open the database to read it")?;
         let suspect = Arc::new(AtomicBool::new(false));
         // Who writes by these connections is refused by SQLite itself.
-        Ok(Self { writer: readers.clone(), readers, suspect, presence: Presence::none() })
+        let place = Place::of(&path);
+        Ok(Self { writer: readers.clone(), readers, suspect, presence: Presence::none(), place })
     }
 
     /// Makes the file if need be, takes it for this process, migrates.
@@ -57,6 +60,12 @@ impl Sqlite {
             return Err(StoreError::Unusable(
                 "a database in memory forgets what it acknowledged: write sqlite://PATH with a path to a file".into(),
             ));
+        }
+        if path.is_dir() {
+            let path = path.display();
+            return Err(StoreError::Unusable(format!(
+                "{path} is a folder: write the path of a file, such as {path}/fettle.db"
+            )));
         }
         // Migrations of SQLite take no lock of their own, so the file must be ours before.
         let presence = Presence::begin(&path)?;
@@ -88,6 +97,6 @@ impl Sqlite {
         let writer = trusted.connect_with(writing).await.during("open the database")?;
         sqlx::migrate!("./migrations/sqlite").run(&writer).await.during("migrate the database")?;
         let readers = pool(READERS).connect_lazy_with(common.read_only(true));
-        Ok(Self { writer, readers, suspect, presence })
+        Ok(Self { writer, readers, suspect, presence, place: Place::of(&path) })
     }
 }

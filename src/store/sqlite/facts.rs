@@ -13,7 +13,7 @@ use crate::store::error::During;
 use crate::store::instant::{Id, Instant};
 use crate::store::model::{Facts, FactsAsk};
 use crate::store::rows::{AlertRow, Garbled, read};
-use crate::store::text::{clean, clean_opt, json};
+use crate::store::text::{self, clean, clean_opt, json};
 
 const WHAT: &str = "read the facts";
 
@@ -105,7 +105,7 @@ async fn meant_by(tx: &mut SqliteConnection, meant: &Labels, since: Timestamp) -
     let name = meant.find("alertname");
     let query = sqlx::query_as(if name.is_some() { NAMED } else { UNNAMED });
     let query = query.bind(json(meant)).bind(Instant(since)).bind(RELATED_MAX);
-    let query = if let Some(name) = name { query.bind(clean(name)) } else { query };
+    let query = if let Some(name) = name { query.bind(text::name(name)) } else { query };
     query.fetch_all(tx).await
 }
 
@@ -114,7 +114,10 @@ const LAST_HEARD: &str = "SELECT max(evidence_at) FROM alerts WHERE alertname = 
 
 /// When the alert of this name was last heard firing.
 pub(super) async fn last_heard(pool: &SqlitePool, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<Instant> =
-        sqlx::query_scalar(LAST_HEARD).bind(clean(alertname)).fetch_one(pool).await.during("ask for the heartbeat")?;
+    let at: Option<Instant> = sqlx::query_scalar(LAST_HEARD)
+        .bind(text::name(alertname))
+        .fetch_one(pool)
+        .await
+        .during("ask for the heartbeat")?;
     Ok(at.map(Into::into))
 }

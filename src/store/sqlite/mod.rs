@@ -20,6 +20,7 @@ mod loans;
 mod outbox;
 mod past;
 mod pauses;
+mod place;
 mod presence;
 mod prune;
 mod read;
@@ -62,6 +63,7 @@ pub struct Sqlite {
     /// transaction by itself, and the driver does not know: such a connection is not used again.
     suspect: Arc<AtomicBool>,
     presence: presence::Presence,
+    place: place::Place,
 }
 
 impl Sqlite {
@@ -88,6 +90,7 @@ impl Store for Sqlite {
     }
 
     async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
+        self.place.check()?;
         self.watched(inbox::append(&self.writer, batch).await)
     }
 
@@ -96,6 +99,7 @@ impl Store for Sqlite {
     }
 
     async fn backlog(&self) -> Result<u64, StoreError> {
+        self.place.check()?;
         inbox::backlog(&self.readers).await
     }
 
@@ -245,6 +249,7 @@ impl Store for Sqlite {
     }
 
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+        self.place.check()?;
         self.watched(presence::adopt(&self.writer, owner).await)
     }
 

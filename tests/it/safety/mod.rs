@@ -2,6 +2,7 @@
 
 mod announcements;
 mod approvals;
+mod itself;
 mod replicas;
 mod scenarios;
 mod storm;

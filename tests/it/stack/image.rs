@@ -150,12 +150,20 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(nested).filter(|it| it.extension().is_some_and(|end| end == "rs")).collect()
 }
 
+/// Whether a file is a module that only tests have, as its parent says, or one below such a module.
+fn is_test(file: &Path) -> bool {
+    let (folder, inside) = (file.parent().expect("a folder"), file.strip_prefix(root()).expect("inside"));
+    let line = format!("#[cfg(test)]\nmod {};", file.file_stem().expect("a name").to_string_lossy());
+    let says = |parent: PathBuf| std::fs::read_to_string(parent).is_ok_and(|text| text.contains(&line));
+    says(folder.join("mod.rs")) || says(folder.with_extension("rs")) || inside.iter().any(|it| it == "tests")
+}
+
 #[test]
 fn what_the_image_is_built_of_is_let_into_its_context_and_copied() {
     let (dockerfile, ignored) = (read("Dockerfile"), read(".dockerignore"));
-    let copies =
+    let lines =
         dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--from"));
-    let copied: Vec<PathBuf> = copies
+    let copied: Vec<PathBuf> = lines
         .flat_map(|line| {
             let mut words: Vec<&str> = line.split_whitespace().collect();
             words.pop();
@@ -168,10 +176,7 @@ fn what_the_image_is_built_of_is_let_into_its_context_and_copied() {
         assert!(ignored.lines().any(|line| line == format!("!{name}")), "{name} is kept out of the context");
     }
     let mut seen = 0;
-    for file in sources(&root().join("src"))
-        .into_iter()
-        .filter(|it| !it.ends_with("tests.rs") && !it.iter().any(|it| it == "tests"))
-    {
+    for file in sources(&root().join("src")).into_iter().filter(|it| !is_test(it)) {
         for path in included(&file) {
             let path = path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(copied.iter().any(|it| path.starts_with(it)), "{} takes in {}", file.display(), path.display());

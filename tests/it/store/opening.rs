@@ -4,7 +4,7 @@ use fettle::store::{StoreError, open, open_to_read};
 use uuid::Uuid;
 
 use super::Db;
-use super::fixture::{at, commit, held, intent, open_all, record, running};
+use super::fixture::{at, commit, held, intent, notification, open_all, record, running};
 use crate::support::postgres::free_port;
 use crate::support::wait;
 
@@ -176,4 +176,52 @@ async fn whoever_owns_the_sqlite_file_adopts_everything() {
     let db = db.reopen().await;
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 2);
     assert_eq!(db.store.claim(db.owner, at(9000), at(9999), 9).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_into_a_sqlite_file_that_is_not_there_any_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, aside) = (folder.path().join("fettle.db"), folder.path().join("aside.db"));
+    let url = format!("sqlite://{}", path.display());
+    let store = open(&url, Uuid::now_v7()).await.expect("a new database");
+    let appended = async |body| store.append(&[notification(at(1), body)]).await;
+    appended("a").await.expect("it is there");
+    for replaced in [false, true] {
+        std::fs::rename(&path, &aside).expect("moved");
+        if replaced {
+            std::fs::copy(&aside, &path).expect("restored");
+        }
+        let error = appended("b").await.expect_err("it would be lost");
+        assert!(said(&error).contains("fettle.db was deleted or replaced"), "{error}");
+        assert!(store.backlog().await.is_err(), "and health knows");
+        assert!(store.adopt(Uuid::now_v7()).await.is_err(), "upkeep does not call it well");
+        std::fs::rename(&aside, &path).expect("moved back");
+    }
+    appended("c").await.expect("it is the same file again");
+    assert_eq!(store.backlog().await.expect("readable"), 2);
+}
+
+#[tokio::test]
+async fn a_folder_in_place_of_a_file_is_said_to_be_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (text, transient) = refused(&format!("sqlite://{}", folder.path().display())).await;
+    assert!(text.contains("is a folder: write the path of a file") && !transient, "{text}");
+}
+
+async fn of_a_newer_fettle(db: Db) {
+    let blob = if db.is_sqlite() { "x'00'" } else { "'\\x00'" };
+    let newer = format!(
+        "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time)
+         VALUES (9999, 'newer', CURRENT_TIMESTAMP, true, {blob}, 1)"
+    );
+    db.sql(&newer).await.expect("as a newer one does");
+    db.store.close().await;
+    let (text, transient) = refused(&db.url()).await;
+    assert!(text.contains("a newer fettle has used this database: it has migration 9999") && !transient, "{text}");
+}
+
+#[tokio::test]
+async fn a_database_that_a_newer_fettle_has_used_is_left_alone_and_says_so() {
+    of_a_newer_fettle(Db::sqlite().await).await;
+    of_a_newer_fettle(Db::postgres().await).await;
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bollard::Docker;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, PortBinding, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -27,6 +28,7 @@ pub struct Run {
     health: Option<HealthConfig>,
     host: HostConfig,
     user: Option<String>,
+    exposed: Vec<String>,
 }
 
 impl Run {
@@ -41,6 +43,7 @@ impl Run {
             health: None,
             host: HostConfig::default(),
             user: None,
+            exposed: Vec::new(),
         }
     }
 
@@ -61,6 +64,15 @@ impl Run {
     pub fn memory(mut self, bytes: i64) -> Self {
         self.host.memory = Some(bytes);
         self.host.memory_swap = Some(bytes);
+        self
+    }
+
+    /// Answers on this port of this address of the machine.
+    pub fn published(mut self, address: &str, port: u16) -> Self {
+        const INSIDE: &str = "5432/tcp";
+        let binding = PortBinding { host_ip: Some(address.into()), host_port: Some(port.to_string()) };
+        self.host.port_bindings = Some(HashMap::from([(INSIDE.to_owned(), Some(vec![binding]))]));
+        self.exposed = vec![INSIDE.into()];
         self
     }
 
@@ -142,6 +154,7 @@ impl Run {
             healthcheck: self.health,
             host_config: Some(self.host),
             user: self.user,
+            exposed_ports: Some(self.exposed),
             ..ContainerCreateBody::default()
         };
         let created = daemon.client.create_container(Some(options), body).await.expect("create the container");
