@@ -100,7 +100,9 @@ fn results(paths: &[PathBuf], wanted: Option<&Regex>) -> Results {
                 continue;
             }
         };
-        file.rule_sets().for_each(|rules| results.coverage.add(rules));
+        for rules in file.rule_sets() {
+            results.coverage.add(rules);
+        }
         for case in file.cases.iter().filter(|it| wanted.is_none_or(|wanted| wanted.is_match(&it.name))) {
             let outcome = run_case(&file, case);
             results.coverage.reach(&outcome.happened);

@@ -16,7 +16,9 @@ fn file(text: &str) -> TestFile {
 fn results(text: &str) -> Results {
     let file = file(text);
     let mut results = Results::default();
-    file.rule_sets().for_each(|rules| results.coverage.add(rules));
+    for rules in file.rule_sets() {
+        results.coverage.add(rules);
+    }
     for case in &file.cases {
         let outcome = run(&file, case);
         results.coverage.reach(&outcome.happened);
@@ -114,7 +116,9 @@ fn shipped_tests_pass_and_reach_every_rule() {
     let mut results = Results::default();
     for file in &files {
         let file = load(file).unwrap_or_else(|found| panic!("{}", crate::diagnostic::render::human(&found)));
-        file.rule_sets().for_each(|rules| results.coverage.add(rules));
+        for rules in file.rule_sets() {
+            results.coverage.add(rules);
+        }
         for case in &file.cases {
             let outcome = run(&file, case);
             results.coverage.reach(&outcome.happened);
