@@ -390,14 +390,12 @@ impl Drawing {
                 Input::Gone(fingerprint(&key))
             }
             _ => {
-                let held = self.silenced.pop_first();
-                match held {
-                    Some(key) => Input::Silence(fingerprint(&key), false),
-                    None => {
-                        let key = self.fires()?;
-                        self.silenced.insert(key.clone());
-                        Input::Silence(fingerprint(&key), true)
-                    }
+                if let Some(key) = self.silenced.pop_first() {
+                    Input::Silence(fingerprint(&key), false)
+                } else {
+                    let key = self.fires()?;
+                    self.silenced.insert(key.clone());
+                    Input::Silence(fingerprint(&key), true)
                 }
             }
         })

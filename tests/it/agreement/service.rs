@@ -95,8 +95,8 @@ impl Service {
         recover(&shell, &readiness).await.expect("recovery");
         let day = Duration::from_hours(24);
         let (intake, engine) = build(shell.clone(), readiness, Retention { notifications: day, audit: day }, None);
-        let (_running, tables) = (engine.start(), Tables::of(url).await);
-        Self { shell, intake, _running, fuse, clock, docker, upstream, tables, kind, answers: Vec::new() }
+        let (running, tables) = (engine.start(), Tables::of(url).await);
+        Self { shell, intake, _running: running, fuse, clock, docker, upstream, tables, kind, answers: Vec::new() }
     }
 
     /// Waits until nothing is due and nobody is at work; calls to the platform wait for the clock. Gives when something is
