@@ -33,7 +33,8 @@ pub fn late(whose: &Whose<'_>, attempt: &Attempt, call: &Call, now: Timestamp) -
     let what = match &call.answer {
         Ok(()) => "it was done",
         Err(_) if seen => "it was done",
-        Err(failure) if failure.nothing_sent || failure.is_answer => return None,
+        // A daemon that says no may have done some of it; only a look that it was not is certain.
+        Err(failure) if failure.nothing_sent || (failure.is_answer && call.after.is_ok()) => return None,
         Err(_) => "it may have been done",
     };
     let late = since(call.started_at, attempt.intended_at).as_secs();
@@ -52,12 +53,18 @@ pub fn late(whose: &Whose<'_>, attempt: &Attempt, call: &Call, now: Timestamp) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::decide::CallFailure;
+    use crate::core::decide::{Blind, CallFailure};
     use crate::core::effect::Effect;
     use crate::core::rule::model::Verify;
+    use crate::core::sight::Sight;
     use crate::core::testing::{at, container, restart, secs, web};
 
     fn told(answer: Result<(), CallFailure>, after: bool) -> Option<String> {
+        let look = if after { container().restarted_at(90) } else { container() };
+        told_after(answer, Ok(Some(Box::new(look.into()))))
+    }
+
+    fn told_after(answer: Result<(), CallFailure>, after: Result<Option<Box<Sight>>, Blind>) -> Option<String> {
         let attempt = Attempt {
             action_id: Uuid::nil(),
             rung: 0,
@@ -68,9 +75,7 @@ mod tests {
             pin: container().pin(),
             intended_at: at(0),
         };
-        let look = if after { container().restarted_at(90) } else { container() };
-        let call =
-            Call { started_at: at(75), detail: json!({}), answer, after: Ok(Some(Box::new(look.into()))), short: None };
+        let call = Call { started_at: at(75), detail: json!({}), answer, after, short: None };
         let target = web();
         let whose = Whose { remediation: Uuid::nil(), rule: "r", target: &target };
         let records = late(&whose, &attempt, &call, at(80))?;
@@ -98,6 +103,12 @@ mod tests {
         assert_eq!(told(Err(failure(true, false)), false), None, "nothing was sent");
         assert_eq!(told(Err(failure(false, true)), false), None, "the daemon said no, and nothing is to be seen");
         assert!(told(Err(failure(false, true)), true).is_some_and(|it| it.starts_with("it was done")), "no, and done");
+        let blind = || Err(Blind { reason: "unreachable", error: "gone".to_owned() });
+        assert!(
+            told_after(Err(failure(false, true)), blind()).is_some_and(|it| it.starts_with("it may have")),
+            "no, and unseen"
+        );
+        assert_eq!(told_after(Err(failure(true, false)), blind()), None, "nothing was sent, whoever looks");
         assert!(told(Err(failure(false, false)), false).is_some_and(|it| it.starts_with("it may have")), "no answer");
     }
 }
