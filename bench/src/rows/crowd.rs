@@ -15,6 +15,10 @@ const CROWD: u64 = 1000;
 const MUST: Duration = Duration::from_secs(2);
 const MUST_MB: f64 = 120.0;
 
+/// Between two looks at how many are decided. Each is a connection to the database, and looking more often would be a good part
+/// of what is measured.
+const LOOK: Duration = Duration::from_millis(100);
+
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     for (name, what, rules) in [
         ("crowd_refused", "refused by name", Rules::Refuse),
@@ -35,7 +39,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
             if start.elapsed() > Duration::from_mins(1) {
                 bail!("{} of {CROWD} decided after a minute ({taken} notification taken)", fettle.decided()?);
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(LOOK);
         }
         let took = start.elapsed();
         most = most.max(machine::rss_mb(fettle.pid()));
