@@ -27,7 +27,6 @@ const CHANGES: &[Change] = &[
         "if let Some(rival) = counted.ledger.rivals.first() {",
         "if let Some(rival) = counted.ledger.rivals.get(9) {",
     ),
-    ("guard/mod.rs", "attempt.intended_at = attempt.intended_at.max(now);", "let _ = (&attempt, now);"),
     ("guard/paused.rs", "PauseScope::Target(it) => it == target,", "PauseScope::Target(_) => false,"),
     ("guard/storm.rs", "(now < end).then_some(end)", "(now > end).then_some(end)"),
     (
