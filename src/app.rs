@@ -48,9 +48,6 @@ use systemd::Systemd;
 /// Longest pause between two tries to open the database.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
 
-/// Where PostgreSQL listens when a URL does not say.
-const POSTGRES_PORT: u16 = 5432;
-
 /// How long the tasks beside the engine may take to end.
 const BESIDE: Duration = Duration::from_secs(2);
 
@@ -419,19 +416,11 @@ pub(crate) fn settings(config: &Config) -> Settings {
 /// The names by which a container could be this database. Loopback names none, every container has one: there it is the port that
 /// a container publishes.
 fn database_names(url: &str) -> BTreeSet<String> {
-    let Some((_, after_scheme)) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("postgres")) else {
-        return BTreeSet::new();
-    };
-    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let (name, rest) = match host.strip_prefix('[') {
-        Some(v6) => v6.split_once(']').unwrap_or((v6, "")),
-        None => host.find(':').map_or((host, ""), |at| host.split_at(at)),
-    };
-    let is_here = ["", "localhost", "host.docker.internal"].contains(&name)
+    let Some((name, port)) = store::server(url) else { return BTreeSet::new() };
+    let is_here = ["localhost", "host.docker.internal"].contains(&&*name)
+        || name.starts_with('/')
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let port = || rest.trim_start_matches(':').parse().unwrap_or(POSTGRES_PORT);
-    BTreeSet::from([if is_here { published_port(port()) } else { name.to_owned() }])
+    BTreeSet::from([if is_here { published_port(port) } else { name }])
 }
 
 fn tell(warnings: &[Diagnostic]) {
@@ -453,7 +442,8 @@ mod tests {
             ("postgres://u@localhost/fettle", "this machine:5432"),
             ("postgres://u:p@127.0.0.2:55432/fettle", "this machine:55432"),
             ("postgres://u@[::1]:6000", "this machine:6000"),
-            ("postgres:///fettle", "this machine:5432"),
+            ("postgres:///fettle?host=/run/postgresql&port=5433", "this machine:5433"),
+            ("postgres:///fettle?host=db", "db"),
         ] {
             assert_eq!(database_names(url), BTreeSet::from([name.to_owned()]), "{url}");
         }

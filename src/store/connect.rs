@@ -1,7 +1,9 @@
 //! Opens the store that a URL names: to work with it, or to read it.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
+use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use super::{Store, StoreError, postgres, sqlite};
@@ -27,6 +29,17 @@ pub async fn open_to_read(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         Some("sqlite") => Ok(Arc::new(sqlite::Sqlite::open_to_read(url).await?)),
         _ => Err(unknown()),
     }
+}
+
+/// The host, or the folder of the socket, and the port that the database at `url` is reached by, whether the URL, its
+/// parameters or the driver's environment (`PGHOST`, `PGPORT`) says so. `None` for a file, and for what is no URL.
+#[must_use]
+pub fn server(url: &str) -> Option<(String, u16)> {
+    url.split_once(':').filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))?;
+    let options = PgConnectOptions::from_str(url).ok()?;
+    let socket = options.get_socket().map(|it| it.display().to_string());
+    let host = socket.unwrap_or_else(|| options.get_host().trim_matches(['[', ']']).to_owned());
+    Some((host, options.get_port()))
 }
 
 fn unknown() -> StoreError {

@@ -21,7 +21,7 @@ pub mod sqlite;
 mod text;
 pub mod view;
 
-pub use connect::{open, open_to_read};
+pub use connect::{open, open_to_read, server};
 pub use labels::recorded_labels;
 
 use async_trait::async_trait;
@@ -75,7 +75,8 @@ pub trait Store: Send + Sync {
     async fn backlog(&self) -> Result<u64, StoreError>;
 
     /// Takes notifications in: claims them, reads what is known, lets `think` decide, writes what it says. Where that opens
-    /// something, the past is read as well and `think` asked again; its first answer is forgotten. Alerts are locked meanwhile. `Conflict` when somebody else wrote the same rows first; the caller tries again.
+    /// something, the past is read as well and `think` asked again; its first answer is forgotten. Alerts are locked
+    /// meanwhile. `Conflict` when somebody else wrote the same rows first; the caller tries again.
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError>;
 
     /// What is known of everything that `ask` is about, as [`receive`](Store::receive) would read it now: nothing is taken,

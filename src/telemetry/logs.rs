@@ -3,8 +3,9 @@
 //! Fields keep their spelling in both: `remediation.id`, `rule`, `target`, `action`, `attempt`, `reason`, `duration_ms`,
 //! `error`. stdout is left to results.
 //!
-//! Always holds: an event is one line, and nothing in a line for people commands a terminal. Text of alerts, containers and servers is among the
-//! fields, and somebody may have put a line break into it, and behind that a line that fettle never wrote.
+//! Always holds: an event is one line, and nothing in a line for people commands a terminal. Text of alerts, containers and
+//! servers is among the fields, and somebody may have put a line break into it, and behind that a line that fettle never
+//! wrote.
 
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;

@@ -91,7 +91,10 @@ impl Store for Sqlite {
 
     async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
         self.place.check()?;
-        self.watched(inbox::append(&self.writer, batch).await)
+        let stored = self.watched(inbox::append(&self.writer, batch).await);
+        // Once more: what was there before may be gone by the time that it is stored.
+        self.place.check()?;
+        stored
     }
 
     async fn pending(&self, before: Timestamp, limit: u32) -> Result<Vec<StoredNotification>, StoreError> {

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::storm::STORM;
 use crate::store::StoreError;
 use crate::store::around::{self, StormColumns};
 use crate::store::error::During;
@@ -9,8 +10,6 @@ use crate::store::instant::Instant;
 use crate::store::model::{Past, ReceiveAsk};
 use crate::store::rows::FixRow;
 use crate::store::text::json;
-
-use super::storm::STORM;
 
 /// Beside `max`, SQLite gives the columns of the row that has it.
 const FIXED: &str = "
