@@ -65,12 +65,5 @@
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod core;
-pub mod diagnostic;
-pub mod engine;
 pub mod http;
-pub mod platform;
-pub mod predict;
-pub mod store;
 pub mod telemetry;
-pub mod upstream;

@@ -1,11 +1,11 @@
 //! The schema: the views are a contract, every statement fits it, and it is migrated once.
 
-use fettle::core::announcement::AnnouncementName;
-use fettle::core::remediation::loan::LoanEnd;
-use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle::core::remediation::state::StateName;
-use fettle::core::surroundings::AnswerKind;
-use fettle::store::model::Standing;
+use fettle_core::announcement::AnnouncementName;
+use fettle_core::ports::model::Standing;
+use fettle_core::remediation::loan::LoanEnd;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::state::StateName;
+use fettle_core::surroundings::AnswerKind;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
 
 use super::fixture::{at, held, notification, open_all};
