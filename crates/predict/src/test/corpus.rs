@@ -41,7 +41,7 @@ fn good_files_load_and_pass() {
 
 #[test]
 fn bad_files_say_every_problem_with_its_place() {
-    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../../../tests/corpus/tests" }, {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../../../../tests/corpus/tests" }, {
         for path in corpus(".bad.test.yaml") {
             let found = read(&path).expect_err("a bad file");
             let name = path.file_name().expect("a file").to_string_lossy().into_owned();
