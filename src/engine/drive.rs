@@ -18,7 +18,7 @@ use crate::core::decide::{Ask, Blind, Decision, Event, Facts, Looked, Whose, beg
 use crate::core::guard::{Request, admit};
 use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::{Guard, Refusal};
-use crate::core::remediation::state::{Remediation, State};
+use crate::core::remediation::state::{Remediation, Running, State};
 use crate::core::sight::Pin;
 use crate::core::target::Target;
 use crate::core::time::{Timestamp, after, since};
@@ -119,7 +119,7 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
 /// Until when the claim on a call is kept; `None` when no call is under way.
 fn call_keep(shell: &Shell, remediation: &Remediation) -> Option<Timestamp> {
     match &remediation.state {
-        State::Running { attempt, .. } => Some(after(shell.time.now(), call_lease(&attempt.action))),
+        State::Running(Running { attempt, .. }) => Some(after(shell.time.now(), call_lease(&attempt.action))),
         _ => None,
     }
 }
@@ -134,7 +134,7 @@ async fn carry_out(
     mut intended_at: Instant,
 ) -> Result<Option<Closed>, StoreError> {
     loop {
-        let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
+        let State::Running(Running { attempt, .. }) = &remediation.state else { return Ok(None) };
         let lease = call_lease(&attempt.action);
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
         let lines = remediation.rule_in(&shell.rules.load()).map_or(0, |rule| rule.evidence.log_lines);

@@ -14,7 +14,7 @@ use crate::core::remediation::loan::Loan;
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
 use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::{Remediation, State};
+use crate::core::remediation::state::{Remediation, Running, State, Verifying};
 use crate::core::time::since;
 
 /// Says and counts what one decision about `remediation` stored. `remediation` is as it was stored, after the decision.
@@ -88,8 +88,8 @@ fn acted<'a>(
 ) -> Option<(&'a Remediation, &'static str)> {
     let attempt = remediations.iter().find_map(|it| {
         let (first, rest) = match &it.state {
-            State::Running { attempt, done, .. } => (attempt, done),
-            State::Verifying { attempt, also, .. } => (attempt, also),
+            State::Running(Running { attempt, done, .. }) => (attempt, done),
+            State::Verifying(Verifying { attempt, also, .. }) => (attempt, also),
             _ => return None,
         };
         let mut attempts = std::iter::once(&**first).chain(rest);

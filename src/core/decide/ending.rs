@@ -14,6 +14,9 @@ use crate::core::rule::model::Mode;
 use crate::core::time::{Timestamp, after, since};
 use uuid::Uuid;
 
+/// Why people are called when there is no rung left.
+pub(super) const LADDER_ENDED: &str = "nothing on the ladder helped";
+
 impl Turn<'_> {
     /// Closes with a reason that is also told.
     pub(super) fn close(&mut self, outcome: Outcome, reason: &str) {

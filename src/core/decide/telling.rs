@@ -10,7 +10,7 @@ use crate::core::action::CALL_MARGIN;
 use crate::core::alert::labels::Labels;
 use crate::core::announcement::{Announcement, AnnouncementName};
 use crate::core::remediation::record::Record;
-use crate::core::remediation::state::{Remediation, State};
+use crate::core::remediation::state::{Remediation, Running, State, Verifying};
 use crate::core::rule::model::{Mode, Rule};
 use crate::core::settings::Settings;
 use crate::core::time::{Timestamp, after};
@@ -49,12 +49,12 @@ pub(super) fn follow(
 /// Until when fettle is at work on it, as far as can be told; `None`: it is not.
 fn deadline(remediation: &Remediation) -> Option<Timestamp> {
     match &remediation.state {
-        State::Running { attempt, queue, .. } => {
+        State::Running(Running { attempt, queue, .. }) => {
             let calls = std::iter::once(&**attempt).chain(queue).map(|it| it.action.conclusive_after());
             let verify = attempt.verify.resolved_within;
             Some(after(attempt.intended_at, calls.sum::<Duration>() + verify + CALL_MARGIN))
         }
-        State::Verifying { attempt, effect_at, .. } => {
+        State::Verifying(Verifying { attempt, effect_at, .. }) => {
             let verify = &attempt.verify;
             // At the deadline a target that is well gets once more the time to prove it.
             Some(after(*effect_at, verify.resolved_within + verify.healthy_for + CALL_MARGIN))

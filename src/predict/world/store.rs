@@ -13,7 +13,7 @@ use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::receive::{PastFix, Standing};
 use crate::core::remediation::outcome::{ActionResult, Outcome};
 use crate::core::remediation::record::Record;
-use crate::core::remediation::state::{Remediation, State};
+use crate::core::remediation::state::{Remediation, State, Verifying};
 use crate::core::surroundings::Answer;
 use crate::core::time::{Timestamp, after};
 
@@ -118,7 +118,7 @@ impl<D: Docker> World<D> {
     /// When a decision can differ from the last one, where nothing changes but by calls: between two looks at a steady target
     /// only alerts do, and those wake it.
     fn next_look(&self, remediation: &Remediation, due: Timestamp) -> Timestamp {
-        let State::Verifying { attempt, effect_at, well_since, .. } = &remediation.state else { return due };
+        let State::Verifying(Verifying { attempt, effect_at, well_since, .. }) = &remediation.state else { return due };
         let settled_at = after(*effect_at, attempt.verify.settle);
         if !self.docker.is_steady() || due <= settled_at {
             return due;

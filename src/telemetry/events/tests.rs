@@ -7,7 +7,7 @@ use crate::core::action::Action;
 use crate::core::alert::fingerprint::Fingerprint;
 use crate::core::alert::labels::Labels;
 use crate::core::effect::Effect;
-use crate::core::remediation::state::{Attempt, Opener, StateName};
+use crate::core::remediation::state::{Attempt, Opener, StateName, Verifying};
 use crate::core::rule::model::{Mode, Verify};
 use crate::core::sight::Pin;
 use crate::core::time::Timestamp;
@@ -137,13 +137,13 @@ fn a_result_is_counted_while_its_effect_is_being_judged() {
         pin,
         intended_at: at(1),
     };
-    let state = State::Verifying {
+    let state = State::Verifying(Verifying {
         attempt: Box::new(attempt),
         also: Vec::new(),
         effect_at: at(4),
         well_since: None,
         until: at(9),
-    };
+    });
     assert_eq!(
         counted(&remediation(state), &[done(ActionResult::Succeeded)]),
         [r#"fettle_actions_total{action="restart",result="succeeded",rule="web"} 1"#]

@@ -7,7 +7,7 @@ use fettle::core::alert::fingerprint::Fingerprint;
 use fettle::core::alert::labels::Labels;
 use fettle::core::remediation::plan;
 use fettle::core::remediation::record::{Record, TransitionRow};
-use fettle::core::remediation::state::{Opener, Proposal, Remediation, State};
+use fettle::core::remediation::state::{Awaiting, Opener, Proposal, Remediation, State};
 use fettle::core::sight::Pin;
 use fettle::core::time::{Timestamp, after, before};
 use fettle::store::model::{Changes, ReceiveAsk};
@@ -31,7 +31,7 @@ pub async fn late(edge: &Edge, service: &str) -> Remediation {
 /// The plan it waits for.
 pub fn plan_of(remediation: &Remediation) -> String {
     match &remediation.state {
-        State::AwaitingApproval { proposal, .. } => proposal.hash.clone(),
+        State::AwaitingApproval(Awaiting { proposal, .. }) => proposal.hash.clone(),
         other => panic!("it waits for nobody: {other:?}"),
     }
 }
@@ -68,7 +68,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         announced_until: None,
         answered: None,
         last_action: None,
-        state: State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None },
+        state: State::AwaitingApproval(Awaiting { proposal: Box::new(proposal), until, look_at: None }),
     };
     let told = Record::Transition(TransitionRow {
         remediation_id: remediation.id,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fettle::core::remediation::outcome::Outcome;
 use fettle::core::remediation::record::{Record, TransitionRow};
-use fettle::core::remediation::state::{Remediation, State, StateName};
+use fettle::core::remediation::state::{Remediation, Running, State, StateName, Verifying};
 use fettle::store::model::{Changes, Claim, Commit, ReceiveAsk};
 use uuid::Uuid;
 
@@ -67,10 +67,15 @@ async fn what_is_stored_reads_back_as_it_was_in_every_state(db: Db) {
     let mut claim = open_claimed(&*db.store, db.owner, &it).await;
     let row = intent(&it, at(2));
     let running = running(it, row.id, at(2));
-    let State::Running { attempt, .. } = running.state.clone() else { unreachable!() };
+    let State::Running(Running { attempt, .. }) = running.state.clone() else { unreachable!() };
     let mut verifying = running.clone();
-    verifying.state =
-        State::Verifying { attempt, also: Vec::new(), effect_at: at(3), well_since: Some(at(4)), until: at(5) };
+    verifying.state = State::Verifying(Verifying {
+        attempt,
+        also: Vec::new(),
+        effect_at: at(3),
+        well_since: Some(at(4)),
+        until: at(5),
+    });
     let mut blocked = verifying.clone();
     blocked.state = State::Blocked { reason: fettle::core::remediation::refusal::Guard::Budget, until: at(6) };
 

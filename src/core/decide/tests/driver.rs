@@ -11,7 +11,7 @@ use crate::core::guard::{Request, admit};
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow};
 use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::{Remediation, State, StateName};
+use crate::core::remediation::state::{Remediation, Running, State, StateName};
 use crate::core::rule::model::{Mode, Rule};
 use crate::core::settings::Settings;
 use crate::core::surroundings::Surroundings;
@@ -142,7 +142,7 @@ impl Story {
 
     /// The call of the running attempt. `None`: nothing is running, or the process died.
     fn perform(&mut self) -> Option<Decision> {
-        let State::Running { attempt, .. } = self.remediation.state.clone() else { return None };
+        let State::Running(Running { attempt, .. }) = self.remediation.state.clone() else { return None };
         let call = self.docker.perform(&attempt, self.now)?;
         let running = self.remediation.clone();
         self.now = after(self.now, secs(1));

@@ -6,7 +6,7 @@ use crate::core::decide::{Ask, Event, begin};
 use crate::core::remediation::outcome::{Outcome, Verdict};
 use crate::core::remediation::record::Record;
 use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::{State, StateName};
+use crate::core::remediation::state::{Running, State, StateName};
 use crate::core::sight::{Container, Health, Status};
 use crate::core::testing::{at, container, restart, rule};
 
@@ -180,7 +180,7 @@ fn an_intent_is_as_old_as_its_admission_and_not_as_its_plan() {
     }];
     let admitted = crate::core::guard::admit(&request.clone().dated(late), &ledgers).expect("admitted");
     let (begun, records) = begin(decision.remediation, admitted, story.rule.as_ref(), &story.settings);
-    let State::Running { attempt, .. } = &begun.state else { panic!("{:?}", begun.state) };
+    let State::Running(Running { attempt, .. }) = &begun.state else { panic!("{:?}", begun.state) };
     let Some(Record::Action(row)) = records.first() else { panic!("{records:?}") };
     assert_eq!((planned, attempt.intended_at, row.planned_at), (at(0), late, late));
     assert_eq!(request.dated(at(-5)).plan.attempt.intended_at, at(0), "and never younger than its plan");

@@ -3,7 +3,7 @@
 use super::driver::{Story, story};
 use crate::core::remediation::outcome::Outcome;
 use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::{State, StateName};
+use crate::core::remediation::state::{Awaiting, State, StateName};
 use crate::core::rule::model::{Approval, Mode, Rule, Step};
 use crate::core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use crate::core::testing::{at, id, restart, rule, secs};
@@ -22,7 +22,7 @@ fn asked(rule: Rule) -> Story {
 impl Story {
     fn plan(&self) -> String {
         match &self.remediation.state {
-            State::AwaitingApproval { proposal, .. } => proposal.hash.clone(),
+            State::AwaitingApproval(Awaiting { proposal, .. }) => proposal.hash.clone(),
             other => panic!("nobody is asked: {other:?}"),
         }
     }

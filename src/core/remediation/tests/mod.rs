@@ -3,7 +3,7 @@
 use super::order::Order;
 use super::outcome::Outcome;
 use super::refusal::Guard;
-use super::state::{Attempt, Proposal, Remediation, State};
+use super::state::{Attempt, Awaiting, Proposal, Remediation, Running, State, Verifying};
 use crate::core::action::{Action, Dependents};
 use crate::core::effect::{Effect, Replica};
 use crate::core::rule::model::Verify;
@@ -61,20 +61,20 @@ fn states() -> [State; 6] {
     [
         State::Held { until: at(1) },
         State::Blocked { reason: Guard::OutsideWindow, until: at(2) },
-        State::AwaitingApproval { proposal: Box::new(proposal), until: at(3600), look_at: Some(at(20)) },
-        State::Running {
+        State::AwaitingApproval(Awaiting { proposal: Box::new(proposal), until: at(3600), look_at: Some(at(20)) }),
+        State::Running(Running {
             attempt: Box::new(attempt(10)),
             queue: vec![dependent(11)],
             done: vec![dependent(13)],
             until: at(9),
-        },
-        State::Verifying {
+        }),
+        State::Verifying(Verifying {
             attempt: Box::new(scaled),
             also: vec![dependent(14)],
             effect_at: at(30),
             well_since: Some(at(31)),
             until: at(40),
-        },
+        }),
         State::Closed { outcome: Outcome::Unconfirmed, reason: "well, nothing heard".into(), at: at(50) },
     ]
 }
@@ -122,19 +122,24 @@ fn a_document_of_an_older_version_is_read_with_defaults_for_new_fields() {
         ..in_state(state)
     };
     let [_, _, mut asked, ..] = states();
-    if let State::AwaitingApproval { look_at, .. } = &mut asked {
-        *look_at = None;
+    if let State::AwaitingApproval(asked) = &mut asked {
+        asked.look_at = None;
     }
     let expected = [
         older(asked),
-        older(State::Running { attempt: Box::new(plain()), queue: Vec::new(), done: Vec::new(), until: at(9) }),
-        older(State::Verifying {
+        older(State::Running(Running {
+            attempt: Box::new(plain()),
+            queue: Vec::new(),
+            done: Vec::new(),
+            until: at(9),
+        })),
+        older(State::Verifying(Verifying {
             attempt: Box::new(plain()),
             also: Vec::new(),
             effect_at: at(30),
             well_since: None,
             until: at(40),
-        }),
+        })),
     ];
     let read = OLDER.lines().map(|line| serde_json::from_str::<Remediation>(line).expect("an older document is read"));
     assert_eq!(read.collect::<Vec<_>>(), expected);
