@@ -10,7 +10,7 @@ use super::{Blind, DEPENDENTS_MAX, Decision, Turn, Wait, approving, audit_row, t
 use crate::core::action::Action;
 use crate::core::effect::Effect;
 use crate::core::guard::ledger::LedgerAsk;
-use crate::core::guard::{self, Admitted, Permits, Request, Seen};
+use crate::core::guard::{self, Admitted, Aim, Permits, Request};
 use crate::core::remediation::loan::{Loan, LoanState};
 use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::core::remediation::record::{BreakerRow, Record};
@@ -51,20 +51,18 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, asked: Option<&Await
         turn.remediation.pin = Some(sight.pin());
     }
     let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
-    let seen = Seen {
+    let aim = Aim {
         known: turn.known(),
         permits: Permits::Rule(&rule.target),
         min_healthy: rule.target.min_healthy,
         action: &step.action,
         target: &target,
-        found,
         tried: tried.as_ref(),
     };
-    let passed = guard::after_look(&seen).map(drop);
-    if let Err(refusal) = passed {
-        return refuse(turn, refusal);
-    }
-    let Found::One(sight) = found else { return turn.done() };
+    let sight = match guard::after_look(&aim, found) {
+        Err(refusal) => return refuse(turn, refusal),
+        Ok(sight) => sight,
+    };
     let effect = match effect(step, sight) {
         Err(refusal) => return refuse(turn, refusal),
         Ok(effect) => effect,
@@ -121,16 +119,15 @@ pub(super) fn dependents<'s>(
     for dependent in &container.dependents {
         let target = Target::Container { host: host.to_owned(), name: dependent.name.clone() };
         let found = Found::one(dependent.clone());
-        let seen = Seen {
+        let aim = Aim {
             known: turn.known(),
             permits: Permits::Patterns(&wanted.allow),
             min_healthy: 0,
             action: &step.action,
             target: &target,
-            found: &found,
             tried: None,
         };
-        if let Err(refusal) = guard::after_look(&seen) {
+        if let Err(refusal) = guard::after_look(&aim, &found) {
             let why = format!("dependent {}: {}", dependent.name, refusal.why);
             return Err(Refusal {
                 why,
