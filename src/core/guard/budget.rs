@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Counted;
+use super::facts::Counted;
 use super::ledger::{Scope, ScopeKind};
 use super::ruling::{Basis, Ruling};
 use crate::core::duration::show;

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::survey::Answer;
+use super::answer::Answer;
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::sight::{Found, Sight};
 use crate::core::target::Target;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Counted;
+use super::facts::Counted;
 use super::ruling::{Basis, Ruling};
 
 pub(super) fn ask<'a>(counted: &'a Counted<'_>) -> Ruling<'a> {

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::Aim;
+use super::facts::Aim;
 use super::ruling::{Basis, Ruling};
 use crate::core::action::Action;
 use crate::core::sight::Sight;

@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::Aim;
+use super::facts::Aim;
 use super::ruling::{Basis, Ruling};
 use crate::core::sight::{Disk, ImageLabel, Part, Sight};
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Aim;
+use super::facts::Aim;
 use super::ruling::{Basis, Ruling};
 
 pub(super) fn ask<'a>(aim: &'a Aim<'_>) -> Ruling<'a> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Known;
+use super::facts::Known;
 use super::ruling::{Basis, Ruling};
 use crate::core::time::after;
 

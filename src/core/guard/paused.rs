@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Known;
+use super::facts::Known;
 use super::ruling::{Basis, Ruling};
 use crate::core::surroundings::{Pause, PauseScope};
 use crate::core::target::Target;

@@ -7,7 +7,7 @@
 
 use serde_json::json;
 
-use super::Aim;
+use super::facts::Aim;
 use super::ruling::{Basis, Ruling};
 use crate::core::settings::Protected;
 use crate::core::sight::{Part, Sight};

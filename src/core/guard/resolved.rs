@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Known;
+use super::facts::Known;
 use super::ruling::{Basis, Ruling};
 
 pub(super) fn ask<'a>(known: &'a Known<'_>) -> Ruling<'a> {

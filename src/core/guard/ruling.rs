@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::survey::Answer;
+use super::answer::Answer;
 use crate::core::remediation::refusal::{Guard, Refusal};
 use crate::core::time::Timestamp;
 

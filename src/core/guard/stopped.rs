@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::Aim;
+use super::facts::Aim;
 use super::ruling::{Basis, Ruling};
 use crate::core::action::Action;
 use crate::core::sight::{Container, Sight, Status};

@@ -5,8 +5,8 @@
 
 use serde_json::json;
 
+use super::facts::{Aim, Known};
 use super::ruling::{Basis, Ruling};
-use super::{Aim, Known};
 use crate::core::rule::model::Mode;
 use crate::core::settings::StormLimit;
 use crate::core::surroundings::Storm;

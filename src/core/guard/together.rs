@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::Request;
+use super::facts::Request;
 use super::ledger::{Ledger, Scope, ScopeKind};
 use crate::core::remediation::refusal::{Guard, Refusal};
 

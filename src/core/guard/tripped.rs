@@ -9,8 +9,8 @@
 
 use serde_json::json;
 
+use super::facts::{Aim, Counted, Known};
 use super::ruling::{Basis, Ruling};
-use super::{Aim, Counted, Known};
 use crate::core::rule::model::Mode;
 use crate::core::settings::TripLimit;
 use crate::core::surroundings::Breaker;

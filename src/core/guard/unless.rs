@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::Known;
+use super::facts::Known;
 use super::ruling::{Basis, Ruling};
 use crate::core::alert::episode::AlertState;
 use crate::core::matcher::all_match;

@@ -7,7 +7,7 @@ use crate::core::yaml::Node;
 use crate::diagnostic::{Report, codes};
 
 /// Warns of a matcher that excludes every value, and of two that exclude each other. All of the list must match.
-pub(super) fn check(matchers: &[(Matcher, &Node)], report: &mut Report<'_>) {
+pub(in crate::core::rule) fn check(matchers: &[(Matcher, &Node)], report: &mut Report<'_>) {
     for (at, (matcher, node)) in matchers.iter().enumerate() {
         let (message, help) = if matcher.is_never() {
             let message = format!("no value satisfies {matcher}");

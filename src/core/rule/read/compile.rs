@@ -2,78 +2,21 @@
 //!
 //! Always holds: all or nothing. One error anywhere and no rule of any file loads; what ran before keeps running.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::limits::{self, Given, Limits};
-use super::model::{BY_HAND, Evidence, Rule};
 use super::raw::{RawEvidence, RawFile, RawRule};
-use super::set::RuleSet;
 use super::steps::Reading;
-use super::{during, history, idle, matchers, steps, target};
-use crate::core::alert::labels::Labels;
+use super::{during, matchers, steps, target};
 use crate::core::matcher::Patterns;
-use crate::core::target::{Disks, Hosts};
+pub use crate::core::rule::context::{Context, SourceFile};
+use crate::core::rule::lint::{history, idle, shadow};
+use crate::core::rule::model::{BY_HAND, Evidence, Rule};
+use crate::core::rule::set::RuleSet;
 use crate::core::yaml::{Node, Value, boolean, items, number, parse, required, text};
 use crate::diagnostic::{Diagnostic, Report, Source, codes, sort};
-
-/// A rules file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// As the user knows it; rules of files with lower paths (in byte order) come first.
-    pub path: String,
-    /// All of it.
-    pub text: String,
-}
-
-/// What rules are checked against.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// The configured hosts.
-    pub hosts: Hosts,
-    /// How long evidence that an alert fires is good for.
-    pub freshness: Duration,
-    /// How long audit rows are kept.
-    pub audit_kept: Duration,
-    /// Whether Alertmanager can be asked what fires, so that evidence can be had anew.
-    pub alertmanager: bool,
-    /// Whether Prometheus can be asked.
-    pub prometheus: bool,
-    /// Whether there is anybody who could approve.
-    pub approvers: bool,
-    /// The disks that may be cleaned.
-    pub disks: Disks,
-    /// Where they are mounted: host, then disk.
-    pub mounts: BTreeMap<String, BTreeMap<String, String>>,
-    /// Labels of alerts that were recorded; `None`: no record is looked at.
-    pub history: Option<Arc<[Labels]>>,
-}
-
-impl Context {
-    /// Whether an alert would be stale after such a wait, with nobody to ask whether it still fires.
-    pub(super) fn stale_after(&self, wait: Duration) -> bool {
-        !self.alertmanager && wait > self.freshness
-    }
-}
-
-impl Default for Context {
-    /// One host `local` and the built-in settings.
-    fn default() -> Self {
-        Self {
-            hosts: Hosts::new([("local", &[][..])]),
-            freshness: Duration::from_mins(10),
-            audit_kept: Duration::from_hours(400 * 24),
-            alertmanager: false,
-            prometheus: false,
-            approvers: true,
-            disks: Disks::new(),
-            mounts: BTreeMap::new(),
-            history: None,
-        }
-    }
-}
 
 /// Longest rule name, in characters. It is a label value of metrics and a column of many rows.
 const NAME_MAX: usize = 128;
@@ -121,7 +64,7 @@ fn check_shadowed(set: &RuleSet, files: &[&SourceFile], places: &[(usize, Range<
         let help = "put it before that rule, narrow that rule's matchers, or give it `continue: true`";
         Some((at, Diagnostic::at(&codes::SHADOWED, &source, place.clone(), message).help(help)))
     };
-    set.shadowed().into_iter().filter_map(told).collect()
+    shadow::shadowed(set).into_iter().filter_map(told).collect()
 }
 
 /// A rule that can be understood.
@@ -231,7 +174,8 @@ fn read_rule(
     if !report.found[before..].iter().any(Diagnostic::is_error) {
         let steps = steps.as_deref().unwrap_or_default();
         limits::check_cooldown(&limits, steps, raw, report);
-        idle::check(&limits, steps, target.as_ref(), raw, report);
+        let own = [(raw.budget, &limits.budget[..]), (raw.rule_budget, &limits.rule_budget[..])];
+        idle::check(own, limits.cooldown, steps, target.as_ref(), report);
         if let (Some(matchers), Some(target), Some(node)) = (&matchers, &target, raw.target) {
             history::check(matchers, target, node, context, report);
         }

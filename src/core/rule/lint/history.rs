@@ -1,16 +1,16 @@
 //! What recorded alerts say about a rule: whether its target could ever have been named.
 
-use super::compile::Context;
-use super::model::{Find, TargetSpec, Word};
 use crate::core::alert::labels::Labels;
 use crate::core::matcher::{Matcher, all_match};
+use crate::core::rule::context::Context;
+use crate::core::rule::model::{Find, TargetSpec, Word};
 use crate::core::yaml::Node;
 use crate::diagnostic::nearest::nearest;
 use crate::diagnostic::{Report, codes};
 
 /// Warns of a label that the target needs and that no recorded alert which the rule selects carries; when it selects none, that no
 /// recorded alert at all carries.
-pub(super) fn check(
+pub(in crate::core::rule) fn check(
     matchers: &[Matcher],
     target: &TargetSpec,
     node: &Node,

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::model::Budget;
 use crate::core::duration::{self, show};
+use crate::core::rule::model::Budget;
 use crate::core::yaml::{Node, items, text};
 use crate::diagnostic::{Report, codes};
 

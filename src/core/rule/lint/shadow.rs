@@ -6,18 +6,18 @@
 
 use std::sync::Arc;
 
-use super::index::Index;
-use super::model::Rule;
 use crate::core::matcher::{Matcher, Op};
+use crate::core::rule::model::Rule;
+use crate::core::rule::set::RuleSet;
 
 /// So many earlier rules are compared with one.
 const COMPARED: usize = 200;
 
 /// Positions of rules that are never asked, each with the rule that takes their alerts.
-pub(super) fn shadowed(rules: &[Arc<Rule>], index: &Index) -> Vec<(usize, Arc<Rule>)> {
+pub(in crate::core::rule) fn shadowed(set: &RuleSet) -> Vec<(usize, Arc<Rule>)> {
     let mut found = Vec::new();
-    for (at, rule) in rules.iter().enumerate() {
-        let earlier = index.sharing(rule).take_while(|other| *other < at).filter_map(|other| rules.get(other));
+    for (at, rule) in set.iter().enumerate() {
+        let earlier = set.sharing(rule).take_while(|(other, _)| *other < at).map(|(_, other)| other);
         let cover = earlier.take(COMPARED).find(|other| !other.proceed && covers(&other.matchers, &rule.matchers));
         found.extend(cover.map(|other| (at, Arc::clone(other))));
     }

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::model::Unless;
-use super::never;
 use super::raw::{RawRule, RawUnless};
 use crate::core::matcher::{Matcher, Patterns, doubt, parse_with};
+use crate::core::rule::lint::never;
+use crate::core::rule::model::Unless;
 use crate::core::yaml::{Node, items, required, text};
 use crate::diagnostic::{Report, codes};
 

@@ -4,11 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::clean;
-use super::model::{Find, TargetSpec};
-use super::raw::{RawDependents, RawEscalate, RawRestart, RawScaleDown, RawScaleUp, RawSetLimits, RawStop};
+use super::raw::{RawDependents, RawEscalate, RawRestart, RawScaleDown, RawScaleUp, RawSetLimits, RawStop, given};
 use super::target::names;
 use crate::core::action::{Action, Dependents};
-use crate::core::yaml::{Node, Value, boolean, bytes, duration, number, required, text};
+use crate::core::rule::model::{Find, TargetSpec};
+use crate::core::yaml::{Node, boolean, bytes, duration, number, required, text};
 use crate::diagnostic::{Report, codes};
 
 /// How long a process may take to end unless the step says otherwise; Docker's own default.
@@ -54,15 +54,6 @@ pub(super) fn read(name: &str, node: &Node, target: Option<&TargetSpec>, report:
         }
         _ => None,
     }
-}
-
-/// The map of parameters; without a value every one has its default.
-pub(super) fn given<'n, R: Default>(
-    node: &'n Node,
-    read: impl Fn(&'n Node, &mut Report<'_>) -> Option<R>,
-    report: &mut Report<'_>,
-) -> Option<R> {
-    if node.value == Value::Null { Some(R::default()) } else { read(node, report) }
 }
 
 fn restart(node: &Node, target: Option<&TargetSpec>, report: &mut Report<'_>) -> Option<Action> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::compile::{Context, SourceFile, compile};
-use super::model::Rule;
-use super::set::RuleSet;
 use crate::core::alert::labels::Labels;
+use crate::core::rule::compile::{Context, SourceFile, compile};
+use crate::core::rule::model::Rule;
+use crate::core::rule::set::RuleSet;
 use crate::diagnostic::render::human;
 
 fn set(text: &str) -> RuleSet {
@@ -86,7 +86,7 @@ proptest! {
     fn no_damage_to_a_good_file_makes_compile_panic(
         at in any::<prop::sample::Index>(), cut in 0..20_usize, put in "[\\[\\]{}:,'\"$é \n\t&*0-9-]{0,4}",
     ) {
-        let good = include_str!("../../../tests/corpus/rules/defaults.good.yaml");
+        let good = include_str!("../../../../tests/corpus/rules/defaults.good.yaml");
         let chars: Vec<char> = good.chars().collect();
         let from = at.index(chars.len());
         let text: String = chars[..from].iter().copied().chain(put.chars()).chain(chars[from..].iter().copied().skip(cut)).collect();

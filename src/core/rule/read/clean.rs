@@ -5,10 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::actions::given;
-use super::model::{Find, Pattern, TargetSpec};
-use super::raw::{RawCleanLogs, RawPrune};
+use super::raw::{RawCleanLogs, RawPrune, given};
 use crate::core::action::{Action, CleanLogs, Prune};
+use crate::core::rule::model::{Find, Pattern, TargetSpec};
 use crate::core::yaml::{Node, boolean, bytes, duration, items, number, required, text};
 use crate::diagnostic::{Report, codes};
 

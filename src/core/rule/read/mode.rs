@@ -1,6 +1,6 @@
 //! How a mode is written.
 
-use super::model::Mode;
+use crate::core::rule::model::Mode;
 use crate::core::yaml::{Node, text};
 use crate::diagnostic::{Report, codes};
 

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
-use super::compile::Context;
-use super::model::{Find, TargetSpec, Word};
 use crate::core::action::{Action, CleanLogs};
+use crate::core::rule::context::Context;
+use crate::core::rule::model::{Find, TargetSpec, Word};
 use crate::core::target::Kind;
 use crate::core::yaml::Node;
 use crate::diagnostic::nearest::advice;
 use crate::diagnostic::{Report, codes};
 
 /// On what an action can be done.
-pub(super) fn kinds(action: &Action) -> &'static [Kind] {
+pub(in crate::core::rule) fn kinds(action: &Action) -> &'static [Kind] {
     use Kind::{Compose, Container, Disk, Swarm};
     match action {
         Action::Restart { .. } => &[Container, Compose, Swarm],
@@ -26,7 +26,7 @@ pub(super) fn kinds(action: &Action) -> &'static [Kind] {
 }
 
 /// Refuses an action that does not apply to the target, and warns of one that the configuration never permits on it.
-pub(super) fn check(
+pub(in crate::core::rule) fn check(
     action: &Action,
     target: &TargetSpec,
     at: &Range<usize>,
@@ -58,7 +58,7 @@ fn disks<'c>(target: &TargetSpec, context: &'c Context) -> Vec<(&'c str, &'c BTr
 }
 
 /// A disk must be configured where the rule looks for it.
-pub(super) fn check_disk(target: &TargetSpec, node: &Node, context: &Context, report: &mut Report<'_>) {
+pub(in crate::core::rule) fn check_disk(target: &TargetSpec, node: &Node, context: &Context, report: &mut Report<'_>) {
     let Find::Disk(word) = &target.find else { return };
     let found = disks(target, context);
     let names: BTreeSet<&str> = found.iter().map(|(name, _)| *name).collect();
@@ -78,7 +78,7 @@ pub(super) fn check_disk(target: &TargetSpec, node: &Node, context: &Context, re
 }
 
 /// What is cleaned on a disk must lie on it. Where a container's files lie only Docker knows.
-pub(super) fn check_roots(
+pub(in crate::core::rule) fn check_roots(
     clean: &CleanLogs,
     target: &TargetSpec,
     at: &Range<usize>,

@@ -4,7 +4,8 @@
 
 use super::during::RawInterval;
 use crate::core::action::NAMES;
-use crate::core::yaml::{Form, shape};
+use crate::core::yaml::{Form, Node, Value, shape};
+use crate::diagnostic::Report;
 
 /// As Alertmanager writes them.
 const MATCHERS: Form = Form::List(&Form::Text);
@@ -319,4 +320,13 @@ shape! {
         /// A `PromQL` expression that must hold besides: a vector that is not empty, or a number that is not 0; none.
         query = "query": Form::Text,
     }
+}
+
+/// The map of parameters; without a value every one has its default.
+pub(super) fn given<'n, R: Default>(
+    node: &'n Node,
+    read: impl Fn(&'n Node, &mut Report<'_>) -> Option<R>,
+    report: &mut Report<'_>,
+) -> Option<R> {
+    if node.value == Value::Null { Some(R::default()) } else { read(node, report) }
 }

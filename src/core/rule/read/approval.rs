@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::compile::Context;
 use super::matchers;
 use super::mode::nobody_could;
-use super::model::{APPROVAL_WITHIN, Approval, RESTORE_AFTER};
 use super::raw::{RawApproval, RawRestore};
 use crate::core::action::Action;
 use crate::core::duration::show;
 use crate::core::matcher::Patterns;
+use crate::core::rule::context::Context;
+use crate::core::rule::model::{APPROVAL_WITHIN, Approval, RESTORE_AFTER};
 use crate::core::yaml::{Node, Value, duration};
 use crate::diagnostic::{Report, codes};
 

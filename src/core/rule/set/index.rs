@@ -9,9 +9,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::model::Rule;
 use crate::core::alert::labels::Labels;
 use crate::core::matcher::{Matcher, Op};
+use crate::core::rule::model::Rule;
 
 /// Positions of rules, ascending.
 type Row = Vec<u32>;

@@ -5,23 +5,23 @@
 
 use std::time::Duration;
 
-use super::limits::Limits;
-use super::model::{Budget, Find, Step, TargetSpec, Word};
-use super::raw::RawRule;
 use crate::core::duration::show;
+use crate::core::rule::model::{Budget, Find, Step, TargetSpec, Word};
 use crate::core::yaml::{Node, Value};
 use crate::diagnostic::{Report, codes};
 
-/// Warns of each budget of the rule itself that cannot be used up.
-pub(super) fn check(
-    limits: &Limits,
+/// Warns of each budget of the rule itself that cannot be used up. `own` are its budgets per target and for all of its
+/// targets, each with the node that lists them in the file.
+pub(in crate::core::rule) fn check(
+    own: [(Option<&Node>, &[Budget]); 2],
+    cooldown: Duration,
     steps: &[Step],
     target: Option<&TargetSpec>,
-    raw: &RawRule<'_>,
     report: &mut Report<'_>,
 ) {
+    let [(_, per_target), _] = own;
     let effects = u64::try_from(steps.iter().filter(|step| step.action.has_effect()).count()).unwrap_or(u64::MAX);
-    for (node, budgets, wide) in [(raw.budget, &limits.budget, false), (raw.rule_budget, &limits.rule_budget, true)] {
+    for ((node, budgets), wide) in own.into_iter().zip([false, true]) {
         let Some(Node { value: Value::List(items), .. }) = node else { continue };
         // A budget of all targets is bounded by those of each only where there are not any number of them.
         let targets = if wide { target.and_then(count) } else { Some(1) };
@@ -29,10 +29,10 @@ pub(super) fn check(
             let others = budgets.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
             let by_other = others.map(|other| (most(other, budget.per), format!("{other} lets")));
             let by_target = targets.into_iter().flat_map(|targets| {
-                let each = limits.budget.iter().filter(|_| wide);
+                let each = per_target.iter().filter(|_| wide);
                 let each = each.map(|it| (most(it, budget.per), format!("the budget of {it} per target lets")));
-                let calm = by_cooldown(limits.cooldown, effects, budget.per)
-                    .map(|most| (most, format!("a cooldown of {} lets", show(limits.cooldown))));
+                let calm = by_cooldown(cooldown, effects, budget.per)
+                    .map(|most| (most, format!("a cooldown of {} lets", show(cooldown))));
                 each.chain(calm).map(move |(most, why)| (most.saturating_mul(targets), why))
             });
             let Some((most, why)) = by_other.chain(by_target).min_by_key(|(most, _)| *most) else { continue };

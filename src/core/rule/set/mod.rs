@@ -3,17 +3,18 @@
 //! Always holds: immutable, in order (byte order of path, then position), and an alert that fettle itself posts selects
 //! nothing. The cost of [`RuleSet::select`] does not grow with rules whose equality matcher differs from the alert.
 
+mod index;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::compile::SourceFile;
-use super::index::{Index, Rows};
-use super::model::Rule;
-use super::shadow::shadowed;
+use self::index::{Index, Rows};
 use crate::core::alert::labels::Labels;
+use crate::core::rule::context::SourceFile;
+use crate::core::rule::model::Rule;
 use crate::diagnostic::{Diagnostic, sort};
 
 /// The rules of one load.
@@ -56,9 +57,9 @@ impl RuleSet {
         Selection { rules: &self.rules, labels, rows, ended: false }
     }
 
-    /// Positions of rules that are never asked, each with the earlier rule that takes all of their alerts.
-    pub(super) fn shadowed(&self) -> Vec<(usize, Arc<Rule>)> {
-        shadowed(&self.rules, &self.index)
+    /// The rules that may take every alert which `rule` could select, each with its position, in order.
+    pub(super) fn sharing(&self, rule: &Rule) -> impl Iterator<Item = (usize, &Arc<Rule>)> {
+        self.index.sharing(rule).filter_map(|at| Some((at, self.rules.get(at)?)))
     }
 
     /// The rule of this name.

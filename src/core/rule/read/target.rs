@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::compile::Context;
-use super::fits;
-use super::model::{Find, Pattern, TargetSpec, Word};
 use super::raw::{RawCompose, RawRule, RawSwarm, RawTarget};
+use crate::core::rule::context::Context;
+use crate::core::rule::lint::fits;
+use crate::core::rule::model::{Find, Pattern, TargetSpec, Word};
 use crate::core::target::is_name;
 use crate::core::yaml::{Node, Value, items, number, required, text};
 use crate::diagnostic::{Report, codes};

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::budget;
-use super::compile::Context;
 use super::mode;
-use super::model::{Budget, Mode, Step, Verify};
 use super::raw::{RawDefaults, RawRule};
-use super::steps;
+use super::verify::{self, check_resolved_seen};
 use crate::core::duration::show;
+use crate::core::rule::context::Context;
+use crate::core::rule::model::{Budget, Mode, Step, Verify};
 use crate::core::yaml::{Node, duration, text};
 use crate::diagnostic::{Report, codes};
 
@@ -65,9 +65,9 @@ impl Limits {
         let base = Self::default();
         let Some(raw) = RawDefaults::read(node, report) else { return base };
         let before = report.found.len();
-        let verify = steps::verify(raw.verify, base.verify.clone(), context, report);
+        let verify = verify::read(raw.verify, base.verify.clone(), context, report);
         if report.found[before..].iter().all(|it| !it.is_error()) {
-            steps::check_times(&verify, raw.verify, node, report);
+            verify::check_times(&verify, raw.verify, node, report);
         }
         let RawDefaults { owner, mode, hold, budget, rule_budget, cooldown, regress_window, .. } = raw;
         let given = Given { owner, mode, hold, budget, rule_budget, cooldown, regress_window };
@@ -112,23 +112,6 @@ pub(super) fn check_cooldown(limits: &Limits, steps: &[Step], raw: &RawRule<'_>,
         let help = format!("write more than {}, or 0s for none", show(longest));
         report.add_with_help(&codes::COOLDOWN_SHORT, &node.at, message, help);
     }
-}
-
-/// Alertmanager tells that an alert is resolved with the next flush of its group, 5 minutes after the last one unless its
-/// configuration says otherwise; a minute more is for what is under way.
-const RESOLVED_TOLD: Duration = Duration::from_mins(6);
-
-/// Warns of a time that is over before an alert could be known to be resolved.
-pub(super) fn check_resolved_seen(time: Duration, what: &str, node: &Node, context: &Context, report: &mut Report<'_>) {
-    if context.alertmanager || time >= RESOLVED_TOLD {
-        return;
-    }
-    let message = format!(
-        "{what} of {} ends before Alertmanager tells that an alert is resolved, at its next group_interval",
-        show(time)
-    );
-    let help = format!("configure `alertmanager`, whose API is asked then, or write {} or more", show(RESOLVED_TOLD));
-    report.add_with_help(&codes::RESOLVED_UNSEEN, &node.at, message, help);
 }
 
 fn read_hold(node: &Node, context: &Context, report: &mut Report<'_>) -> Option<Duration> {

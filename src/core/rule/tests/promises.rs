@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::compile::{Context, SourceFile, compile};
-use super::fits::kinds;
-use super::model::{Find, Mode, Rule, Step, Word};
 use crate::core::action::{Action, NAMES};
+use crate::core::rule::compile::{Context, SourceFile, compile};
+use crate::core::rule::lint::fits::kinds;
+use crate::core::rule::model::{Find, Mode, Rule, Step, Word};
 use crate::core::target::{Disks, Kind};
 
 /// Every kind of target, literal and from a label; the last ones do not load.
@@ -212,7 +212,7 @@ proptest! {
     fn no_damage_to_any_key_makes_compile_panic(
         at in any::<prop::sample::Index>(), cut in 0..20_usize, put in "[\\[\\]{}:,'\"$é/%~ \n\t&*0-9.-]{0,4}",
     ) {
-        let good = include_str!("../../../tests/corpus/rules/all-keys.good.yaml");
+        let good = include_str!("../../../../tests/corpus/rules/all-keys.good.yaml");
         let chars: Vec<char> = good.chars().collect();
         let from = at.index(chars.len());
         let tail = chars[from..].iter().copied().skip(cut);

@@ -1,19 +1,17 @@
 //! The `steps` of a rule: what each does, how it is judged, and who must agree.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use super::approval;
-use super::compile::Context;
-use super::limits::check_resolved_seen;
 use super::mode::nobody_could;
-use super::model::{Step, TargetSpec, Verify};
-use super::raw::{RawRule, RawStep, RawVerify};
-use super::{actions, fits};
+use super::raw::{RawRule, RawStep};
+use super::{actions, verify};
 use crate::core::action::{Action, NAMES};
-use crate::core::duration::show;
 use crate::core::matcher::Patterns;
-use crate::core::yaml::{Entry, Node, Value, duration, items, required, text};
+use crate::core::rule::context::Context;
+use crate::core::rule::lint::fits;
+use crate::core::rule::model::{Step, TargetSpec, Verify};
+use crate::core::yaml::{Entry, Node, Value, duration, items, required};
 use crate::diagnostic::nearest::advice;
 use crate::diagnostic::{Report, codes};
 
@@ -157,66 +155,9 @@ fn inside<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
 
 fn judged(raw: &RawStep<'_>, step: &Node, reading: &Reading<'_>, report: &mut Report<'_>) -> Verify {
     let before = report.found.len();
-    let verify = verify(raw.verify, reading.verify.clone(), reading.context, report);
+    let judged = verify::read(raw.verify, reading.verify.clone(), reading.context, report);
     if report.found[before..].iter().all(|it| !it.is_error()) {
-        check_times(&verify, raw.verify, step, report);
+        verify::check_times(&judged, raw.verify, step, report);
     }
-    verify
-}
-
-/// Reads `verify` over what holds without it.
-pub(super) fn verify(node: Option<&Node>, base: Verify, context: &Context, report: &mut Report<'_>) -> Verify {
-    let Some(raw) = node.and_then(|node| RawVerify::read(node, report)) else { return base };
-    let before = report.found.len();
-    let mut given = |node: Option<&Node>, base| node.and_then(|node| duration(node, report)).unwrap_or(base);
-    let verify = Verify {
-        settle: given(raw.settle, base.settle),
-        healthy_for: given(raw.healthy_for, base.healthy_for),
-        resolved_within: given(raw.resolved_within, base.resolved_within),
-        query: raw.query.and_then(|node| query(node, context, report)).or(base.query),
-    };
-    if let (Some(node), true) = (raw.resolved_within, report.found.len() == before && !verify.resolved_within.is_zero())
-    {
-        check_resolved_seen(verify.resolved_within, "`resolved_within`", node, context, report);
-    }
-    verify
-}
-
-/// Reads a `PromQL` expression, which is sent as it stands. Whether it is one only Prometheus knows.
-fn query(node: &Node, context: &Context, report: &mut Report<'_>) -> Option<String> {
-    let written = text(node, report)?.trim();
-    let (message, help) = if written.is_empty() {
-        ("a query that says nothing proves nothing", "write a PromQL expression, or remove `query`")
-    } else if written.contains("$labels") || written.contains("{{") {
-        let help = "write it out; targets that need queries of their own need rules of their own";
-        ("a query is sent as it stands, never put together from labels", help)
-    } else if !context.prometheus {
-        ("there is no Prometheus to ask", "configure prometheus, or remove `query`")
-    } else {
-        return Some(written.to_owned());
-    };
-    report.add_with_help(&codes::QUERY, &node.at, message, help);
-    None
-}
-
-/// Whether a target can be proven well before the time for it is over.
-pub(super) fn check_times(verify: &Verify, node: Option<&Node>, step: &Node, report: &mut Report<'_>) {
-    let needed = verify.settle.saturating_add(verify.healthy_for);
-    if needed <= verify.resolved_within && !verify.resolved_within.is_zero() {
-        return;
-    }
-    let at = node.map_or(&step.at, |node| &node.at);
-    let message = if verify.resolved_within.is_zero() {
-        "resolved_within is 0, so no alert could be seen resolved in time".to_owned()
-    } else {
-        let Verify { settle, healthy_for, resolved_within, .. } = verify;
-        format!(
-            "settle {} and healthy_for {} end after resolved_within {}",
-            show(*settle),
-            show(*healthy_for),
-            show(*resolved_within)
-        )
-    };
-    let help = format!("write resolved_within: {} or more", show(needed.max(Duration::from_mins(1))));
-    report.add_with_help(&codes::VERIFY_TIMES, at, message, help);
+    judged
 }
