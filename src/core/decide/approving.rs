@@ -63,7 +63,7 @@ pub(super) fn unanswered(mut turn: Turn<'_>, asked: &Awaiting) -> Decision {
     if let Some(refusal) = guard::before_look(&turn.known())
         && refusal.guard == Guard::Resolved
     {
-        return refuse(turn, refusal);
+        return refuse(turn, &refusal);
     }
     let Awaiting { proposal, until, .. } = asked;
     let detail = json!({"plan": proposal.hash, "asked_at": proposal.asked_at, "until": until});
@@ -186,7 +186,7 @@ pub(super) fn admit_or_propose(
 /// Budget and exclusion were looked at: a person is asked, or not yet.
 pub(super) fn peeked(mut turn: Turn<'_>, rule: &Rule, answer: Result<Box<Request>, Refusal>) -> Decision {
     let request = match answer {
-        Err(refusal) => return refuse(turn, refusal),
+        Err(refusal) => return refuse(turn, &refusal),
         Ok(request) => request,
     };
     let Some((hash, why)) = request.proposing else { return turn.done() };

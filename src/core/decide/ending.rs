@@ -191,7 +191,7 @@ impl Turn<'_> {
     pub(super) fn escalate_unless_gone(self, message: &str) -> Decision {
         match guard::before_look(&self.known()) {
             Some(refusal) if refusal.guard == Guard::Resolved || self.remediation.attempts == 0 => {
-                refuse(self, refusal)
+                refuse(self, &refusal)
             }
             _ => self.escalate(message),
         }

@@ -34,7 +34,7 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, asked: Option<&Await
     turn.remediation.blind = 0;
     // Asked again: the alert may have gone while Docker was asked.
     if let Some(refusal) = guard::before_look(&turn.known()) {
-        return refuse(turn, refusal);
+        return refuse(turn, &refusal);
     }
     let Some(step) = rule.steps.get(turn.remediation.rung) else {
         return turn.escalate_unless_gone(LADDER_ENDED);
@@ -60,15 +60,15 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, asked: Option<&Await
         tried: tried.as_ref(),
     };
     let sight = match guard::after_look(&aim, found) {
-        Err(refusal) => return refuse(turn, refusal),
+        Err(refusal) => return refuse(turn, &refusal),
         Ok(sight) => sight,
     };
     let effect = match effect(step, sight) {
-        Err(refusal) => return refuse(turn, refusal),
+        Err(refusal) => return refuse(turn, &refusal),
         Ok(effect) => effect,
     };
     let dependents = match dependents(&turn, step, sight) {
-        Err(refusal) => return refuse(turn, refusal),
+        Err(refusal) => return refuse(turn, &refusal),
         Ok(dependents) => dependents,
     };
     turn.remediation.key = Some(sight.key());

@@ -26,7 +26,7 @@ pub(super) fn follow(
     settings: &Settings,
     now: Timestamp,
 ) {
-    // Of an order whoever gave it knows.
+    // Manual orders are not announced: the person who gave one is watching it.
     if !settings.alertmanager || remediation.order.is_some() {
         return;
     }

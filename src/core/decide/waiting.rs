@@ -45,7 +45,7 @@ pub(super) fn decide(turn: Turn<'_>, wait: &Wait, event: Event) -> Decision {
         Event::Found(Err(blind)) if due => planning::blind_target(turn, wait, blind),
         Event::Found(found) => note_target(turn, found),
         Event::Peeked(answer) => approving::peeked(turn, rule, answer),
-        Event::Refused(refusal) => refuse(turn, refusal),
+        Event::Refused(refusal) => refuse(turn, &refusal),
         Event::Looked(_) | Event::Returned(_) => turn.done(),
     }
 }
@@ -63,7 +63,7 @@ fn rule_removed(mut turn: Turn<'_>) -> Decision {
 /// of a person before fettle acts is seen.
 fn early(turn: Turn<'_>) -> Decision {
     match guard::before_look(&turn.known()) {
-        Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, refusal),
+        Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, &refusal),
         _ if turn.remediation.pin.is_none() => {
             let wanted = wanted(&turn);
             turn.ask(Ask::Find(wanted))
@@ -106,7 +106,7 @@ fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
         return turn.escalate_unless_gone(&message);
     }
     if let Some(refusal) = guard::before_look(&turn.known()) {
-        return refuse(turn, refusal);
+        return refuse(turn, &refusal);
     }
     let wanted = wanted(&turn);
     turn.ask(Ask::Find(wanted))

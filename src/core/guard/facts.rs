@@ -53,7 +53,7 @@ impl Permits<'_> {
 
     /// What is permitted, for records.
     #[must_use]
-    pub fn listed(&self) -> Vec<&str> {
+    pub fn patterns(&self) -> Vec<&str> {
         let patterns = match self {
             Self::Rule(spec) => &spec.allow,
             Self::Patterns(patterns) => *patterns,

@@ -9,11 +9,11 @@ pub(super) fn ask<'a>(aim: &'a Aim<'_>) -> Ruling<'a> {
     let name = aim.target.name();
     let written = name.unwrap_or_default();
     if !aim.permits.permits(written) {
-        let numbers = json!({"name": written, "allow": aim.permits.listed()});
+        let numbers = json!({"name": written, "allow": aim.permits.patterns()});
         return Ruling::refuses(None, format!("{written} is not in the rule's allow list"), numbers);
     }
     let Some(name) = name else { return Ruling::Unknown };
     Ruling::passes(move || {
-        Basis::new(format!("the rule permits {name}"), json!({"name": name, "allow": aim.permits.listed()}))
+        Basis::new(format!("the rule permits {name}"), json!({"name": name, "allow": aim.permits.patterns()}))
     })
 }

@@ -109,12 +109,17 @@ fn ranges<R>(
     list.iter().filter_map(|item| read(item, report)).collect()
 }
 
-fn told<T>(read: Result<T, NotARange>, code: &'static Code, at: &Range<usize>, report: &mut Report<'_>) -> Option<T> {
+fn or_report<T>(
+    read: Result<T, NotARange>,
+    code: &'static Code,
+    at: &Range<usize>,
+    report: &mut Report<'_>,
+) -> Option<T> {
     read.map_err(|fault| report.add_with_help(code, at, fault.message, fault.help)).ok()
 }
 
 fn date_range<R>(node: &Node, parse: impl Fn(&str) -> Result<R, NotARange>, report: &mut Report<'_>) -> Option<R> {
-    told(parse(text(node, report)?), &codes::DATE_RANGE, &node.at, report)
+    or_report(parse(text(node, report)?), &codes::DATE_RANGE, &node.at, report)
 }
 
 fn time_range(node: &Node, report: &mut Report<'_>) -> Option<TimeRange> {
@@ -122,13 +127,13 @@ fn time_range(node: &Node, report: &mut Report<'_>) -> Option<TimeRange> {
     let start = time_of_day(raw.start_time, "start_time", node, report);
     let end = time_of_day(raw.end_time, "end_time", node, report);
     let at = raw.end_time.map_or(&node.at, |end| &end.at);
-    told(TimeRange::new(start?, end?), &codes::TIME_RANGE, at, report)
+    or_report(TimeRange::new(start?, end?), &codes::TIME_RANGE, at, report)
 }
 
 fn time_of_day(given: Option<&Node>, key: &str, range: &Node, report: &mut Report<'_>) -> Option<TimeOfDay> {
     let help = "write both, such as {start_time: \"08:00\", end_time: \"20:00\"}";
     let node = required(given, key, &range.at, help, report)?;
-    told(TimeOfDay::parse(text(node, report)?), &codes::TIME_RANGE, &node.at, report)
+    or_report(TimeOfDay::parse(text(node, report)?), &codes::TIME_RANGE, &node.at, report)
 }
 
 fn location(node: &Node, report: &mut Report<'_>) -> Option<Location> {
