@@ -20,7 +20,7 @@ use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::decide::{Ask, Event, Facts, IDS, Looked, decide};
 use fettle_core::effect::Effect;
-use fettle_core::remediation::state::{Attempt, Opener, Remediation, State};
+use fettle_core::remediation::state::{Attempt, Opener, Remediation, State, Verifying};
 use fettle_core::rule::compile::{Context, SourceFile, compile};
 use fettle_core::rule::model::{Budget, Mode, Rule};
 use fettle_core::settings::{Protected, Settings, StormLimit, TripLimit};
@@ -197,8 +197,13 @@ fn verifying(held: &Remediation, rule: &Rule, now: Timestamp) -> Remediation {
         pin: container.pin(),
         intended_at: effect_at,
     };
-    let state =
-        State::Verifying { attempt: Box::new(attempt), also: Vec::new(), effect_at, well_since: None, until: now };
+    let state = State::Verifying(Verifying {
+        attempt: Box::new(attempt),
+        also: Vec::new(),
+        effect_at,
+        well_since: None,
+        until: now,
+    });
     let announced_until = Some(after(now, Duration::from_hours(1)));
     Remediation {
         attempts: 1,

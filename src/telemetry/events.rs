@@ -17,7 +17,7 @@ use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::record::{ActionRow, EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
 use fettle_core::remediation::refusal::Guard;
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Remediation, Running, State, Verifying};
 use fettle_core::time::{Timestamp, since};
 
 /// Says and counts what taking notifications in stored. `remediations` are those it opened, some of them closed at once.
@@ -81,8 +81,8 @@ fn acted<'a>(
 ) -> Option<(&'a Remediation, &'static str)> {
     let attempt = remediations.iter().find_map(|it| {
         let (first, rest) = match &it.state {
-            State::Running { attempt, done, .. } => (attempt, done),
-            State::Verifying { attempt, also, .. } => (attempt, also),
+            State::Running(Running { attempt, done, .. }) => (attempt, done),
+            State::Verifying(Verifying { attempt, also, .. }) => (attempt, also),
             _ => return None,
         };
         let mut attempts = std::iter::once(&**first).chain(rest);

@@ -28,7 +28,7 @@ use fettle_core::ports::platform::PlatformError;
 use fettle_core::ports::upstream::judge;
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::refusal::{Guard, Refusal};
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Remediation, Running, State};
 use fettle_core::sight::Pin;
 use fettle_core::target::Target;
 use fettle_core::time::{Timestamp, after, since};
@@ -118,7 +118,7 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
 /// Until when the claim on a call is kept; `None` when no call is under way.
 fn call_keep(shell: &Shell, remediation: &Remediation) -> Option<Timestamp> {
     match &remediation.state {
-        State::Running { attempt, .. } => Some(after(shell.time.now(), call_lease(&attempt.action))),
+        State::Running(Running { attempt, .. }) => Some(after(shell.time.now(), call_lease(&attempt.action))),
         _ => None,
     }
 }
@@ -133,7 +133,7 @@ async fn carry_out(
     mut intended_at: Instant,
 ) -> Result<Option<Closed>, StoreError> {
     loop {
-        let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
+        let State::Running(Running { attempt, .. }) = &remediation.state else { return Ok(None) };
         let lease = call_lease(&attempt.action);
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
         let lines = remediation.rule_in(&shell.rules.load()).map_or(0, |rule| rule.evidence.log_lines);

@@ -17,7 +17,7 @@ use fettle_core::announcement::{Announcement, AnnouncementName};
 use fettle_core::effect::Effect;
 use fettle_core::ports::model::{Answered, Claim, ClaimedLoan, Outgoing};
 use fettle_core::remediation::loan::{Loan, LoanState};
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Awaiting, Remediation, State};
 use fettle_core::surroundings::{Answer, AnswerKind, Breaker, OpenLoan, Pause, PauseScope, Storm};
 use fettle_core::time::Timestamp;
 
@@ -160,7 +160,7 @@ pub(super) fn asked(remediation: &Remediation, answer: &Answer) -> Result<Option
     match (&remediation.state, answer.kind) {
         (State::Closed { .. }, _) => Err(Answered::NotWaiting),
         (_, AnswerKind::Cancel) => Ok(None),
-        (State::AwaitingApproval { proposal, until, .. }, AnswerKind::Approve | AnswerKind::Reject) => {
+        (State::AwaitingApproval(Awaiting { proposal, until, .. }), AnswerKind::Approve | AnswerKind::Reject) => {
             if answer.plan.as_deref() == Some(&*proposal.hash) {
                 Ok(Some(Proposed { asked_at: proposal.asked_at, until: *until }))
             } else {

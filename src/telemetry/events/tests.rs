@@ -7,7 +7,7 @@ use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::effect::Effect;
-use fettle_core::remediation::state::{Attempt, Opener, StateName};
+use fettle_core::remediation::state::{Attempt, Opener, StateName, Verifying};
 use fettle_core::rule::model::{Mode, Verify};
 use fettle_core::sight::Pin;
 use fettle_core::time::Timestamp;
@@ -137,13 +137,13 @@ fn a_result_is_counted_while_its_effect_is_being_judged() {
         pin,
         intended_at: at(1),
     };
-    let state = State::Verifying {
+    let state = State::Verifying(Verifying {
         attempt: Box::new(attempt),
         also: Vec::new(),
         effect_at: at(4),
         well_since: None,
         until: at(9),
-    };
+    });
     assert_eq!(
         counted(&remediation(state), &[done(ActionResult::Succeeded)]),
         [r#"fettle_actions_total{action="restart",result="succeeded",rule="web"} 1"#]

@@ -8,7 +8,7 @@ use fettle_core::alert::labels::Labels;
 use fettle_core::ports::model::{Changes, ReceiveAsk};
 use fettle_core::remediation::plan;
 use fettle_core::remediation::record::{Record, TransitionRow};
-use fettle_core::remediation::state::{Opener, Proposal, Remediation, State};
+use fettle_core::remediation::state::{Awaiting, Opener, Proposal, Remediation, State};
 use fettle_core::sight::Pin;
 use fettle_core::time::{Timestamp, after, before};
 use serde_json::json;
@@ -31,7 +31,7 @@ pub async fn late(edge: &Edge, service: &str) -> Remediation {
 /// The plan it waits for.
 pub fn plan_of(remediation: &Remediation) -> String {
     match &remediation.state {
-        State::AwaitingApproval { proposal, .. } => proposal.hash.clone(),
+        State::AwaitingApproval(Awaiting { proposal, .. }) => proposal.hash.clone(),
         other => panic!("it waits for nobody: {other:?}"),
     }
 }
@@ -68,7 +68,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         announced_until: None,
         answered: None,
         last_action: None,
-        state: State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None },
+        state: State::AwaitingApproval(Awaiting { proposal: Box::new(proposal), until, look_at: None }),
     };
     let told = Record::Transition(TransitionRow {
         remediation_id: remediation.id,

@@ -2,7 +2,7 @@
 
 use fettle_core::ports::model::{Answered, Claim};
 use fettle_core::remediation::outcome::Outcome;
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Awaiting, Remediation, State};
 use fettle_core::surroundings::{Answer, AnswerKind};
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ async fn the_same_plan_proposed_anew_may_be_answered_anew(db: Db) {
     assert_eq!(db.store.answer(it.id, &approve()).await.unwrap(), Answered::Taken);
     let claimed = db.store.claim(db.owner, at(5), at(99), 1).await.unwrap().remove(0);
     let mut again = it.clone();
-    let State::AwaitingApproval { proposal, .. } = &mut again.state else { unreachable!() };
+    let State::AwaitingApproval(Awaiting { proposal, .. }) = &mut again.state else { unreachable!() };
     proposal.asked_at = at(50);
     db.store.commit(&claimed.claim, &commit(&again, vec![])).await.unwrap().expect("claimed");
     assert_eq!(db.store.answer(it.id, &approve()).await.unwrap(), Answered::Taken);

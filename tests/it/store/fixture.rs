@@ -13,7 +13,7 @@ use fettle_core::ports::{Store, StoreError};
 use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::record::{ActionRow, Record, ResultRow, VerdictRow};
-use fettle_core::remediation::state::{Attempt, Opener, Proposal, Remediation, State};
+use fettle_core::remediation::state::{Attempt, Awaiting, Opener, Proposal, Remediation, Running, State};
 use fettle_core::rule::model::{Mode, Verify};
 use fettle_core::sight::Pin;
 use fettle_core::time::Timestamp;
@@ -91,7 +91,7 @@ pub fn running(mut it: Remediation, action_id: Uuid, intended_at: Timestamp) -> 
     it.key = Some(format!("key:{name}"));
     it.attempts += 1;
     it.last_action = Some(action_id);
-    it.state = State::Running {
+    it.state = State::Running(Running {
         attempt: Box::new(Attempt {
             action_id,
             rung: 0,
@@ -105,7 +105,7 @@ pub fn running(mut it: Remediation, action_id: Uuid, intended_at: Timestamp) -> 
         queue: Vec::new(),
         done: Vec::new(),
         until: fettle_core::time::after(intended_at, Duration::from_secs(40)),
-    };
+    });
     it
 }
 
@@ -224,7 +224,7 @@ pub fn awaiting(mut it: Remediation, hash: &str, until: Timestamp) -> Remediatio
         asked_at: at(1),
         why: "the rule asks for it".into(),
     };
-    it.state = State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None };
+    it.state = State::AwaitingApproval(Awaiting { proposal: Box::new(proposal), until, look_at: None });
     it
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fettle_core::ports::model::{Changes, Claim, Commit, ReceiveAsk};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::{Record, TransitionRow};
-use fettle_core::remediation::state::{Remediation, State, StateName};
+use fettle_core::remediation::state::{Remediation, Running, State, StateName, Verifying};
 use uuid::Uuid;
 
 use super::fixture::{at, awaiting, closed, commit, held, intent, open_all, open_claimed, record, running, write};
@@ -67,10 +67,15 @@ async fn what_is_stored_reads_back_as_it_was_in_every_state(db: Db) {
     let mut claim = open_claimed(&*db.store, db.owner, &it).await;
     let row = intent(&it, at(2));
     let running = running(it, row.id, at(2));
-    let State::Running { attempt, .. } = running.state.clone() else { unreachable!() };
+    let State::Running(Running { attempt, .. }) = running.state.clone() else { unreachable!() };
     let mut verifying = running.clone();
-    verifying.state =
-        State::Verifying { attempt, also: Vec::new(), effect_at: at(3), well_since: Some(at(4)), until: at(5) };
+    verifying.state = State::Verifying(Verifying {
+        attempt,
+        also: Vec::new(),
+        effect_at: at(3),
+        well_since: Some(at(4)),
+        until: at(5),
+    });
     let mut blocked = verifying.clone();
     blocked.state = State::Blocked { reason: fettle_core::remediation::refusal::Guard::Budget, until: at(6) };
 

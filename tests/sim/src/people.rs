@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use fettle_core::remediation::record::BreakerRow;
-use fettle_core::remediation::state::State;
+use fettle_core::remediation::state::{Awaiting, State};
 use fettle_core::sight::Status;
 use fettle_core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use uuid::Uuid;
@@ -71,7 +71,7 @@ impl World {
         let open = store.open.values().filter_map(|id| store.remediations.get(id));
         let asked: Vec<(Uuid, Option<String>)> = open
             .filter_map(|row| match &row.doc.state {
-                State::AwaitingApproval { proposal, .. } => Some((row.doc.id, Some(proposal.hash.clone()))),
+                State::AwaitingApproval(Awaiting { proposal, .. }) => Some((row.doc.id, Some(proposal.hash.clone()))),
                 _ if kind == AnswerKind::Cancel => Some((row.doc.id, None)),
                 _ => None,
             })

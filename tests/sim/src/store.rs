@@ -18,7 +18,7 @@ use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
 use fettle_core::remediation::refusal::Refusal;
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Awaiting, Remediation, State};
 use fettle_core::surroundings::{Answer, AnswerKind, Pause, Storm};
 use fettle_core::time::Timestamp;
 use uuid::Uuid;
@@ -492,7 +492,7 @@ impl Store {
         };
         let asked_at = match (&row.doc.state, answer.kind) {
             (_, AnswerKind::Cancel) => None,
-            (State::AwaitingApproval { proposal, until, .. }, _) => {
+            (State::AwaitingApproval(Awaiting { proposal, until, .. }), _) => {
                 let earlier = (remediation, proposal.asked_at);
                 let fits = answer.plan.as_ref() == Some(&proposal.hash) && answer.at <= *until;
                 let cancels = |(id, it): &(Uuid, Answer)| *id == remediation && it.kind == AnswerKind::Cancel;

@@ -7,7 +7,6 @@
 use serde_json::json;
 
 use super::refusing::refuse;
-use super::waiting::{early, on_time};
 use super::{Ask, Decision, Turn, audit_row};
 use crate::guard::{self, Request};
 use crate::matcher::all_match;
@@ -15,7 +14,7 @@ use crate::remediation::outcome::{ActionResult, Outcome};
 use crate::remediation::plan;
 use crate::remediation::record::Record;
 use crate::remediation::refusal::{Guard, Refusal};
-use crate::remediation::state::{Approved, Proposal, State};
+use crate::remediation::state::{Approved, Awaiting, Proposal, State};
 use crate::rule::model::{APPROVAL_WITHIN, Mode, Rule, Step};
 use crate::sight::Sight;
 use crate::surroundings::{Answer, AnswerKind};
@@ -25,32 +24,31 @@ use crate::time::after;
 const LABEL: &str = "fettle.approval";
 
 /// A person's answer that was not taken in yet.
-pub(super) fn fresh_answer<'a>(turn: &'a Turn<'_>) -> Option<&'a Answer> {
-    let answer = turn.facts.surroundings.answer.as_ref()?;
-    let meant = match (&turn.remediation.state, answer.kind) {
-        (_, AnswerKind::Cancel) => true,
-        (State::AwaitingApproval { proposal, until, .. }, _) => {
-            answer.plan.as_deref() == Some(&*proposal.hash) && (proposal.asked_at..=*until).contains(&answer.at)
-        }
-        _ => false,
-    };
-    (meant && turn.remediation.answered != Some(answer.id)).then_some(answer)
+fn fresh<'a>(turn: &Turn<'a>) -> Option<&'a Answer> {
+    turn.facts.surroundings.answer.as_ref().filter(|answer| turn.remediation.answered != Some(answer.id))
 }
 
-/// A person answered, and the answer counts.
-pub(super) fn answered(mut turn: Turn<'_>, rule: &Rule) -> Decision {
-    let Some(answer) = fresh_answer(&turn).cloned() else { return turn.done() };
-    match answer.kind {
-        // The plan is looked at once more, with all guards; the answer is used up by the intent.
-        AnswerKind::Approve => on_time(turn, rule),
-        AnswerKind::Reject => {
-            turn.remediation.answered = Some(answer.id);
-            unused(&mut turn, ActionResult::Refused, &answer.by);
-            turn.close(Outcome::Rejected, &format!("rejected by {}", answer.by));
-            turn.done()
-        }
-        AnswerKind::Cancel => cancelled(turn, &answer),
-    }
+/// A person stops the whole effort.
+pub(super) fn cancellation<'a>(turn: &Turn<'a>) -> Option<&'a Answer> {
+    fresh(turn).filter(|answer| answer.kind == AnswerKind::Cancel)
+}
+
+/// A person's answer to exactly what was proposed, given within its time.
+pub(super) fn answer_to<'a>(turn: &Turn<'a>, asked: &Awaiting) -> Option<&'a Answer> {
+    let Awaiting { proposal, until, .. } = asked;
+    fresh(turn).filter(|answer| {
+        answer.kind != AnswerKind::Cancel
+            && answer.plan.as_deref() == Some(&*proposal.hash)
+            && (proposal.asked_at..=*until).contains(&answer.at)
+    })
+}
+
+/// A person refused what was proposed.
+pub(super) fn rejected(mut turn: Turn<'_>, asked: &Awaiting, answer: &Answer) -> Decision {
+    turn.remediation.answered = Some(answer.id);
+    record_unused(&mut turn, &asked.proposal, ActionResult::Refused, &answer.by);
+    turn.close(Outcome::Rejected, &format!("rejected by {}", answer.by));
+    turn.done()
 }
 
 /// A person stops the whole effort.
@@ -60,29 +58,25 @@ pub(super) fn cancelled(mut turn: Turn<'_>, answer: &Answer) -> Decision {
     turn.done()
 }
 
-/// Nobody answered yet.
-pub(super) fn unanswered(mut turn: Turn<'_>, due: bool) -> Decision {
-    if !due {
-        return early(turn);
-    }
+/// The time for an answer is over.
+pub(super) fn unanswered(mut turn: Turn<'_>, asked: &Awaiting) -> Decision {
     if let Some(refusal) = guard::before_look(&turn.known())
         && refusal.guard == Guard::Resolved
     {
-        return refuse(turn, refusal);
+        return refuse(turn, &refusal);
     }
-    let State::AwaitingApproval { proposal, until, .. } = turn.remediation.state.clone() else { return turn.done() };
+    let Awaiting { proposal, until, .. } = asked;
     let detail = json!({"plan": proposal.hash, "asked_at": proposal.asked_at, "until": until});
     let refusal =
         Refusal { guard: Guard::Approval, until: None, why: format!("nobody answered until {until}"), detail };
-    unused(&mut turn, ActionResult::Expired, "fettle");
+    record_unused(&mut turn, proposal, ActionResult::Expired, "fettle");
     turn.gave_up(&refusal);
     turn.close(Outcome::Expired, &refusal.why);
     turn.done()
 }
 
-/// The audit row of a proposal that was not carried out.
-fn unused(turn: &mut Turn<'_>, result: ActionResult, by: &str) {
-    let State::AwaitingApproval { proposal, .. } = turn.remediation.state.clone() else { return };
+/// Writes the audit row of a proposal that was not carried out.
+fn record_unused(turn: &mut Turn<'_>, proposal: &Proposal, result: ActionResult, by: &str) {
     let id = turn.new_id();
     let mut row = audit_row(&turn.remediation, id, proposal.action.name(), Mode::Propose, turn.facts.now);
     row.result = Some(result);
@@ -152,7 +146,13 @@ pub(super) fn reason(turn: &Turn<'_>, step: &Step, sight: Option<&Sight>, mode: 
 }
 
 /// The plan is made: admitted if nobody must agree or somebody has, else proposed.
-pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Request) -> Decision {
+pub(super) fn admit_or_propose(
+    turn: Turn<'_>,
+    asked: Option<&Awaiting>,
+    step: &Step,
+    sight: &Sight,
+    mut request: Request,
+) -> Decision {
     if let Some(order) = &turn.remediation.order {
         // Whoever orders it agrees to it.
         let hash = plan::hash(&turn.remediation.target.to_string(), &sight.pin(), turn.remediation.rung, &step.action);
@@ -162,17 +162,14 @@ pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Re
     let Some(why) = reason(&turn, step, Some(sight), request.plan.mode) else {
         return turn.ask(Ask::Admit(Box::new(request)));
     };
-    let target = turn.remediation.target.to_string();
-    let (pin, action, rung) = (sight.pin(), &step.action, turn.remediation.rung);
-    let hash = match &turn.remediation.state {
-        State::AwaitingApproval { proposal, .. }
-            if proposal.rung == rung && proposal.action == *action && !proposal.pin.superseded_by(&pin) =>
-        {
-            proposal.hash.clone()
-        }
+    let (target, pin) = (turn.remediation.target.to_string(), sight.pin());
+    let (action, rung) = (&step.action, turn.remediation.rung);
+    let same = |it: &Proposal| it.rung == rung && it.action == *action && !it.pin.superseded_by(&pin);
+    let hash = match asked {
+        Some(asked) if same(&asked.proposal) => asked.proposal.hash.clone(),
         _ => plan::hash(&target, &pin, rung, action),
     };
-    if let Some(answer) = fresh_answer(&turn)
+    if let Some(answer) = asked.and_then(|asked| answer_to(&turn, asked))
         && answer.kind == AnswerKind::Approve
         && answer.plan.as_deref() == Some(&*hash)
     {
@@ -189,7 +186,7 @@ pub(super) fn agreed(turn: Turn<'_>, step: &Step, sight: &Sight, mut request: Re
 /// Budget and exclusion were looked at: a person is asked, or not yet.
 pub(super) fn peeked(mut turn: Turn<'_>, rule: &Rule, answer: Result<Box<Request>, Refusal>) -> Decision {
     let request = match answer {
-        Err(refusal) => return refuse(turn, refusal),
+        Err(refusal) => return refuse(turn, &refusal),
         Ok(request) => request,
     };
     let Some((hash, why)) = request.proposing else { return turn.done() };
@@ -201,7 +198,7 @@ pub(super) fn peeked(mut turn: Turn<'_>, rule: &Rule, answer: Result<Box<Request
     let detail = json!({"plan": proposal.hash, "action": proposal.action.name(), "why": proposal.why,
         "parameters": proposal.action.parameters(), "effect": attempt.effect.describe(), "until": after(now, within)});
     let until = after(now, within);
-    turn.remediation.state = State::AwaitingApproval { proposal: Box::new(proposal), until, look_at: None };
+    turn.remediation.state = State::AwaitingApproval(Awaiting { proposal: Box::new(proposal), until, look_at: None });
     turn.count(Guard::Approval);
     turn.tell("approval asked for", detail);
     turn.done()

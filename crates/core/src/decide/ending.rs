@@ -14,6 +14,9 @@ use crate::rule::model::Mode;
 use crate::time::{Timestamp, after, since};
 use uuid::Uuid;
 
+/// Why people are called when there is no rung left.
+pub(super) const LADDER_ENDED: &str = "nothing on the ladder helped";
+
 impl Turn<'_> {
     /// Closes with a reason that is also told.
     pub(super) fn close(&mut self, outcome: Outcome, reason: &str) {
@@ -188,7 +191,7 @@ impl Turn<'_> {
     pub(super) fn escalate_unless_gone(self, message: &str) -> Decision {
         match guard::before_look(&self.known()) {
             Some(refusal) if refusal.guard == Guard::Resolved || self.remediation.attempts == 0 => {
-                refuse(self, refusal)
+                refuse(self, &refusal)
             }
             _ => self.escalate(message),
         }

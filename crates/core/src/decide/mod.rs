@@ -38,8 +38,8 @@ pub use waiting::wanted_by;
 use crate::alert::episode::AlertState;
 use crate::guard::{Known, Request};
 use crate::remediation::record::{ActionRow, Record, TransitionRow};
-use crate::remediation::refusal::Refusal;
-use crate::remediation::state::{Remediation, State};
+use crate::remediation::refusal::{Guard, Refusal};
+use crate::remediation::state::{Awaiting, Remediation, State};
 use crate::rule::model::{Mode, Rule};
 use crate::settings::Settings;
 use crate::sight::{Found, Pin, Sight, Wanted};
@@ -150,13 +150,14 @@ pub struct Decision {
 #[must_use]
 pub fn decide(remediation: Remediation, facts: &Facts<'_>, event: Event) -> Decision {
     let turn = Turn { remediation, records: Vec::new(), facts: *facts, ids_used: 0 };
-    let mut decision = match (&turn.remediation.state, event) {
-        (State::Held { .. } | State::Blocked { .. } | State::AwaitingApproval { .. }, event) => {
-            waiting::decide(turn, event)
-        }
-        (State::Running { .. }, event) => running::decide(turn, event),
-        (State::Verifying { .. }, event) => verifying::decide(turn, &event),
-        (State::Closed { .. }, _) => turn.done(),
+    // The one place that tells the states apart: each stage is handed its own.
+    let mut decision = match turn.remediation.state.clone() {
+        State::Held { .. } => waiting::decide(turn, &Wait::Time, event),
+        State::Blocked { reason, .. } => waiting::decide(turn, &Wait::Guard(reason), event),
+        State::AwaitingApproval(asked) => waiting::decide(turn, &Wait::Person(asked), event),
+        State::Running(running) => running::decide(turn, running, event),
+        State::Verifying(verifying) => verifying::decide(turn, verifying, &event),
+        State::Closed { .. } => turn.done(),
     };
     if matches!(decision.ask, Ask::Nothing | Ask::Perform) {
         telling::follow(&mut decision.remediation, &mut decision.records, facts.rule, facts.settings, facts.now);
@@ -220,6 +221,32 @@ impl Turn<'_> {
             base_mode: self.base_mode(),
             now: self.facts.now,
         }
+    }
+}
+
+/// What a remediation waits for.
+#[derive(Debug, Clone)]
+enum Wait {
+    /// The end of the rule's hold, or of the pause before a step.
+    Time,
+    /// This guard's consent.
+    Guard(Guard),
+    /// A person's answer.
+    Person(Awaiting),
+}
+
+impl Wait {
+    /// What a person is asked, if that is what it waits for.
+    fn asked(&self) -> Option<&Awaiting> {
+        match self {
+            Self::Person(asked) => Some(asked),
+            Self::Time | Self::Guard(_) => None,
+        }
+    }
+
+    /// Whether a person can end the wait before its time: then the guards are asked at every wake-up.
+    fn may_end_early(&self) -> bool {
+        matches!(self, Self::Guard(Guard::Paused | Guard::Tripped))
     }
 }
 

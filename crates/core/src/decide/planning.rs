@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::ending::LADDER_ENDED;
 use super::refusing::refuse;
-use super::waiting::LADDER_ENDED;
-use super::{Blind, DEPENDENTS_MAX, Decision, Turn, approving, audit_row, telling, transition};
+use super::{Blind, DEPENDENTS_MAX, Decision, Turn, Wait, approving, audit_row, telling, transition};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::guard::ledger::LedgerAsk;
-use crate::guard::{self, Admitted, Permits, Request, Seen};
+use crate::guard::{self, Admitted, Aim, Permits, Request};
 use crate::remediation::loan::{Loan, LoanState};
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{BreakerRow, Record};
 use crate::remediation::refusal::{Guard, Refusal};
-use crate::remediation::state::{Attempt, Plan, Remediation, State};
+use crate::remediation::state::{Attempt, Awaiting, Plan, Remediation, Running, State};
 use crate::rule::model::{Mode, Rule, Step};
 use crate::settings::Settings;
 use crate::sight::{Container, Found, Pin, Sight};
@@ -29,11 +29,12 @@ const BLIND_LOOKS: u32 = 4;
 /// Pause after the first look that failed; doubled after each further one, up to 16 s.
 const BLIND_PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> Decision {
+/// The target was looked up. `asked` is what a person was asked before.
+pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, asked: Option<&Awaiting>, found: &Found) -> Decision {
     turn.remediation.blind = 0;
     // Asked again: the alert may have gone while Docker was asked.
     if let Some(refusal) = guard::before_look(&turn.known()) {
-        return refuse(turn, refusal);
+        return refuse(turn, &refusal);
     }
     let Some(step) = rule.steps.get(turn.remediation.rung) else {
         return turn.escalate_unless_gone(LADDER_ENDED);
@@ -50,28 +51,29 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, found: &Found) -> De
         turn.remediation.pin = Some(sight.pin());
     }
     let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
-    let seen = Seen {
+    let aim = Aim {
         known: turn.known(),
         permits: Permits::Rule(&rule.target),
         min_healthy: rule.target.min_healthy,
         action: &step.action,
         target: &target,
-        found,
         tried: tried.as_ref(),
     };
-    let passed = guard::after_look(&seen).map(drop);
-    if let Err(refusal) = passed {
-        return refuse(turn, refusal);
-    }
-    let Found::One(sight) = found else { return turn.done() };
+    let sight = match guard::after_look(&aim, found) {
+        Err(refusal) => return refuse(turn, &refusal),
+        Ok(sight) => sight,
+    };
     let effect = match effect(step, sight) {
-        Err(refusal) => return refuse(turn, refusal),
+        Err(refusal) => return refuse(turn, &refusal),
         Ok(effect) => effect,
     };
-    match dependents(&turn, step, sight) {
-        Err(refusal) => refuse(turn, refusal),
-        Ok(dependents) => plan(turn, rule, step, sight, effect, &dependents),
-    }
+    let dependents = match dependents(&turn, step, sight) {
+        Err(refusal) => return refuse(turn, &refusal),
+        Ok(dependents) => dependents,
+    };
+    turn.remediation.key = Some(sight.key());
+    let request = request(&mut turn, rule, step, sight, effect, &dependents);
+    approving::admit_or_propose(turn, asked, step, sight, request)
 }
 
 /// What the step means for what was seen; `not_scalable` when it means nothing.
@@ -117,16 +119,15 @@ pub(super) fn dependents<'s>(
     for dependent in &container.dependents {
         let target = Target::Container { host: host.to_owned(), name: dependent.name.clone() };
         let found = Found::one(dependent.clone());
-        let seen = Seen {
+        let aim = Aim {
             known: turn.known(),
             permits: Permits::Patterns(&wanted.allow),
             min_healthy: 0,
             action: &step.action,
             target: &target,
-            found: &found,
             tried: None,
         };
-        if let Err(refusal) = guard::after_look(&seen) {
+        if let Err(refusal) = guard::after_look(&aim, &found) {
             let why = format!("dependent {}: {}", dependent.name, refusal.why);
             return Err(Refusal {
                 why,
@@ -137,19 +138,6 @@ pub(super) fn dependents<'s>(
         passed.push((target, dependent));
     }
     Ok(passed)
-}
-
-fn plan(
-    mut turn: Turn<'_>,
-    rule: &Rule,
-    step: &Step,
-    sight: &Sight,
-    effect: Effect,
-    dependents: &[(Target, &Container)],
-) -> Decision {
-    turn.remediation.key = Some(sight.key());
-    let request = request(&mut turn, rule, step, sight, effect, dependents);
-    approving::agreed(turn, step, sight, request)
 }
 
 /// The effect as it is planned, with the limits that it must keep.
@@ -255,7 +243,8 @@ pub fn begin(
         "approved_by": plan.approved.as_ref().map(|it| &it.by)});
     remediation.tried = Some(plan.attempt.pin.clone());
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
-    remediation.state = State::Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now };
+    remediation.state =
+        State::Running(Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now });
     records.push(transition(&remediation, now, format!("{name} intended"), told_detail));
     telling::follow(&mut remediation, &mut records, rule, settings, now);
     (remediation, records)
@@ -320,24 +309,20 @@ fn lend(remediation: &Remediation, plan: &Plan, pause: Duration) -> Loan {
     }
 }
 
-pub(super) fn blind_target(mut turn: Turn<'_>, blind: Blind) -> Decision {
+/// The target could not be seen: looked at again soon, by the wait that it was in; too often in a row, the step failed.
+pub(super) fn blind_target(mut turn: Turn<'_>, wait: &Wait, blind: Blind) -> Decision {
     turn.remediation.blind += 1;
     let now = turn.facts.now;
     let detail = json!({"reason": blind.reason, "error": blind.error, "looks": turn.remediation.blind});
     // Whoever agreed is not asked again for the same plan as long as the answer counts.
-    let agreed = match &turn.remediation.state {
-        State::AwaitingApproval { until, .. } if now < *until => Some(*until),
-        _ => None,
-    };
+    let agreed = wait.asked().map(|asked| asked.until).filter(|until| now < *until);
     if turn.remediation.blind < BLIND_LOOKS || agreed.is_some() {
         let pause = BLIND_PAUSE * (1 << (turn.remediation.blind - 1).min(4));
         let until = after(now, pause).min(agreed.unwrap_or(Timestamp::MAX));
-        turn.remediation.state = match turn.remediation.state {
-            State::AwaitingApproval { proposal, until: counts, .. } => {
-                State::AwaitingApproval { proposal, until: counts, look_at: Some(until) }
-            }
-            State::Blocked { reason, .. } => State::Blocked { reason, until },
-            _ => State::Held { until },
+        turn.remediation.state = match wait {
+            Wait::Time => State::Held { until },
+            Wait::Guard(reason) => State::Blocked { reason: *reason, until },
+            Wait::Person(asked) => State::AwaitingApproval(Awaiting { look_at: Some(until), ..asked.clone() }),
         };
         turn.tell("target could not be seen", detail);
         return turn.done();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Decision, Turn};
 use crate::remediation::outcome::Outcome;
@@ -11,44 +11,44 @@ use crate::remediation::state::State;
 use crate::surroundings::Upstream;
 use crate::time::{Timestamp, after};
 
-/// When a waiting guard that knows no time is asked again.
+/// Pause before a waiting guard that knows no time is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// When people are asked again whether they silence it, or Alertmanager whether it is there again.
+/// Pause before Alertmanager is asked again whether the alert is silenced, or whether it answers again.
 const ASK_UPSTREAM_AGAIN: Duration = Duration::from_secs(15);
 
 /// One guard's "no".
-pub(super) fn refuse(mut turn: Turn<'_>, refusal: Refusal) -> Decision {
+pub(super) fn refuse(mut turn: Turn<'_>, refusal: &Refusal) -> Decision {
     let guard = refusal.guard;
     if turn.remediation.order.is_some() {
-        // Somebody waits for the answer, and is not to be surprised by an effect much later.
-        turn.audit_refusal(&refusal);
+        // The person who gave the order waits for the answer; an effect much later would surprise them.
+        turn.audit_refusal(refusal);
         turn.close_as(Outcome::Refused, guard.as_str());
-        turn.tell(format!("refused by {guard}"), json!({"why": refusal.why, "numbers": refusal.detail}));
+        turn.tell(format!("refused by {guard}"), describe(refusal));
         return turn.done();
     }
     match guard {
         // Alertmanager could tell, and does not answer: nothing is done, and nothing is forgotten.
         Guard::Expired if matches!(turn.facts.surroundings.upstream, Upstream::Silent { .. }) => {
-            block(&mut turn, &refusal);
+            block(&mut turn, refusal);
         }
         Guard::Expired => {
-            turn.tell("refused by expired", said(refusal.clone()));
+            turn.tell("refused by expired", describe(refusal));
             turn.count(guard);
             if turn.remediation.attempts > 0 {
-                // What was tried did not help, and nobody says whether the alert still fires: not a thing to end in silence.
-                turn.gave_up(&refusal);
+                // An attempt did not help and it is unknown whether the alert still fires: people must hear of it.
+                turn.gave_up(refusal);
             }
             turn.close(Outcome::Expired, &refusal.why);
         }
         Guard::Resolved if turn.remediation.attempts == 0 => turn.close(Outcome::Cancelled, &refusal.why),
         Guard::Resolved => turn.cleared("the alert resolved before the next step"),
         _ if guard.is_final() => {
-            turn.audit_refusal(&refusal);
+            turn.audit_refusal(refusal);
             turn.close_as(Outcome::Refused, guard.as_str());
-            turn.tell(format!("refused by {guard}"), said(refusal));
+            turn.tell(format!("refused by {guard}"), describe(refusal));
         }
-        _ => block(&mut turn, &refusal),
+        _ => block(&mut turn, refusal),
     }
     turn.done()
 }
@@ -69,17 +69,15 @@ fn block(turn: &mut Turn<'_>, refusal: &Refusal) {
         turn.audit_refusal(refusal);
         turn.gave_up(refusal);
     }
-    turn.tell(format!("blocked by {guard}"), with_why(refusal, until));
+    turn.tell(format!("blocked by {guard}"), describe_block(refusal, until));
 }
 
-fn with_why(refusal: &Refusal, until: Timestamp) -> serde_json::Value {
+/// A refusal that is asked again, for the timeline.
+fn describe_block(refusal: &Refusal, until: Timestamp) -> Value {
     json!({"why": refusal.why, "until": until, "numbers": refusal.detail})
 }
 
-/// What a refusal for good leaves in the story.
-fn said(refusal: Refusal) -> serde_json::Value {
-    let Refusal { why, detail, .. } = refusal;
-    let mut said = json!({"why": why});
-    said["numbers"] = detail;
-    said
+/// A final refusal, for the timeline.
+fn describe(refusal: &Refusal) -> Value {
+    json!({"why": refusal.why, "numbers": refusal.detail})
 }

@@ -11,14 +11,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Ask, Blind, Decision, Event, Turn};
 use crate::effect::Proof;
 use crate::remediation::loan::{Loan, LoanEnd, LoanState};
 use crate::remediation::outcome::{ActionResult, Verdict};
 use crate::remediation::record::{Record, ResultRow};
-use crate::remediation::state::{Attempt, State};
+use crate::remediation::state::{Attempt, Running, State, Verifying};
 use crate::sight::{Sight, Status};
 use crate::time::{Timestamp, after};
 
@@ -27,6 +27,12 @@ const POLL: Duration = Duration::from_secs(2);
 
 /// How long a target that cannot be seen is asked for after the instant from which a look would be conclusive.
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Why an effect on a target that is no longer there is followed no further: people are not called for a deployment.
+const GONE: &str = "the target is gone";
+
+/// Why an effect that left no trace is followed no further.
+const NO_PROOF: &str = "nobody can tell whether it happened";
 
 /// The end of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,49 +63,48 @@ pub struct CallFailure {
     pub is_answer: bool,
 }
 
-pub(super) fn decide(turn: Turn<'_>, event: Event) -> Decision {
-    let State::Running { attempt, .. } = &turn.remediation.state else { return turn.done() };
-    let attempt = attempt.clone();
+pub(super) fn decide(turn: Turn<'_>, running: Running, event: Event) -> Decision {
     match event {
         // Nobody drives the call any more, or its answer was lost: look.
         Event::Due => {
-            let target = attempt.dependent.clone().unwrap_or_else(|| turn.remediation.target.clone());
+            let attempt = running.attempt;
+            let target = attempt.dependent.unwrap_or_else(|| turn.remediation.target.clone());
             turn.ask(Ask::Look { target, pin: attempt.pin, query: None })
         }
-        Event::Looked(looked) => reconcile(turn, &attempt, &looked.target),
-        Event::Returned(call) => returned(turn, &attempt, call),
+        Event::Looked(looked) => reconcile(turn, running, looked.target),
+        Event::Returned(call) => returned(turn, running, call),
         Event::Found(_) | Event::Peeked(_) | Event::Refused(_) => turn.done(),
     }
 }
 
-fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
-    let started_at = Some(call.started_at);
-    let Err(failure) = call.answer else {
-        let seen = call.after.as_ref().ok();
-        return succeeded(turn, attempt, started_at, seen, call.short.as_deref(), false, &call.detail);
+fn returned(mut turn: Turn<'_>, running: Running, call: Call) -> Decision {
+    let Call { started_at, detail, answer, after: seen, short } = call;
+    let started_at = Some(started_at);
+    let Err(CallFailure { reason, error, nothing_sent, is_answer }) = answer else {
+        return succeeded(turn, running, Success { reconciled: false, started_at, seen, short, detail });
     };
-    if failure.nothing_sent {
+    if nothing_sent {
         turn.remediation.tried = None;
-        let end = Ended::failed(failure.reason, Some(failure.error), false);
-        return failed(turn, attempt, None, &end, "nothing was sent", &call.detail);
+        let end = End { sent: false, detail, ..End::failed(reason, Some(error)) };
+        return give_up(turn, running, end, Verdict::NotFixed, "nothing was sent");
     }
-    match &call.after {
-        Ok(Some(sight)) if done(attempt, sight) => {
-            succeeded(turn, attempt, started_at, call.after.as_ref().ok(), None, true, &call.detail)
+    match seen {
+        Ok(Some(sight)) if has_happened(&running.attempt, &sight) => {
+            let seen = Ok(Some(sight));
+            succeeded(turn, running, Success { reconciled: true, started_at, seen, short: None, detail })
         }
-        Ok(None) if failure.is_answer => {
-            let end = Ended::failed(failure.reason, Some(failure.error), true);
-            gone(turn, attempt, started_at, &end)
+        Ok(None) if is_answer => {
+            let end = End { started_at, ..End::failed(reason, Some(error)) };
+            give_up(turn, running, end, Verdict::Superseded, GONE)
         }
-        Ok(Some(sight)) if failure.is_answer => {
-            untouched(&mut turn, sight);
-            let why = failure.error.clone();
-            let end = Ended::failed(failure.reason, Some(failure.error), true);
-            failed(turn, attempt, started_at, &end, &why, &call.detail)
+        Ok(Some(sight)) if is_answer => {
+            forget_try(&mut turn, &sight);
+            let end = End { started_at, detail, ..End::failed(reason, Some(error.clone())) };
+            give_up(turn, running, end, Verdict::NotFixed, &error)
         }
         _ => {
-            wait(&mut turn, attempt);
-            turn.tell("outcome not known, looking", json!({"reason": failure.reason, "error": failure.error}));
+            look_again(&mut turn, running);
+            turn.tell("outcome not known, looking", json!({"reason": reason, "error": error}));
             turn.done()
         }
     }
@@ -107,7 +112,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> Decision {
 
 /// Whether it happened, though the daemon did not say so. A scaling that was cut off in its middle has changed something
 /// that must be returned.
-fn done(attempt: &Attempt, sight: &Sight) -> bool {
+fn has_happened(attempt: &Attempt, sight: &Sight) -> bool {
     match attempt.effect.proof(&attempt.pin, sight) {
         Proof::Happened => true,
         Proof::Perhaps => attempt.action.scales(),
@@ -115,172 +120,173 @@ fn done(attempt: &Attempt, sight: &Sight) -> bool {
     }
 }
 
-fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: &Result<Option<Box<Sight>>, Blind>) -> Decision {
+fn reconcile(mut turn: Turn<'_>, running: Running, look: Result<Option<Box<Sight>>, Blind>) -> Decision {
+    let attempt = &running.attempt;
     let conclusive_at = after(attempt.intended_at, attempt.action.conclusive_after());
     let now = turn.facts.now;
     let sight = match look {
         Ok(Some(sight)) => sight,
-        Ok(None) => return gone(turn, attempt, None, &Ended::unknown("target_gone", None)),
+        Ok(None) => return give_up(turn, running, End::unknown("target_gone", None), Verdict::Superseded, GONE),
         Err(blind) if now >= after(conclusive_at, PATIENCE) => {
-            let end = Ended::unknown(blind.reason, Some(blind.error.clone()));
-            return unknown(turn, attempt, &end);
+            let end = End::unknown(blind.reason, Some(blind.error));
+            return give_up(turn, running, end, Verdict::Unknown, NO_PROOF);
         }
         Err(_) => {
-            wait(&mut turn, attempt);
+            look_again(&mut turn, running);
             return turn.done();
         }
     };
-    match attempt.effect.proof(&attempt.pin, sight) {
-        Proof::Happened => succeeded(turn, attempt, None, look.as_ref().ok(), None, true, &json!({})),
-        _ if now < conclusive_at => {
-            wait(&mut turn, attempt);
-            turn.done()
-        }
+    let proof = attempt.effect.proof(&attempt.pin, &sight);
+    if proof != Proof::Happened && now < conclusive_at {
+        look_again(&mut turn, running);
+        return turn.done();
+    }
+    match proof {
         // By this call or not, does not matter once it is conclusive: doing it twice is the worse mistake.
-        Proof::Perhaps => succeeded(turn, attempt, None, look.as_ref().ok(), None, true, &json!({})),
-        Proof::Untouched => {
-            untouched(&mut turn, sight);
-            let end = Ended::failed("not_executed", None, true);
-            failed(turn, attempt, None, &end, "the target is as it was", &json!({}))
+        Proof::Happened | Proof::Perhaps => {
+            let (seen, detail) = (Ok(Some(sight)), json!({}));
+            succeeded(turn, running, Success { reconciled: true, started_at: None, seen, short: None, detail })
         }
-        Proof::Traceless => unknown(turn, attempt, &Ended::unknown("no_trace", None)),
+        Proof::Untouched => {
+            forget_try(&mut turn, &sight);
+            let end = End::failed("not_executed", None);
+            give_up(turn, running, end, Verdict::NotFixed, "the target is as it was")
+        }
+        Proof::Traceless => give_up(turn, running, End::unknown("no_trace", None), Verdict::Unknown, NO_PROOF),
     }
 }
 
-/// It runs on as if nothing had been tried: whoever stops it from now on is not us.
-fn untouched(turn: &mut Turn<'_>, sight: &Sight) {
+/// A target that runs on as if nothing had been tried is stopped by somebody else from now on.
+fn forget_try(turn: &mut Turn<'_>, sight: &Sight) {
     if sight.container().is_some_and(|it| it.status == Status::Running) {
         turn.remediation.tried = None;
     }
 }
 
-fn wait(turn: &mut Turn<'_>, attempt: &Attempt) {
-    let conclusive_at = after(attempt.intended_at, attempt.action.conclusive_after());
+fn look_again(turn: &mut Turn<'_>, running: Running) {
+    let conclusive_at = after(running.attempt.intended_at, running.attempt.action.conclusive_after());
     let soon = after(turn.facts.now, POLL);
     // Never past the instant that decides, never a busy loop after it.
-    let next = if soon < conclusive_at || turn.facts.now >= conclusive_at { soon } else { conclusive_at };
-    if let State::Running { until, .. } = &mut turn.remediation.state {
-        *until = next;
-    }
+    let until = if soon < conclusive_at || turn.facts.now >= conclusive_at { soon } else { conclusive_at };
+    turn.remediation.state = State::Running(Running { until, ..running });
 }
 
-fn succeeded(
-    mut turn: Turn<'_>,
-    attempt: &Attempt,
-    started_at: Option<Timestamp>,
-    seen: Option<&Option<Box<Sight>>>,
-    short: Option<&str>,
+/// An effect that happened, and how that is known.
+struct Success {
+    /// A look proved it, not the answer of the call.
     reconciled: bool,
-    given: &Value,
-) -> Decision {
+    /// When the request was sent, where this process sent it.
+    started_at: Option<Timestamp>,
+    /// The look afterwards.
+    seen: Result<Option<Box<Sight>>, Blind>,
+    /// See [`Call::short`].
+    short: Option<String>,
+    /// What the call reports, for the audit.
+    detail: Value,
+}
+
+fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision {
+    let Success { reconciled, started_at, seen, short, detail } = success;
     let now = turn.facts.now;
-    let sight = seen.and_then(Option::as_deref);
-    let mut detail = given.as_object().cloned().unwrap_or_default();
+    let sight = seen.as_ref().ok().and_then(Option::as_deref);
+    let mut detail = if let Value::Object(given) = detail { given } else { Map::new() };
     detail.insert("reconciled".to_owned(), json!(reconciled));
     if let Some(sight) = sight {
         detail.insert("started_at_after".to_owned(), json!(sight.pin().started_at));
         detail.insert("seen".to_owned(), json!(sight.describe()));
     }
-    let reason = if reconciled { "reconciled" } else { "" };
-    let end = Ended { result: ActionResult::Succeeded, reason, error: None, sent: true };
+    let end = End {
+        result: ActionResult::Succeeded,
+        reason: reconciled.then_some("reconciled"),
+        error: None,
+        sent: true,
+        started_at,
+        detail: detail.into(),
+    };
     turn.remediation.blind = 0;
-    let State::Running { mut queue, mut done, .. } = turn.remediation.state.clone() else { return turn.done() };
-    if attempt.dependent.is_none() {
+    let Running { attempt, mut queue, mut done, .. } = running;
+    let is_main = attempt.dependent.is_none();
+    if is_main {
         turn.remediation.pin = sight.map(Sight::pin);
     }
-    done.push(attempt.clone());
-    if queue.is_empty() {
-        let mut also = done;
-        let main = also.remove(0);
-        turn.remediation.state = State::Verifying {
-            until: after(now, main.verify.settle),
-            attempt: Box::new(main),
-            also,
-            effect_at: now,
-            well_since: None,
-        };
-        ended(&mut turn, attempt, started_at, &end, &Value::Object(detail));
-        if seen.is_some_and(Option::is_none) && attempt.dependent.is_none() {
-            turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Superseded, "the target is gone");
-            return turn.follow(Verdict::Superseded, "the target is gone");
-        }
-        if let Some(why) = short {
-            turn.verdict(attempt.action_id, attempt.action.name(), Verdict::NotFixed, why);
-            return turn.follow(Verdict::NotFixed, why);
-        }
-        return turn.done();
+    done.push((*attempt).clone());
+    if !queue.is_empty() {
+        let mut next = queue.remove(0);
+        // From here its own time counts: nothing was sent for it before.
+        next.intended_at = now;
+        turn.remediation.state = State::Running(Running { attempt: Box::new(next), queue, done, until: now });
+        record_end(&mut turn, &attempt, end);
+        return turn.ask(Ask::Perform);
     }
-    let mut next = queue.remove(0);
-    // From here its own time counts: nothing was sent for it before.
-    next.intended_at = now;
-    turn.remediation.state = State::Running { attempt: Box::new(next), queue, done, until: now };
-    ended(&mut turn, attempt, started_at, &end, &Value::Object(detail));
-    turn.ask(Ask::Perform)
+    let mut also = done;
+    let main = also.remove(0);
+    turn.remediation.state = State::Verifying(Verifying {
+        until: after(now, main.verify.settle),
+        attempt: Box::new(main),
+        also,
+        effect_at: now,
+        well_since: None,
+    });
+    record_end(&mut turn, &attempt, end);
+    let (verdict, why) = match (seen, short) {
+        (Ok(None), _) if is_main => (Verdict::Superseded, GONE.to_owned()),
+        (_, Some(why)) => (Verdict::NotFixed, why),
+        _ => return turn.done(),
+    };
+    turn.verdict(attempt.action_id, attempt.action.name(), verdict, &why);
+    turn.follow(verdict, &why)
 }
 
-struct Ended {
+/// How an effect ended, for its row in the audit.
+struct End {
     result: ActionResult,
-    reason: &'static str,
+    reason: Option<&'static str>,
     error: Option<String>,
+    /// Whether a request may have reached the daemon: then it spends budget.
     sent: bool,
+    started_at: Option<Timestamp>,
+    detail: Value,
 }
 
-impl Ended {
-    fn failed(reason: &'static str, error: Option<String>, sent: bool) -> Self {
-        Self { result: ActionResult::Failed, reason, error, sent }
+impl End {
+    fn failed(reason: &'static str, error: Option<String>) -> Self {
+        Self {
+            result: ActionResult::Failed,
+            reason: Some(reason),
+            error,
+            sent: true,
+            started_at: None,
+            detail: json!({}),
+        }
     }
 
     fn unknown(reason: &'static str, error: Option<String>) -> Self {
-        Self { result: ActionResult::Unknown, reason, error, sent: true }
+        Self { result: ActionResult::Unknown, ..Self::failed(reason, error) }
     }
 }
 
-fn failed(
-    mut turn: Turn<'_>,
-    attempt: &Attempt,
-    started_at: Option<Timestamp>,
-    end: &Ended,
-    why: &str,
-    given: &Value,
-) -> Decision {
-    ended(&mut turn, attempt, started_at, end, given);
-    void(&mut turn, attempt, why);
-    drop_rest(&mut turn, Verdict::NotFixed, why);
-    turn.verdict(attempt.action_id, attempt.action.name(), Verdict::NotFixed, why);
-    turn.follow(Verdict::NotFixed, why)
-}
-
-/// Whoever removed the target acted; people are not called for a deployment.
-fn gone(mut turn: Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>, end: &Ended) -> Decision {
-    ended(&mut turn, attempt, started_at, end, &json!({}));
-    void(&mut turn, attempt, "the target is gone");
-    drop_rest(&mut turn, Verdict::Superseded, "the target is gone");
-    turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Superseded, "the target is gone");
-    turn.follow(Verdict::Superseded, "the target is gone")
-}
-
-fn unknown(mut turn: Turn<'_>, attempt: &Attempt, end: &Ended) -> Decision {
-    let why = "nobody can tell whether it happened";
-    ended(&mut turn, attempt, None, end, &json!({}));
-    drop_rest(&mut turn, Verdict::Unknown, why);
-    turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Unknown, why);
-    turn.follow(Verdict::Unknown, why)
-}
-
-/// Nothing is sent for the dependents that did not have their turn; those that had share the verdict.
-fn drop_rest(turn: &mut Turn<'_>, verdict: Verdict, why: &str) {
-    let State::Running { queue, done, .. } = turn.remediation.state.clone() else { return };
-    for attempt in &queue {
-        ended(turn, attempt, None, &Ended::failed("not_reached", None, false), &json!({}));
-        turn.shared_verdict(attempt.action_id, attempt.action.name(), verdict, "it was not reached");
+/// The effect did not happen, or its outcome stays unknown: the rest of the step is dropped, and the verdict decides what
+/// follows.
+fn give_up(mut turn: Turn<'_>, running: Running, end: End, verdict: Verdict, why: &str) -> Decision {
+    let Running { attempt, queue, done, .. } = running;
+    record_end(&mut turn, &attempt, end);
+    if verdict != Verdict::Unknown {
+        void_loan(&mut turn, &attempt, why);
     }
-    for attempt in &done {
-        turn.shared_verdict(attempt.action_id, attempt.action.name(), verdict, why);
+    // Nothing is sent for the dependents that did not have their turn; those that had share the verdict.
+    for rest in &queue {
+        record_end(&mut turn, rest, End { sent: false, ..End::failed("not_reached", None) });
+        turn.shared_verdict(rest.action_id, rest.action.name(), verdict, "it was not reached");
     }
+    for earlier in &done {
+        turn.shared_verdict(earlier.action_id, earlier.action.name(), verdict, why);
+    }
+    turn.verdict(attempt.action_id, attempt.action.name(), verdict, why);
+    turn.follow(verdict, why)
 }
 
 /// The scaling did not happen, so nothing was lent.
-fn void(turn: &mut Turn<'_>, attempt: &Attempt, why: &str) {
+fn void_loan(turn: &mut Turn<'_>, attempt: &Attempt, why: &str) {
     if !attempt.action.scales() || attempt.dependent.is_some() {
         return;
     }
@@ -303,18 +309,20 @@ fn void(turn: &mut Turn<'_>, attempt: &Attempt, why: &str) {
     })));
 }
 
-fn ended(turn: &mut Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>, end: &Ended, detail: &Value) {
-    let name = attempt.action.name();
+fn record_end(turn: &mut Turn<'_>, attempt: &Attempt, end: End) {
+    let End { result, reason, error, sent, started_at, detail } = end;
+    let line = format!("{} {result}", attempt.action.name());
+    let numbers = json!({"action_id": attempt.action_id, "reason": reason.unwrap_or_default(), "error": error,
+        "seen": detail});
     turn.records.push(Record::Result(ResultRow {
         action_id: attempt.action_id,
-        result: end.result,
-        reason: (!end.reason.is_empty()).then(|| end.reason.to_owned()),
+        result,
+        reason: reason.map(str::to_owned),
         started_at,
         finished_at: turn.facts.now,
-        error: end.error.clone(),
-        detail: detail.clone(),
-        spends: end.sent,
+        error,
+        detail,
+        spends: sent,
     }));
-    let told = json!({"action_id": attempt.action_id, "reason": end.reason, "error": end.error, "seen": detail});
-    turn.tell(format!("{name} {}", end.result), told);
+    turn.tell(line, numbers);
 }

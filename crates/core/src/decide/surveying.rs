@@ -7,8 +7,8 @@
 use serde_json::json;
 
 use super::{Facts, Turn, approving, planning};
-use crate::guard::survey::{self, Answer, Asked, Says};
-use crate::guard::{self, Permits, Request, Seen};
+use crate::guard::survey::{self, Answer, Says};
+use crate::guard::{self, Aim, Permits, Request};
 use crate::remediation::refusal::Guard;
 use crate::remediation::state::Remediation;
 use crate::rule::model::{Mode, Rule, Step};
@@ -44,17 +44,16 @@ pub struct Ceiling {
 #[must_use]
 pub fn survey(remediation: &Remediation, facts: &Facts<'_>, found: Option<&Found>, store: bool) -> Survey {
     let mut turn = Turn { remediation: remediation.clone(), records: Vec::new(), facts: *facts, ids_used: 0 };
-    let asked = Asked { store, look: found.is_some() };
     let mut survey = Survey {
         mode: turn.mode(),
         ceilings: ceilings(&turn),
-        answers: survey::before_look(&turn.known(), asked),
+        answers: survey::before_look(&turn.known(), store),
         request: None,
         consent: None,
     };
     let step = facts.rule.and_then(|rule| Some((rule, rule.steps.get(remediation.rung)?)));
     if let Some((rule, step)) = step.filter(|(_, step)| step.action.has_effect()) {
-        of_step(&mut turn, rule, step, found, asked, &mut survey);
+        of_step(&mut turn, rule, step, found, store, &mut survey);
     }
     survey
 }
@@ -71,18 +70,17 @@ fn ceilings(turn: &Turn<'_>) -> Vec<Ceiling> {
     all.into_iter().flatten().collect()
 }
 
-fn of_step(turn: &mut Turn<'_>, rule: &Rule, step: &Step, found: Option<&Found>, asked: Asked, survey: &mut Survey) {
+fn of_step(turn: &mut Turn<'_>, rule: &Rule, step: &Step, found: Option<&Found>, store: bool, survey: &mut Survey) {
     let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
-    let seen = Seen {
+    let aim = Aim {
         known: turn.known(),
         permits: Permits::Rule(&rule.target),
         min_healthy: rule.target.min_healthy,
         action: &step.action,
         target: &target,
-        found: found.unwrap_or(&Found::Nothing),
         tried: tried.as_ref(),
     };
-    survey.answers.extend(survey::after_look(&seen, asked));
+    survey.answers.extend(survey::after_look(&aim, found, store));
     let sight = match found {
         Some(Found::One(sight)) => Some(&**sight),
         _ => None,

@@ -10,7 +10,7 @@ use crate::action::CALL_MARGIN;
 use crate::alert::labels::Labels;
 use crate::announcement::{Announcement, AnnouncementName};
 use crate::remediation::record::Record;
-use crate::remediation::state::{Remediation, State};
+use crate::remediation::state::{Remediation, Running, State, Verifying};
 use crate::rule::model::{Mode, Rule};
 use crate::settings::Settings;
 use crate::time::{Timestamp, after};
@@ -26,7 +26,7 @@ pub(super) fn follow(
     settings: &Settings,
     now: Timestamp,
 ) {
-    // Of an order whoever gave it knows.
+    // Manual orders are not announced: the person who gave one is watching it.
     if !settings.alertmanager || remediation.order.is_some() {
         return;
     }
@@ -49,12 +49,12 @@ pub(super) fn follow(
 /// Until when fettle is at work on it, as far as can be told; `None`: it is not.
 fn deadline(remediation: &Remediation) -> Option<Timestamp> {
     match &remediation.state {
-        State::Running { attempt, queue, .. } => {
+        State::Running(Running { attempt, queue, .. }) => {
             let calls = std::iter::once(&**attempt).chain(queue).map(|it| it.action.conclusive_after());
             let verify = attempt.verify.resolved_within;
             Some(after(attempt.intended_at, calls.sum::<Duration>() + verify + CALL_MARGIN))
         }
-        State::Verifying { attempt, effect_at, .. } => {
+        State::Verifying(Verifying { attempt, effect_at, .. }) => {
             let verify = &attempt.verify;
             // At the deadline a target that is well gets once more the time to prove it.
             Some(after(*effect_at, verify.resolved_within + verify.healthy_for + CALL_MARGIN))

@@ -3,27 +3,20 @@
 use super::{Ask, Decision, Event, Looked, Turn, approving};
 use crate::action::Action;
 use crate::remediation::outcome::Verdict;
-use crate::remediation::state::State;
-use crate::surroundings::AnswerKind;
+use crate::remediation::state::{State, Verifying};
 use crate::time::after;
 use crate::verdict::{Evidence, Judgement, Look, judge};
 
-pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
-    let State::Verifying { attempt, also, effect_at, well_since, .. } = turn.remediation.state.clone() else {
-        return turn.done();
-    };
-    if let Some(answer) = approving::fresh_answer(&turn).filter(|it| it.kind == AnswerKind::Cancel).cloned() {
-        let why = "cancelled before it could be judged";
-        turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Unknown, why);
-        for dependent in &also {
-            turn.shared_verdict(dependent.action_id, dependent.action.name(), Verdict::Unknown, why);
-        }
-        return approving::cancelled(turn, &answer);
+pub(super) fn decide(mut turn: Turn<'_>, verifying: Verifying, event: &Event) -> Decision {
+    if let Some(answer) = approving::cancellation(&turn) {
+        give_verdict(&mut turn, &verifying, Verdict::Unknown, "cancelled before it could be judged");
+        return approving::cancelled(turn, answer);
     }
+    let Verifying { attempt, effect_at, .. } = &verifying;
     // A resolve may wake it early: nothing is judged before the target had time to settle.
-    let settled_at = after(effect_at, attempt.verify.settle);
+    let settled_at = after(*effect_at, attempt.verify.settle);
     if turn.facts.now < settled_at {
-        turn.remediation.state = State::Verifying { attempt, also, effect_at, well_since, until: settled_at };
+        turn.remediation.state = State::Verifying(Verifying { until: settled_at, ..verifying });
         return turn.done();
     }
     let looked = match event {
@@ -49,9 +42,9 @@ pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
         verify: &attempt.verify,
         free_above,
         metric: looked.metric.as_ref().and_then(|metric| metric.clone().ok()),
-        effect_at,
+        effect_at: *effect_at,
         baseline: turn.remediation.pin.as_ref(),
-        well_since,
+        well_since: verifying.well_since,
         alerts: turn.facts.alerts,
         now: turn.facts.now,
     };
@@ -62,15 +55,20 @@ pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
     }
     match judgement {
         Judgement::Wait { well_since, until } => {
-            turn.remediation.state = State::Verifying { attempt, also, effect_at, well_since, until };
+            turn.remediation.state = State::Verifying(Verifying { well_since, until, ..verifying });
             turn.done()
         }
         Judgement::Given { verdict, reason } => {
-            turn.verdict(attempt.action_id, attempt.action.name(), verdict, &reason);
-            for dependent in &also {
-                turn.shared_verdict(dependent.action_id, dependent.action.name(), verdict, &reason);
-            }
+            give_verdict(&mut turn, &verifying, verdict, &reason);
             turn.follow(verdict, &reason)
         }
+    }
+}
+
+/// The verdict on the effect, which its dependents share.
+fn give_verdict(turn: &mut Turn<'_>, of: &Verifying, verdict: Verdict, reason: &str) {
+    turn.verdict(of.attempt.action_id, of.attempt.action.name(), verdict, reason);
+    for dependent in &of.also {
+        turn.shared_verdict(dependent.action_id, dependent.action.name(), verdict, reason);
     }
 }

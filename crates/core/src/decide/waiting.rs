@@ -1,48 +1,53 @@
 //! Held, blocked or waiting for a person: is it time, and is there still a reason?
+//!
+//! Hands on to `planning` what was found, and to `approving` what a person answered; neither calls back.
 
 use serde_json::json;
 
+use super::ending::LADDER_ENDED;
 use super::refusing::refuse;
-use super::{Ask, Decision, Event, Turn, approving, planning};
+use super::{Ask, Decision, Event, Turn, Wait, approving, planning};
 use crate::action::Action;
 use crate::decide::Blind;
 use crate::guard;
 use crate::remediation::outcome::Outcome;
 use crate::remediation::refusal::Guard;
-use crate::remediation::state::State;
 use crate::rule::model::{Rule, Step};
 use crate::sight::{Found, Wanted};
+use crate::surroundings::AnswerKind;
 
-/// Why people are called when there is no rung left.
-pub(super) const LADDER_ENDED: &str = "nothing on the ladder helped";
-
-pub(super) fn decide(turn: Turn<'_>, event: Event) -> Decision {
+pub(super) fn decide(turn: Turn<'_>, wait: &Wait, event: Event) -> Decision {
     let Some(rule) = turn.facts.rule else {
         return rule_removed(turn);
     };
-    let asked = matches!(turn.remediation.state, State::AwaitingApproval { .. });
-    let answered = approving::fresh_answer(&turn).is_some();
-    let due = answered || taken_back(&turn) || turn.remediation.due().is_none_or(|until| until <= turn.facts.now);
+    let cancelled = approving::cancellation(&turn);
+    let answer = wait.asked().and_then(|asked| approving::answer_to(&turn, asked).map(|answer| (asked, answer)));
+    let due = cancelled.is_some()
+        || answer.is_some()
+        || wait.may_end_early()
+        || turn.remediation.due().is_none_or(|until| until <= turn.facts.now);
     let effect = rule.steps.get(turn.remediation.rung).is_some_and(|step| step.action.has_effect());
     match event {
-        Event::Due if answered => approving::answered(turn, rule),
-        Event::Due if asked => approving::unanswered(turn, due),
-        Event::Due if due => on_time(turn, rule),
-        Event::Due => early(turn),
+        Event::Due => match (cancelled, answer, wait) {
+            (Some(answer), ..) => approving::cancelled(turn, answer),
+            (None, Some((asked, answer)), _) if answer.kind == AnswerKind::Reject => {
+                approving::rejected(turn, asked, answer)
+            }
+            // Agreed: all guards are asked once more; the intent uses the answer up.
+            (None, Some(_), _) => on_time(turn, rule),
+            (None, None, Wait::Person(asked)) if due => approving::unanswered(turn, asked),
+            (None, None, _) if due => on_time(turn, rule),
+            (None, None, _) => early(turn),
+        },
         // Asked for early or by another rung, answered on time: begin again, an escalation has no target to look at.
         Event::Found(_) if due && !effect => on_time(turn, rule),
-        Event::Found(Ok(found)) if due => planning::found_target(turn, rule, &found),
-        Event::Found(Err(blind)) if due => planning::blind_target(turn, blind),
-        Event::Found(found) => pinned(turn, found),
+        Event::Found(Ok(found)) if due => planning::found_target(turn, rule, wait.asked(), &found),
+        Event::Found(Err(blind)) if due => planning::blind_target(turn, wait, blind),
+        Event::Found(found) => note_target(turn, found),
         Event::Peeked(answer) => approving::peeked(turn, rule, answer),
-        Event::Refused(refusal) => refuse(turn, refusal),
+        Event::Refused(refusal) => refuse(turn, &refusal),
         Event::Looked(_) | Event::Returned(_) => turn.done(),
     }
-}
-
-/// What blocks is a person's to take back before its time: whoever is woken asks again.
-fn taken_back(turn: &Turn<'_>) -> bool {
-    matches!(turn.remediation.state, State::Blocked { reason: Guard::Paused | Guard::Tripped, .. })
 }
 
 fn rule_removed(mut turn: Turn<'_>) -> Decision {
@@ -54,11 +59,11 @@ fn rule_removed(mut turn: Turn<'_>) -> Decision {
     turn.escalate_unless_gone("the rule was removed after its step did not help")
 }
 
-/// Woken before its time: a resolve cancels what has not begun; else the run of the container is noted, so that anybody
-/// who acts before fettle does is seen.
-pub(super) fn early(turn: Turn<'_>) -> Decision {
+/// Woken before its time: a resolve cancels what has not begun; else the run of the container is recorded, so that an action
+/// of a person before fettle acts is seen.
+fn early(turn: Turn<'_>) -> Decision {
     match guard::before_look(&turn.known()) {
-        Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, refusal),
+        Some(refusal) if refusal.guard == Guard::Resolved => refuse(turn, &refusal),
         _ if turn.remediation.pin.is_none() => {
             let wanted = wanted(&turn);
             turn.ask(Ask::Find(wanted))
@@ -67,7 +72,8 @@ pub(super) fn early(turn: Turn<'_>) -> Decision {
     }
 }
 
-fn pinned(mut turn: Turn<'_>, found: Result<Found, Blind>) -> Decision {
+/// Records the run of the container that was found.
+fn note_target(mut turn: Turn<'_>, found: Result<Found, Blind>) -> Decision {
     if let Ok(Found::One(sight)) = found {
         turn.remediation.pin = Some(sight.pin());
         turn.tell("target noted", json!({"seen": sight.describe(), "pin": sight.pin()}));
@@ -76,7 +82,7 @@ fn pinned(mut turn: Turn<'_>, found: Result<Found, Blind>) -> Decision {
 }
 
 /// What the current step must see.
-pub(super) fn wanted(turn: &Turn<'_>) -> Wanted {
+fn wanted(turn: &Turn<'_>) -> Wanted {
     let step = turn.facts.rule.and_then(|rule| rule.steps.get(turn.remediation.rung));
     step.map_or_else(Wanted::default, wanted_by)
 }
@@ -90,7 +96,7 @@ pub fn wanted_by(step: &Step) -> Wanted {
     }
 }
 
-pub(super) fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
+fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
     let step = rule.steps.get(turn.remediation.rung);
     if !step.is_some_and(|step| step.action.has_effect()) {
         let message = match step {
@@ -100,7 +106,7 @@ pub(super) fn on_time(turn: Turn<'_>, rule: &Rule) -> Decision {
         return turn.escalate_unless_gone(&message);
     }
     if let Some(refusal) = guard::before_look(&turn.known()) {
-        return refuse(turn, refusal);
+        return refuse(turn, &refusal);
     }
     let wanted = wanted(&turn);
     turn.ask(Ask::Find(wanted))

@@ -7,34 +7,32 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::facts::Counted;
 use super::ledger::{Scope, ScopeKind};
-use super::{Basis, Counted, refusal};
+use super::ruling::{Basis, Ruling};
 use crate::duration::show;
-use crate::remediation::refusal::{Guard, Refusal};
 use crate::time::{Timestamp, after};
 
 /// The finest step of a stored instant.
 const STEP: Duration = Duration::from_micros(1);
 
-pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
-    let scopes = &counted.ask.scopes;
+pub(super) fn ask<'a>(counted: &'a Counted<'_>) -> Ruling<'a> {
     // All that are full, so that `until` is when the last of them has room.
-    let full = scopes
-        .iter()
-        .zip(&counted.ledger.full_since)
-        .filter_map(|(scope, since)| Some((scope, after((*since)?, scope.budget.per + STEP))));
-    let (scope, until) = full.max_by_key(|(_, until)| *until)?;
+    let scopes = counted.ask.scopes.iter().zip(&counted.ledger.full_since);
+    let full = scopes.filter_map(|(scope, since)| Some((scope, after((*since)?, scope.budget.per + STEP))));
+    let Some((scope, until)) = full.max_by_key(|(_, until)| *until) else {
+        return Ruling::passes(|| all(counted));
+    };
     let (max, per) = (scope.budget.max, scope.budget.per.as_secs());
-    Some(refusal(
-        Guard::Budget,
+    Ruling::refuses(
         Some(until),
         format!("{max} of {max} in {per} s are used, {}", over(scope.kind)),
         json!({"scope": scope.kind.as_str(), "used": max, "max": max, "window_seconds": per, "until": until}),
-    ))
+    )
 }
 
 /// Every budget that must hold, with what is used of it.
-pub(super) fn basis(counted: &Counted<'_>) -> Basis {
+fn all(counted: &Counted<'_>) -> Basis {
     let used = counted.ask.scopes.iter().zip(&counted.ledger.used);
     let why = |(scope, used): (&Scope, &u32)| {
         let Scope { kind, budget } = scope;

@@ -1,34 +1,22 @@
 //! `cooldown`: an earlier remediation acted on this target too recently.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use super::{Basis, Counted, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
-use crate::time::{Timestamp, after};
+use super::facts::Counted;
+use super::ruling::{Basis, Ruling};
+use crate::time::after;
 
-pub(super) fn check(counted: &Counted<'_>) -> Option<Refusal> {
-    let (now, cooldown) = (counted.ask.now, counted.request.cooldown);
-    let last = counted.ledger.last_effect?;
-    let until = after(last, cooldown);
-    (now < until).then(|| {
-        let Basis { why, numbers } = said(last, cooldown);
-        refusal(Guard::Cooldown, Some(until), why, numbers)
-    })
-}
-
-pub(super) fn basis(counted: &Counted<'_>) -> Basis {
+pub(super) fn ask<'a>(counted: &'a Counted<'_>) -> Ruling<'a> {
     let cooldown = counted.request.cooldown;
-    if let Some(last) = counted.ledger.last_effect {
-        return said(last, cooldown);
-    }
-    let numbers = json!({"last_effect": null, "cooldown_seconds": cooldown.as_secs()});
-    Basis::new("nothing was done to it before", numbers)
-}
-
-fn said(last: Timestamp, cooldown: Duration) -> Basis {
     let seconds = cooldown.as_secs();
-    let numbers = json!({"last_effect": last, "cooldown_seconds": seconds, "until": after(last, cooldown)});
-    Basis::new(format!("the last effect on it was at {last}, cooldown is {seconds} s"), numbers)
+    let Some(last) = counted.ledger.last_effect else {
+        return Ruling::passes(move || {
+            Basis::new("nothing was done to it before", json!({"last_effect": null, "cooldown_seconds": seconds}))
+        });
+    };
+    let until = after(last, cooldown);
+    Ruling::refuses_if(counted.ask.now < until, Some(until), move || {
+        let numbers = json!({"last_effect": last, "cooldown_seconds": seconds, "until": until});
+        Basis::new(format!("the last effect on it was at {last}, cooldown is {seconds} s"), numbers)
+    })
 }

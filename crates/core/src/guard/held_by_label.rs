@@ -6,11 +6,11 @@
 
 use serde_json::json;
 
-use super::{Basis, Seen, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::Aim;
+use super::ruling::{Basis, Ruling};
 use crate::rule::budget;
 use crate::rule::model::Budget;
-use crate::sight::{Found, Sight};
+use crate::sight::Sight;
 
 const HOLD: &str = "fettle.hold";
 /// More budgets, separated by commas.
@@ -34,19 +34,13 @@ pub fn is_held(sight: &Sight) -> Option<(&str, &'static str, &str)> {
     })
 }
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let Found::One(sight) = seen.found else { return None };
-    let (name, label, value) = is_held(sight)?;
-    let value: String = value.chars().take(256).collect();
-    Some(refusal(
-        Guard::HeldByLabel,
-        None,
-        format!("{name} carries {label}={value}"),
-        json!({"label": label, "value": value}),
-    ))
-}
-
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
-    let Found::One(_) = seen.found else { return None };
-    Some(Basis::new("no label of its own holds it", json!({})))
+pub(super) fn ask<'a>(_aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
+    match is_held(sight) {
+        Some((name, label, value)) => {
+            let value: String = value.chars().take(256).collect();
+            let why = format!("{name} carries {label}={value}");
+            Ruling::refuses(None, why, json!({"label": label, "value": value}))
+        }
+        None => Ruling::passes(|| Basis::new("no label of its own holds it", json!({}))),
+    }
 }

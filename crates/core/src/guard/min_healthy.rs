@@ -4,41 +4,27 @@
 
 use serde_json::json;
 
-use super::{Basis, Seen, refusal};
+use super::facts::Aim;
+use super::ruling::{Basis, Ruling};
 use crate::action::Action;
-use crate::remediation::refusal::{Guard, Refusal};
-use crate::sight::{Found, Sight};
+use crate::sight::Sight;
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let (well, touched) = counts(seen)?;
-    let (left, wanted) = (well - touched, seen.min_healthy);
-    (touched > 0 && left < wanted).then(|| {
-        let Basis { why, numbers } = said(well, touched, wanted);
-        refusal(Guard::MinHealthy, None, why, numbers)
+pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
+    let (well, touched) = counts(aim.action, sight);
+    let (left, wanted) = (well - touched, aim.min_healthy);
+    Ruling::refuses_if(touched > 0 && left < wanted, None, move || {
+        let why = if touched == 0 {
+            "nothing that is well is touched".to_owned()
+        } else {
+            format!("{left} of {well} that are well would be left, and {wanted} must be")
+        };
+        Basis::new(why, json!({"well": well, "left": left, "min_healthy": wanted}))
     })
 }
 
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
-    let Found::One(_) = seen.found else { return None };
-    let (well, touched) = counts(seen).unwrap_or((0, 0));
-    Some(if touched == 0 {
-        let why = "nothing that is well is touched";
-        Basis::new(why, json!({"well": well, "left": well, "min_healthy": seen.min_healthy}))
-    } else {
-        said(well, touched, seen.min_healthy)
-    })
-}
-
-fn said(well: u32, touched: u32, wanted: u32) -> Basis {
-    let left = well - touched;
-    let why = format!("{left} of {well} that are well would be left, and {wanted} must be");
-    Basis::new(why, json!({"well": well, "left": left, "min_healthy": wanted}))
-}
-
-/// How many are well, and how many of those would be touched; `None` where the action takes nothing away.
-fn counts(seen: &Seen<'_>) -> Option<(u32, u32)> {
-    let Found::One(sight) = seen.found else { return None };
-    Some(match (&**sight, seen.action) {
+/// How many are well, and how many of those would be touched; none of either where the action takes nothing away.
+fn counts(action: &Action, sight: &Sight) -> (u32, u32) {
+    match (sight, action) {
         (Sight::Container(it), Action::Restart { .. } | Action::Stop { .. }) => {
             let well = u32::from(it.is_well());
             (well, well)
@@ -52,8 +38,8 @@ fn counts(seen: &Seen<'_>) -> Option<(u32, u32)> {
             let well = u32::try_from(it.running).unwrap_or(u32::MAX);
             (well, (*by).min(well.saturating_sub(*floor)))
         }
-        _ => return None,
-    })
+        _ => (0, 0),
+    }
 }
 
 fn count(n: usize) -> u32 {

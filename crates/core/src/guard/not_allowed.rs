@@ -2,23 +2,18 @@
 
 use serde_json::json;
 
-use super::{Basis, Seen, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::Aim;
+use super::ruling::{Basis, Ruling};
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let name = seen.target.name().unwrap_or_default();
-    (!seen.permits.permits(name)).then(|| {
-        let allow = seen.permits.listed();
-        refusal(
-            Guard::NotAllowed,
-            None,
-            format!("{name} is not in the rule's allow list"),
-            json!({"name": name, "allow": allow}),
-        )
+pub(super) fn ask<'a>(aim: &'a Aim<'_>) -> Ruling<'a> {
+    let name = aim.target.name();
+    let written = name.unwrap_or_default();
+    if !aim.permits.permits(written) {
+        let numbers = json!({"name": written, "allow": aim.permits.patterns()});
+        return Ruling::refuses(None, format!("{written} is not in the rule's allow list"), numbers);
+    }
+    let Some(name) = name else { return Ruling::Unknown };
+    Ruling::passes(move || {
+        Basis::new(format!("the rule permits {name}"), json!({"name": name, "allow": aim.permits.patterns()}))
     })
-}
-
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
-    let name = seen.target.name()?;
-    Some(Basis::new(format!("the rule permits {name}"), json!({"name": name, "allow": seen.permits.listed()})))
 }

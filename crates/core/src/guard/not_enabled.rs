@@ -4,69 +4,65 @@
 //! carries the label at all, or cannot be looked at, the container's label proves nothing. `fettle.actions` may narrow
 //! the permission to a list of actions.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Basis, Seen, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
-use crate::sight::{Disk, Found, ImageLabel, Part, Sight};
+use super::facts::Aim;
+use super::ruling::{Basis, Ruling};
+use crate::sight::{Disk, ImageLabel, Part, Sight};
 
 /// The label that gives the second permission.
 const ENABLE: &str = "fettle.enable";
 /// The label that narrows it: action names, separated by commas.
 const ACTIONS: &str = "fettle.actions";
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let Found::One(sight) = seen.found else { return None };
-    if let Sight::Disk(disk) = &**sight {
-        return disk_check(disk, seen.action.name());
+pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
+    let action = aim.action.name();
+    if let Sight::Disk(disk) = sight {
+        return ask_disk(disk, action);
     }
-    sight.parts().into_iter().find_map(|part| part_check(&part, seen.action.name()))
-}
-
-/// A disk carries no labels: the configuration of its host gives the second permission.
-fn disk_check(disk: &Disk, action: &str) -> Option<Refusal> {
-    (!disk.allow.contains(action)).then(|| {
-        let why = format!("the configuration does not allow {action} on disk {}", disk.name);
-        refusal(Guard::NotEnabled, None, why, json!({"disk": disk.name, "allow": disk.allow}))
+    if let Some(Basis { why, numbers }) = sight.parts().iter().find_map(|part| missing(part, action)) {
+        return Ruling::refuses(None, why, numbers);
+    }
+    Ruling::passes(move || {
+        let listed: Vec<_> = sight.parts().into_iter().filter_map(|part| part.labels.get(ACTIONS)).collect();
+        let why = if listed.is_empty() {
+            format!("it carries {ENABLE}=true")
+        } else {
+            format!("it carries {ENABLE}=true, and its {ACTIONS} list the action")
+        };
+        Basis::new(why, json!({ENABLE: "true", ACTIONS: listed}))
     })
 }
 
-fn part_check(part: &Part<'_>, action: &str) -> Option<Refusal> {
-    let no = |why: String, detail: Value| Some(refusal(Guard::NotEnabled, None, why, detail));
+/// A disk carries no labels: the configuration of its host gives the second permission.
+fn ask_disk<'a>(disk: &'a Disk, action: &str) -> Ruling<'a> {
+    let numbers = || json!({"disk": disk.name, "allow": disk.allow});
+    if !disk.allow.contains(action) {
+        let why = format!("the configuration does not allow {action} on disk {}", disk.name);
+        return Ruling::refuses(None, why, numbers());
+    }
+    Ruling::passes(move || Basis::new("the configuration of the host permits it", numbers()))
+}
+
+/// What a container lacks for this action to be permitted.
+fn missing(part: &Part<'_>, action: &str) -> Option<Basis> {
     let own = part.labels.get(ENABLE).map(String::as_str);
     if own != Some("true") {
-        return no(format!("{} has no label {ENABLE}=true", part.name), json!({ENABLE: own}));
+        return Some(Basis::new(format!("{} has no label {ENABLE}=true", part.name), json!({ENABLE: own})));
     }
     match part.image_label {
         ImageLabel::Absent => {}
         ImageLabel::Present => {
-            return no(
-                format!("its image carries {ENABLE}, so the label may be inherited"),
-                json!({"image": "present"}),
-            );
+            let why = format!("its image carries {ENABLE}, so the label may be inherited");
+            return Some(Basis::new(why, json!({"image": "present"})));
         }
         ImageLabel::Unreadable => {
-            return no("its image cannot be inspected".to_owned(), json!({"image": "unreadable"}));
+            return Some(Basis::new("its image cannot be inspected", json!({"image": "unreadable"})));
         }
     }
     let listed = part.labels.get(ACTIONS)?;
     if listed.split(',').any(|word| word.trim() == action) {
         return None;
     }
-    no(format!("its label {ACTIONS} does not list {action}"), json!({ACTIONS: listed}))
-}
-
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
-    let Found::One(sight) = seen.found else { return None };
-    if let Sight::Disk(disk) = &**sight {
-        let numbers = json!({"disk": disk.name, "allow": disk.allow});
-        return Some(Basis::new("the configuration of the host permits it", numbers));
-    }
-    let listed: Vec<_> = sight.parts().into_iter().filter_map(|part| part.labels.get(ACTIONS)).collect();
-    let why = if listed.is_empty() {
-        format!("it carries {ENABLE}=true")
-    } else {
-        format!("it carries {ENABLE}=true, and its {ACTIONS} list the action")
-    };
-    Some(Basis::new(why, json!({ENABLE: "true", ACTIONS: listed})))
+    Some(Basis::new(format!("its label {ACTIONS} does not list {action}"), json!({ACTIONS: listed})))
 }

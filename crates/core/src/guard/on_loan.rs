@@ -2,23 +2,20 @@
 
 use serde_json::json;
 
-use super::{Basis, Seen, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::Aim;
+use super::ruling::{Basis, Ruling};
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    // What lent it may climb on: the next rung knows what the rung before did.
-    let own = seen.known.remediation.id;
-    let loan = seen.known.surroundings.loans.iter().find(|loan| loan.remediation != own || seen.action.scales())?;
-    Some(refusal(
-        Guard::OnLoan,
-        None,
-        format!("a loan of {} is open until {}", loan.target, loan.due_at),
-        json!({"loan": loan.id, "remediation_id": loan.remediation, "lent": loan.detail, "due_at": loan.due_at}),
-    ))
-}
-
-pub(super) fn basis(seen: &Seen<'_>) -> Basis {
-    let open = seen.known.surroundings.loans.len();
-    let why = if open == 0 { "no loan of it is open" } else { "the open loan is its own" };
-    Basis::new(why, json!({"loans": open}))
+pub(super) fn ask<'a>(aim: &'a Aim<'_>) -> Ruling<'a> {
+    let (own, loans) = (aim.known.remediation.id, &aim.known.surroundings.loans);
+    // The remediation that made the loan may go on to its next step, unless that scales again.
+    if let Some(loan) = loans.iter().find(|loan| loan.remediation != own || aim.action.scales()) {
+        let why = format!("a loan of {} is open until {}", loan.target, loan.due_at);
+        let numbers =
+            json!({"loan": loan.id, "remediation_id": loan.remediation, "lent": loan.detail, "due_at": loan.due_at});
+        return Ruling::refuses(None, why, numbers);
+    }
+    Ruling::passes(|| {
+        let why = if loans.is_empty() { "no loan of it is open" } else { "the open loan is its own" };
+        Basis::new(why, json!({"loans": loans.len()}))
+    })
 }

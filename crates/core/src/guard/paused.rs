@@ -2,27 +2,23 @@
 
 use serde_json::json;
 
-use super::{Basis, Known, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::Known;
+use super::ruling::{Basis, Ruling};
 use crate::surroundings::{Pause, PauseScope};
 use crate::target::Target;
 use crate::time::Timestamp;
 
-pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
-    let (rule, target) = (&known.remediation.rule, &known.remediation.target);
-    let pause = by(&known.surroundings.pauses, rule, target, known.now)?;
-    Some(refusal(
-        Guard::Paused,
-        pause.until,
-        format!("paused by {}: {}", pause.by, pause.reason),
-        json!({"pause": pause.id, "scope": pause.scope, "by": pause.by, "reason": pause.reason, "until": pause.until}),
-    ))
-}
-
-pub(super) fn basis(known: &Known<'_>) -> Basis {
-    let standing = known.surroundings.pauses.len();
-    let why = if standing == 0 { "nothing is paused" } else { "no pause is about this" };
-    Basis::new(why, json!({"pauses": standing}))
+pub(super) fn ask<'a>(known: &'a Known<'_>) -> Ruling<'a> {
+    let pauses = &known.surroundings.pauses;
+    if let Some(pause) = by(pauses, &known.remediation.rule, &known.remediation.target, known.now) {
+        let numbers = json!({"pause": pause.id, "scope": pause.scope, "by": pause.by, "reason": pause.reason,
+            "until": pause.until});
+        return Ruling::refuses(pause.until, format!("paused by {}: {}", pause.by, pause.reason), numbers);
+    }
+    Ruling::passes(|| {
+        let why = if pauses.is_empty() { "nothing is paused" } else { "no pause is about this" };
+        Basis::new(why, json!({"pauses": pauses.len()}))
+    })
 }
 
 /// The pause that holds this rule and target: of several the one that lasts longest.

@@ -7,20 +7,16 @@
 
 use serde_json::json;
 
-use super::{Basis, Seen, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::Aim;
+use super::ruling::{Basis, Ruling};
 use crate::settings::Protected;
-use crate::sight::{Found, Part, Sight};
+use crate::sight::{Part, Sight};
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let Found::One(sight) = seen.found else { return None };
-    let (name, why) = reason(sight, &seen.known.settings.protected)?;
-    Some(refusal(Guard::Protected, None, format!("{name} {why}"), json!({"container": name, "why": why})))
-}
-
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
-    let Found::One(_) = seen.found else { return None };
-    Some(Basis::new("it is not protected", json!({})))
+pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
+    match reason(sight, &aim.known.settings.protected) {
+        Some((name, why)) => Ruling::refuses(None, format!("{name} {why}"), json!({"container": name, "why": why})),
+        None => Ruling::passes(|| Basis::new("it is not protected", json!({}))),
+    }
 }
 
 /// What of it is protected, and why.

@@ -2,21 +2,18 @@
 
 use serde_json::json;
 
-use super::{Basis, Known, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::Known;
+use super::ruling::{Basis, Ruling};
 
-pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
+pub(super) fn ask<'a>(known: &'a Known<'_>) -> Ruling<'a> {
+    let firing = known.alerts.iter().filter(|alert| alert.firing).count();
     // An order is its own reason.
-    if known.remediation.order.is_some() {
-        return None;
-    }
-    (!known.alerts.iter().any(|alert| alert.firing)).then(|| {
+    if firing == 0 && known.remediation.order.is_none() {
         let ended = known.alerts.iter().filter_map(|alert| alert.ended_at).max();
-        refusal(Guard::Resolved, None, "the alert is resolved".to_owned(), json!({"ended_at": ended}))
+        return Ruling::refuses(None, "the alert is resolved", json!({"ended_at": ended}));
+    }
+    let all = known.alerts.len();
+    Ruling::passes(move || {
+        Basis::new(format!("{firing} of {all} alerts fire"), json!({"firing": firing, "alerts": all}))
     })
-}
-
-pub(super) fn basis(known: &Known<'_>) -> Basis {
-    let (firing, all) = (known.alerts.iter().filter(|alert| alert.firing).count(), known.alerts.len());
-    Basis::new(format!("{firing} of {all} alerts fire"), json!({"firing": firing, "alerts": all}))
 }

@@ -4,16 +4,18 @@
 
 use serde_json::json;
 
-use super::{Basis, Known, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::Known;
+use super::ruling::{Basis, Ruling};
 use crate::surroundings::Upstream;
 
-pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
-    let Upstream::Answered { at, silenced: true } = &known.surroundings.upstream else { return None };
-    Some(refusal(Guard::Silenced, None, "the alert is silenced in Alertmanager".to_owned(), json!({"seen_at": at})))
-}
-
-pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
-    let Upstream::Answered { at, .. } = &known.surroundings.upstream else { return None };
-    Some(Basis::new("no silence holds it", json!({"seen_at": at})))
+pub(super) fn ask<'a>(known: &'a Known<'_>) -> Ruling<'a> {
+    match &known.surroundings.upstream {
+        Upstream::Answered { at, silenced: true } => {
+            Ruling::refuses(None, "the alert is silenced in Alertmanager", json!({"seen_at": at}))
+        }
+        Upstream::Answered { at, silenced: false } => {
+            Ruling::passes(move || Basis::new("no silence holds it", json!({"seen_at": at})))
+        }
+        _ => Ruling::Unknown,
+    }
 }

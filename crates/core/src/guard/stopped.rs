@@ -5,50 +5,38 @@
 
 use serde_json::json;
 
-use super::{Basis, Seen, refusal};
+use super::facts::Aim;
+use super::ruling::{Basis, Ruling};
 use crate::action::Action;
-use crate::remediation::refusal::{Guard, Refusal};
-use crate::sight::{Container, Found, Sight, Status};
+use crate::sight::{Container, Sight, Status};
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let Found::One(sight) = seen.found else { return None };
-    let Sight::Container(sight) = &**sight else { return None };
-    let start_stopped = match seen.action {
-        Action::Restart { start_stopped, .. } => *start_stopped,
-        // What does not run cannot be stopped, limited or looked into.
-        _ => return not_running(sight),
+pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
+    let Sight::Container(it) = sight else {
+        return Ruling::passes(|| Basis::new("it is no container", json!({})));
     };
-    // A restart of ours that was cut off in its middle leaves a stop by API behind, and nobody's decision.
-    let ours = seen.tried.is_some_and(|tried| *tried == sight.pin());
-    if ours && matches!(sight.status, Status::Exited | Status::Dead) {
-        return None;
+    let numbers = || json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand});
+    match aim.action {
+        Action::Restart { start_stopped, .. } => {
+            // A restart of ours that was cut off in its middle leaves a stop by API behind, and nobody's decision.
+            let ours = aim.tried.is_some_and(|tried| *tried == it.pin()) && may_be_overruled(it);
+            let overruled = ours || (*start_stopped && may_be_overruled(it));
+            if let Some(why) = reason(it).filter(|_| !overruled) {
+                return Ruling::refuses(None, format!("{} {why}", it.name), numbers());
+            }
+        }
+        // What does not run cannot be stopped, limited or looked into.
+        _ if it.status != Status::Running => {
+            let why = format!("{} is {}", it.name, it.status.as_str());
+            return Ruling::refuses(None, why, json!({"status": it.status}));
+        }
+        _ => {}
     }
-    let why = reason(sight).filter(|_| !start_stopped || !by_person(sight))?;
-    Some(refusal(
-        Guard::Stopped,
-        None,
-        format!("{} {why}", sight.name),
-        json!({"status": sight.status, "exit_code": sight.exit_code, "stopped_by_hand": sight.stopped_by_hand}),
-    ))
+    Ruling::passes(move || Basis::new(format!("{} is {}", it.name, it.describe()), numbers()))
 }
 
-pub(super) fn basis(seen: &Seen<'_>) -> Option<Basis> {
-    let Found::One(sight) = seen.found else { return None };
-    let Sight::Container(it) = &**sight else { return Some(Basis::new("it is no container", json!({}))) };
-    let numbers = json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand});
-    Some(Basis::new(format!("{} is {}", it.name, it.describe()), numbers))
-}
-
-/// Whether what stands against it is only that a person stopped it, which a step may overrule.
-fn by_person(sight: &Container) -> bool {
+/// Whether the only objection is that a person stopped it, which a step may overrule.
+fn may_be_overruled(sight: &Container) -> bool {
     matches!(sight.status, Status::Exited | Status::Dead)
-}
-
-fn not_running(sight: &Container) -> Option<Refusal> {
-    (sight.status != Status::Running).then(|| {
-        let why = format!("{} is {}", sight.name, sight.status.as_str());
-        refusal(Guard::Stopped, None, why, json!({"status": sight.status}))
-    })
 }
 
 fn reason(sight: &Container) -> Option<&'static str> {

@@ -5,8 +5,8 @@
 
 use serde_json::json;
 
-use super::{Basis, Known, Seen, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::{Aim, Known};
+use super::ruling::{Basis, Ruling};
 use crate::rule::model::Mode;
 use crate::settings::StormLimit;
 use crate::surroundings::Storm;
@@ -25,30 +25,23 @@ fn ends_at(storm: Storm, limit: StormLimit, now: Timestamp) -> Option<Timestamp>
     (now < end).then_some(end)
 }
 
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let known = &seen.known;
-    let (limit, storm) = (known.settings.storm?, known.surroundings.storm?);
-    let until = ends_at(storm, limit, known.now)?;
-    (limit.then == Mode::Observe && known.base_mode > Mode::Observe).then(|| {
-        let Basis { why, numbers } = said(storm, limit, until);
-        refusal(Guard::Storm, Some(until), why, numbers)
-    })
-}
-
-pub(super) fn basis(seen: &Seen<'_>) -> Basis {
-    let known = &seen.known;
-    let Some(limit) = known.settings.storm else { return Basis::new("storms are off", json!({})) };
-    let standing = known.surroundings.storm.and_then(|storm| Some((storm, ends_at(storm, limit, known.now)?)));
-    if let Some((storm, until)) = standing {
-        return said(storm, limit, until);
-    }
+pub(super) fn ask<'a>(aim: &'a Aim<'_>) -> Ruling<'a> {
+    let known = &aim.known;
+    let Some(limit) = known.settings.storm else {
+        return Ruling::passes(|| Basis::new("storms are off", json!({})));
+    };
     let within = limit.within.as_secs();
-    Basis::new("there is no storm", json!({"limit": limit.targets, "within_seconds": within}))
-}
-
-fn said(storm: Storm, limit: StormLimit, until: Timestamp) -> Basis {
-    let why = format!("{} targets were opened within {} s", storm.targets, limit.within.as_secs());
-    let numbers = json!({"targets": storm.targets, "limit": limit.targets, "within_seconds": limit.within.as_secs(),
-        "since": storm.since, "quiet_until": until});
-    Basis::new(why, numbers)
+    let current = known.surroundings.storm.and_then(|storm| Some((storm, ends_at(storm, limit, known.now)?)));
+    let Some((storm, until)) = current else {
+        return Ruling::passes(move || {
+            Basis::new("there is no storm", json!({"limit": limit.targets, "within_seconds": within}))
+        });
+    };
+    let refuses = limit.then == Mode::Observe && known.base_mode > Mode::Observe;
+    Ruling::refuses_if(refuses, Some(until), move || {
+        let why = format!("{} targets were opened within {within} s", storm.targets);
+        let numbers = json!({"targets": storm.targets, "limit": limit.targets, "within_seconds": within,
+            "since": storm.since, "quiet_until": until});
+        Basis::new(why, numbers)
+    })
 }

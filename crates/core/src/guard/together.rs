@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
+use super::facts::Request;
 use super::ledger::{Ledger, Scope, ScopeKind};
-use super::{Request, refusal};
 use crate::remediation::refusal::{Guard, Refusal};
 
 /// Asked after each of them passed alone.
@@ -22,5 +22,5 @@ pub(super) fn check(request: &Request, ledgers: &[Ledger]) -> Option<Refusal> {
     let why = format!("{effects} effects at once, {used} of {} are used: {}", scope.budget.max, scope.kind.as_str());
     let numbers = json!({"scope": scope.kind.as_str(), "used": used, "max": scope.budget.max, "effects": effects,
         "window_seconds": scope.budget.per.as_secs()});
-    Some(refusal(Guard::Budget, None, why, numbers))
+    Some(Refusal { guard: Guard::Budget, until: None, why, detail: numbers })
 }

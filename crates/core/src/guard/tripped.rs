@@ -9,8 +9,8 @@
 
 use serde_json::json;
 
-use super::{Basis, Counted, Known, Seen, refusal};
-use crate::remediation::refusal::{Guard, Refusal};
+use super::facts::{Aim, Counted, Known};
+use super::ruling::{Basis, Ruling};
 use crate::rule::model::Mode;
 use crate::settings::TripLimit;
 use crate::surroundings::Breaker;
@@ -62,23 +62,35 @@ fn lowered(breaker: &Breaker, limit: TripLimit, now: Timestamp) -> Option<(Mode,
 }
 
 /// With `then: observe` an open breaker refuses.
-pub(super) fn check(seen: &Seen<'_>) -> Option<Refusal> {
-    let known = &seen.known;
-    let limit = known.settings.trip?;
-    let breaker = &known.surroundings.breaker;
-    let (mode, until) = lowered(breaker, limit, known.now)?;
-    (mode == Mode::Observe && known.base_mode > Mode::Observe).then(|| no(breaker, limit, until, known.now))
+pub(super) fn ask<'a>(aim: &'a Aim<'_>) -> Ruling<'a> {
+    let known = &aim.known;
+    let Some(limit) = known.settings.trip else {
+        return Ruling::passes(|| Basis::new("breakers are off", json!({})));
+    };
+    let (breaker, now) = (&known.surroundings.breaker, known.now);
+    let lowered = lowered(breaker, limit, now);
+    let refuses = known.base_mode > Mode::Observe && lowered.is_some_and(|(mode, _)| mode == Mode::Observe);
+    let until = lowered.and_then(|(_, until)| known_end(until, now));
+    Ruling::refuses_if(refuses, until, move || describe(breaker, limit, now))
 }
 
-/// Under the lock: what was planned as an act must still be one.
-pub(super) fn still(counted: &Counted<'_>) -> Option<Refusal> {
-    let (limit, plan) = (counted.request.trip?, &counted.request.plan);
-    if plan.mode != Mode::Act || plan.approved.is_some() {
-        return None;
-    }
+/// Under the lock: what was planned as an act must still be one. Its numbers were reported before the look already, so a
+/// pass has none.
+pub(super) fn ask_again<'a>(counted: &'a Counted<'_>) -> Ruling<'a> {
+    let plan = &counted.request.plan;
+    let Some(limit) = counted.request.trip.filter(|_| plan.mode == Mode::Act && plan.approved.is_none()) else {
+        return Ruling::Unknown;
+    };
     let (breaker, now) = (&counted.ledger.breaker, counted.request.ask.now);
-    let (_, until) = lowered(breaker, limit, now)?;
-    Some(no(breaker, limit, until, now))
+    match lowered(breaker, limit, now) {
+        None => Ruling::Unknown,
+        Some((_, until)) => Ruling::Refuses { until: known_end(until, now), basis: describe(breaker, limit, now) },
+    }
+}
+
+/// A probe under way has no known end; it is asked again soon.
+fn known_end(until: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    (until > now).then_some(until)
 }
 
 /// Since when the breaker is open whose probe this act would be.
@@ -91,21 +103,7 @@ pub(super) fn probes(counted: &Counted<'_>) -> Option<Timestamp> {
     }
 }
 
-pub(super) fn basis(seen: &Seen<'_>) -> Basis {
-    let known = &seen.known;
-    match known.settings.trip {
-        Some(limit) => said(&known.surroundings.breaker, limit, known.now),
-        None => Basis::new("breakers are off", json!({})),
-    }
-}
-
-fn no(breaker: &Breaker, limit: TripLimit, until: Timestamp, now: Timestamp) -> Refusal {
-    let Basis { why, numbers } = said(breaker, limit, now);
-    // A probe under way has no known end; it is asked again soon.
-    refusal(Guard::Tripped, (until > now).then_some(until), why, numbers)
-}
-
-fn said(breaker: &Breaker, limit: TripLimit, now: Timestamp) -> Basis {
+fn describe(breaker: &Breaker, limit: TripLimit, now: Timestamp) -> Basis {
     let (state, at) = state(breaker, limit, now);
     let why = format!("the rule's breaker is {state}: {} verdicts proved nothing", breaker.unproven.len());
     let numbers = json!({"state": state, "opened_at": at, "probe": breaker.probe, "unproven": breaker.unproven.len(),

@@ -5,14 +5,15 @@
 
 use serde_json::json;
 
-use super::{Basis, Known, refusal};
+use super::facts::Known;
+use super::ruling::{Basis, Ruling};
 use crate::alert::episode::AlertState;
 use crate::matcher::all_match;
-use crate::remediation::refusal::{Guard, Refusal};
 use crate::rule::model::Unless;
 use crate::time::since;
 
-pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
+pub(super) fn ask<'a>(known: &'a Known<'_>) -> Ruling<'a> {
+    let Some(rule) = known.rule else { return Ruling::Unknown };
     let own = &known.remediation.alert.labels;
     let attached = |alert: &AlertState| known.alerts.iter().any(|it| it.fingerprint == alert.fingerprint);
     let fresh = |alert: &&AlertState| {
@@ -22,17 +23,10 @@ pub(super) fn check(known: &Known<'_>) -> Option<Refusal> {
         all_match(&unless.matchers, &alert.labels)
             && unless.equal.iter().all(|label| own.get(label) == alert.labels.get(label))
     };
-    let rules = &known.rule?.unless;
-    let alert =
-        known.surroundings.related.iter().filter(fresh).find(|alert| rules.iter().any(|it| meant(it, alert)))?;
-    Some(refusal(
-        Guard::Unless,
-        None,
-        format!("{} fires: the cause is elsewhere", alert.labels.get("alertname")),
-        json!({"alert": alert.labels, "evidence_at": alert.evidence_at}),
-    ))
-}
-
-pub(super) fn basis(known: &Known<'_>) -> Option<Basis> {
-    Some(Basis::new("no such alert fires", json!({"unless": known.rule?.unless.len()})))
+    let mut related = known.surroundings.related.iter().filter(fresh);
+    if let Some(alert) = related.find(|alert| rule.unless.iter().any(|it| meant(it, alert))) {
+        let why = format!("{} fires: the cause is elsewhere", alert.labels.get("alertname"));
+        return Ruling::refuses(None, why, json!({"alert": alert.labels, "evidence_at": alert.evidence_at}));
+    }
+    Ruling::passes(|| Basis::new("no such alert fires", json!({"unless": rule.unless.len()})))
 }

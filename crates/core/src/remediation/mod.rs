@@ -7,3 +7,6 @@ pub mod plan;
 pub mod record;
 pub mod refusal;
 pub mod state;
+
+#[cfg(test)]
+mod tests;

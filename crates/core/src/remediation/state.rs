@@ -97,42 +97,11 @@ pub enum State {
         until: Timestamp,
     },
     /// A person must agree to exactly this.
-    AwaitingApproval {
-        /// What is proposed.
-        proposal: Box<Proposal>,
-        /// Until when an answer counts; also when to decide next.
-        until: Timestamp,
-        /// A person agreed and the target could not be seen: when to look again.
-        #[serde(default)]
-        look_at: Option<Timestamp>,
-    },
-    /// The intent is stored; the effect is under way, or nobody knows.
-    Running {
-        /// What is being done.
-        attempt: Box<Attempt>,
-        /// What follows once that has succeeded: dependents, whose intents are stored as well.
-        #[serde(default)]
-        queue: Vec<Attempt>,
-        /// Those of the same step that are done.
-        #[serde(default)]
-        done: Vec<Attempt>,
-        /// When to look whether it happened, should no answer come.
-        until: Timestamp,
-    },
+    AwaitingApproval(Awaiting),
+    /// The intent is stored; the effect is under way, or its outcome is unknown.
+    Running(Running),
     /// The effect happened; is the target well, is the alert gone?
-    Verifying {
-        /// What was done.
-        attempt: Box<Attempt>,
-        /// What was done to dependents: they share the verdict.
-        #[serde(default)]
-        also: Vec<Attempt>,
-        /// When the effect was over.
-        effect_at: Timestamp,
-        /// Since when the target has been seen well without a break.
-        well_since: Option<Timestamp>,
-        /// When to look next.
-        until: Timestamp,
-    },
+    Verifying(Verifying),
     /// Over.
     Closed {
         /// How.
@@ -142,6 +111,49 @@ pub enum State {
         /// When.
         at: Timestamp,
     },
+}
+
+/// A proposal waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaiting {
+    /// What is proposed.
+    pub proposal: Box<Proposal>,
+    /// Until when an answer counts; also when to decide next.
+    pub until: Timestamp,
+    /// When to look again, after a person agreed and the target could not be seen.
+    #[serde(default)]
+    pub look_at: Option<Timestamp>,
+}
+
+/// An effect is under way, or its outcome is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// What is being done.
+    pub attempt: Box<Attempt>,
+    /// What follows once that has succeeded: dependents, whose intents are stored as well.
+    #[serde(default)]
+    pub queue: Vec<Attempt>,
+    /// The attempts of the same step that are done.
+    #[serde(default)]
+    pub done: Vec<Attempt>,
+    /// When to look whether it happened, should no answer come.
+    pub until: Timestamp,
+}
+
+/// The effect of a step is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verifying {
+    /// What was done.
+    pub attempt: Box<Attempt>,
+    /// What was done to dependents: they share the verdict.
+    #[serde(default)]
+    pub also: Vec<Attempt>,
+    /// When the effect was over.
+    pub effect_at: Timestamp,
+    /// Since when the target has been seen well without a break.
+    pub well_since: Option<Timestamp>,
+    /// When to look next.
+    pub until: Timestamp,
 }
 
 words! {
@@ -274,9 +286,9 @@ impl Remediation {
         match self.state {
             State::Held { .. } => StateName::Held,
             State::Blocked { .. } => StateName::Blocked,
-            State::AwaitingApproval { .. } => StateName::AwaitingApproval,
-            State::Running { .. } => StateName::Running,
-            State::Verifying { .. } => StateName::Verifying,
+            State::AwaitingApproval(_) => StateName::AwaitingApproval,
+            State::Running(_) => StateName::Running,
+            State::Verifying(_) => StateName::Verifying,
             State::Closed { .. } => StateName::Closed,
         }
     }
@@ -285,11 +297,11 @@ impl Remediation {
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
-            State::AwaitingApproval { until, look_at, .. } => Some(look_at.unwrap_or(until)),
+            State::AwaitingApproval(Awaiting { until, look_at, .. }) => Some(look_at.unwrap_or(until)),
             State::Held { until }
             | State::Blocked { until, .. }
-            | State::Running { until, .. }
-            | State::Verifying { until, .. } => Some(until),
+            | State::Running(Running { until, .. })
+            | State::Verifying(Verifying { until, .. }) => Some(until),
             State::Closed { .. } => None,
         }
     }
@@ -299,7 +311,7 @@ impl Remediation {
     pub fn reason(&self) -> Option<&str> {
         match &self.state {
             State::Blocked { reason, .. } => Some(reason.as_str()),
-            State::AwaitingApproval { proposal, .. } => Some(&proposal.why),
+            State::AwaitingApproval(asked) => Some(&asked.proposal.why),
             State::Closed { reason, .. } => Some(reason),
             _ => None,
         }

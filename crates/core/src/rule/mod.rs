@@ -1,39 +1,20 @@
 //! Remediation rules: from YAML with places, through every check, to an indexed set that never changes.
 //!
 //! ```text
-//! SourceFile ── raw ──▶ the keys as written ── compile ──▶ Rule ── set ──▶ RuleSet
-//!               shape      match, during, target, steps, limits             select(labels)
+//! SourceFile ── read ──▶ the keys as written ── read ──▶ Rule ── set ──▶ RuleSet
+//!               raw       match, during, target, steps, limits          select(labels)
 //! ```
 //!
 //! Always holds: a [`set::RuleSet`] comes from files without a single error. Reading files is not done here.
 
-pub mod budget;
-pub mod compile;
-pub mod during;
-pub mod mode;
+pub mod context;
 pub mod model;
 pub mod set;
 
-pub use raw::RawFile;
+mod lint;
+mod read;
 
-mod actions;
-mod approval;
-mod clean;
-mod fits;
-mod history;
-mod idle;
-mod index;
-mod limits;
-mod matchers;
-mod never;
-mod raw;
-mod shadow;
-mod steps;
-mod target;
+pub use read::{RawFile, budget, compile, during, mode};
 
 #[cfg(test)]
-mod corpus;
-#[cfg(test)]
-mod promises;
-#[cfg(test)]
-mod properties;
+mod tests;

@@ -12,7 +12,7 @@ use fettle_core::duration::show;
 use fettle_core::guard::admit;
 use fettle_core::guard::ledger::Ledger;
 use fettle_core::remediation::outcome::Outcome;
-use fettle_core::remediation::state::{Attempt, Remediation, State};
+use fettle_core::remediation::state::{Attempt, Awaiting, Remediation, Running, State, Verifying};
 use fettle_core::rule::model::{Rule, Verify};
 use fettle_core::sight::Found;
 use fettle_core::time::{Timestamp, after, since};
@@ -80,14 +80,14 @@ fn follows(then: &Remediation, facts: &Facts<'_>, from: Timestamp) -> Vec<Next> 
         State::Blocked { reason, until } => {
             vec![told(later(*until), format!("blocked by {reason} until then; the guards are asked again"))]
         }
-        State::AwaitingApproval { look_at: Some(at), .. } => {
+        State::AwaitingApproval(Awaiting { look_at: Some(at), .. }) => {
             vec![told(later(*at), "a person agreed and the target could not be seen; it is looked at again".to_owned())]
         }
-        State::AwaitingApproval { proposal, until, .. } => vec![
+        State::AwaitingApproval(Awaiting { proposal, until, .. }) => vec![
             told(from, format!("a person is asked: {} ({})", proposal.action.name(), proposal.why)),
             told(later(*until), "nobody answered: closed expired, and people are told".to_owned()),
         ],
-        State::Running { attempt, queue, .. } => begun(attempt, queue.len(), facts.rule, from),
+        State::Running(Running { attempt, queue, .. }) => begun(attempt, queue.len(), facts.rule, from),
         State::Verifying { .. } => Vec::new(),
         State::Closed { outcome: Outcome::Escalated, reason, .. } => {
             vec![told(from, format!("people are told: {reason}"))]
@@ -131,7 +131,7 @@ fn then_comes(rule: Option<&Rule>, rung: usize) -> Vec<Next> {
 /// What happens next to a remediation whose effect is under way or judged.
 pub(super) fn under_way(remediation: &Remediation, rule: Option<&Rule>) -> Vec<Next> {
     match &remediation.state {
-        State::Running { attempt, .. } => {
+        State::Running(Running { attempt, .. }) => {
             let conclusive = after(attempt.intended_at, attempt.action.conclusive_after());
             let what = format!(
                 "{} is under way; without an answer by then ({} for it, {} for the answer) the target is looked at",
@@ -143,7 +143,7 @@ pub(super) fn under_way(remediation: &Remediation, rule: Option<&Rule>) -> Vec<N
             next.extend(then_comes(rule, attempt.rung));
             next
         }
-        State::Verifying { attempt, effect_at, well_since, .. } => {
+        State::Verifying(Verifying { attempt, effect_at, well_since, .. }) => {
             let mut next = judged(&attempt.verify, *effect_at);
             if let (Some(well), Some(first)) = (well_since, next.first_mut()) {
                 first.at = first.at.max(Some(after(*well, attempt.verify.healthy_for)));

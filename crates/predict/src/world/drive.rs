@@ -9,7 +9,7 @@ use super::docker::{Answered, Docker, Sent};
 use super::store::Effort;
 use fettle_core::decide::{Ask, Call, Event, Facts, Looked, begin, decide};
 use fettle_core::guard::admit;
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Remediation, Running, State};
 use fettle_core::time::after;
 
 impl<D: Docker> World<D> {
@@ -30,7 +30,8 @@ impl<D: Docker> World<D> {
     /// The call that it waits for is over.
     pub(super) fn answered(&mut self, id: Uuid) {
         let Some(mut effort) = self.efforts.remove(&id) else { return };
-        let (Some(started_at), State::Running { attempt, .. }) = (effort.calling.take(), &effort.remediation.state)
+        let (Some(started_at), State::Running(Running { attempt, .. })) =
+            (effort.calling.take(), &effort.remediation.state)
         else {
             self.efforts.insert(id, effort);
             return;
@@ -85,7 +86,7 @@ impl<D: Docker> World<D> {
 
     /// Sends the call of the attempt that is running.
     pub(super) fn call(&mut self, remediation: &Remediation) {
-        let State::Running { attempt, .. } = &remediation.state else { return };
+        let State::Running(Running { attempt, .. }) = &remediation.state else { return };
         let target = attempt.dependent.as_ref().unwrap_or(&remediation.target);
         let sent = Sent { about: remediation.id, rule: &remediation.rule, target, attempt };
         let takes = self.docker.send(sent, self.now);

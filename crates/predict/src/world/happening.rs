@@ -8,7 +8,7 @@ use fettle_core::remediation::loan::LoanEnd;
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::record::{ActionRow, Record, Severity};
 use fettle_core::remediation::refusal::Guard;
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Awaiting, Remediation, State};
 use fettle_core::time::Timestamp;
 
 /// One thing that happened.
@@ -169,7 +169,9 @@ impl Stage {
     pub(super) fn of(remediation: &Remediation) -> Self {
         match &remediation.state {
             State::Blocked { reason, .. } => Self { blocked: Some(*reason), asked_at: None },
-            State::AwaitingApproval { proposal, .. } => Self { blocked: None, asked_at: Some(proposal.asked_at) },
+            State::AwaitingApproval(Awaiting { proposal, .. }) => {
+                Self { blocked: None, asked_at: Some(proposal.asked_at) }
+            }
             _ => Self::default(),
         }
     }
@@ -210,7 +212,7 @@ pub(super) fn told(
             let numbers = blocked_by(records);
             tell(&mut told, &target, What::Blocked { guard: *reason, numbers, until: *until });
         }
-        State::AwaitingApproval { proposal, until, .. } if before.asked_at != Some(proposal.asked_at) => {
+        State::AwaitingApproval(Awaiting { proposal, until, .. }) if before.asked_at != Some(proposal.asked_at) => {
             let (plan, why) = (proposal.hash.clone(), proposal.why.clone());
             tell(&mut told, &target, What::Awaiting { action: proposal.action.name(), plan, why, until: *until });
         }

@@ -7,7 +7,7 @@ use super::docker::Docker;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::remediation::record::BreakerRow;
 use fettle_core::remediation::refusal::Guard;
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Awaiting, Remediation, State};
 use fettle_core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use fettle_core::time::Timestamp;
 
@@ -100,7 +100,7 @@ impl<D: Docker> World<D> {
         let effort = self.efforts.get_mut(&id).ok_or(NotTaken::NothingOpen)?;
         let plan = match (&effort.remediation.state, kind) {
             (_, AnswerKind::Cancel) => None,
-            (State::AwaitingApproval { proposal, .. }, _) => {
+            (State::AwaitingApproval(Awaiting { proposal, .. }), _) => {
                 let cancelled = effort.answer.as_ref().is_some_and(|it| it.kind == AnswerKind::Cancel);
                 if cancelled || !effort.answered.insert(proposal.asked_at) {
                     return Err(NotTaken::Used);

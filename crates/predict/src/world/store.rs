@@ -13,7 +13,7 @@ use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::receive::{PastFix, Standing};
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
-use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::remediation::state::{Remediation, State, Verifying};
 use fettle_core::surroundings::Answer;
 use fettle_core::time::{Timestamp, after};
 
@@ -118,7 +118,7 @@ impl<D: Docker> World<D> {
     /// When a decision can differ from the last one, where nothing changes but by calls: between two looks at a steady target
     /// only alerts do, and those wake it.
     fn next_look(&self, remediation: &Remediation, due: Timestamp) -> Timestamp {
-        let State::Verifying { attempt, effect_at, well_since, .. } = &remediation.state else { return due };
+        let State::Verifying(Verifying { attempt, effect_at, well_since, .. }) = &remediation.state else { return due };
         let settled_at = after(*effect_at, attempt.verify.settle);
         if !self.docker.is_steady() || due <= settled_at {
             return due;

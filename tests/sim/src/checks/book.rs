@@ -9,7 +9,7 @@ use fettle_core::guard::Request;
 use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::record::Record;
-use fettle_core::remediation::state::{Attempt, Remediation, State};
+use fettle_core::remediation::state::{Attempt, Remediation, Running, State};
 use fettle_core::rule::model::Mode;
 use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::target::Target;
@@ -104,7 +104,7 @@ pub struct Book {
 /// The effects of one admission.
 pub fn intents(request: &Request, doc: &Remediation, read: Read, now: Micros) -> Vec<Intent> {
     let attempts: Vec<&Attempt> = match &doc.state {
-        State::Running { attempt, queue, .. } => std::iter::once(&**attempt).chain(queue).collect(),
+        State::Running(Running { attempt, queue, .. }) => std::iter::once(&**attempt).chain(queue).collect(),
         _ => vec![&request.plan.attempt],
     };
     let of = |attempt: &Attempt| {

@@ -8,7 +8,7 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::decide::{Ask, Call, CallFailure, Decision, Event, Facts, IDS, Looked, Whose, begin, decide, late};
 use fettle_core::guard::{Request, admit};
 use fettle_core::remediation::record::Record;
-use fettle_core::remediation::state::{Attempt, Remediation, State};
+use fettle_core::remediation::state::{Attempt, Awaiting, Remediation, Running, State};
 use fettle_core::sight::Sight;
 use fettle_core::surroundings::{Surroundings, Upstream, look_upstream};
 use fettle_core::target::Target;
@@ -87,7 +87,8 @@ async fn read(
         alerts = given;
     }
     if world.forgets_answers()
-        && let (Some(answer), State::AwaitingApproval { proposal, .. }) = (&mut surroundings.answer, &remediation.state)
+        && let (Some(answer), State::AwaitingApproval(Awaiting { proposal, .. })) =
+            (&mut surroundings.answer, &remediation.state)
     {
         (answer.plan, answer.at) = (Some(proposal.hash.clone()), proposal.asked_at);
     }
@@ -266,7 +267,7 @@ pub fn call_lease(action: &Action) -> Duration {
 
 fn call_keep(world: &World, me: &Replica, remediation: &Remediation) -> Option<fettle_core::time::Timestamp> {
     match &remediation.state {
-        State::Running { attempt, .. } => Some(after(me.now(world), call_lease(&attempt.action))),
+        State::Running(Running { attempt, .. }) => Some(after(me.now(world), call_lease(&attempt.action))),
         _ => None,
     }
 }
@@ -318,7 +319,7 @@ async fn carry_out(
     mut intended_at: Micros,
 ) -> Result<Vec<AlertState>, Unavailable> {
     loop {
-        let State::Running { attempt, .. } = &remediation.state else { return Ok(Vec::new()) };
+        let State::Running(Running { attempt, .. }) = &remediation.state else { return Ok(Vec::new()) };
         let lease = length(call_lease(&attempt.action));
         let target = attempt.dependent.clone().unwrap_or_else(|| remediation.target.clone());
         let attempt = attempt.clone();

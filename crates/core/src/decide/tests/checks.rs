@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::decide::{Ask, Decision};
 use crate::remediation::record::Record;
-use crate::remediation::state::{Remediation, State, StateName};
+use crate::remediation::state::{Remediation, Running, State, StateName};
 use crate::time::Timestamp;
 
 #[derive(Debug, Clone, Default)]
@@ -82,7 +82,7 @@ impl Checks {
             }
         }
         let running = match &after.state {
-            State::Running { queue, .. } => 1 + queue.len(),
+            State::Running(Running { queue, .. }) => 1 + queue.len(),
             _ => 0,
         };
         assert_eq!(self.open.len(), running, "an intent is open exactly while it runs ({begun} before)");

@@ -11,7 +11,7 @@ use crate::guard::{Request, admit};
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{ActionRow, EventRow, Record, ResultRow};
 use crate::remediation::refusal::Guard;
-use crate::remediation::state::{Remediation, State, StateName};
+use crate::remediation::state::{Remediation, Running, State, StateName};
 use crate::rule::model::{Mode, Rule};
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
@@ -142,7 +142,7 @@ impl Story {
 
     /// The call of the running attempt. `None`: nothing is running, or the process died.
     fn perform(&mut self) -> Option<Decision> {
-        let State::Running { attempt, .. } = self.remediation.state.clone() else { return None };
+        let State::Running(Running { attempt, .. }) = self.remediation.state.clone() else { return None };
         let call = self.docker.perform(&attempt, self.now)?;
         let running = self.remediation.clone();
         self.now = after(self.now, secs(1));

@@ -6,7 +6,7 @@ use crate::decide::{Ask, Event, begin};
 use crate::remediation::outcome::{Outcome, Verdict};
 use crate::remediation::record::Record;
 use crate::remediation::refusal::Guard;
-use crate::remediation::state::{State, StateName};
+use crate::remediation::state::{Running, State, StateName};
 use crate::sight::{Container, Health, Status};
 use crate::testing::{at, container, restart, rule};
 
@@ -180,7 +180,7 @@ fn an_intent_is_as_old_as_its_admission_and_not_as_its_plan() {
     }];
     let admitted = crate::guard::admit(&request.clone().dated(late), &ledgers).expect("admitted");
     let (begun, records) = begin(decision.remediation, admitted, story.rule.as_ref(), &story.settings);
-    let State::Running { attempt, .. } = &begun.state else { panic!("{:?}", begun.state) };
+    let State::Running(Running { attempt, .. }) = &begun.state else { panic!("{:?}", begun.state) };
     let Some(Record::Action(row)) = records.first() else { panic!("{records:?}") };
     assert_eq!((planned, attempt.intended_at, row.planned_at), (at(0), late, late));
     assert_eq!(request.dated(at(-5)).plan.attempt.intended_at, at(0), "and never younger than its plan");

@@ -3,7 +3,7 @@
 use super::driver::{Story, story};
 use crate::remediation::outcome::Outcome;
 use crate::remediation::refusal::Guard;
-use crate::remediation::state::{State, StateName};
+use crate::remediation::state::{Awaiting, State, StateName};
 use crate::rule::model::{Approval, Mode, Rule, Step};
 use crate::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use crate::testing::{at, id, restart, rule, secs};
@@ -22,7 +22,7 @@ fn asked(rule: Rule) -> Story {
 impl Story {
     fn plan(&self) -> String {
         match &self.remediation.state {
-            State::AwaitingApproval { proposal, .. } => proposal.hash.clone(),
+            State::AwaitingApproval(Awaiting { proposal, .. }) => proposal.hash.clone(),
             other => panic!("nobody is asked: {other:?}"),
         }
     }

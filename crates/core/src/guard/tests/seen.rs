@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::action::Action;
 use crate::alert::episode::AlertState;
-use crate::guard::{Known, Permits, Seen, after_look, before_look};
+use crate::guard::{Aim, Known, Permits, after_look, before_look};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::Remediation;
 use crate::rule::model::Mode;
@@ -50,16 +50,15 @@ impl World {
     }
 
     fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
-        let seen = Seen {
+        let aim = Aim {
             known: self.known(),
             permits: Permits::Rule(&self.rule.target),
             min_healthy: self.rule.target.min_healthy,
             action,
             target: &web(),
-            found,
             tried,
         };
-        after_look(&seen).map(|sight| sight.pin().id)
+        after_look(&aim, found).map(|sight| sight.pin().id)
     }
 }
 

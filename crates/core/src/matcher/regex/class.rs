@@ -10,7 +10,6 @@
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
 use super::cursor::{Cursor, SyntaxError};
-use super::syntax::Flags;
 
 const DIGIT: &[(char, char)] = &[('0', '9')];
 const PERL_SPACE: &[(char, char)] = &[('\t', '\n'), ('\x0c', '\r'), (' ', ' ')];
@@ -41,6 +40,17 @@ const CATEGORIES: &[(char, &str)] =
 /// The script names of up to four letters; anything else that short is an ISO code, which Go does not take.
 const SHORT_SCRIPTS: &[&str] =
     &["Ahom", "Cham", "Han", "Kawi", "Lao", "Lisu", "Mro", "Newa", "Nko", "Thai", "Toto", "Vai", "Yi"];
+
+/// The flags that change what matches. `U` is read and forgotten: see the module docs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Flags {
+    /// `i`: letters match in either case, by Unicode's simple folding.
+    pub(super) fold: bool,
+    /// `m`: `^` and `$` also match at line breaks.
+    pub(super) multi_line: bool,
+    /// `s`: `.` matches a line break.
+    pub(super) dot_all: bool,
+}
 
 /// One character, or its whole case family under `(?i)`. A surrogate is no character and matches nothing.
 pub(super) fn literal(code: u32, flags: Flags) -> Hir {

@@ -12,7 +12,7 @@
 
 use regex_syntax::hir::{Capture, Class, Dot, Hir, HirKind, Look, Repetition};
 
-use super::class;
+use super::class::{self, Flags};
 use super::cursor::{Cursor, SyntaxError};
 
 /// The largest count in `{n,m}`, and the largest product of nested ones; Go's `maxRepeat`.
@@ -20,17 +20,6 @@ const MAX_REPEAT: u32 = 1000;
 /// Groups and repetitions inside one another. Go stops at a tree height of 1000; ours are walked recursively on worker
 /// stacks of 2 MiB, and RE2's authors found nothing deeper than 128 in the wild.
 pub(super) const MAX_HEIGHT: u32 = 128;
-
-/// The flags that change what matches. `U` is read and forgotten: see the module docs.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Flags {
-    /// `i`: letters match in either case, by Unicode's simple folding.
-    pub(super) fold: bool,
-    /// `m`: `^` and `$` also match at line breaks.
-    multi_line: bool,
-    /// `s`: `.` matches a line break.
-    dot_all: bool,
-}
 
 /// A finished piece of the tree with what the limits need to know of it.
 struct Piece {
