@@ -222,6 +222,7 @@ impl Daemon {
         if by != By::Policy {
             it.reset_policy();
         }
+        let fails = fails || it.broken;
         it.starting = Some(Starting { by, fails, of: of.into_iter().collect() });
         let due = Due::Started { key };
         if length.is_zero() { self.happen(now, due) } else { self.agenda.enter(after(now, length), due) }

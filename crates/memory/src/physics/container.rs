@@ -55,6 +55,8 @@ pub(super) struct Container {
     pub(super) held: bool,
     /// Docker's `State.Error` is set: the last start failed.
     pub(super) start_failed: bool,
+    /// Every start fails: its program is gone.
+    pub(super) broken: bool,
     /// `stopped_by_hand` was declared and is shown as it is.
     pub(super) hand_declared: bool,
     /// The Swarm service whose task it is.
@@ -119,6 +121,7 @@ impl Container {
             after_start: Vec::new(),
             held: false,
             start_failed: false,
+            broken: false,
             hand_declared: false,
             task_of: None,
             removed: false,

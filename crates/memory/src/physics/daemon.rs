@@ -199,6 +199,13 @@ impl Daemon {
         }
     }
 
+    /// Whether later starts of a container fail, as they do when its program is gone.
+    pub fn break_starts(&mut self, id: &str, broken: bool) {
+        if let Some(key) = self.key(id) {
+            self.containers[key.0 as usize].broken = broken;
+        }
+    }
+
     /// The rest of the current run: its times count from `now`.
     pub fn set_life(&mut self, id: &str, life: Life, now: Timestamp) {
         self.advance(now);

@@ -100,6 +100,7 @@ impl Daemon {
         let key = request.container().and_then(|id| self.key(id));
         let term = key.map(|key| std::mem::replace(&mut self.at_mut(key).spec.program.term, Term::AT_ONCE));
         let ticket: Ticket = self.ask(request, By::Fettle(0), now);
+        self.advance(now);
         if let (Some(key), Some(term)) = (key, term) {
             self.at_mut(key).spec.program.term = term;
         }

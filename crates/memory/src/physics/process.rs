@@ -49,8 +49,9 @@ impl Daemon {
         (it.life, it.life_from) = (life, now);
         it.life_number += 1;
         if let (Some(end), Some(_)) = (life.ends, it.run) {
+            // Not within this call, whatever its length: a start is reported before the end.
             let due = Due::End { key, life: it.life_number };
-            if end.after.is_zero() { self.happen(now, due) } else { self.agenda.enter(after(now, end.after), due) }
+            self.agenda.enter(after(now, end.after), due);
         }
         self.show_health(key);
     }
