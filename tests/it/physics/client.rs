@@ -47,12 +47,9 @@ async fn over(world: &World, link: Link) -> Seen {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let path = folder.path().join("docker.sock");
             // Connections wait in the backlog: accepted by the kernel, read by nobody.
-            let silent = std::os::unix::net::UnixListener::bind(&path).expect("bind");
-            let _listening = match link {
-                Link::Silent => Some(silent),
-                // The file is left, and nothing listens.
-                _ => None,
-            };
+            let listener = std::os::unix::net::UnixListener::bind(&path).expect("bind");
+            // Without the listener the file is left, and nothing listens.
+            let _listener = Some(listener).filter(|_| link != Link::Away);
             let config = HostConfig { endpoint: format!("unix://{}", path.display()), ..HostConfig::default() };
             let hosts = [("local".to_owned(), config)];
             outcomes(&docker::Docker::new(hosts, None, Arc::new(())).expect("a host")).await

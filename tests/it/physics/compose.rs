@@ -1,12 +1,13 @@
-//! The real Compose, for one service of one project.
+//! The real Compose of the daemon's generation, for one service of one project.
 
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::server;
+use super::daemon::Docker;
 
 /// `docker-compose up` of a file with one service; the id of its container. `changed`: with a label that it did not have.
-pub(super) async fn up(socket: &Path, service: &str, changed: bool) -> String {
+pub(super) async fn up(docker: &Docker, service: &str, changed: bool) -> String {
+    let socket = docker.socket();
+    let program = docker.compose();
     let folder = socket.parent().expect("a folder").to_owned();
     let label = if changed { "    labels: {changed: \"yes\"}\n" } else { "" };
     let command = "trap 'exit 143' TERM; while :; do sleep 3600 & wait $$!; done";
@@ -17,8 +18,6 @@ pub(super) async fn up(socket: &Path, service: &str, changed: bool) -> String {
     std::fs::write(folder.join("docker-compose.yml"), text).expect("write the file");
     let socket = format!("unix://{}", socket.display());
     let run = move || {
-        let program = server::find_program("docker-compose", &[]);
-        let program = program.unwrap_or_else(|| crate::support::missing("docker-compose", "docker-compose"));
         let compose = |arguments: &[&str]| {
             let mut compose = Command::new(&program);
             compose.current_dir(&folder).env("DOCKER_HOST", &socket).args(["-p", "shop"]).args(arguments);

@@ -31,9 +31,20 @@ done"#;
 const FLAGS: [&str; 5] =
     ["--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout=5", "--log-level=warn"];
 
-/// Where scripts/test-deps unpacks what is not installed.
-fn parts() -> PathBuf {
-    std::env::var_os("FETTLE_PARTS").map_or_else(|| "/opt/fettle-parts".into(), PathBuf::from)
+/// A file of the newer generation, where scripts/test-deps unpacks it.
+fn newer(file: &str) -> PathBuf {
+    let parts = std::env::var_os("FETTLE_PARTS").map_or_else(|| "/opt/fettle-parts".into(), PathBuf::from);
+    let file = parts.join("docker-sid").join(file);
+    assert!(
+        file.is_file(),
+        "the newer Docker is not there ({}); type: scripts/test-deps   (FETTLE_PARTS names its folder)",
+        file.display()
+    );
+    file
+}
+
+fn find(name: &str, package: &str) -> PathBuf {
+    server::find_program(name, &[]).unwrap_or_else(|| crate::support::missing(name, package))
 }
 
 /// A daemon of one generation.
@@ -41,6 +52,7 @@ fn parts() -> PathBuf {
 pub(super) struct Docker {
     server: Server,
     owner: Owner,
+    generation: Generation,
 }
 
 impl Docker {
@@ -72,13 +84,21 @@ impl Docker {
                 |dir| matches!(owner, Owner::Run) && wait::block_on(http::ping(&dir.join("docker.sock"))),
                 |dir| start(dir, generation, more, network),
             );
-            Self { server, owner }
+            Self { server, owner, generation }
         };
         tokio::task::spawn_blocking(make).await.expect("start dockerd")
     }
 
     pub(super) fn socket(&self) -> PathBuf {
         self.server.dir.join("docker.sock")
+    }
+
+    /// The Compose of its generation: Compose 1 cannot recreate a container of the newer one.
+    pub(super) fn compose(&self) -> PathBuf {
+        match self.generation {
+            Generation::V20 => find("docker-compose", "docker-compose"),
+            Generation::V28 => newer("usr/libexec/docker/cli-plugins/docker-compose"),
+        }
     }
 
     /// dockerd's pid, seen from outside.
@@ -159,18 +179,12 @@ fn children(pid: u32) -> Vec<u32> {
 }
 
 fn start(dir: &Path, generation: Generation, more: &[&str], network: bool) {
-    let newer = parts().join("docker-sid");
-    let find = |name, package| server::find_program(name, &[]).unwrap_or_else(|| crate::support::missing(name, package));
     let (dockerd, path) = match generation {
         Generation::V20 => (find("dockerd", "docker.io"), String::new()),
         Generation::V28 => {
-            let dockerd = newer.join("usr/sbin/dockerd");
-            assert!(
-                dockerd.is_file(),
-                "the newer Docker is not at {}: run scripts/test-deps (FETTLE_PARTS names the folder)",
-                dockerd.display()
-            );
-            (dockerd, format!("{}:", newer.join("usr/bin").display()))
+            let containerd = newer("usr/bin/containerd");
+            let folder = containerd.parent().expect("a folder");
+            (newer("usr/sbin/dockerd"), format!("{}:", folder.display()))
         }
     };
     let path = format!("PATH={path}{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use fettle_memory::physics::{Life, Program, Term};
 
+/// What each run writes to its log once it answers SIGTERM as it should.
+pub(super) const READY: &str = "ready";
+
 /// The health check of every such container.
 pub(super) const CHECK: &str = "test -e /ok";
 
@@ -19,7 +22,7 @@ pub(super) fn line(program: &Program) -> String {
         let pattern = if number == last { "*".to_owned() } else { number.to_string() };
         format!("{pattern}) {};; ", life(it))
     });
-    format!("{trap}{count}case $n in {} esac", lives.collect::<String>())
+    format!("{trap}echo {READY}; {count}case $n in {} esac", lives.collect::<String>())
 }
 
 fn life(it: &Life) -> String {

@@ -96,6 +96,15 @@ impl World {
         let id = self.create(spec).await;
         let started = self.ask(Request::Start { id: id.clone() }).await;
         assert_eq!(started, 204, "{id} starts");
+        if let Self::Real { docker, .. } = self {
+            let socket = docker.socket();
+            let path = format!("/containers/{id}/logs?stdout=1");
+            super::until_ok("the program has begun", async || {
+                let log = http::ask(&socket, "GET", &path, None).await.map_err(|error| error.to_string())?.body;
+                if log.contains(shell::READY) { Ok(()) } else { Err(log) }
+            })
+            .await;
+        }
         id
     }
 
@@ -282,7 +291,7 @@ impl World {
                 }
                 daemon.id_of(&name).expect("it is there").to_owned()
             }
-            Self::Real { docker, .. } => super::compose::up(&docker.socket(), service, changed).await,
+            Self::Real { docker, .. } => super::compose::up(docker, service, changed).await,
         }
     }
 
