@@ -3,6 +3,7 @@
 #[path = "../../../tests/it/physics/mod.rs"]
 mod physics;
 mod support {
+    #[path = "../../../../tests/it/support/filter.rs"] pub mod filter;
     #[path = "../../../../tests/it/support/docker.rs"] pub mod docker;
     #[path = "../../../../tests/it/support/image.rs"] pub mod image;
     #[path = "../../../../tests/it/support/server.rs"] pub mod server;

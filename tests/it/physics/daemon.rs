@@ -166,6 +166,23 @@ impl Drop for Docker {
     }
 }
 
+/// Stops a process, and returns when it stands still: the signal takes effect a little later.
+pub(super) async fn freeze(pid: u32) {
+    signal(pid, "-STOP");
+    wait::until("the process stands still", Duration::from_secs(10), async || {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).map_err(|error| error.to_string())?;
+        for thread in threads.flatten() {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+            if !state.starts_with('T') {
+                return Err(stat);
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// Sends a signal to a process of ours.
 pub(super) fn signal(pid: u32, signal: &str) {
     let sent = Command::new("kill").args([signal, &pid.to_string()]).status();

@@ -10,6 +10,7 @@ mod compose;
 mod daemon;
 mod hangs;
 mod http;
+mod looks;
 mod shell;
 mod starts;
 mod stops;
@@ -97,6 +98,11 @@ conformance! {
     swarm_task_restarted: SwarmTaskRestarted in Needs::Network => swarm::task_restarted;
     swarm_scale: SwarmScale in Needs::Network => swarm::scale;
     swarm_force: SwarmForce in Needs::Network => swarm::force;
+    stopped_by_hand: StoppedByHand in Needs::Shared => looks::stopped_by_hand;
+    events_denied: EventsDenied in Needs::Shared => looks::events_denied;
+    compose_members: ComposeMembers in Needs::Shared => looks::compose_members;
+    dependents: Dependents in Needs::Shared => looks::dependents;
+    looks: Looks in Needs::Shared => looks::health_seen;
     live_restore: LiveRestore in Needs::Own(LIVE_RESTORE) => hangs::live_restore;
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::daemon::{Docker, signal};
+use super::daemon::{Docker, freeze, signal};
 use super::{http, shell};
 use crate::support::image;
 
@@ -398,7 +398,7 @@ impl World {
     pub(super) async fn hang(&mut self, part: &Part) {
         match self {
             Self::Model { daemon, now, .. } => daemon.hang(part, *now),
-            Self::Real { docker, .. } => signal(pid(docker, part), "-STOP"),
+            Self::Real { docker, .. } => freeze(pid(docker, part)).await,
         }
     }
 

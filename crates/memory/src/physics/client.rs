@@ -38,7 +38,10 @@ const TURN: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Client {
     number: u32,
+    /// By name, in order.
     hosts: Vec<(String, Arc<Host>)>,
+    /// Hosts whose daemon has another name before it, and that name.
+    twins: Vec<(String, String)>,
 }
 
 impl Client {
@@ -47,7 +50,13 @@ impl Client {
     pub fn new(number: u32, hosts: impl IntoIterator<Item = (String, Arc<Host>)>) -> Self {
         let mut hosts: Vec<_> = hosts.into_iter().collect();
         hosts.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Self { number, hosts }
+        let ids: Vec<String> = hosts.iter().map(|(_, host)| host.now().0.daemon.id().to_owned()).collect();
+        let twin = |at: usize| {
+            let first = ids.iter().position(|id| *id == ids[at]).filter(|first| *first < at)?;
+            Some((hosts[at].0.clone(), hosts[first].0.clone()))
+        };
+        let twins = (0..hosts.len()).filter_map(twin).collect();
+        Self { number, hosts, twins }
     }
 
     fn host(&self, name: &str) -> Result<&Host, PlatformError> {
@@ -55,13 +64,11 @@ impl Client {
         found.map(|(_, host)| &**host).ok_or_else(|| PlatformError::NoHost(name.to_owned()))
     }
 
-    /// A host that is the daemon of one before it answers nothing.
+    /// A host that is the daemon of one before it finds nothing.
     fn only_one(&self, name: &str) -> Result<&Host, PlatformError> {
         let host = self.host(name)?;
-        let before = self.hosts.iter().take_while(|(other, _)| other != name);
-        let id = host.now().0.daemon.id().to_owned();
-        match before.into_iter().find(|(_, other)| other.now().0.daemon.id() == id) {
-            Some((other, _)) => Err(PlatformError::SameDaemon { host: name.to_owned(), other: other.clone() }),
+        match self.twins.iter().find(|(twin, _)| twin == name) {
+            Some((_, other)) => Err(PlatformError::SameDaemon { host: name.to_owned(), other: other.clone() }),
             None => Ok(host),
         }
     }
@@ -133,16 +140,14 @@ impl Client {
                 let (world, _) = host.now();
                 match self.reply(name, &world, sent) {
                     Some(reply) => return reply,
+                    // Where no answer can come, only a change of the world is waited for.
+                    None if world.link_of(self.number) != Link::Up || sent.is_none() => deadline,
                     None => world.daemon.next().map_or(deadline, |at| host.clock().instant(at)),
                 }
             };
             tokio::select! {
                 biased;
-                () = sleep_until(next.min(deadline)) => {
-                    if Instant::now() >= deadline && next > deadline {
-                        return Err(timed_out(name, limit));
-                    }
-                }
+                () = sleep_until(next.min(deadline)) => {}
                 () = &mut changed => {}
             }
             if Instant::now() >= deadline {

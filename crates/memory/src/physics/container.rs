@@ -59,6 +59,8 @@ pub(super) struct Container {
     pub(super) broken: bool,
     /// `stopped_by_hand` was declared and is shown as it is.
     pub(super) hand_declared: bool,
+    /// Its health was declared and is shown as it is, until the next run.
+    pub(super) health_declared: bool,
     /// The Swarm service whose task it is.
     pub(super) task_of: Option<usize>,
     pub(super) removed: bool,
@@ -123,6 +125,7 @@ impl Container {
             start_failed: false,
             broken: false,
             hand_declared: false,
+            health_declared: false,
             task_of: None,
             removed: false,
         }

@@ -10,7 +10,7 @@ use super::hang::Hung;
 use super::request::{Answer, Job, Request, Stage, Ticket};
 use super::spec::{Generation, HealthCheck, Life, Spec, Timing};
 use super::swarm::Service;
-use super::truth::{By, Run};
+use super::truth::{By, Ended, Run};
 use crate::fettle_core::sight::{Container as Seen, Health, Space, Status};
 use crate::fettle_core::time::{Timestamp, after};
 
@@ -160,22 +160,9 @@ impl Daemon {
             Some(Health::Unhealthy) => Life::UNHEALTHY,
             _ => Life::WELL,
         };
-        let alive = it.is_alive();
+        it.health_declared = true;
         let key = self.enter(it);
-        if alive {
-            let it = &self.containers[key.0 as usize];
-            let begun_at = it.seen.started_at.unwrap_or(now);
-            let run = Run {
-                id: it.seen.id.clone(),
-                name: it.seen.name.clone(),
-                begun_at,
-                begun_by: By::Person,
-                ended: None,
-            };
-            self.runs.push(run);
-            let it = &mut self.containers[key.0 as usize];
-            (it.run, it.runs) = (Some(self.runs.len() - 1), 1);
-        }
+        self.follow_declared(key);
     }
 
     /// Changes what a look shows of a container, for tools that declare states. Gives whether there is such a container.
@@ -183,13 +170,33 @@ impl Daemon {
         self.advance(now);
         let Some(key) = self.key(id) else { return false };
         let it = &mut self.containers[key.0 as usize];
-        let hand = it.seen.stopped_by_hand;
+        let (hand, health) = (it.seen.stopped_by_hand, it.seen.health);
         change(&mut it.seen);
         it.hand_declared |= it.seen.stopped_by_hand != hand;
-        if !it.is_alive() {
-            it.run = None;
-        }
+        it.health_declared |= it.seen.health != health;
+        self.follow_declared(key);
         true
+    }
+
+    /// A declared state has a process, or none.
+    fn follow_declared(&mut self, key: Key) {
+        let it = &mut self.containers[key.0 as usize];
+        match (it.is_alive(), it.run) {
+            (true, None) => {
+                let begun_at = it.seen.started_at.unwrap_or(self.now);
+                // A change that nobody made is Docker's own.
+                let begun_by = if it.runs == 0 { By::Person } else { By::Policy };
+                let (id, name) = (it.seen.id.clone(), it.seen.name.clone());
+                (it.run, it.runs) = (Some(self.runs.len()), it.runs + 1);
+                self.runs.push(Run { id, name, begun_at, begun_by, ended: None });
+            }
+            (false, Some(run)) => {
+                let (code, oom) = (it.seen.exit_code, it.seen.oom_killed);
+                it.run = None;
+                self.runs[run].ended = Some(Ended { at: self.now, code, oom, by: By::Itself });
+            }
+            _ => {}
+        }
     }
 
     /// The program of later runs.

@@ -121,7 +121,7 @@ impl Daemon {
         if !it.hand_declared {
             seen.stopped_by_hand = self.stopped_by_hand(key);
         }
-        if it.is_alive() && it.is_checked_at_once() {
+        if it.is_alive() && it.is_checked_at_once() && !it.health_declared {
             let passes = it.life.passes(crate::fettle_core::time::since(self.now, it.life_from));
             seen.health = Some(if passes { sight::Health::Healthy } else { sight::Health::Unhealthy });
         }

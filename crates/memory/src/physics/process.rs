@@ -31,6 +31,7 @@ impl Daemon {
         it.run = Some(number);
         it.runs += 1;
         (it.start_failed, it.hand_declared, it.ended_by, it.failing) = (false, false, None, 0);
+        it.health_declared = false;
         let seen = &mut it.seen;
         (seen.status, seen.started_at) = (Status::Running, Some(now));
         (seen.exit_code, seen.oom_killed, seen.stopped_by_hand) = (0, false, None);
