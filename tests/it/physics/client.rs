@@ -20,10 +20,9 @@ async fn outcomes(platform: &dyn Platform) -> Seen {
     let pin = Pin { id: "a".repeat(64), started_at: None, restart_count: 0, size: None };
     let effect = Effect::Restart { grace: Duration::ZERO };
     let (begun, wanted) = (Instant::now(), Wanted::default());
-    let (found, called) = tokio::join!(
-        async { (platform.find(&target, wanted).await, begun.elapsed()) },
-        async { (platform.perform(&target, &pin, &effect).await, begun.elapsed()) },
-    );
+    let (found, called) = tokio::join!(async { (platform.find(&target, wanted).await, begun.elapsed()) }, async {
+        (platform.perform(&target, &pin, &effect).await, begun.elapsed())
+    },);
     let show = |error: &fettle::platform::PlatformError, took: Duration| {
         // A busy machine is some tenths of a second late.
         let seconds = (took.as_secs_f64() * 2.0).round() / 2.0;

@@ -70,13 +70,7 @@ impl Docker {
         Self::open(crate::support::unique("physics"), generation, Owner::Process, more, network).await
     }
 
-    async fn open(
-        name: String,
-        generation: Generation,
-        owner: Owner,
-        more: &'static [&str],
-        network: bool,
-    ) -> Self {
+    async fn open(name: String, generation: Generation, owner: Owner, more: &'static [&str], network: bool) -> Self {
         let make = move || {
             assert!(server::is_root(), "Docker daemons of both generations need root");
             let server = Server::named(&name, owner, QUIT);

@@ -43,10 +43,10 @@ async fn hang(world: &mut World, part: impl Fn(&str) -> Part) -> Seen {
     answers(world, &mut seen, "well", &a, &b, &exited).await;
     world.hang(&part).await;
     answers(world, &mut seen, "hanging", &a, &b, &exited).await;
-    let sent = world.send(restart(&a)).await;
+    let sent = world.send(restart(&a));
     world.settle().await;
     answers(world, &mut seen, "with a restart", &a, &b, &exited).await;
-    world.resume(&part).await;
+    world.resume(&part);
     seen.push(format!("{:?}", world.answer(sent, secs(30)).await));
     seen.push(world.look(&a).await.expect("it is there").show());
     seen.extend(world.events(&a).await);
@@ -64,6 +64,20 @@ pub(super) async fn containerd(world: &mut World) -> Seen {
 
 pub(super) async fn shim(world: &mut World) -> Seen {
     hang(world, |id| Part::Shim(id.to_owned())).await
+}
+
+pub(super) async fn exit(world: &mut World) -> Seen {
+    let lives = vec![Life::ends(secs(3), 6), Life::WELL];
+    let program = Program { lives, term: Term::AT_ONCE };
+    let id = world.run(Spec::named("ending").policy(Policy::Always).runs(program)).await;
+    world.look(&id).await;
+    world.hang(&Part::Containerd).await;
+    let mut seen: Seen = world.watch(&id, secs(6)).await.iter().map(super::world::State::show).collect();
+    world.resume(&Part::Containerd);
+    let after = world.history("the next run", &id, secs(30), |it| it.status == "running" && it.run > 0).await;
+    // How long it is shown running after the resume is a matter of milliseconds.
+    seen.extend(after.iter().filter(|it| it.status != "running" || it.run > 0).map(super::world::State::show));
+    seen
 }
 
 pub(super) async fn events_forgotten(world: &mut World) -> Seen {
@@ -111,7 +125,7 @@ pub(super) async fn daemon_restart(world: &mut World) -> Seen {
     for (policy, stopped, id) in ids {
         let returns = matches!(
             (policy, stopped),
-            (Policy::Always, _) | (Policy::UnlessStopped, false) | (Policy::OnFailure { .. }, _)
+            (Policy::Always | Policy::OnFailure { .. }, _) | (Policy::UnlessStopped, false)
         );
         if returns {
             world.until("it is back", &id, |it| it.status == "running").await;

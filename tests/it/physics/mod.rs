@@ -15,6 +15,7 @@ mod shell;
 mod starts;
 mod stops;
 mod swarm;
+mod wire;
 mod world;
 mod world_swarm;
 
@@ -69,6 +70,8 @@ conformance! {
     no_policy: NoPolicy in Needs::Shared => starts::no_policy;
     stop_ends_policy: StopEndsPolicy in Needs::Shared => stops::stop_ends_policy;
     kill_ends_policy: KillEndsPolicy in Needs::Shared => stops::kill_ends_policy;
+    kill_term: KillTerm in Needs::Shared => stops::kill_term;
+    kill_reload: KillReload in Needs::Shared => stops::kill_reload;
     stop_while_restarting: StopWhileRestarting in Needs::Shared => stops::stop_while_restarting;
     stop_ignored: StopIgnored in Needs::Shared => stops::stop_ignored;
     stop_twice: StopTwice in Needs::Shared => stops::stop_twice;
@@ -78,6 +81,7 @@ conformance! {
     two_restarts: TwoRestarts in Needs::Shared => stops::two_restarts;
     out_of_memory: OutOfMemory in Needs::Shared => starts::out_of_memory;
     health_passes: HealthPasses in Needs::Shared => starts::health_passes;
+    health_at_start: HealthAtStart in Needs::Shared => starts::health_at_start;
     health_fails: HealthFails in Needs::Shared => starts::health_fails;
     health_start_period: HealthStartPeriod in Needs::Shared => starts::health_start_period;
     health_at_exit: HealthAtExit in Needs::Shared => starts::health_at_exit;
@@ -89,6 +93,7 @@ conformance! {
     hang_dockerd: HangDockerd in Needs::Own(&[]) => hangs::dockerd;
     hang_containerd: HangContainerd in Needs::Own(&[]) => hangs::containerd;
     hang_shim: HangShim in Needs::Own(&[]) => hangs::shim;
+    hang_exit: HangExit in Needs::Own(&[]) => hangs::exit;
     daemon_restart: DaemonRestart in Needs::Own(&[]) => hangs::daemon_restart;
     start_fails: StartFails in Needs::Shared => stops::start_fails;
     daemon_away: DaemonAway in Needs::Shared => client::daemon_away;

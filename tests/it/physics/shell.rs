@@ -32,13 +32,11 @@ fn life(it: &Life) -> String {
         None => String::new(),
     };
     if let Some(after) = it.unhealthy_from {
-        line += &format!("(sleep {}; rm -f /ok) & ", after.as_secs_f64());
+        line = format!("{line}(sleep {}; rm -f /ok) & ", after.as_secs_f64());
     }
     match it.ends {
         // More than its limit at once: the kernel kills the process itself.
-        Some(end) if end.oom => {
-            line + &pause(end.after) + "exec dd if=/dev/zero of=/dev/null bs=64M count=1"
-        }
+        Some(end) if end.oom => line + &pause(end.after) + "exec dd if=/dev/zero of=/dev/null bs=64M count=1",
         Some(end) => line + &pause(end.after) + &format!("exit {}", end.code),
         None => line + "while :; do sleep 3600 & wait $!; done",
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fettle_memory::physics::{End, HealthCheck, Life, Policy, Program, Spec, Term};
+use fettle_memory::physics::{End, HealthCheck, Life, Policy, Program, Request, Spec, Term};
 
 use super::Seen;
 use super::world::{State, World};
@@ -107,6 +107,15 @@ pub(super) async fn health_passes(world: &mut World) -> Seen {
     seen
 }
 
+pub(super) async fn health_at_start(world: &mut World) -> Seen {
+    let spec = Spec::named("fresh").check(HealthCheck::every(secs(2), 3));
+    let id = world.run(spec.runs(Program::of(Life::healthy_from(Duration::ZERO)))).await;
+    world.until("it is healthy", &id, |it| it.health.as_deref() == Some("healthy")).await;
+    world.ask(Request::Restart { id: id.clone(), grace: secs(10) }).await;
+    let states = world.history("it is healthy again", &id, secs(30), |it| it.health.as_deref() == Some("healthy"));
+    health(&states.await)
+}
+
 pub(super) async fn health_fails(world: &mut World) -> Seen {
     let life = Life { unhealthy_from: Some(secs(3)), ..Life::WELL };
     let spec = Spec::named("unhealthy").check(HealthCheck::every(secs(1), 2)).runs(Program::of(life));
@@ -130,9 +139,8 @@ pub(super) async fn health_start_period(world: &mut World) -> Seen {
 pub(super) async fn health_at_exit(world: &mut World) -> Seen {
     let spec = Spec::named("ended").check(HealthCheck::every(secs(1), 3)).runs(Program::of(Life::ends(secs(4), 1)));
     let id = world.run(spec).await;
-    let states = world.history("it ended", &id, secs(30), |it| {
-        it.status == "exited" && it.health.as_deref() != Some("healthy")
-    });
+    let states =
+        world.history("it ended", &id, secs(30), |it| it.status == "exited" && it.health.as_deref() != Some("healthy"));
     let states = states.await;
     health(&[states.last().cloned().expect("the last look")])
 }

@@ -44,6 +44,28 @@ pub(super) async fn kill_ends_policy(world: &mut World) -> Seen {
     seen
 }
 
+pub(super) async fn kill_term(world: &mut World) -> Seen {
+    let id = world.run(Spec::named("asked").policy(Policy::Always)).await;
+    world.look(&id).await;
+    let mut seen = vec![world.ask(Request::Kill { id: id.clone(), signal: 15 }).await.to_string()];
+    world.until("it ended", &id, |it| it.status != "running" || it.run > 0).await;
+    seen.extend(stays(world, &id).await);
+    seen.extend(world.events(&id).await);
+    seen
+}
+
+/// SIGHUP does nothing to the first process of a container that has no handler for it.
+pub(super) async fn kill_reload(world: &mut World) -> Seen {
+    let program = Program { lives: vec![Life::ends(secs(3), 3), Life::WELL], term: Term::AT_ONCE };
+    let id = world.run(Spec::named("reloaded").policy(Policy::Always).runs(program)).await;
+    world.look(&id).await;
+    let mut seen = vec![world.ask(Request::Kill { id: id.clone(), signal: 1 }).await.to_string()];
+    world.until("it ended", &id, |it| it.status != "running" || it.run > 0).await;
+    let after = world.watch(&id, secs(2)).await;
+    seen.extend(after.last().map(State::show));
+    seen
+}
+
 fn looping(name: &str) -> Spec {
     Spec::named(name).policy(Policy::Always).runs(Program::of(Life::ends(Duration::ZERO, 7)))
 }
@@ -119,7 +141,7 @@ pub(super) async fn restart_stopped(world: &mut World) -> Seen {
 pub(super) async fn two_restarts(world: &mut World) -> Seen {
     let id = world.run(deaf("both")).await;
     world.look(&id).await;
-    let (first, second) = (world.send(restart(&id, 2)).await, world.send(restart(&id, 2)).await);
+    let (first, second) = (world.send(restart(&id, 2)), world.send(restart(&id, 2)));
     let mut seen = Vec::new();
     for sent in [first, second] {
         seen.push(format!("{:?}", world.answer(sent, secs(30)).await));
@@ -154,7 +176,7 @@ pub(super) async fn remove_running(world: &mut World) -> Seen {
 
 pub(super) async fn remove_during_restart(world: &mut World) -> Seen {
     let id = world.run(deaf("leaving")).await;
-    let sent = world.send(restart(&id, 5)).await;
+    let sent = world.send(restart(&id, 5));
     world.until_event("it is being ended", &id, "kill 15").await;
     world.ask(Request::Remove { id: id.clone(), force: true }).await;
     let answer = world.answer(sent, secs(30)).await;

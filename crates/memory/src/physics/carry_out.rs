@@ -100,7 +100,7 @@ impl Daemon {
                 self.call_off(key);
                 self.finish(ticket, Answer::Done);
             }
-            Request::Kill { .. } if !alive => self.finish(ticket, NOT_RUNNING),
+            Request::Kill { .. } | Request::Exec { .. } if !alive => self.finish(ticket, NOT_RUNNING),
             Request::Kill { signal, .. } => {
                 self.executed(ticket);
                 self.signal(key, signal, by);
@@ -122,7 +122,6 @@ impl Daemon {
                 self.event(key, What::Update);
                 self.finish(ticket, Answer::Done);
             }
-            Request::Exec { .. } if !alive => self.finish(ticket, NOT_RUNNING),
             Request::Exec { .. } => {
                 self.executed(ticket);
                 self.events.others(super::events::PER_PROBE);

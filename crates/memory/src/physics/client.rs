@@ -98,10 +98,11 @@ impl Client {
                 let (world, _) = host.now();
                 match world.link_of(self.number) {
                     Link::Away => return Err(unreachable(name)),
-                    Link::Up => match read(&world.daemon) {
-                        Ok(seen) => return Ok(seen),
-                        Err(NoAnswer) => {}
-                    },
+                    Link::Up => {
+                        if let Ok(seen) = read(&world.daemon) {
+                            return Ok(seen);
+                        }
+                    }
                     Link::Silent | Link::Mute => {}
                 }
             }
@@ -283,7 +284,7 @@ impl Platform for Client {
         });
         let (touched, answer) = self.carry_out(target, pin, effect, host, call).await;
         host.with(|world, now| {
-            let reason = answer.as_ref().map(|()| ()).map_err(PlatformError::reason);
+            let reason = answer.as_ref().err().map_or(Ok(()), |error| Err(error.reason()));
             world.calls[call].ended = Some((now, reason));
         });
         // What a clean-up frees inside a container is not modelled.

@@ -21,6 +21,7 @@ const BACKOFF_RESET: Duration = Duration::from_secs(10);
 
 /// A container.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags, most of them Docker's own")]
 pub(super) struct Container {
     /// As an inspect shows it, but for `stopped_by_hand` and `dependents`.
     pub(super) seen: Seen,

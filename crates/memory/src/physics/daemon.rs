@@ -65,9 +65,9 @@ impl Daemon {
     pub fn new(id: impl Into<String>, now: Timestamp) -> Self {
         let id = id.into();
         // Ids of two daemons differ.
-        let salt = id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let salt = id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self {
             id,
             generation: Generation::default(),
@@ -237,7 +237,15 @@ impl Daemon {
         let fate = if by.is_fettle() { self.chance.fate(&request) } else { Fate::ORDINARY };
         let ticket = Ticket(self.jobs.len());
         let wait = fate.wait;
-        self.jobs.push(Job { request, by, asked_at: now, executed_at: None, finished: None, fate, stage: Stage::Fresh });
+        self.jobs.push(Job {
+            request,
+            by,
+            asked_at: now,
+            executed_at: None,
+            finished: None,
+            fate,
+            stage: Stage::Fresh,
+        });
         if wait.is_zero() && !self.hung.stops(Due::Arrive(ticket)) {
             self.proceed(ticket);
         } else {

@@ -64,7 +64,9 @@ impl Daemon {
         affected.sort_unstable();
         let mut ordered = Vec::new();
         while !affected.is_empty() {
-            let free = |name: &&str| needs.get(name).is_none_or(|it| !it.iter().any(|need| need != name && affected.contains(need)));
+            let free = |name: &&str| {
+                needs.get(name).is_none_or(|it| !it.iter().any(|need| need != name && affected.contains(need)))
+            };
             // In a circle none is free: the first by name goes.
             let at = affected.iter().position(free).unwrap_or(0);
             ordered.push(affected.remove(at));

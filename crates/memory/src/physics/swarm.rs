@@ -191,12 +191,11 @@ impl Daemon {
         if it.tasks.iter().any(|task| task.ending || (task.forced == it.forced && !running(task))) {
             return;
         }
-        match it.tasks.iter().find(|task| task.forced != it.forced).copied() {
-            Some(old) => self.end_task(number, old.key),
-            None => {
-                let it = &mut self.services[number];
-                (it.seen.updating, it.seen.version) = (false, it.seen.version + 1);
-            }
+        if let Some(old) = it.tasks.iter().find(|task| task.forced != it.forced).copied() {
+            self.end_task(number, old.key);
+        } else {
+            let it = &mut self.services[number];
+            (it.seen.updating, it.seen.version) = (false, it.seen.version + 1);
         }
     }
 

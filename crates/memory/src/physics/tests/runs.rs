@@ -109,7 +109,9 @@ fn two_restarts_at_once_are_one_new_run_and_two_answers() {
     let second = it.ask(restart(&id, 2), By::Person, ms(100));
     it.advance(ms(10_000));
     assert_eq!(it.runs().len(), 2);
-    assert!([first, second].iter().all(|asked| it.job(*asked).finished.is_some_and(|(_, answer)| answer == Answer::Done)));
+    assert!(
+        [first, second].iter().all(|asked| it.job(*asked).finished.is_some_and(|(_, answer)| answer == Answer::Done))
+    );
     assert_eq!(events(&it, &id).iter().filter(|it| *it == "restart").count(), 2);
 }
 
