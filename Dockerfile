@@ -13,15 +13,25 @@ ARG ARCANUM_BASE=debian:bookworm-slim
 FROM ${RUST} AS builder
 WORKDIR /src
 # The dependencies first: this layer stays until they change.
-COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir src examples migrations \
- && echo 'fn main() {}' | tee src/main.rs > examples/arcanum.rs && touch src/lib.rs \
+COPY Cargo.toml Cargo.lock ./
+COPY crates/core/Cargo.toml crates/core/
+COPY crates/docker/Cargo.toml crates/docker/
+COPY crates/engine/Cargo.toml crates/engine/
+COPY crates/predict/Cargo.toml crates/predict/
+COPY crates/store/Cargo.toml crates/store/
+COPY crates/upstream/Cargo.toml crates/upstream/
+COPY bench/Cargo.toml bench/
+COPY tests/fuzz/Cargo.toml tests/fuzz/
+COPY tests/sim/Cargo.toml tests/sim/
+RUN for crate in . crates/* bench tests/fuzz tests/sim; do mkdir -p "$crate/src" && touch "$crate/src/lib.rs" \
+ && echo 'fn main() {}' > "$crate/src/main.rs"; done \
+ && mkdir examples && echo 'fn main() {}' > examples/arcanum.rs \
  && cargo build --release --locked --bin fettle --example arcanum \
- && rm -r src examples migrations
+ && rm -r src examples crates/*/src
+COPY crates crates
 COPY src src
 COPY examples examples
-COPY migrations migrations
-RUN touch src/main.rs src/lib.rs examples/arcanum.rs \
+RUN touch src/main.rs src/lib.rs examples/arcanum.rs crates/*/src/lib.rs crates/store/build.rs \
  && cargo build --release --locked --bin fettle --example arcanum \
  && mkdir -p /out/data \
  && cp target/release/fettle target/release/examples/arcanum /out/

@@ -2,6 +2,7 @@
 #
 #   make run     try it: SQLite, the rules in rules/, this machine's Docker if there is one
 #   make test    all tests, against real servers of their own
+#   make quick   what to run after each change: the tests that need no server
 #   make lint    formatting, clippy, docs, dependencies: no warnings
 #   make sim     tries to break the core: SEEDS=n schedules from seed START=s on all cores, in a release build
 #   make sim-mutants   breaks the core on purpose, one line at a time: the simulator must find each
@@ -10,17 +11,17 @@
 #   make bench   measures how fast and how small fettle is (QUICK=1: shorter and rougher; ONLY=flood,start: these rows)
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test lint bench sim sim-mutants fuzz schemas
+.PHONY: help run test quick lint bench sim sim-mutants fuzz schemas
 .DEFAULT_GOAL := help
 
 # Where cargo builds; another place by CARGO_TARGET_DIR.
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-# The simulator is a crate of its own over the core's sources: see tests/sim/Cargo.toml.
-SIM := --manifest-path tests/sim/Cargo.toml --target-dir $(TARGET)
+# nextest where it is installed, cargo's own runner otherwise.
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo cargo nextest run || echo cargo test)
 
-# As the simulator, over the sources of what reads.
-FUZZ := --manifest-path tests/fuzz/Cargo.toml --target-dir $(TARGET)
+# The simulator and the fuzzer run optimised, with every assertion on.
+CHECKED := --profile checked
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -30,50 +31,48 @@ run:
 	cargo run -- serve --config fettle.yaml
 
 test:
-	scripts/test-deps
-	cargo build --example arcanum
-	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --all-targets; else cargo test --all-targets; fi
-	cargo test --doc
-	cargo test --manifest-path bench/Cargo.toml --target-dir $(TARGET)
-	cargo test $(SIM)
+	@scripts/test-deps
+	@scripts/steps \
+		"cargo build --example arcanum --bin fettle" \
+		"$(NEXTEST) --workspace --exclude fettle-sim --all-targets" \
+		"cargo test --workspace --doc" \
+		"cargo test $(CHECKED) -p fettle-sim"
+
+# What changes most: the crates' own tests and the store's on SQLite. After the first build it takes about a minute.
+quick:
+	@scripts/steps \
+		"$(NEXTEST) --workspace --exclude fettle --exclude fettle-sim --exclude fettle-bench" \
+		"$(NEXTEST) -p fettle --lib" \
+		"$(NEXTEST) -p fettle --test it -E 'test(/^store::.*::sqlite$$/) or test(/^imports::/)'" \
+		"cargo run --quiet $(CHECKED) -p fettle-sim -- 2000"
 
 lint:
-	cargo fmt --check
-	cargo fmt --check --manifest-path bench/Cargo.toml
-	cargo fmt --check --manifest-path tests/sim/Cargo.toml
-	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-	cargo clippy --all-targets -- -D warnings
-	cargo clippy --all-targets --manifest-path bench/Cargo.toml --target-dir $(TARGET) -- -D warnings
-	cargo clippy --bins --tests $(SIM) -- -D warnings
-	cargo clippy --bins $(FUZZ) -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
-	@if cargo deny --version >/dev/null 2>&1; then \
-		cargo deny --config .ci/deny.toml check bans licenses sources; \
-	else echo "cargo-deny is not installed: dependencies not checked"; fi
+	@scripts/steps \
+		"cargo fmt --all --check" \
+		"cargo clippy --workspace --all-targets -- -D warnings" \
+		"RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items" \
+		"scripts/deny"
 
 # Two release builds (fettle with its examples, and the bench beside it), then about half an hour of measuring.
 bench:
 	scripts/test-deps
-	cargo build --release --bins --examples
-	cargo build --release --manifest-path bench/Cargo.toml --target-dir $(TARGET)
+	cargo build --release -p fettle --bins --examples
+	cargo build --release -p fettle-bench
 	$(TARGET)/release/fettle-bench run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(TARGET)/release/fettle
 
 SEEDS ?= 200000
 START ?= 1
 sim:
-	@cargo build --quiet --release $(SIM)
-	@$(TARGET)/release/sim $(SEEDS) $(START)
+	@cargo run --quiet $(CHECKED) -p fettle-sim -- $(SEEDS) $(START)
 
-# Each change is a build of the core and schedules until it is found: about half a minute.
+# Each change is a build and schedules until it is found: about half a minute.
 sim-mutants:
-	@cargo build --quiet $(SIM)
-	@CARGO_TARGET_DIR=$(TARGET) $(TARGET)/debug/sim mutants
+	@CARGO_TARGET_DIR=$(TARGET) cargo run --quiet $(CHECKED) -p fettle-sim -- mutants
 
-# Optimised, with every assertion on; on all cores.
+# On all cores.
 SECONDS ?= 60
 fuzz:
-	@cargo build --quiet $(FUZZ)
-	@$(TARGET)/debug/fuzz $(SECONDS)
+	@cargo run --quiet $(CHECKED) -p fettle-fuzz -- $(SECONDS)
 
 schemas:
 	cargo build --bin fettle

@@ -14,20 +14,20 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use fettle::core::action::Action;
-use fettle::core::alert::episode::{AlertState, Word};
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::decide::{Ask, Event, Facts, IDS, Looked, decide};
-use fettle::core::effect::Effect;
-use fettle::core::remediation::state::{Attempt, Opener, Remediation, State};
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::rule::model::{Budget, Mode, Rule};
-use fettle::core::settings::{Protected, Settings, StormLimit, TripLimit};
-use fettle::core::sight::{Container, Found, Health, ImageLabel, Sight, Status};
-use fettle::core::surroundings::{Pause, PauseScope, Storm, Surroundings};
-use fettle::core::target::Target;
-use fettle::core::time::{Timestamp, after, before};
+use fettle_core::action::Action;
+use fettle_core::alert::episode::{AlertState, Word};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::decide::{Ask, Event, Facts, IDS, Looked, decide};
+use fettle_core::effect::Effect;
+use fettle_core::remediation::state::{Attempt, Opener, Remediation, State};
+use fettle_core::rule::compile::{Context, SourceFile, compile};
+use fettle_core::rule::model::{Budget, Mode, Rule};
+use fettle_core::settings::{Protected, Settings, StormLimit, TripLimit};
+use fettle_core::sight::{Container, Found, Health, ImageLabel, Sight, Status};
+use fettle_core::surroundings::{Pause, PauseScope, Storm, Surroundings};
+use fettle_core::target::Target;
+use fettle_core::time::{Timestamp, after, before};
 use uuid::Uuid;
 
 /// Calls of each case.

@@ -14,9 +14,9 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use fettle::core::alert::labels::Labels;
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::rule::set::RuleSet;
+use fettle_core::alert::labels::Labels;
+use fettle_core::rule::compile::{Context, SourceFile, compile};
+use fettle_core::rule::set::RuleSet;
 
 /// How long each case is repeated.
 const LONG_ENOUGH: Duration = Duration::from_millis(500);

@@ -21,28 +21,29 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::config::rulebook::{Reload, RuleBook};
 use crate::config::{self, Config, Database, LogFormat};
-use crate::core::settings::{Protected, Settings};
-use crate::core::sight::published_port;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::render::human;
-use crate::engine::by_hand::ByHand;
-use crate::engine::clock::{SystemClock, Time};
-use crate::engine::heartbeat::Expected;
-use crate::engine::host::{Latest, Sampler};
-use crate::engine::readiness::{Condition, Readiness};
-use crate::engine::rulebook::{Reload, RuleBook};
-use crate::engine::run::{Running, build, recover};
-use crate::engine::shell::Shell;
-use crate::engine::upkeep::Retention;
-use crate::engine::watch_files::WatchFiles;
 use crate::http::{self, Deps, Machine};
-use crate::platform::docker::{DiskConfig, Docker, HostConfig, OPS, Pace, Tls, own_container_id};
-use crate::platform::{Observer, Platform};
-use crate::store::{self, late::Late};
+use crate::telemetry::heartbeat_files::WatchFiles;
+use crate::telemetry::host::{Latest, Sampler};
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{Alertmanager, Prometheus, Query, Upstream};
+use fettle_core::diagnostic::Diagnostic;
+use fettle_core::diagnostic::render::human;
+use fettle_core::ports::platform::{Observer, Platform};
+use fettle_core::ports::upstream::{Answers, Query, Upstream};
+use fettle_core::settings::{Protected, Settings};
+use fettle_core::sight::published_port;
+use fettle_docker::{DiskConfig, Docker, HostConfig, OPS, Pace, Tls, own_container_id};
+use fettle_engine::by_hand::ByHand;
+use fettle_engine::clock::{SystemClock, Time};
+use fettle_engine::heartbeat::Expected;
+use fettle_engine::readiness::{Condition, Readiness};
+use fettle_engine::run::{Running, build, recover};
+use fettle_engine::shell::Shell;
+use fettle_engine::upkeep::Retention;
+use fettle_store::late::Late;
+use fettle_upstream::{Alertmanager, Prometheus};
 use systemd::Systemd;
 
 /// Longest pause between two tries to open the database.
@@ -115,7 +116,7 @@ async fn run(
         rules: rules.rules(),
         hosts: config.known_hosts(),
         settings: settings(&config),
-        metrics: metrics.clone(),
+        telemetry: metrics.clone(),
         owner: Uuid::now_v7(),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
@@ -129,8 +130,8 @@ async fn run(
     let latest = Latest::default();
     let stop = CancellationToken::new();
     let mut beside = tokio::task::JoinSet::new();
-    beside.spawn(watch_files(&config, &shell, &readiness).run(stop.clone()));
-    beside.spawn(sampler(&config, &shell, latest.clone()).run(stop.clone()));
+    beside.spawn(watch_files(&config, &shell, &readiness, &metrics).run(stop.clone()));
+    beside.spawn(sampler(&config, &shell, &metrics, latest.clone()).run(stop.clone()));
     beside.spawn(rules.clone().watch(stop.clone()));
     let deps = Deps {
         intake,
@@ -201,10 +202,10 @@ async fn run(
 async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readiness) -> anyhow::Result<()> {
     let mut pause = Duration::from_millis(100);
     let opened = loop {
-        match store::open(database.url.expose(), shell.owner).await {
+        match fettle_store::open(database.url.expose(), shell.owner).await {
             Ok(opened) => break opened,
             Err(error) if error.is_transient() => {
-                let why = crate::engine::intake::chain(&error);
+                let why = fettle_core::ports::chain(&error);
                 tracing::warn!(error = %why, "the database cannot be opened yet");
                 readiness.unmet(Condition::Store, "the database cannot be opened yet");
                 tokio::time::sleep(pause).await;
@@ -219,7 +220,7 @@ async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readi
         match recover(shell, readiness).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_transient() => {
-                tracing::warn!(error = %crate::engine::intake::chain(&error), "recovery is tried again");
+                tracing::warn!(error = %fettle_core::ports::chain(&error), "recovery is tried again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(OPEN_PAUSE);
             }
@@ -296,21 +297,21 @@ enum Told {
     Reload,
 }
 
-fn watch_files(config: &Config, shell: &Shell, readiness: &Arc<Readiness>) -> WatchFiles {
+fn watch_files(config: &Config, shell: &Shell, readiness: &Arc<Readiness>, metrics: &Arc<Metrics>) -> WatchFiles {
     WatchFiles {
         heartbeat: config.heartbeat_file.clone(),
         figures: config.metrics_file.clone(),
         store: shell.store.clone(),
         readiness: readiness.clone(),
-        metrics: shell.metrics.clone(),
+        metrics: metrics.clone(),
     }
 }
 
-fn sampler(config: &Config, shell: &Shell, latest: Latest) -> Sampler {
+fn sampler(config: &Config, shell: &Shell, metrics: &Arc<Metrics>, latest: Latest) -> Sampler {
     Sampler {
         store: shell.store.clone(),
         time: shell.time.clone(),
-        metrics: shell.metrics.clone(),
+        metrics: metrics.clone(),
         folder: data_folder(&config.database),
         latest,
     }
@@ -331,16 +332,20 @@ fn data_folder(database: &Database) -> PathBuf {
 /// Alertmanager, where one is configured; nothing is connected yet. Its answers are counted where there is somebody to read it.
 pub(crate) fn upstream(config: &Config, metrics: Option<&Arc<Metrics>>) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
     let Some(it) = &config.alertmanager else { return Ok(None) };
-    let client = Alertmanager::new(it).context("setting `alertmanager`")?;
+    let client = Alertmanager::new(&it.urls, &it.access).context("setting `alertmanager`")?;
     Ok(Some(Arc::new(match metrics {
-        Some(metrics) => client.counted(metrics),
+        Some(metrics) => client.counted(&(metrics.clone() as Arc<dyn Answers>)),
         None => client,
     })))
 }
 
 fn query(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<dyn Query>>> {
     let Some(it) = &config.prometheus else { return Ok(None) };
-    Ok(Some(Arc::new(Prometheus::new(it).context("setting `prometheus`")?.counted(metrics))))
+    Ok(Some(Arc::new(
+        Prometheus::new(&it.url, &it.access)
+            .context("setting `prometheus`")?
+            .counted(&(metrics.clone() as Arc<dyn Answers>)),
+    )))
 }
 
 /// The configured Docker hosts; nothing is connected yet.
@@ -382,7 +387,7 @@ async fn refuse_same_daemon(docker: &Docker) -> anyhow::Result<()> {
     };
     for (host, answer) in answers {
         if let Err(error) = answer {
-            if matches!(error, crate::platform::PlatformError::SameDaemon { .. }) {
+            if matches!(error, fettle_core::ports::platform::PlatformError::SameDaemon { .. }) {
                 bail!("setting `hosts`: {error}");
             }
             tracing::warn!(host, error = %error, "this docker host does not answer; decisions that need it will fail honestly");
@@ -416,7 +421,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
 /// The names by which a container could be this database. Loopback names none, every container has one: there it is the port that
 /// a container publishes.
 fn database_names(url: &str) -> BTreeSet<String> {
-    let Some((name, port)) = store::server(url) else { return BTreeSet::new() };
+    let Some((name, port)) = fettle_store::server(url) else { return BTreeSet::new() };
     let is_here = ["localhost", "host.docker.internal"].contains(&&*name)
         || name.starts_with('/')
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

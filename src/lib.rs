@@ -28,33 +28,32 @@
 //! container proves nothing before the daemon can be done with it. A result that could not be stored is found again by
 //! the same look.
 //!
-//! # The rails
+//! # The guards
 //!
-//! Each is a file in [`core::guard`], in the order in which it is asked; what it does, with an example of the rule or the
-//! setting that it reads, is in that file and in the README's table.
+//! Each is a file in [`fettle_core::guard`], in the order in which it is asked; what it does, with an example of the rule or
+//! the setting that it reads, is in that file and in the README's table.
 //!
 //! - Asked before anything is looked at: `paused` (a person), `expired` and `resolved` (the alert itself), `silenced`
 //!   (Alertmanager), `unless` (another alert), `outside_window` (the time).
-//! - Asked of what was seen: `no_target`, `ambiguous_target`, `not_allowed` (the rule's yes), `not_enabled` (the thing's own
-//!   yes), `protected`, `stopped`, `on_loan`, `not_scalable`, `held_by_label`, `min_healthy`; `storm` and `tripped` lower the
-//!   mode, and where that is `propose` a person must agree (`approval`).
+//! - Asked of what was seen: `no_target`, `ambiguous_target`, `not_allowed` (the rule's permission), `not_enabled` (the target's
+//!   own permission), `protected`, `stopped`, `on_loan`, `not_scalable`, `held_by_label`, `min_healthy`; `storm` and `tripped`
+//!   lower the mode, and where that is `propose` a person must agree (`approval`).
 //! - Asked while the ledger is locked: `tripped` once more, `cooldown`, `in_flight`, `budget`.
 //!
-//! `tests/sim` drives the same core through random schedules of alerts, faults, people, crashes and clocks, with two replicas,
-//! and holds every rail against what really happened.
+//! # The crates
 //!
-//! # The layers
-//!
-//! | layer | modules | may import |
+//! | crate | what it is | uses |
 //! |---|---|---|
-//! | core | [`core`] | itself and [`diagnostic`]'s plain types |
-//! | seams | [`store`], [`platform`], [`upstream`], [`telemetry`], [`config`], [`diagnostic`] | core; not each other, but for config, diagnostic and telemetry |
-//! | flow | [`engine`], [`predict`] | core and the seams |
-//! | edge | [`http`], then [`app`], then [`cli`], then main | what is below, and the edge before it |
+//! | [`fettle_core`] | what fettle knows and decides; the ports | |
+//! | [`fettle_engine`] | the shell around the core: claims, drives, stores, announces | core |
+//! | [`fettle_store`] | PostgreSQL and SQLite | core |
+//! | [`fettle_docker`] | Docker hosts | core |
+//! | [`fettle_upstream`] | Alertmanager and Prometheus | core |
+//! | [`fettle_predict`] | `explain`, `test`, `replay`, `reach` | core, engine |
+//! | `fettle` | this program: [`config`], [`telemetry`], [`http`], [`app`], [`cli`] | all |
 //!
-//! `tests/it/imports.rs` holds the table against the source. The core has no async, no I/O, no clock and no randomness:
-//! time and ids come in as arguments, what should be done goes out as data, so that the same code can run live, in a rule
-//! test, in a replay and in a simulation.
+//! Cargo holds these arrows. The core has no I/O, no clock and no randomness: time and ids come in as arguments, what should
+//! be done goes out as data, so that the same code runs in the service, in a rule test, in a replay and in the simulator.
 //!
 //! # Words
 //!
@@ -62,15 +61,9 @@
 //! what may be touched. A *remediation* is the whole effort for one target; it climbs a ladder of *steps*. An *action* is
 //! one attempt at one step: it has a *result* (did it happen?) and a *verdict* (did it help?). A *guard* refuses, an action
 //! fails, a verification times out.
+
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod core;
-pub mod diagnostic;
-pub mod engine;
 pub mod http;
-pub mod platform;
-pub mod predict;
-pub mod store;
 pub mod telemetry;
-pub mod upstream;

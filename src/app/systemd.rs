@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::pulse::Pulses;
+use fettle_engine::pulse::Pulses;
 
 /// Signs of life in one watchdog interval: two may be lost or late.
 const SIGNS: u32 = 3;

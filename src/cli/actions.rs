@@ -9,7 +9,7 @@ use super::table::{Column, field, laid_out};
 use super::view::View;
 use super::watch::{self, Watch};
 use super::{Outcome, Output, hint, print};
-use crate::core::remediation::outcome::ActionResult;
+use fettle_core::remediation::outcome::ActionResult;
 
 /// List actions and refusals from the audit, newest first.
 #[derive(Debug, clap::Args)]

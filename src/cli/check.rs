@@ -12,13 +12,14 @@ use clap::ValueEnum;
 
 use super::colour::Colour;
 use super::{Failure, Outcome, client, hint, print};
-use crate::config::{self, Config, rules};
-use crate::core::alert::labels::Labels;
-use crate::core::rule::compile::{SourceFile, compile};
-use crate::diagnostic::nearest::nearest;
-use crate::diagnostic::{Diagnostic, codes, render, sort};
-use crate::predict::test;
-use crate::store;
+use crate::config::{self, Config};
+use fettle_core::alert::labels::Labels;
+use fettle_core::diagnostic::nearest::nearest;
+use fettle_core::diagnostic::{Diagnostic, codes, render, sort};
+use fettle_core::rule::compile::{SourceFile, compile};
+use fettle_engine::rule_files as rules;
+use fettle_predict::test;
+use fettle_store as store;
 use given::Given;
 
 /// Check configuration and rules.

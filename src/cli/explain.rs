@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::client::{Peer, converse};
 use super::local::Local;
 use super::{Failure, Outcome, Output, explained, print, send};
-use crate::core::alert::labels::Labels;
-use crate::core::alert::webhook::Webhook;
-use crate::predict::explain::{explain_alerts, explain_remediation};
+use fettle_core::alert::labels::Labels;
+use fettle_core::alert::webhook::Webhook;
+use fettle_predict::explain::{explain_alerts, explain_remediation};
 
 /// Tell what would be done about an alert, or by a remediation, and why not.
 #[derive(Debug, clap::Args)]

@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 
 use super::client::{Peer, converse};
 use super::{Outcome, print};
-use crate::core::time::Timestamp;
-use crate::engine::watch_files::{Beat, Status};
+use crate::telemetry::heartbeat_files::{Beat, Status};
+use fettle_core::time::Timestamp;
 
 /// Exit 0 when a running fettle is ready.
 #[derive(Debug, clap::Args)]

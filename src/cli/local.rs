@@ -9,15 +9,15 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::{Failure, hint};
-use crate::config::rules::load_rules;
 use crate::config::{self, Config};
-use crate::core::rule::set::RuleSet;
-use crate::core::time::{Timestamp, micros};
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::render::human;
-use crate::predict::explain::Sources;
-use crate::predict::reach::Ground;
-use crate::store::{self, Store};
+use fettle_core::diagnostic::Diagnostic;
+use fettle_core::diagnostic::render::human;
+use fettle_core::ports::Store;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::time::{Timestamp, micros};
+use fettle_engine::rule_files::load_rules;
+use fettle_predict::explain::Sources;
+use fettle_predict::reach::Ground;
 
 /// Where settings and rules are.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -79,7 +79,7 @@ impl Loaded {
     }
 
     /// Docker, connected to when it is asked.
-    pub(super) fn docker(&self) -> anyhow::Result<crate::platform::docker::Docker> {
+    pub(super) fn docker(&self) -> anyhow::Result<fettle_docker::Docker> {
         crate::app::docker(&self.config, Arc::new(()))
     }
 
@@ -110,10 +110,10 @@ impl Loaded {
 
     /// The database, to read; whether it is there is no condition.
     async fn store(&self) -> Option<Arc<dyn Store>> {
-        match store::open_to_read(self.config.database.url.expose()).await {
+        match fettle_store::open_to_read(self.config.database.url.expose()).await {
             Ok(store) => Some(store),
             Err(error) => {
-                let why = crate::engine::intake::chain(&error);
+                let why = fettle_core::ports::chain(&error);
                 hint(&format!("note: the database is not asked: {}", super::table::clean(&why)));
                 None
             }

@@ -166,7 +166,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Said(code)) => return ExitCode::from(code),
     };
     // Nothing can be done about a stderr that is closed.
-    let _ = writeln!(std::io::stderr(), "error: {}", crate::http::chain(error.as_ref()));
+    let _ = writeln!(std::io::stderr(), "error: {}", fettle_core::ports::chain(error.as_ref()));
     ExitCode::from(code)
 }
 

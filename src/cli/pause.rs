@@ -6,8 +6,8 @@ use super::client::{Peer, converse};
 use super::pauses::about;
 use super::table::{field, instant};
 use super::{Outcome, Output, hint, print};
-use crate::core::duration;
-use crate::core::target::Target;
+use fettle_core::duration;
+use fettle_core::target::Target;
 
 /// Have fettle hold still.
 #[derive(Debug, clap::Args)]

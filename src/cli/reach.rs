@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::client::{Peer, converse};
 use super::local::{Loaded, Local, rules};
 use super::{Failure, Outcome, Output, hint, print, reached};
-use crate::core::rule::set::RuleSet;
-use crate::core::time::{Timestamp, micros};
-use crate::predict::reach::{Inventory, Reach, gather, wider};
+use fettle_core::rule::set::RuleSet;
+use fettle_core::time::{Timestamp, micros};
+use fettle_predict::reach::{Inventory, Reach, gather, wider};
 
 /// List what the rules could touch now, and what refuses the rest.
 #[derive(Debug, clap::Args)]
@@ -102,7 +102,7 @@ fn inventory(args: &Args, loaded: &Loaded, rules: &[&RuleSet]) -> Result<Invento
     let docker = loaded.docker()?;
     let ground = loaded.ground();
     let inventory = converse(async { Ok(gather(&docker, rules, &ground, now).await) })?;
-    let failed = |host: &crate::predict::reach::HostSaid| Some(format!("{}: {}", host.host, host.error.as_ref()?));
+    let failed = |host: &fettle_predict::reach::HostSaid| Some(format!("{}: {}", host.host, host.error.as_ref()?));
     let failed: Vec<String> = inventory.hosts.iter().filter_map(failed).collect();
     if failed.len() == inventory.hosts.len() {
         let advice = "give --containers FILE, or --offline with --diff";

@@ -9,7 +9,7 @@ use super::table::{Column, field, laid_out};
 use super::view::View;
 use super::watch::{self, Watch};
 use super::{Outcome, Output, hint, print};
-use crate::core::remediation::state::StateName;
+use fettle_core::remediation::state::StateName;
 
 /// List remediations, newest first.
 #[derive(Debug, clap::Args)]

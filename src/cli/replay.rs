@@ -17,15 +17,15 @@ use super::local::{Loaded, Local};
 use super::progress::Progress;
 use super::{Failure, Outcome, Output, hint, print};
 use crate::config::Config;
-use crate::core::duration;
-use crate::core::rule::model::Mode;
-use crate::core::rule::set::RuleSet;
-use crate::core::settings::Settings;
-use crate::core::time::{after, before, micros};
-use crate::predict::replay::assume::Assume;
-use crate::predict::replay::report::{About, Report, report};
-use crate::predict::replay::run::{Replay, Setup};
-use crate::store::history::Period;
+use fettle_core::duration;
+use fettle_core::ports::history::Period;
+use fettle_core::rule::model::Mode;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::Settings;
+use fettle_core::time::{after, before, micros};
+use fettle_predict::replay::assume::Assume;
+use fettle_predict::replay::report::{About, Report, report};
+use fettle_predict::replay::run::{Replay, Setup};
 
 /// Go through recorded notifications once more, with other rules, and compare with what was done.
 #[derive(Debug, clap::Args)]

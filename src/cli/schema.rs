@@ -4,9 +4,9 @@ use clap::ValueEnum;
 
 use super::{Outcome, print};
 use crate::config::raw::RawConfig;
-use crate::core::rule::RawFile;
-use crate::core::yaml::schema;
-use crate::predict::test::RawFile as Tests;
+use fettle_core::rule::RawFile;
+use fettle_core::yaml::schema;
+use fettle_predict::test::RawFile as Tests;
 
 /// Print a JSON Schema.
 #[derive(Debug, clap::Args)]

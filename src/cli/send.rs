@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::client::{Peer, converse};
 use super::{Failure, Outcome, Output, hint, print};
-use crate::core::alert::fingerprint::Fingerprint;
-use crate::core::alert::labels::Labels;
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
 
 /// Post a well-formed test notification to a running fettle.
 #[derive(Debug, clap::Args)]
@@ -91,7 +91,7 @@ pub(super) fn notification(labels: &Labels, resolved: bool, now: jiff::Timestamp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::alert::webhook::Webhook;
+    use fettle_core::alert::webhook::Webhook;
 
     fn now() -> jiff::Timestamp {
         "2026-01-31T12:00:00Z".parse().expect("an instant")

@@ -8,10 +8,10 @@ use regex::Regex;
 
 use super::{Failure, Outcome, print};
 use crate::config;
-use crate::config::rules::read_tests;
-use crate::diagnostic::render;
-use crate::predict::test::show::{self, Ran, Results};
-use crate::predict::test::{load, run as run_case};
+use fettle_core::diagnostic::render;
+use fettle_engine::rule_files::read_tests;
+use fettle_predict::test::show::{self, Ran, Results};
+use fettle_predict::test::{load, run as run_case};
 
 /// Run unit tests of rules.
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Failure, Outcome, Output, hint, print};
 use crate::config::Role;
-use crate::core::target::is_name;
+use fettle_core::target::is_name;
 
 /// For the help of the only command and of the one above it.
 pub(super) const EXAMPLES: &str = "\

@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::load::small_file;
 use super::raw::RawToken;
-use crate::core::target::is_name;
-use crate::core::yaml::{Node, items, required, text, word};
-use crate::diagnostic::{Report, codes};
+use fettle_core::diagnostic::{Report, codes};
+use fettle_core::target::is_name;
+use fettle_core::yaml::{Node, items, required, text, word};
 
 /// Who may do what.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

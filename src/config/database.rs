@@ -1,8 +1,8 @@
 //! Where fettle remembers.
 
-use super::secret::Secret;
-use crate::core::yaml::{Node, text};
-use crate::diagnostic::{Report, codes};
+use fettle_core::diagnostic::{Report, codes};
+use fettle_core::yaml::{Node, text};
+use fettle_upstream::Secret;
 
 /// The database.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Settings from environment variables, read like nodes of the file.
 
-use crate::core::yaml::{Node, Value, parse};
-use crate::diagnostic::{Diagnostic, Report, Source};
+use fettle_core::diagnostic::{Diagnostic, Report, Source};
+use fettle_core::yaml::{Node, Value, parse};
 
 /// Looks a variable up. A function, so that tests need not touch the process.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;

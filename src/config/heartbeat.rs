@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::environment::Form;
-use super::load::{Loader, positive};
+use super::load::Loader;
 use super::raw::RawHeartbeat;
-use crate::core::yaml::{Node, text};
-use crate::diagnostic::{Report, codes};
+use fettle_core::diagnostic::{Report, codes};
+use fettle_core::settings::limits::positive;
+use fettle_core::yaml::{Node, text};
 
 /// Which alert is expected, and how often.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use rustls::pki_types::pem::{PemObject, SectionKind};
 
 use super::raw::{RawDisk, RawHost, RawTls};
-use crate::core::target::is_name;
-use crate::core::yaml::{Node, entries, items, required, strings, text, word};
-use crate::diagnostic::{Report, codes};
+use fettle_core::diagnostic::{Report, codes};
+use fettle_core::target::is_name;
+use fettle_core::yaml::{Node, entries, items, required, strings, text, word};
 
 /// Where Docker listens unless something else is said.
 pub(super) const SOCKET: &str = "unix:///var/run/docker.sock";
@@ -80,7 +80,7 @@ pub(super) fn read(node: &Node, socket: &str, base: &Path, report: &mut Report<'
             report.add_with_help(&codes::HOST_ENDPOINT, &entry.at, "this is not a name for a host", help);
         }
         let raw = match entry.value.value {
-            crate::core::yaml::Value::Null => RawHost::default(),
+            fettle_core::yaml::Value::Null => RawHost::default(),
             _ => RawHost::read(&entry.value, report).unwrap_or_default(),
         };
         let docker = raw.docker.and_then(|node| endpoint(node, report));

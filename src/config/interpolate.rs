@@ -3,8 +3,8 @@
 //! Done on parsed values, so what a variable holds can never change the structure of the file.
 
 use super::environment::Environment;
-use crate::core::yaml::{Node, Value};
-use crate::diagnostic::{Report, codes};
+use fettle_core::diagnostic::{Report, codes};
+use fettle_core::yaml::{Node, Value};
 
 /// Replaces every `${NAME}` and `${NAME:-default}`. Answers what was put in, with the text it stands for.
 pub(super) fn interpolate(node: &mut Node, env: Environment<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {

@@ -6,16 +6,21 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::environment::{Environment, Form, Given};
-use super::limits::{Limits, Retention};
-use super::raw::{RawAuth, RawConfig, RawLimits, RawLog, RawProtected, RawRetention};
-use super::restraint::Said;
-use super::secret::{Secret, may_hold_one};
+use super::limits::Retention;
+use super::raw::{RawAuth, RawConfig, RawLog, RawRetention};
+use super::secret::may_hold_one;
 use super::{Auth, Config, Database, Host, Log, Protected};
-use super::{auth, database, environment, hosts, limits, listen, log, restraint, rules};
-use crate::core::rule::mode;
-use crate::core::rule::model::Mode;
-use crate::core::yaml::{Node, boolean, duration, number, parse, strings, text};
-use crate::diagnostic::{Diagnostic, Report, Source, codes, sort};
+use super::{auth, database, environment, hosts, limits, listen, log};
+use fettle_core::diagnostic::{Diagnostic, Report, Source, codes, sort};
+use fettle_core::rule::mode;
+use fettle_core::rule::model::Mode;
+use fettle_core::settings::limits::Limits;
+use fettle_core::settings::limits::{positive, read_budgets};
+use fettle_core::settings::raw::{RawLimits, RawProtected};
+use fettle_core::settings::restraint::{self, Said};
+use fettle_core::yaml::{Node, boolean, number, parse, strings, text};
+use fettle_engine::rule_files as rules;
+use fettle_upstream::Secret;
 
 /// The file that is read when none is named; it may be absent.
 const DEFAULT_FILE: &str = "fettle.yaml";
@@ -50,7 +55,7 @@ pub fn look_at(shown: &str, text: &str, base: &Path, env: Environment<'_>) -> (C
     let put = tree.as_mut().map(|tree| super::interpolate::interpolate(tree, env, &mut report)).unwrap_or_default();
     let raw = match &tree {
         // A file of nothing but comments says nothing.
-        Some(Node { value: crate::core::yaml::Value::Null, .. }) | None => RawConfig::default(),
+        Some(Node { value: fettle_core::yaml::Value::Null, .. }) | None => RawConfig::default(),
         Some(tree) => RawConfig::read(tree, &mut report).unwrap_or_default(),
     };
     let mut loader = Loader { env, base, report, elsewhere: Vec::new() };
@@ -78,7 +83,7 @@ pub fn is_settings(text: &str) -> bool {
 fn secret_lines(raw: &RawConfig<'_>, source: &Source<'_>) -> Vec<RangeInclusive<usize>> {
     let servers = [raw.alertmanager, raw.prometheus].into_iter().flatten();
     let credentials = servers.filter_map(|node| match &node.value {
-        crate::core::yaml::Value::Map(entries) => Some(entries),
+        fettle_core::yaml::Value::Map(entries) => Some(entries),
         _ => None,
     });
     let credentials = credentials.flatten().filter(|it| matches!(it.key.as_str(), "basic_auth" | "bearer_token"));
@@ -251,11 +256,9 @@ impl Loader<'_> {
             in_flight: self
                 .get(Form::Text, &["FETTLE_LIMITS_IN_FLIGHT"], raw.in_flight, in_flight)
                 .unwrap_or(base.in_flight),
-            budget: self
-                .get(Form::List, &["FETTLE_LIMITS_BUDGET"], raw.budget, limits::read_budgets)
-                .unwrap_or(base.budget),
+            budget: self.get(Form::List, &["FETTLE_LIMITS_BUDGET"], raw.budget, read_budgets).unwrap_or(base.budget),
             target_budget: self
-                .get(Form::List, &["FETTLE_LIMITS_TARGET_BUDGET"], raw.target_budget, limits::read_budgets)
+                .get(Form::List, &["FETTLE_LIMITS_TARGET_BUDGET"], raw.target_budget, read_budgets)
                 .unwrap_or(base.target_budget),
             body_bytes: self
                 .get(Form::Text, &["FETTLE_LIMITS_BODY"], raw.body, limits::read_bytes)
@@ -280,7 +283,7 @@ impl Loader<'_> {
         let audit = |node: &Node, report: &mut Report<'_>| {
             let kept = positive(node, report)?;
             if kept < longest {
-                let window = crate::core::duration::show(longest);
+                let window = fettle_core::duration::show(longest);
                 let message = format!("`limits`, `storm` or `trip` look back {window}, and rows would be gone by then");
                 report.add_with_help(&codes::RETENTION, &node.at, message, format!("write {window} or more"));
             } else if kept < AUDIT_FLOOR {
@@ -295,7 +298,7 @@ impl Loader<'_> {
         // The default may be too short as well; there is no place in the file to point at then.
         if audit.is_none() && base.audit < longest {
             let message = "`limits`, `storm` or `trip` look back further than audit rows are kept";
-            let help = format!("set retention.audit to {} or more", crate::core::duration::show(longest));
+            let help = format!("set retention.audit to {} or more", fettle_core::duration::show(longest));
             let file = self.report.source.file;
             self.elsewhere.push(Diagnostic::of_file(&codes::RETENTION, file, message).help(help));
         }
@@ -314,13 +317,3 @@ impl Loader<'_> {
 
 /// The least that audit rows are kept: the schema refuses to delete younger ones.
 const AUDIT_FLOOR: std::time::Duration = std::time::Duration::from_hours(24);
-
-/// A length of time above zero.
-pub(super) fn positive(node: &Node, report: &mut Report<'_>) -> Option<std::time::Duration> {
-    let length = duration(node, report)?;
-    if length.is_zero() {
-        report.add_with_help(&codes::DURATION, &node.at, "this must be longer than 0", "remove it for the default");
-        return None;
-    }
-    Some(length)
-}

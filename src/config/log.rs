@@ -2,8 +2,8 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::core::yaml::{Node, text, word};
-use crate::diagnostic::{Report, codes};
+use fettle_core::diagnostic::{Report, codes};
+use fettle_core::yaml::{Node, text, word};
 
 /// How to log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! at once. Secrets are of a type that prints as `[redacted]`; a line of source that may hold one is not shown.
 //! Paths in the file count from the folder of the file, as in Prometheus; paths in variables, and the path of an SQLite
 //! database, from the folder fettle was started in.
-//! Does not watch for changes: rules are reloaded ([`rules`]), settings need a restart.
+//! Does not watch for changes: rules are reloaded ([`rulebook`]), settings need a restart.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,22 +17,23 @@ use std::time::Duration;
 pub use auth::{Auth, Role, Token};
 pub use database::{Database, DatabaseKind};
 pub use environment::{Environment, KNOWN, process, unknown};
+pub use fettle_core::settings::limits::Limits;
 pub use heartbeat::Heartbeat;
 pub use hosts::{Disk, Host, Tls};
-pub use limits::{Limits, Retention};
+pub use limits::Retention;
 pub use load::{is_settings, load, look, look_at};
 pub use log::{Log, LogFormat};
-pub use secret::Secret;
-pub use upstream::{Access, Alertmanager, Credentials, Prometheus};
+pub use upstream::{Alertmanager, Prometheus};
 
-use crate::core::rule::compile::Context;
-use crate::core::rule::model::Mode;
-use crate::core::settings::{StormLimit, TripLimit};
-use crate::core::target::{Disks, Hosts};
+pub use fettle_upstream::{Access, Credentials, Secret};
 
-pub mod overrides;
+use fettle_core::rule::compile::Context;
+use fettle_core::rule::model::Mode;
+use fettle_core::settings::{StormLimit, TripLimit};
+use fettle_core::target::{Disks, Hosts};
+
 pub mod raw;
-pub mod rules;
+pub mod rulebook;
 
 mod auth;
 mod database;
@@ -44,7 +45,6 @@ mod limits;
 mod listen;
 mod load;
 mod log;
-mod restraint;
 mod secret;
 #[cfg(test)]
 mod tests;

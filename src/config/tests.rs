@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::rules::{load_rules, read_rules};
 use super::{Config, Credentials, DatabaseKind, Host, LogFormat, Role, Secret, load};
-use crate::core::rule::compile::Context;
-use crate::core::rule::model::Mode;
-use crate::core::settings::{StormLimit, TripLimit};
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::render::human;
+use fettle_core::diagnostic::Diagnostic;
+use fettle_core::diagnostic::render::human;
+use fettle_core::rule::compile::Context;
+use fettle_core::rule::model::Mode;
+use fettle_core::settings::{StormLimit, TripLimit};
+use fettle_engine::rule_files::{load_rules, read_rules};
 
 mod upstream;
 

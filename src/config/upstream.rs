@@ -11,11 +11,13 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use fettle_upstream::{Access, Credentials};
+
 use super::environment::{Form, Given, read};
 use super::load::{Loader, small_file};
 use super::raw::{RawAlertmanager, RawBasicAuth, RawPrometheus};
-use crate::core::yaml::{Node, Value, items, required, text};
-use crate::diagnostic::{Diagnostic, Report, codes};
+use fettle_core::diagnostic::{Diagnostic, Report, codes};
+use fettle_core::yaml::{Node, Value, items, required, text};
 
 /// The Alertmanagers that fettle asks and posts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,32 +35,6 @@ pub struct Prometheus {
     pub url: Url,
     /// How to get in.
     pub access: Access,
-}
-
-/// How to get in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Access {
-    /// Who fettle is; `None`: nobody asks.
-    pub credentials: Option<Credentials>,
-    /// Whom to trust instead of the machine's certificates.
-    pub ca: Option<Vec<CertificateDer<'static>>>,
-}
-
-/// Who fettle is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// The bearer of a token.
-    Bearer {
-        /// The file that holds it.
-        token_file: PathBuf,
-    },
-    /// A user with a password.
-    Basic {
-        /// The user.
-        username: String,
-        /// The file that holds the password.
-        password_file: PathBuf,
-    },
 }
 
 /// The variables of one server, and where it stands in the file.

@@ -8,10 +8,10 @@ use super::auth::{Admin, Gate};
 use super::problem::{Kind, Problem};
 use super::scrape::Scrape;
 use crate::config::Role;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::render::Record;
-use crate::engine::readiness::Readiness;
-use crate::engine::rulebook::Reload;
+use crate::config::rulebook::Reload;
+use fettle_core::diagnostic::Diagnostic;
+use fettle_core::diagnostic::render::Record;
+use fettle_engine::readiness::Readiness;
 
 /// The process answers.
 pub(super) async fn healthy() -> HttpResponse {

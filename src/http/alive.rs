@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::engine::pulse::Pulses;
+use fettle_engine::pulse::Pulses;
 
 /// How often a worker says that it lives.
 const EVERY: Duration = Duration::from_secs(5);

@@ -18,15 +18,15 @@ use tokio::sync::Mutex;
 use super::api::gigabytes;
 use super::problem::Problem;
 use super::storm::lasting;
-use crate::core::rule::set::RuleSet;
-use crate::core::settings::StormLimit;
-use crate::core::time::{Timestamp, since};
-use crate::engine::clock::Time;
-use crate::engine::host;
-use crate::engine::readiness::Readiness;
-use crate::engine::rulebook::Reload;
-use crate::platform::{Platform, PlatformError};
-use crate::store::Store;
+use crate::config::rulebook::Reload;
+use crate::telemetry::host;
+use fettle_core::ports::Store;
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::StormLimit;
+use fettle_core::time::{Timestamp, since};
+use fettle_engine::clock::Time;
+use fettle_engine::readiness::Readiness;
 
 /// How long the database may take.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -32,8 +32,6 @@ use actix_web::{App, HttpServer, Resource, guard, web};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use crate::engine::intake::chain;
-
 pub use self::alive::ROUND;
 pub use self::api::Machine;
 
@@ -41,23 +39,23 @@ use self::alive::Workers;
 use self::auth::Gate;
 use self::connection::{Connection, Connections, KEEP_ALIVE};
 use self::problem::Problem;
+use crate::config::rulebook::Reload;
 use crate::config::{Auth, Limits};
-use crate::core::rule::compile::Context;
-use crate::core::rule::set::RuleSet;
-use crate::core::settings::Settings;
-use crate::core::target::Hosts;
-use crate::engine::by_hand::ByHand;
-use crate::engine::clock::Time;
-use crate::engine::intake::Intake;
-use crate::engine::pulse::Pulses;
-use crate::engine::readiness::Readiness;
-use crate::engine::rulebook::Reload;
-use crate::engine::shell::Wake;
-use crate::platform::Platform;
-use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::seldom::Seldom;
-use crate::upstream::Upstream;
+use fettle_core::ports::Store;
+use fettle_core::ports::platform::Platform;
+use fettle_core::ports::upstream::Upstream;
+use fettle_core::rule::compile::Context;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::Settings;
+use fettle_core::target::Hosts;
+use fettle_engine::by_hand::ByHand;
+use fettle_engine::clock::Time;
+use fettle_engine::intake::Intake;
+use fettle_engine::pulse::Pulses;
+use fettle_engine::readiness::Readiness;
+use fettle_engine::seldom::Seldom;
+use fettle_engine::shell::Wake;
 
 /// How long a request's head may take.
 const HEAD: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::store::StoreError;
+use fettle_core::ports::StoreError;
 
 /// What went wrong, as far as callers tell it apart. The `type` is `/problems/` and the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Problem {
     #[must_use]
     pub fn store(error: &StoreError) -> Self {
         let it = Self::new(Kind::StoreUnavailable, "the database does not answer; what is asked for is still stored");
-        tracing::warn!(request.id = %it.id, error = %super::chain(error), "a question could not be answered from the database");
+        tracing::warn!(request.id = %it.id, error = %fettle_core::ports::chain(error), "a question could not be answered from the database");
         it
     }
 
@@ -151,7 +151,7 @@ impl Problem {
     #[must_use]
     pub fn not_stored(error: &StoreError) -> Self {
         let it = Self::new(Kind::NotStored, "the database did not take it; come again");
-        tracing::warn!(request.id = %it.id, error = %super::chain(error), "what was asked for could not be stored");
+        tracing::warn!(request.id = %it.id, error = %fettle_core::ports::chain(error), "what was asked for could not be stored");
         it
     }
 

@@ -11,18 +11,18 @@ use arc_swap::ArcSwap;
 
 use super::api::{breaker_stands, unproven_since};
 use super::storm::lasting;
-use crate::core::guard::ledger::ScopeKind;
-use crate::core::rule::model::{Budget, Rule};
-use crate::core::rule::set::RuleSet;
-use crate::core::settings::Settings;
-use crate::core::time::{Timestamp, before};
-use crate::engine::clock::Time;
-use crate::engine::intake::Intake;
-use crate::engine::readiness::Readiness;
-use crate::store::model::Spent;
-use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::seldom::Seldom;
+use fettle_core::guard::ledger::ScopeKind;
+use fettle_core::ports::model::Spent;
+use fettle_core::ports::{Store, StoreError};
+use fettle_core::rule::model::{Budget, Rule};
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::Settings;
+use fettle_core::time::{Timestamp, before};
+use fettle_engine::clock::Time;
+use fettle_engine::intake::Intake;
+use fettle_engine::readiness::Readiness;
+use fettle_engine::seldom::Seldom;
 
 /// How long a scrape waits for the database: below Prometheus's shortest sensible scrape time-out.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -88,7 +88,7 @@ impl Scrape {
             }
             Err(error) => {
                 if let Some(unsaid) = self.complaints.due("scrape") {
-                    tracing::warn!(error = %super::chain(&error), unsaid, "metrics could not be read from the database");
+                    tracing::warn!(error = %fettle_core::ports::chain(&error), unsaid, "metrics could not be read from the database");
                 }
                 false
             }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn budgets_of_the_service_have_no_rule() {
         let settings = Settings {
-            mode: crate::core::rule::model::Mode::Act,
+            mode: fettle_core::rule::model::Mode::Act,
             freshness: Duration::from_mins(10),
             in_flight: 4,
             budget: vec![
@@ -181,7 +181,7 @@ mod tests {
             trip: None,
             alertmanager: false,
             approvers: true,
-            protected: crate::core::settings::Protected::default(),
+            protected: fettle_core::settings::Protected::default(),
         };
         let rows = [spent("r", "a", 0), spent("q", "a", 11)];
         let left = remaining(&RuleSet::default(), &settings, &rows, now());

@@ -1,8 +1,8 @@
 //! Whether a storm that was found still lasts, for those who only show it.
 
-use crate::core::settings::StormLimit;
-use crate::core::surroundings::Storm;
-use crate::core::time::{Timestamp, after};
+use fettle_core::settings::StormLimit;
+use fettle_core::surroundings::Storm;
+use fettle_core::time::{Timestamp, after};
 
 /// A storm that lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

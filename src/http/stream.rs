@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 use super::auth::Viewer;
 use super::connection::Connection;
 use super::problem::{Kind, Problem};
-use crate::engine::clock::Time;
-use crate::store::view::{ActionFilter, RemediationFilter};
-use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
+use fettle_core::ports::view::{ActionFilter, RemediationFilter};
+use fettle_core::ports::{Store, StoreError};
+use fettle_engine::clock::Time;
 
 /// Streams at the same time: far more pages than people on call.
 const MOST: usize = 32;

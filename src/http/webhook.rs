@@ -23,10 +23,10 @@ use super::connection::Connection;
 use super::problem::{Kind, Problem};
 use super::sample;
 use crate::config::Role;
-use crate::core::rule::model::Budget;
-use crate::engine::intake::{Accepted, Intake, IntakeError};
 use crate::telemetry::metrics::{Metrics, UNKNOWN_SENDER};
-use crate::telemetry::seldom::Seldom;
+use fettle_core::rule::model::Budget;
+use fettle_engine::intake::{Accepted, Intake, IntakeError};
+use fettle_engine::seldom::Seldom;
 
 /// The door for senders.
 pub(super) struct Door {

@@ -10,17 +10,15 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::metrics::Metrics;
-use crate::core::remediation::loan::Loan;
-use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use crate::core::remediation::record::{ActionRow, EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
-use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::{Remediation, State};
-use crate::core::time::since;
-
-/// Says and counts what one decision about `remediation` stored. `remediation` is as it was stored, after the decision.
-pub fn recorded(metrics: &Metrics, remediation: &Remediation, records: &[Record]) {
-    received(metrics, std::slice::from_ref(remediation), records);
-}
+use fettle_core::announcement::AnnouncementName;
+use fettle_core::ports::Telemetry;
+use fettle_core::ports::upstream::Answers;
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::record::{ActionRow, EventRow, Record, ResultRow, Severity, TransitionRow, VerdictRow};
+use fettle_core::remediation::refusal::Guard;
+use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::time::{Timestamp, since};
 
 /// Says and counts what taking notifications in stored. `remediations` are those it opened, some of them closed at once.
 pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Record]) {
@@ -64,11 +62,6 @@ pub fn loan(metrics: &Metrics, loan: &Loan, records: &[Record]) {
             _ => {}
         }
     }
-}
-
-/// Says and counts what a late call left on record.
-pub fn late(metrics: &Metrics, records: &[Record]) {
-    received(metrics, &[], records);
 }
 
 /// Refusals that are among the records by themselves, by rule and guard: with the same in an audit row they are one, not two.
@@ -225,6 +218,38 @@ fn event(metrics: &Metrics, row: &EventRow) {
         Severity::Info => tracing::info!(event, %details, "event {event}"),
         Severity::Warning => tracing::warn!(event, %details, "event {event}"),
         Severity::Critical => tracing::error!(event, %details, "event {event}: a person has to look"),
+    }
+}
+
+impl Telemetry for Metrics {
+    fn recorded(&self, remediations: &[Remediation], records: &[Record]) {
+        received(self, remediations, records);
+    }
+
+    fn loan(&self, of: &Loan, records: &[Record]) {
+        loan(self, of, records);
+    }
+
+    fn late(&self, records: &[Record]) {
+        received(self, &[], records);
+    }
+
+    fn reaction(&self, took: Duration) {
+        Metrics::reaction(self, took);
+    }
+
+    fn announced(&self, name: AnnouncementName, ok: bool) {
+        Metrics::announced(self, name, ok);
+    }
+
+    fn heartbeat(&self, at: Timestamp) {
+        Metrics::heartbeat(self, at);
+    }
+}
+
+impl Answers for Metrics {
+    fn answered(&self, kind: &'static str, code: &str) {
+        self.upstream(kind, code);
     }
 }
 

@@ -15,13 +15,13 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use crate::core::action::NAMES;
-use crate::core::announcement::AnnouncementName;
-use crate::core::guard::BreakerState;
-use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use crate::core::remediation::refusal::Guard;
-use crate::core::remediation::state::StateName;
-use crate::core::time::Timestamp;
+use fettle_core::action::NAMES;
+use fettle_core::announcement::AnnouncementName;
+use fettle_core::guard::BreakerState;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::refusal::Guard;
+use fettle_core::remediation::state::StateName;
+use fettle_core::time::Timestamp;
 use maker::Maker;
 use per_rule::PerRule;
 
@@ -304,7 +304,7 @@ impl Metrics {
 
     /// Makes all series of these rules exist and removes those of every other rule.
     pub fn rules_loaded(&self, rules: &[&str]) {
-        let orders = [crate::core::rule::model::BY_HAND];
+        let orders = [fettle_core::rule::model::BY_HAND];
         self.rules.loaded(&[rules, &orders].concat());
         self.budget.reset();
     }

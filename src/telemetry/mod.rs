@@ -5,6 +5,7 @@
 //! annotations never reach the log.
 
 pub mod events;
+pub mod heartbeat_files;
+pub mod host;
 pub mod logs;
 pub mod metrics;
-pub mod seldom;

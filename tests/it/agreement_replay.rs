@@ -9,29 +9,30 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use fettle::core::effect::Effect;
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::rule::model::{Budget, Mode};
-use fettle::core::rule::set::RuleSet;
-use fettle::core::settings::{Protected, Settings, TripLimit};
-use fettle::core::sight::{Container, Found, Health, ImageLabel, Pin, Sight, Status, Wanted};
-use fettle::core::surroundings::{Pause, PauseScope};
-use fettle::core::target::{Disks, Hosts, Target};
-use fettle::core::time::{Timestamp, after, before};
-use fettle::engine::clock::{SystemClock, Time};
-use fettle::engine::readiness::Readiness;
-use fettle::engine::run::{build, recover};
-use fettle::engine::shell::Shell;
-use fettle::engine::upkeep::Retention;
-use fettle::platform::{Performed, Platform, PlatformError};
-use fettle::predict::replay::assume::Assume;
-use fettle::predict::replay::record::Record;
-use fettle::predict::replay::report::{About, Kind, Report, report};
-use fettle::predict::replay::run::{Replay, Setup};
-use fettle::predict::replay::source::{channel, database};
-use fettle::store::history::{Period, open_history};
-use fettle::store::view::RemediationFilter;
 use fettle::telemetry::metrics::Metrics;
+use fettle_core::effect::Effect;
+use fettle_core::ports::history::Period;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::ports::view::RemediationFilter;
+use fettle_core::rule::compile::{Context, SourceFile, compile};
+use fettle_core::rule::model::{Budget, Mode};
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::{Protected, Settings, TripLimit};
+use fettle_core::sight::{Container, Found, Health, ImageLabel, Pin, Sight, Status, Wanted};
+use fettle_core::surroundings::{Pause, PauseScope};
+use fettle_core::target::{Disks, Hosts, Target};
+use fettle_core::time::{Timestamp, after, before};
+use fettle_engine::clock::{SystemClock, Time};
+use fettle_engine::readiness::Readiness;
+use fettle_engine::run::{build, recover};
+use fettle_engine::shell::Shell;
+use fettle_engine::upkeep::Retention;
+use fettle_predict::replay::assume::Assume;
+use fettle_predict::replay::record::Record;
+use fettle_predict::replay::report::{About, Kind, Report, report};
+use fettle_predict::replay::run::{Replay, Setup};
+use fettle_predict::replay::source::{channel, database};
+use fettle_store::history::open_history;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -235,7 +236,7 @@ fn heard() -> Vec<(u64, &'static str, &'static str, bool)> {
 /// The stories, as they are told to the service and as it makes them end.
 async fn lived(url: &str) {
     let owner = Uuid::now_v7();
-    let store = fettle::store::open(url, owner).await.expect("the database opens");
+    let store = fettle_store::open(url, owner).await.expect("the database opens");
     let shell = Arc::new(Shell {
         store: store.clone(),
         platform: Arc::new(Town::default()),
@@ -243,7 +244,7 @@ async fn lived(url: &str) {
         rules: Arc::new(ArcSwap::from_pointee(rules(&stories()))),
         hosts: Hosts::new([("local", &[][..])]),
         settings: settings(),
-        metrics: Arc::new(Metrics::new()),
+        telemetry: Arc::new(Metrics::new()),
         owner,
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use fettle::store::open;
+use fettle_store::open;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use fettle::config::Role;
-use fettle::engine::readiness::Condition;
+use fettle_engine::readiness::Condition;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

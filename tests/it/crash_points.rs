@@ -8,11 +8,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fettle::engine::intake::Intake;
-use fettle::engine::pulse::Pulses;
-use fettle::engine::run::Running;
-use fettle::store::Store;
-use fettle::store::view::{ActionFilter, RemediationFilter};
+use fettle_core::ports::Store;
+use fettle_core::ports::view::{ActionFilter, RemediationFilter};
+use fettle_engine::intake::Intake;
+use fettle_engine::pulse::Pulses;
+use fettle_engine::run::Running;
 use uuid::Uuid;
 
 use crate::support::engine::{self, Fast};
@@ -58,7 +58,7 @@ impl World {
         let url = format!("sqlite://{}", self.folder.path().join("fettle.db").display());
         // The old life's last threads let go of the file a moment after its last value is gone.
         let opened = wait::until("the database opens", SOON, async || {
-            fettle::store::open(&url, owner).await.map_err(|error| error.to_string())
+            fettle_store::open(&url, owner).await.map_err(|error| error.to_string())
         })
         .await;
         let store: Arc<dyn Store> = Arc::new(FusedStore { inner: opened, fuse: fuse.clone() });

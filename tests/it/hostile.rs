@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fettle::store::Store;
-use fettle::store::view::{EventFilter, RemediationFilter};
+use fettle_core::ports::Store;
+use fettle_core::ports::view::{EventFilter, RemediationFilter};
 use serde_json::{Value, json};
 
 use crate::store::Db;

@@ -34,7 +34,7 @@ fn commands() -> Vec<String> {
 
 #[test]
 fn every_rules_file_in_the_readme_loads() {
-    use fettle::core::rule::compile::{Context, SourceFile, compile};
+    use fettle_core::rule::compile::{Context, SourceFile, compile};
     let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let rules: Vec<_> = blocks.filter(|block| block.starts_with("version:")).collect();

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fettle::core::time::{Timestamp, before};
-use fettle::store::model::NewNotification;
+use fettle_core::ports::model::NewNotification;
+use fettle_core::time::{Timestamp, before};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -162,7 +162,7 @@ fn what_cannot_be_replayed_is_said_in_one_sentence() {
 }
 
 async fn record_is_read(url: &str) {
-    let store = fettle::store::open(url, Uuid::now_v7()).await.expect("the database opens");
+    let store = fettle_store::open(url, Uuid::now_v7()).await.expect("the database opens");
     let now = Timestamp::now();
     let body = |status: &str, since: Timestamp| {
         format!(

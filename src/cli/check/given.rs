@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use crate::cli::Failure;
-use crate::config::rules::{Gathered, Kind, gather, kind, read_from, read_text};
 use crate::config::{self, Config};
-use crate::core::rule::compile::SourceFile;
-use crate::diagnostic::Diagnostic;
+use fettle_core::diagnostic::Diagnostic;
+use fettle_core::rule::compile::SourceFile;
+use fettle_engine::rule_files::{Gathered, Kind, gather, kind, read_from, read_text};
 
 /// How stdin is shown.
 const STDIN: &str = "<stdin>";

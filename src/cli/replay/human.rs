@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use super::super::table::{clean, table};
 use super::sources::Source;
-use crate::core::action::Action;
-use crate::core::rule::set::RuleSet;
-use crate::core::settings::Settings;
-use crate::core::time::since;
-use crate::predict::replay::effort::{Effort, Tally};
-use crate::predict::replay::report::{Change, Kind, Pair, Report};
+use fettle_core::action::Action;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::Settings;
+use fettle_core::time::since;
+use fettle_predict::replay::effort::{Effort, Tally};
+use fettle_predict::replay::report::{Change, Kind, Pair, Report};
 
 /// The report.
 pub(super) fn show(report: &Report) -> String {

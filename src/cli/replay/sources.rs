@@ -10,14 +10,15 @@ use tokio::task::JoinHandle;
 
 use super::super::Failure;
 use super::Args;
-use crate::config::{self, Config};
-use crate::core::time::{before, since};
-use crate::predict::replay::record::Record;
-use crate::predict::replay::source::files::Files;
-use crate::predict::replay::source::series::Grid;
-use crate::predict::replay::source::{Batch, channel, database, series};
-use crate::store::history::{Period, open_history};
-use crate::upstream::Prometheus;
+use crate::config::Config;
+use fettle_core::ports::history::Period;
+use fettle_core::time::{before, since};
+use fettle_predict::replay::record::Record;
+use fettle_predict::replay::source::files::Files;
+use fettle_predict::replay::source::series::Grid;
+use fettle_predict::replay::source::{Batch, channel, database, series};
+use fettle_store::history::open_history;
+use fettle_upstream::Prometheus;
 
 /// What kind of source it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ fn prometheus(
     // The configured one may ask who fettle is; any other is asked without credentials.
     let known = config.prometheus.as_ref().filter(|known| known.url == *url);
     let access = known.map(|known| known.access.clone()).unwrap_or_default();
-    let client = Prometheus::new(&config::Prometheus { url: url.clone(), access }).context("read --from-prometheus")?;
+    let client = Prometheus::new(url, &access).context("read --from-prometheus")?;
     let grid = Grid { step: args.step, repeat: args.repeat };
     let (into, batches) = channel();
     let task = tokio::spawn(async move {

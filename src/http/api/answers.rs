@@ -11,14 +11,14 @@ use uuid::Uuid;
 
 use super::control::{Control, reason};
 use super::{Answer, unknown};
-use crate::core::remediation::outcome::ActionResult;
-use crate::core::remediation::record::{Record, TransitionRow};
-use crate::core::remediation::state::StateName;
-use crate::core::surroundings::{self, AnswerKind};
 use crate::http::auth::{Admin, Caller};
 use crate::http::problem::{Kind, Problem};
-use crate::store::model::Answered;
-use crate::store::view::{ActionView, Story};
+use fettle_core::ports::model::Answered;
+use fettle_core::ports::view::{ActionView, Story};
+use fettle_core::remediation::outcome::ActionResult;
+use fettle_core::remediation::record::{Record, TransitionRow};
+use fettle_core::remediation::state::StateName;
+use fettle_core::surroundings::{self, AnswerKind};
 
 /// What the core tells in the story when it asks for an approval.
 const ASKED: &str = "approval asked for";
@@ -150,7 +150,7 @@ impl Question {
         });
         // The answer counts all the same, and its end names who gave it.
         if let Err(error) = control.store.record(&[told]).await {
-            tracing::warn!(remediation.id = %id, error = %crate::http::chain(&error),
+            tracing::warn!(remediation.id = %id, error = %fettle_core::ports::chain(&error),
                 "the story lacks that {} answered {kind}", answer.by);
         }
         let body = json!({"remediation": id, "answer": kind, "plan": plan, "by": answer.by, "at": answer.at});

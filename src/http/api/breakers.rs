@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::control::Control;
-use crate::core::guard::{BreakerState, breaker_state};
-use crate::core::settings::TripLimit;
-use crate::core::surroundings::Breaker;
-use crate::core::time::{Timestamp, after, before};
 use crate::http::auth::{Admin, Viewer};
 use crate::http::problem::Problem;
+use fettle_core::guard::{BreakerState, breaker_state};
+use fettle_core::settings::TripLimit;
+use fettle_core::surroundings::Breaker;
+use fettle_core::time::{Timestamp, after, before};
 
 /// From when on what proves nothing counts.
 pub(in crate::http) fn since(trip: Option<TripLimit>, now: Timestamp) -> Timestamp {
@@ -80,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::core::rule::model::Mode;
+    use fettle_core::rule::model::Mode;
 
     #[test]
     fn a_breaker_says_since_when_it_is_open_and_when_one_act_is_tried() {

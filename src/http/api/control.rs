@@ -11,16 +11,16 @@ use arc_swap::ArcSwap;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::rule::compile::Context;
-use crate::core::rule::set::RuleSet;
-use crate::core::settings::Settings;
-use crate::core::target::{Hosts, Target};
-use crate::engine::by_hand::ByHand;
-use crate::engine::clock::Time;
-use crate::engine::shell::Wake;
 use crate::http::body::{Bodies, Unread};
 use crate::http::problem::{Kind, Problem};
-use crate::store::Store;
+use fettle_core::ports::Store;
+use fettle_core::rule::compile::Context;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::Settings;
+use fettle_core::target::{Hosts, Target};
+use fettle_engine::by_hand::ByHand;
+use fettle_engine::clock::Time;
+use fettle_engine::shell::Wake;
 
 /// The largest body of a request that is no notification, in bytes: a hash, a name and a reason.
 const BODY: usize = 16 * 1024;

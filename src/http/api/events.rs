@@ -5,10 +5,10 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::query::Query;
 use super::{Answer, Stored};
-use crate::core::remediation::record::Severity;
 use crate::http::auth::Viewer;
 use crate::http::problem::Problem;
-use crate::store::view::EventFilter;
+use fettle_core::ports::view::EventFilter;
+use fettle_core::remediation::record::Severity;
 
 /// `GET /api/v1/events`
 pub(in crate::http) async fn events(_: Viewer, request: HttpRequest, store: Stored) -> Answer {

@@ -15,19 +15,19 @@ use uuid::Uuid;
 
 use super::Answer;
 use super::control::unread;
-use crate::core::alert::webhook::Webhook;
-use crate::core::rule::set::RuleSet;
-use crate::core::settings::Settings;
-use crate::core::target::Hosts;
-use crate::engine::clock::Time;
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::body::Bodies;
 use crate::http::problem::{Kind, Problem};
-use crate::platform::Platform;
-use crate::predict::explain::{Now, Sources, explain_alerts, explain_remediation};
-use crate::predict::reach::{Ground, Inventory, Reach, gather};
-use crate::store::Store;
-use crate::upstream::Upstream;
+use fettle_core::alert::webhook::Webhook;
+use fettle_core::ports::Store;
+use fettle_core::ports::platform::Platform;
+use fettle_core::ports::upstream::Upstream;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::Settings;
+use fettle_core::target::Hosts;
+use fettle_engine::clock::Time;
+use fettle_predict::explain::{Now, Sources, explain_alerts, explain_remediation};
+use fettle_predict::reach::{Ground, Inventory, Reach, gather};
 
 /// How old an inventory may be: many people look at once.
 const AGE: Duration = Duration::from_secs(5);

@@ -21,11 +21,11 @@ use uuid::Uuid;
 use self::query::Query;
 use super::auth::{Known, Viewer};
 use super::problem::Problem;
-use crate::core::remediation::outcome::ActionResult;
-use crate::core::remediation::state::StateName;
-use crate::predict::explain::Now;
-use crate::store::Store;
-use crate::store::view::{ActionFilter, AlertFilter, RemediationFilter, Story};
+use fettle_core::ports::Store;
+use fettle_core::ports::view::{ActionFilter, AlertFilter, RemediationFilter, Story};
+use fettle_core::remediation::outcome::ActionResult;
+use fettle_core::remediation::state::StateName;
+use fettle_predict::explain::Now;
 
 pub(super) use self::answers::{approve, cancel, reject};
 pub(super) use self::breakers::{breakers, reset, since as unproven_since, stands as breaker_stands};

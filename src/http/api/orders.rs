@@ -12,16 +12,16 @@ use tokio::time::Instant;
 
 use super::control::Control;
 use super::{Answer, unknown};
-use crate::core::action::{Action, NAMES};
-use crate::core::remediation::order::Order;
-use crate::core::remediation::outcome::Outcome;
-use crate::core::remediation::state::{Remediation, StateName};
-use crate::core::rule::compile::{SourceFile, compile};
-use crate::core::target::Target;
-use crate::diagnostic::Diagnostic;
 use crate::http::auth::Admin;
 use crate::http::problem::{Kind, Problem};
-use crate::store::view::Story;
+use fettle_core::action::{Action, NAMES};
+use fettle_core::diagnostic::Diagnostic;
+use fettle_core::ports::view::Story;
+use fettle_core::remediation::order::Order;
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::state::{Remediation, StateName};
+use fettle_core::rule::compile::{SourceFile, compile};
+use fettle_core::target::Target;
 
 /// How long whoever ordered something is kept waiting.
 const PATIENCE: Duration = Duration::from_secs(30);

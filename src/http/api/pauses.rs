@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::Answer;
 use super::control::{Control, reason};
-use crate::core::duration;
-use crate::core::surroundings::{Pause, PauseScope};
-use crate::core::time::{Timestamp, after};
-use crate::diagnostic::nearest::nearest;
 use crate::http::auth::{Admin, Viewer};
 use crate::http::problem::Problem;
+use fettle_core::diagnostic::nearest::nearest;
+use fettle_core::duration;
+use fettle_core::surroundings::{Pause, PauseScope};
+use fettle_core::time::{Timestamp, after};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,12 +5,12 @@ use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 
 use super::super::auth::Viewer;
-use crate::core::duration::show;
-use crate::core::matcher::Matcher;
-use crate::core::rule::model::{Approval, Budget, Find, Rule, Step, Unless, Word};
-use crate::core::rule::set::RuleSet;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::render::Record;
+use fettle_core::diagnostic::Diagnostic;
+use fettle_core::diagnostic::render::Record;
+use fettle_core::duration::show;
+use fettle_core::matcher::Matcher;
+use fettle_core::rule::model::{Approval, Budget, Find, Rule, Step, Unless, Word};
+use fettle_core::rule::set::RuleSet;
 
 /// All rules, in the order they are asked.
 pub(in crate::http) async fn rules(_: Viewer, rules: web::Data<ArcSwap<RuleSet>>) -> HttpResponse {
@@ -109,7 +109,7 @@ fn budgets(budgets: &[Budget]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::rule::compile::{Context, SourceFile, compile};
+    use fettle_core::rule::compile::{Context, SourceFile, compile};
 
     #[test]
     fn a_rule_is_shown_with_every_key_it_was_understood_by() {

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::query::Query;
 use super::{Answer, Control, Stored};
-use crate::core::time::before;
-use crate::engine::host::{Latest, Load};
 use crate::http::auth::Viewer;
 use crate::http::problem::{Kind, Problem};
-use crate::store::model::SAMPLED;
-use crate::store::view::{EventFilter, EventView};
+use crate::telemetry::host::{Latest, Load};
+use fettle_core::ports::model::SAMPLED;
+use fettle_core::ports::view::{EventFilter, EventView};
+use fettle_core::time::before;
 
 /// The machine, as far as it is looked at.
 #[derive(Clone)]

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::*;
-use crate::core::action::Action;
-use crate::core::alert::fingerprint::Fingerprint;
-use crate::core::alert::labels::Labels;
-use crate::core::effect::Effect;
-use crate::core::remediation::state::{Attempt, Opener, StateName};
-use crate::core::rule::model::{Mode, Verify};
-use crate::core::sight::Pin;
-use crate::core::time::Timestamp;
+use fettle_core::action::Action;
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::effect::Effect;
+use fettle_core::remediation::state::{Attempt, Opener, StateName};
+use fettle_core::rule::model::{Mode, Verify};
+use fettle_core::sight::Pin;
+use fettle_core::time::Timestamp;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).expect("in range")
@@ -98,7 +98,7 @@ fn step(state: StateName) -> Record {
 fn counted(remediation: &Remediation, records: &[Record]) -> Vec<String> {
     let metrics = Metrics::new();
     metrics.rules_loaded(&["web"]);
-    recorded(&metrics, remediation, records);
+    received(&metrics, std::slice::from_ref(remediation), records);
     let text = metrics.render();
     let counts = |line: &&str| line.contains("_total{") && !line.ends_with(" 0");
     text.lines().filter(counts).map(str::to_owned).collect()
@@ -113,7 +113,7 @@ fn an_intent_counts_nothing_until_its_result_is_known() {
 #[test]
 fn a_failed_action_that_is_judged_in_the_same_breath_is_counted_with_its_duration() {
     let metrics = Metrics::new();
-    recorded(&metrics, &closed(Outcome::Escalated), &[done(ActionResult::Failed), judged(Verdict::NotFixed)]);
+    received(&metrics, &[closed(Outcome::Escalated)], &[done(ActionResult::Failed), judged(Verdict::NotFixed)]);
     let text = metrics.render();
     for line in [
         r#"fettle_actions_total{action="restart",result="failed",rule="web"} 1"#,

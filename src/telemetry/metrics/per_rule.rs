@@ -11,9 +11,9 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::ACTIONS as NAMES;
-use crate::core::guard::BreakerState;
-use crate::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use crate::core::remediation::refusal::Guard;
+use fettle_core::guard::BreakerState;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::refusal::Guard;
 
 /// With more rules than this, only series that ever counted are shown: the zeros of 10,000 rules would be half a million
 /// lines, which no Prometheus wants.

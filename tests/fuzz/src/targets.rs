@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::alert::webhook::Webhook;
-use fettle::core::matcher::{self, parse};
-use fettle::core::rule::RawFile;
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::yaml::{Form, Shape};
-use fettle::diagnostic::render::{coloured, github, human, json};
-use fettle::diagnostic::{Diagnostic, Severity};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::alert::webhook::Webhook;
+use fettle_core::diagnostic::render::{coloured, github, human, json};
+use fettle_core::diagnostic::{Diagnostic, Severity};
+use fettle_core::matcher::{self, parse};
+use fettle_core::rule::RawFile;
+use fettle_core::rule::compile::{Context, SourceFile, compile};
+use fettle_core::yaml::{Form, Shape};
 
 use crate::worker::hash;
 

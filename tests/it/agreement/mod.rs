@@ -15,7 +15,7 @@ mod upstream;
 
 use std::time::Duration;
 
-use fettle::core::time::since;
+use fettle_core::time::since;
 
 use self::scenario::{Kind, Scenario, Told};
 use crate::support::postgres::Database;

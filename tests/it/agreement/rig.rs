@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fettle::core::decide::{Blind, CallFailure};
-use fettle::core::effect::Effect;
-use fettle::core::sight::{Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
-use fettle::core::target::Target;
-use fettle::core::time::{Timestamp, after};
-use fettle::engine::clock::Clock;
-use fettle::platform::{Performed, Platform, PlatformError};
-use fettle::predict::world::{Answered, Docker, Sent};
+use fettle_core::decide::{Blind, CallFailure};
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::sight::{Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
+use fettle_core::target::Target;
+use fettle_core::time::{Timestamp, after};
+use fettle_engine::clock::Clock;
+use fettle_predict::world::{Answered, Docker, Sent};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

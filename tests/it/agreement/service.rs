@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use fettle::core::surroundings::{Answer, Pause, PauseScope};
-use fettle::core::time::{Timestamp, after};
-use fettle::engine::clock::Time;
-use fettle::engine::intake::Intake;
-use fettle::engine::readiness::Readiness;
-use fettle::engine::run::{Running, build, recover};
-use fettle::engine::shell::Shell;
-use fettle::engine::upkeep::Retention;
-use fettle::store::model::Answered;
-use fettle::store::view::{RemediationFilter, Story as Stored};
-use fettle::store::{Store, StoreError};
 use fettle::telemetry::metrics::Metrics;
-use fettle::upstream::Upstream;
+use fettle_core::ports::model::Answered;
+use fettle_core::ports::upstream::Upstream;
+use fettle_core::ports::view::{RemediationFilter, Story as Stored};
+use fettle_core::ports::{Store, StoreError};
+use fettle_core::surroundings::{Answer, Pause, PauseScope};
+use fettle_core::time::{Timestamp, after};
+use fettle_engine::clock::Time;
+use fettle_engine::intake::Intake;
+use fettle_engine::readiness::Readiness;
+use fettle_engine::run::{Running, build, recover};
+use fettle_engine::shell::Shell;
+use fettle_engine::upkeep::Retention;
 use uuid::Uuid;
 
 use super::rig::{Hand, Really, Rig};
@@ -72,7 +72,7 @@ impl Service {
     async fn begin(url: &str, scenario: &Scenario) -> Self {
         let owner = Uuid::now_v7();
         let fuse = Fuse::hiding_the_clock();
-        let inner = fettle::store::open(url, owner).await.expect("the database opens");
+        let inner = fettle_store::open(url, owner).await.expect("the database opens");
         let store: Arc<dyn Store> = Arc::new(FusedStore { inner, fuse: fuse.clone() });
         let clock = Hand::at(scenario.start);
         let docker = Really::new(Rig::new(scenario.seed), clock.clone());
@@ -84,7 +84,7 @@ impl Service {
             rules: Arc::new(ArcSwap::new(rules(kind, false))),
             hosts: hosts(),
             settings: settings(kind),
-            metrics: Arc::new(Metrics::new()),
+            telemetry: Arc::new(Metrics::new()),
             owner,
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),

@@ -1,6 +1,6 @@
 //! What only the tables tell: what is claimed and so being worked on, and when loans are due.
 
-use fettle::core::time::Timestamp;
+use fettle_core::time::Timestamp;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{PgPool, SqlitePool};

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::webhook::Webhook;
-use fettle::core::announcement::AnnouncementName;
-use fettle::core::time::Timestamp;
-use fettle::core::upstream::{Announcement, Picture, Seen, Status};
-use fettle::upstream::{Upstream, UpstreamError};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::webhook::Webhook;
+use fettle_core::announcement::AnnouncementName;
+use fettle_core::ports::upstream::{Upstream, UpstreamError};
+use fettle_core::time::Timestamp;
+use fettle_core::upstream::{Announcement, Picture, Seen, Status};
 use serde_json::Value;
 
 /// One peer.

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{EventsOptionsBuilder, RemoveContainerOptions};
-use fettle::core::sight::Status;
-use fettle::platform::PlatformError;
-use fettle::platform::docker::Docker;
+use fettle_core::ports::platform::PlatformError;
+use fettle_core::sight::Status;
+use fettle_docker::Docker;
 use futures_util::StreamExt;
 
 use super::{Calling, SOON, Seen, exited, found, local, named, real, seen};
@@ -74,7 +74,7 @@ async fn a_restart_by_policy_is_counted_and_supersedes_nothing() {
     let container = Run::named("flaky").on_failure(1).shell("exit 1").create(&daemon).await;
     daemon.client.start_container(&container.id, None).await.unwrap();
     let last = seen(&docker, &container, Status::Exited, |it| it.restart_count == 1).await;
-    let first = fettle::core::sight::Pin { restart_count: 0, started_at: None, ..last.pin() };
+    let first = fettle_core::sight::Pin { restart_count: 0, started_at: None, ..last.pin() };
     assert!(!first.superseded_by(&last.pin()));
     assert_eq!(last.stopped_by_hand, Some(false));
 }

@@ -5,12 +5,12 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use fettle::core::action::CleanLogs;
-use fettle::core::effect::Effect;
-use fettle::core::sight::{Disk, Found, Sight, Wanted};
-use fettle::core::target::Target;
-use fettle::platform::docker::{DiskConfig, Docker, HostConfig};
-use fettle::platform::{Platform, PlatformError};
+use fettle_core::action::CleanLogs;
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::sight::{Disk, Found, Sight, Wanted};
+use fettle_core::target::Target;
+use fettle_docker::{DiskConfig, Docker, HostConfig};
 use serde_json::Value;
 
 use super::clean_inside::{clean, files};

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bollard::models::{HostConfigLogConfig, Mount, MountType};
-use fettle::core::action::CleanLogs;
-use fettle::core::effect::Effect;
-use fettle::core::target::Pattern;
-use fettle::platform::PlatformError;
-use fettle::platform::docker::Docker;
+use fettle_core::action::CleanLogs;
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::PlatformError;
+use fettle_core::target::Pattern;
+use fettle_docker::Docker;
 use serde_json::Value;
 
 use super::{Calling, real};

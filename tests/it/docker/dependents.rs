@@ -1,14 +1,14 @@
 //! Who depends on a container: by its network namespace, and by what Compose wrote down.
 
 use bollard::query_parameters::{KillContainerOptions, StopContainerOptionsBuilder};
-use fettle::core::sight::{ImageLabel, Sight, Wanted};
-use fettle::platform::docker::Docker;
+use fettle_core::sight::{ImageLabel, Sight, Wanted};
+use fettle_docker::Docker;
 
 use super::{exited, named, real, sight};
 use crate::support::container::{Container, Run};
 use crate::support::{image, unique};
 
-async fn dependents(docker: &Docker, container: &Container) -> Vec<fettle::core::sight::Container> {
+async fn dependents(docker: &Docker, container: &Container) -> Vec<fettle_core::sight::Container> {
     let wanted = Wanted { replicas: false, dependents: true };
     match sight(docker, &named(&container.name), wanted).await {
         Sight::Container(it) => it.dependents,
@@ -41,7 +41,7 @@ async fn who_shares_the_network_namespace_depends_and_is_seen_in_full() {
     assert!(plain.dependents.is_empty(), "they are not looked for unless they are wanted");
 }
 
-async fn docker_find(docker: &Docker, container: &Container) -> fettle::core::sight::Container {
+async fn docker_find(docker: &Docker, container: &Container) -> fettle_core::sight::Container {
     super::found(docker, &named(&container.name)).await
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use fettle::core::sight::{Health, Status};
-use fettle::platform::Platform;
+use fettle_core::ports::platform::Platform;
+use fettle_core::sight::{Health, Status};
 
 use super::{any, exited, local, pin, real, seen};
 use crate::support::container::Run;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fettle::core::sight::{Found, ImageLabel, Wanted};
-use fettle::platform::{Platform, PlatformError};
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::sight::{Found, ImageLabel, Wanted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::canned::{Canned, an_id, reply};

@@ -1,9 +1,9 @@
 //! What is found, what is not, and what a look shows.
 
 use bollard::query_parameters::{CommitContainerOptionsBuilder, RemoveImageOptionsBuilder};
-use fettle::core::sight::{Found, Health, ImageLabel, Status, Wanted};
-use fettle::core::target::{Kind, Target};
-use fettle::platform::{Platform, PlatformError};
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::sight::{Found, Health, ImageLabel, Status, Wanted};
+use fettle_core::target::{Kind, Target};
 
 use super::{Calling, found, local, look, named, real, seen};
 use crate::support::container::{Container, Run};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use fettle::core::sight::{Found, Wanted};
-use fettle::core::target::Target;
-use fettle::platform::{Platform, PlatformError};
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::sight::{Found, Wanted};
+use fettle_core::target::Target;
 
 use super::{Calling, found, hosts, local, named};
 use crate::support::container::Run;

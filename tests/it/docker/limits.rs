@@ -1,7 +1,7 @@
 //! Other limits for a running container.
 
-use fettle::core::effect::Effect;
-use fettle::platform::PlatformError;
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::PlatformError;
 
 use super::{Calling, found, named, real};
 use crate::support::container::{Container, Run};

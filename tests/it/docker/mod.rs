@@ -20,11 +20,11 @@ mod tls;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fettle::core::effect::Effect;
-use fettle::core::sight::{Container as Seen, Found, Pin, Sight, Status, Wanted};
-use fettle::core::target::Target;
-use fettle::platform::docker::{Docker, HostConfig};
-use fettle::platform::{Observer, Performed, Platform, PlatformError};
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Observer, Performed, Platform, PlatformError};
+use fettle_core::sight::{Container as Seen, Found, Pin, Sight, Status, Wanted};
+use fettle_core::target::Target;
+use fettle_docker::{Docker, HostConfig};
 
 use crate::support::container::Container;
 use crate::support::docker::Daemon;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::CommitContainerOptionsBuilder;
-use fettle::core::action::Prune;
-use fettle::core::effect::Effect;
-use fettle::core::target::Target;
-use fettle::platform::docker::{Docker, HostConfig};
-use fettle::platform::{Performed, Platform, PlatformError};
+use fettle_core::action::Prune;
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::target::Target;
+use fettle_docker::{Docker, HostConfig};
 
 use super::canned::{Canned, reply};
 use super::{configured, pin};

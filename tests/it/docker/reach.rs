@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::rule::model::Mode;
-use fettle::core::rule::set::RuleSet;
-use fettle::core::settings::{Protected, Settings};
-use fettle::core::target::{Hosts, Target};
-use fettle::core::time::Timestamp;
-use fettle::platform::docker::{DiskConfig, HostConfig};
-use fettle::platform::{Platform, PlatformError};
-use fettle::predict::reach::{Ground, Inventory, Reach, gather, wider};
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::rule::compile::{Context, SourceFile, compile};
+use fettle_core::rule::model::Mode;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::{Protected, Settings};
+use fettle_core::target::{Hosts, Target};
+use fettle_core::time::Timestamp;
+use fettle_docker::{DiskConfig, HostConfig};
+use fettle_predict::reach::{Ground, Inventory, Reach, gather, wider};
 
 use super::{configured, real};
 use crate::support::container::Run;
@@ -46,7 +46,7 @@ fn ground() -> Ground {
 /// What a rule may do or what refuses it, as `target action says`.
 fn said(reach: &Reach) -> Vec<String> {
     let touches = reach.rules.iter().flat_map(|rule| &rule.touches);
-    let line = |it: &fettle::predict::reach::Touch| {
+    let line = |it: &fettle_predict::reach::Touch| {
         format!("{} {} {}", it.target, it.action, it.guard.map_or("may", |guard| guard.as_str()))
     };
     touches.map(line).collect()

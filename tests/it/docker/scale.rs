@@ -3,12 +3,12 @@
 use std::process::Command;
 
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
-use fettle::core::action::SCALE_GRACE;
-use fettle::core::effect::{Effect, Replica};
-use fettle::core::sight::{Found, Replicas, Sight, Status, Wanted};
-use fettle::core::target::Target;
-use fettle::platform::docker::Docker;
-use fettle::platform::{Platform, PlatformError};
+use fettle_core::action::SCALE_GRACE;
+use fettle_core::effect::{Effect, Replica};
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::sight::{Found, Replicas, Sight, Status, Wanted};
+use fettle_core::target::Target;
+use fettle_docker::Docker;
 use serde_json::json;
 
 use super::{Calling, pin, real, sight};

@@ -1,7 +1,7 @@
 //! Who stopped it? Every way a container ends, on a real daemon.
 
 use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
-use fettle::core::sight::Status;
+use fettle_core::sight::Status;
 
 use super::{Seen, exited, real, seen};
 use crate::support::container::{Container, Run};

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bollard::Docker as Client;
 use bollard::models::{Service as Made, ServiceSpec, ServiceSpecMode};
 use bollard::query_parameters::{InspectServiceOptions, ListTasksOptionsBuilder, UpdateServiceOptionsBuilder};
-use fettle::core::effect::Effect;
-use fettle::core::sight::{Found, Service, Sight, Wanted};
-use fettle::core::target::Target;
-use fettle::platform::docker::Docker;
-use fettle::platform::{Platform, PlatformError};
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::sight::{Found, Service, Sight, Wanted};
+use fettle_core::target::Target;
+use fettle_docker::Docker;
 
 use super::canned::{Canned, reply};
 use super::{local, real, sight};
@@ -112,7 +112,7 @@ async fn services_are_found_scaled_and_made_anew_and_never_against_somebody_else
     let pin = Sight::Service(service.clone()).pin();
     let again = swarm.docker.look(&target("shop_web"), &pin).await.unwrap();
     assert_eq!(again, Some(Sight::Service(service.clone())));
-    let wrong = fettle::core::sight::Pin { id: "shop_web".into(), ..pin.clone() };
+    let wrong = fettle_core::sight::Pin { id: "shop_web".into(), ..pin.clone() };
     let error = swarm.docker.look(&target("shop_web"), &wrong).await.expect_err("a name is no id");
     assert!(matches!(error, PlatformError::NotAnId(_)), "{error}");
 
@@ -202,7 +202,7 @@ async fn a_change_that_came_too_late_is_made_once_more_from_what_is_there_now() 
         [(0, 2, 1, "done"), (1, 2, 2, "done"), (2, 2, 2, "docker_error"), (1, 5, 1, "unfit")]
     {
         let (canned, asked) = late(times, replicas_then);
-        let pin = fettle::core::sight::Pin { size: Some(2), ..super::pin(id) };
+        let pin = fettle_core::sight::Pin { size: Some(2), ..super::pin(id) };
         let done = local(&canned.url()).0.perform(&target("web"), &pin, &effect).await;
         let said = done.answer.as_ref().map_or_else(PlatformError::reason, |()| "done");
         assert_eq!(said, result, "{times} {replicas_then}: {:?}", done.answer);

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fettle::core::sight::Wanted;
-use fettle::platform::docker::{BadHost, Docker, HostConfig, Tls};
-use fettle::platform::{Platform, PlatformError};
+use fettle_core::ports::platform::{Platform, PlatformError};
+use fettle_core::sight::Wanted;
+use fettle_docker::{BadHost, Docker, HostConfig, Tls};
 
 use super::{Calling, clean_inside, configured, found, named};
 use crate::support::container::Run;
@@ -77,7 +77,7 @@ async fn a_daemon_that_asks_for_certificates_is_spoken_to_with_the_right_ones_on
     assert!(found(&docker, &named(&container.name)).await.started_at > before.started_at);
     // A program inside is a connection that becomes another one: it works through TLS, too.
     container.sh("mkdir /logs; dd if=/dev/zero of=/logs/a.log bs=1024 count=8").await;
-    let clean = fettle::core::effect::Effect::Clean(clean_inside::clean("/logs"));
+    let clean = fettle_core::effect::Effect::Clean(clean_inside::clean("/logs"));
     let done = docker.does(&before.id, clean).await;
     done.answer.unwrap_or_else(|error| panic!("{error}: {:#}", done.touched));
     assert_eq!(container.sh("stat -c %s /logs/a.log").await, "0\n");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use fettle::core::time::Timestamp;
+use fettle_core::time::Timestamp;
 use regex::{Captures, Regex};
 
 use super::{LOGQL, PROMQL, Query, SQL};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fettle::core::time::Timestamp;
+use fettle_core::time::Timestamp;
 use regex::Regex;
 
 use super::expand::{Ask, expand};

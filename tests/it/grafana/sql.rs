@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fettle::core::time::{Timestamp, after, before};
+use fettle_core::time::{Timestamp, after, before};
 use serde_json::{Value, json};
 
 use super::expand::{Ask, expand};

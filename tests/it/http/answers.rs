@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fettle::config::Role;
-use fettle::core::remediation::state::StateName;
-use fettle::core::surroundings::AnswerKind;
+use fettle_core::remediation::state::StateName;
+use fettle_core::surroundings::AnswerKind;
 use serde_json::{Value, json};
 
 use super::proposals::{late, plan_of, waiting};
@@ -55,7 +55,7 @@ async fn the_answer_that_the_engine_finds_is_what_was_said_and_by_whom() {
     // Without tokens, on loopback; without a plan: what is proposed now.
     assert_eq!(edge.ask("POST", &path, Some(json!({})), None).await.0, 202);
     let now = edge.time.now();
-    let ask = fettle::store::model::FactsAsk {
+    let ask = fettle_core::ports::model::FactsAsk {
         remediation: remediation.id,
         rule: "web".into(),
         unproven_since: now,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fettle::config::Limits;
-use fettle::core::rule::model::Budget;
+use fettle_core::rule::model::Budget;
 use serde_json::{Value, json};
 
 use crate::support::edge::{Edge, Setup};

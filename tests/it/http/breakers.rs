@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use fettle::core::remediation::record::{BreakerRow, Record};
-use fettle::core::surroundings::Storm;
-use fettle::core::time::before;
-use fettle::store::model::{Changes, ReceiveAsk};
+use fettle_core::ports::model::{Changes, ReceiveAsk};
+use fettle_core::remediation::record::{BreakerRow, Record};
+use fettle_core::surroundings::Storm;
+use fettle_core::time::before;
 use serde_json::json;
 use uuid::Uuid;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fettle::config::Role;
-use fettle::core::remediation::record::Severity;
-use fettle::core::time::before;
-use fettle::engine::host::{Disk, Look};
-use fettle::store::model::{SAMPLED, Sample};
+use fettle::telemetry::host::{Disk, Look};
+use fettle_core::ports::model::{SAMPLED, Sample};
+use fettle_core::remediation::record::Severity;
+use fettle_core::time::before;
 use serde_json::{Value, json};
 
 use crate::support::edge::{Edge, ROLES, Setup};

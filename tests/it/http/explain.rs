@@ -1,7 +1,7 @@
 //! What would be done and what could be, over HTTP: told to who may ask, and nothing is stored.
 
 use fettle::config::{Limits, Role};
-use fettle::store::view::{AlertFilter, RemediationFilter};
+use fettle_core::ports::view::{AlertFilter, RemediationFilter};
 use serde_json::{Value, json};
 
 use super::proposals::waiting;

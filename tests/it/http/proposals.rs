@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use fettle::core::action::Action;
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::remediation::plan;
-use fettle::core::remediation::record::{Record, TransitionRow};
-use fettle::core::remediation::state::{Opener, Proposal, Remediation, State};
-use fettle::core::sight::Pin;
-use fettle::core::time::{Timestamp, after, before};
-use fettle::store::model::{Changes, ReceiveAsk};
+use fettle_core::action::Action;
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::ports::model::{Changes, ReceiveAsk};
+use fettle_core::remediation::plan;
+use fettle_core::remediation::record::{Record, TransitionRow};
+use fettle_core::remediation::state::{Opener, Proposal, Remediation, State};
+use fettle_core::sight::Pin;
+use fettle_core::time::{Timestamp, after, before};
 use serde_json::json;
 use uuid::Uuid;
 

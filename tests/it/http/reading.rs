@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use fettle::engine::readiness::Condition;
+use fettle_engine::readiness::Condition;
 use serde_json::{Value, json};
 
 use crate::support::edge::{Edge, Setup};

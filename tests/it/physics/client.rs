@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fettle::core::effect::Effect;
-use fettle::core::sight::{Pin, Wanted};
-use fettle::core::target::Target;
-use fettle::platform::Platform;
-use fettle::platform::docker::{self, HostConfig};
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::Platform;
+use fettle_core::sight::{Pin, Wanted};
+use fettle_core::target::Target;
+use fettle_docker::{self as docker, HostConfig};
 use fettle_memory::physics::{Client, Clock, Daemon, Host, Link};
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ async fn outcomes(platform: &dyn Platform) -> Seen {
     let (found, called) = tokio::join!(async { (platform.find(&target, wanted).await, begun.elapsed()) }, async {
         (platform.perform(&target, &pin, &effect).await, begun.elapsed())
     },);
-    let show = |error: &fettle::platform::PlatformError, took: Duration| {
+    let show = |error: &fettle_core::ports::platform::PlatformError, took: Duration| {
         // A busy machine is some tenths of a second late.
         let seconds = (took.as_secs_f64() * 2.0).round() / 2.0;
         format!("{} nothing sent: {} after {seconds} s", error.reason(), error.nothing_sent())
@@ -37,7 +37,7 @@ async fn outcomes(platform: &dyn Platform) -> Seen {
 async fn over(world: &World, link: Link) -> Seen {
     match world {
         World::Model { .. } => {
-            let clock = Clock::new(Instant::now(), fettle::core::time::Timestamp::UNIX_EPOCH);
+            let clock = Clock::new(Instant::now(), fettle_core::time::Timestamp::UNIX_EPOCH);
             let host = Host::new(Daemon::new("MODEL", clock.now()), clock);
             host.with(|world, _| world.link = link);
             outcomes(&Client::new(0, [("local".to_owned(), host)])).await

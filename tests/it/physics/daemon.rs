@@ -52,7 +52,7 @@ fn find(name: &str, package: &str) -> PathBuf {
 pub(super) struct Docker {
     server: Server,
     owner: Owner,
-    generation: Generation,
+    pub(super) generation: Generation,
 }
 
 impl Docker {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fettle::core::sight::{Container, Found, Pin, Sight, Wanted};
-use fettle::core::target::Target;
-use fettle::platform::Platform;
-use fettle::platform::docker::{self, HostConfig};
+use fettle_core::ports::platform::Platform;
+use fettle_core::sight::{Container, Found, Pin, Sight, Wanted};
+use fettle_core::target::Target;
+use fettle_docker::{self as docker, HostConfig};
 use fettle_memory::physics::{HealthCheck, Life, Policy, Program, Request, Spec, Term, label};
 
 use super::Seen;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use fettle::core::sight::{Container, Health, Status};
+use fettle_core::sight::{Container, Health, Status};
 use fettle_memory::physics::{Policy, Request, Spec};
 use serde_json::{Value, json};
 

@@ -14,7 +14,7 @@ use super::daemon::{Docker, freeze, signal};
 use super::wire::{create, describe, of_model, of_real, wire};
 use super::{http, shell};
 
-use fettle::core::time::{Timestamp, after};
+use fettle_core::time::{Timestamp, after};
 
 /// Between two looks, on the model too.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
@@ -62,8 +62,18 @@ pub(super) enum Sent {
 
 /// The model, or a real daemon.
 pub(super) enum World {
-    Real { docker: Docker, runs: HashMap<String, Vec<String>>, names: Vec<String> },
-    Model { daemon: Box<physics::Daemon>, now: Timestamp, runs: HashMap<String, Vec<String>>, live_restore: bool },
+    Real {
+        docker: Docker,
+        runs: HashMap<String, Vec<String>>,
+        names: Vec<String>,
+    },
+    Model {
+        daemon: Box<physics::Daemon>,
+        now: Timestamp,
+        runs: HashMap<String, Vec<String>>,
+        live_restore: bool,
+        generation: Generation,
+    },
 }
 
 impl World {
@@ -74,7 +84,7 @@ impl World {
     pub(super) fn model(generation: Generation, live_restore: bool) -> Self {
         let now = Timestamp::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let daemon = physics::Daemon::new("MODEL", now).generation(generation).timing(Timing::MEASURED);
-        Self::Model { daemon: Box::new(daemon), now, runs: HashMap::new(), live_restore }
+        Self::Model { daemon: Box::new(daemon), now, runs: HashMap::new(), live_restore, generation }
     }
 
     /// Creates a container under a unique name of this stem; its full id.
@@ -197,7 +207,7 @@ impl World {
         let (begun, from) = (Instant::now(), self.now());
         let state = self.until(what, id, is).await;
         let waited = match (from, self.now()) {
-            (Some(from), Some(to)) => fettle::core::time::since(to, from),
+            (Some(from), Some(to)) => fettle_core::time::since(to, from),
             _ => begun.elapsed(),
         };
         (state, waited)
@@ -345,6 +355,26 @@ impl World {
 
     /// What the daemon remembers of a container's events, those of health probes and of `top` left out.
     pub(super) async fn events(&mut self, id: &str) -> Vec<String> {
+        let mut events = self.events_as_reported(id).await;
+        if self.generation() == Generation::V28 {
+            // Docker 28 reports the two in either order: under load it was seen to change.
+            for at in 1..events.len() {
+                if events[at] == "stop" && events[at - 1].starts_with("die ") {
+                    events.swap(at - 1, at);
+                }
+            }
+        }
+        events
+    }
+
+    fn generation(&self) -> Generation {
+        match self {
+            Self::Model { generation, .. } => *generation,
+            Self::Real { docker, .. } => docker.generation,
+        }
+    }
+
+    async fn events_as_reported(&mut self, id: &str) -> Vec<String> {
         match self {
             Self::Model { daemon, .. } => {
                 daemon.events().filter(|event| event.id == id).map(|event| event.what.describe()).collect()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fettle::core::sight::{Found, Sight, Wanted};
+use fettle_core::sight::{Found, Sight, Wanted};
 use fettle_memory::physics::{By, Request, ServiceChange, ServiceSpec, Spec};
 use serde_json::{Value, json};
 

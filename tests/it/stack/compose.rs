@@ -237,12 +237,12 @@ fn fettles_settings_for_the_stack_load_with_its_rules() {
     let sources = files("rules").into_iter().filter(|it| it.extension().is_some_and(|end| end == "yaml"));
     let sources = sources.filter(|it| !it.to_string_lossy().ends_with(".test.yaml"));
     let sources: Vec<_> = sources
-        .map(|path| fettle::core::rule::compile::SourceFile {
+        .map(|path| fettle_core::rule::compile::SourceFile {
             text: std::fs::read_to_string(&path).expect("readable"),
             path: path.display().to_string(),
         })
         .collect();
-    let (_, warnings) = fettle::core::rule::compile::compile(&sources, &config.rule_context())
+    let (_, warnings) = fettle_core::rule::compile::compile(&sources, &config.rule_context())
         .unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert!(warnings.is_empty(), "{warnings:#?}");
 }

@@ -120,7 +120,7 @@ async fn the_image_serves_as_nobody_without_a_shell_on_a_root_it_cannot_write_an
 fn the_builder_makes_the_dependencies_a_layer_of_their_own() {
     let dockerfile = read("Dockerfile");
     let manifest = dockerfile.find("COPY Cargo.toml Cargo.lock").expect("the manifest first");
-    let sources = dockerfile.find("COPY src src").expect("the sources");
+    let sources = dockerfile.find("COPY crates crates").expect("the sources");
     let builds: Vec<usize> = dockerfile.match_indices("cargo build --release --locked").map(|(at, _)| at).collect();
     assert_eq!(builds.len(), 2, "{builds:?}");
     assert!(manifest < builds[0] && builds[0] < sources && sources < builds[1]);
@@ -138,8 +138,12 @@ fn included(file: &Path) -> Vec<PathBuf> {
     let found = ways.iter().flat_map(|way| production.split(way).skip(1).map(move |rest| (*way, rest)));
     let path = |(way, rest): (&str, &str)| {
         let path = rest.split('"').next().unwrap_or_default().to_owned();
-        // Migrations count from the repository, the others from the file.
-        if way.starts_with("migrate") { root().join(path) } else { file.with_file_name("").join(path) }
+        // Migrations count from the crate, the others from the file.
+        if way.starts_with("migrate") {
+            root().join("crates/store").join(path)
+        } else {
+            file.with_file_name("").join(path)
+        }
     };
     found.map(path).collect()
 }
@@ -171,12 +175,14 @@ fn what_the_image_is_built_of_is_let_into_its_context_and_copied() {
         })
         .collect();
     for path in &copied {
-        let name = path.file_name().expect("a name").to_string_lossy();
-        assert!(path.exists(), "{name} is copied and does not exist");
-        assert!(ignored.lines().any(|line| line == format!("!{name}")), "{name} is kept out of the context");
+        let inside = path.strip_prefix(root()).expect("inside");
+        assert!(path.exists(), "{} is copied and does not exist", inside.display());
+        let let_in = |above: &Path| ignored.lines().any(|line| line == format!("!{}", above.display()));
+        assert!(inside.ancestors().any(let_in), "{} is kept out of the context", inside.display());
     }
     let mut seen = 0;
-    for file in sources(&root().join("src")).into_iter().filter(|it| !is_test(it)) {
+    let all = sources(&root().join("src")).into_iter().chain(sources(&root().join("crates")));
+    for file in all.filter(|it| !is_test(it)) {
         for path in included(&file) {
             let path = path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(copied.iter().any(|it| path.starts_with(it)), "{} takes in {}", file.display(), path.display());

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fettle::core::alert::labels::Labels;
-use fettle::core::rule::compile::{SourceFile, compile};
-use fettle::core::rule::set::RuleSet;
-use fettle::core::select::select;
-use fettle::core::target::Hosts;
 use fettle::telemetry::metrics::Metrics;
+use fettle_core::alert::labels::Labels;
+use fettle_core::rule::compile::{SourceFile, compile};
+use fettle_core::rule::set::RuleSet;
+use fettle_core::select::select;
+use fettle_core::target::Hosts;
 use serde_json::Value;
 
 use super::{files, items, read, root, run, text, yaml};

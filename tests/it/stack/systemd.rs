@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use fettle::app::systemd::Systemd;
-use fettle::engine::pulse::Pulses;
+use fettle_engine::pulse::Pulses;
 use tokio_util::sync::CancellationToken;
 
 use super::{read, root, run};
@@ -112,7 +112,7 @@ fn the_stop_is_given_more_time_than_the_drain_takes() {
     let unit = read("systemd/fettle.service");
     let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key).map(str::to_owned)).expect("a key");
     let stop: u64 = value("TimeoutStopSec=").parse().expect("seconds");
-    assert!(Duration::from_secs(stop) >= fettle::engine::worker::DRAIN + Duration::from_secs(10));
+    assert!(Duration::from_secs(stop) >= fettle_engine::worker::DRAIN + Duration::from_secs(10));
     assert_eq!((value("Type=").as_str(), value("WatchdogSec=").as_str()), ("notify", "60"));
 }
 
@@ -196,7 +196,7 @@ async fn a_receiver_that_waits_for_ever_is_named_and_ends_the_signs_of_life() {
     tokio::spawn(systemd.watch([life.pulses()], stop.clone()));
     ear.hears("WATCHDOG=1").await;
     life.send().await;
-    ear.hears_nothing_for(WATCHDOG * 3, fettle::engine::pulse::ROUND + SOON).await;
+    ear.hears_nothing_for(WATCHDOG * 3, fettle_engine::pulse::ROUND + SOON).await;
     assert_eq!(life.pulses().late(), ["receiver"]);
     stop.cancel();
 }

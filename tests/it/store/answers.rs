@@ -1,9 +1,9 @@
 //! Answers of people: to exactly what was proposed, once, in time; and seen by whoever decides next.
 
-use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::state::{Remediation, State};
-use fettle::core::surroundings::{Answer, AnswerKind};
-use fettle::store::model::{Answered, Claim};
+use fettle_core::ports::model::{Answered, Claim};
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::surroundings::{Answer, AnswerKind};
 use uuid::Uuid;
 
 use super::fixture::{at, awaiting, closed, commit, held, intent, open_all, open_claimed, record, running};
@@ -140,7 +140,7 @@ async fn a_cancel_takes_no_effect_out_of_anybodys_hands(db: Db) {
     let cancel = answer(AnswerKind::Cancel, None, 5);
     assert_eq!(db.store.answer(it.id, &cancel).await.unwrap(), Answered::Taken);
     let result =
-        vec![fettle::core::remediation::record::Record::Result(super::fixture::succeeded(row.id, at(2), at(6)))];
+        vec![fettle_core::remediation::record::Record::Result(super::fixture::succeeded(row.id, at(2), at(6)))];
     assert!(db.store.commit(&claim, &commit(&busy, result)).await.unwrap().is_some(), "its result is stored");
     assert_eq!(db.store.next_due(at(6)).await.unwrap(), Some(at(5)), "and it is woken");
 }

@@ -1,10 +1,10 @@
 //! The audit: opened before the act, closed once, and kept by the database itself.
 
-use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle::core::remediation::record::{EventRow, Record, ResultRow, Severity, TransitionRow};
-use fettle::core::remediation::state::{Remediation, StateName};
-use fettle::store::model::{Changes, ReceiveAsk};
-use fettle::store::view::ActionFilter;
+use fettle_core::ports::model::{Changes, ReceiveAsk};
+use fettle_core::ports::view::ActionFilter;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::record::{EventRow, Record, ResultRow, Severity, TransitionRow};
+use fettle_core::remediation::state::{Remediation, StateName};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -21,7 +21,11 @@ on_both!(
     a_late_call_is_told_once_beside_a_row_that_says_that_nothing_happened,
 );
 
-async fn store(db: &Db, opened: Vec<Remediation>, records: Vec<Record>) -> Result<Changes, fettle::store::StoreError> {
+async fn store(
+    db: &Db,
+    opened: Vec<Remediation>,
+    records: Vec<Record>,
+) -> Result<Changes, fettle_core::ports::StoreError> {
     write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), Changes { opened, records, ..Changes::default() }).await
 }
 
@@ -50,7 +54,7 @@ async fn one_of_each(db: &Db) -> Uuid {
     row.id
 }
 
-async fn the_action(db: &Db) -> fettle::store::view::ActionView {
+async fn the_action(db: &Db) -> fettle_core::ports::view::ActionView {
     db.store.actions(&ActionFilter { limit: 1, ..ActionFilter::default() }).await.unwrap().remove(0)
 }
 
@@ -59,7 +63,7 @@ async fn a_result_is_set_once_and_adds_to_what_was_intended(db: Db) {
     let open = the_action(&db).await;
     assert_eq!((open.result, open.duration_ms, open.at), (None, None, at(1)));
 
-    let half = fettle::core::time::after(at(2), std::time::Duration::from_micros(1_234_500));
+    let half = fettle_core::time::after(at(2), std::time::Duration::from_micros(1_234_500));
     store(&db, vec![], vec![Record::Result(succeeded(id, at(2), half))]).await.unwrap();
     let done = the_action(&db).await;
     assert_eq!((done.result.as_deref(), done.finished_at), (Some("succeeded"), Some(half)));
@@ -159,13 +163,13 @@ async fn the_latest_verdict_is_the_one_shown(db: Db) {
 
 async fn a_budget_once_given_back_cannot_be_spent_again(db: Db) {
     let it = closed(held("web", at(0)), Outcome::Refused, at(9));
-    let row = fettle::core::remediation::record::ActionRow { spends: false, ..intent(&it, at(1)) };
+    let row = fettle_core::remediation::record::ActionRow { spends: false, ..intent(&it, at(1)) };
     store(&db, vec![it], vec![record(&row)]).await.unwrap();
     store(&db, vec![], vec![Record::Result(succeeded(row.id, at(1), at(2)))]).await.expect_err("spends after all");
 }
 
 async fn refusals_are_not_rows(db: Db) {
-    let refusal = Record::Refusal { rule: "web".into(), guard: fettle::core::remediation::refusal::Guard::Cooldown };
+    let refusal = Record::Refusal { rule: "web".into(), guard: fettle_core::remediation::refusal::Guard::Cooldown };
     store(&db, vec![], vec![refusal]).await.unwrap();
     for table in ["actions", "verdicts", "transitions", "events"] {
         assert_eq!(db.count(table).await, 0);

@@ -1,12 +1,12 @@
 //! Circuit breakers: what they count, who opens and closes them, and in which order.
 
-use fettle::core::remediation::outcome::{Outcome, Verdict};
-use fettle::core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
-use fettle::core::remediation::state::Remediation;
-use fettle::core::rule::model::Mode;
-use fettle::core::surroundings::Breaker;
-use fettle::core::time::Timestamp;
-use fettle::store::model::{Changes, ReceiveAsk};
+use fettle_core::ports::model::{Changes, ReceiveAsk};
+use fettle_core::remediation::outcome::{Outcome, Verdict};
+use fettle_core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
+use fettle_core::remediation::state::Remediation;
+use fettle_core::rule::model::Mode;
+use fettle_core::surroundings::Breaker;
+use fettle_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::fixture::{at, closed, held, intent, open_all, record, write};

@@ -1,8 +1,8 @@
 //! Events, samples of hosts, and alerts that nobody attends to.
 
-use fettle::core::remediation::record::{EventRow, Record, Severity};
-use fettle::store::model::{Candidate, Changes, ReceiveAsk, SAMPLED, Sample, Standing};
-use fettle::store::view::{EventFilter, EventView};
+use fettle_core::ports::model::{Candidate, Changes, ReceiveAsk, SAMPLED, Sample, Standing};
+use fettle_core::ports::view::{EventFilter, EventView};
+use fettle_core::remediation::record::{EventRow, Record, Severity};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -79,7 +79,7 @@ async fn a_sample_that_is_stored_twice_is_there_once(db: Db) {
 async fn alerts_without_an_open_remediation_are_found_page_by_page(db: Db) {
     let mut alerts: Vec<_> = ["a", "b", "c", "d"].map(|service| firing(service, at(0))).into();
     let attached = held("a", at(0));
-    let candidate = |alert: &fettle::core::alert::episode::AlertState, standing| Candidate {
+    let candidate = |alert: &fettle_core::alert::episode::AlertState, standing| Candidate {
         fingerprint: alert.fingerprint,
         rule: "web".into(),
         episode: 1,

@@ -1,16 +1,16 @@
 //! What is the case around a remediation: all of it, and nothing of others.
 
-use fettle::core::alert::episode::{AlertState, Word};
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::effect::Effect;
-use fettle::core::remediation::loan::{Loan, LoanEnd};
-use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::record::Record;
-use fettle::core::remediation::state::Remediation;
-use fettle::core::surroundings::{Answer, AnswerKind, OpenLoan, PauseScope, Surroundings};
-use fettle::core::time::Timestamp;
-use fettle::store::model::{Changes, Facts, FactsAsk, LoanCommit, ReceiveAsk};
+use fettle_core::alert::episode::{AlertState, Word};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::effect::Effect;
+use fettle_core::ports::model::{Changes, Facts, FactsAsk, LoanCommit, ReceiveAsk};
+use fettle_core::remediation::loan::{Loan, LoanEnd};
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::Remediation;
+use fettle_core::surroundings::{Answer, AnswerKind, OpenLoan, PauseScope, Surroundings};
+use fettle_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::fixture::{at, ended, firing, held, lend, loan, open_all, returning, target, write};

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fettle::core::action::Action;
-use fettle::core::alert::episode::{AlertState, Word};
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::effect::Effect;
-use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
-use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle::core::remediation::record::{ActionRow, Record, ResultRow, VerdictRow};
-use fettle::core::remediation::state::{Attempt, Opener, Proposal, Remediation, State};
-use fettle::core::rule::model::{Mode, Verify};
-use fettle::core::sight::Pin;
-use fettle::core::time::Timestamp;
-use fettle::store::model::{Candidate, Changes, Claim, Commit, NewNotification, ReceiveAsk, Standing};
-use fettle::store::{Store, StoreError};
+use fettle_core::action::Action;
+use fettle_core::alert::episode::{AlertState, Word};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::effect::Effect;
+use fettle_core::ports::model::{Candidate, Changes, Claim, Commit, NewNotification, ReceiveAsk, Standing};
+use fettle_core::ports::{Store, StoreError};
+use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::record::{ActionRow, Record, ResultRow, VerdictRow};
+use fettle_core::remediation::state::{Attempt, Opener, Proposal, Remediation, State};
+use fettle_core::rule::model::{Mode, Verify};
+use fettle_core::sight::Pin;
+use fettle_core::time::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -104,7 +104,7 @@ pub fn running(mut it: Remediation, action_id: Uuid, intended_at: Timestamp) -> 
         }),
         queue: Vec::new(),
         done: Vec::new(),
-        until: fettle::core::time::after(intended_at, Duration::from_secs(40)),
+        until: fettle_core::time::after(intended_at, Duration::from_secs(40)),
     };
     it
 }

@@ -1,12 +1,13 @@
 //! The record of a period, read beside whoever writes it.
 
-use fettle::core::remediation::outcome::{Outcome, Verdict};
-use fettle::core::remediation::record::{Record, TransitionRow, VerdictRow};
-use fettle::core::remediation::state::StateName;
-use fettle::core::surroundings::{Pause, PauseScope};
-use fettle::core::time::Timestamp;
-use fettle::store::history::{History, Period, open_history};
-use fettle::store::model::NewNotification;
+use fettle_core::ports::history::{History, Period};
+use fettle_core::ports::model::NewNotification;
+use fettle_core::remediation::outcome::{Outcome, Verdict};
+use fettle_core::remediation::record::{Record, TransitionRow, VerdictRow};
+use fettle_core::remediation::state::StateName;
+use fettle_core::surroundings::{Pause, PauseScope};
+use fettle_core::time::Timestamp;
+use fettle_store::history::open_history;
 use serde_json::json;
 use uuid::Uuid;
 

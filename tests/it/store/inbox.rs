@@ -1,7 +1,7 @@
 //! The inbox keeps what was acknowledged, byte for byte, until it is taken in.
 
 use bytes::Bytes;
-use fettle::store::model::{Changes, ReceiveAsk};
+use fettle_core::ports::model::{Changes, ReceiveAsk};
 
 use super::fixture::{at, notification, write};
 use super::{Db, on_both};

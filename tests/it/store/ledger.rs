@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use fettle::core::remediation::loan::{Loan, LoanEnd};
-use fettle::core::remediation::outcome::{ActionResult, Outcome};
-use fettle::core::remediation::record::{ActionRow, BreakerRow, Record};
-use fettle::core::remediation::refusal::{Guard, Refusal};
-use fettle::core::remediation::state::Remediation;
-use fettle::core::rule::model::{Budget, Mode};
-use fettle::core::time::{Timestamp, after, before};
-use fettle::store::StoreError;
-use fettle::store::model::{
+use fettle_core::ports::StoreError;
+use fettle_core::ports::model::{
     Admission, Changes, Claim, Closed, Ledger, LedgerAsk, LoanCommit, ReceiveAsk, Scope, ScopeKind,
 };
+use fettle_core::remediation::loan::{Loan, LoanEnd};
+use fettle_core::remediation::outcome::{ActionResult, Outcome};
+use fettle_core::remediation::record::{ActionRow, BreakerRow, Record};
+use fettle_core::remediation::refusal::{Guard, Refusal};
+use fettle_core::remediation::state::Remediation;
+use fettle_core::rule::model::{Budget, Mode};
+use fettle_core::time::{Timestamp, after, before};
 use uuid::Uuid;
 
 use super::fixture::{

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use fettle::core::alert::episode::Word;
-use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
-use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::record::Record;
-use fettle::core::remediation::state::Remediation;
-use fettle::core::surroundings::PauseScope;
-use fettle::store::model::{Admission, Candidate, Changes, Claim, LoanAdmission, LoanCommit, ReceiveAsk, Standing};
+use fettle_core::alert::episode::Word;
+use fettle_core::ports::model::{
+    Admission, Candidate, Changes, Claim, LoanAdmission, LoanCommit, ReceiveAsk, Standing,
+};
+use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::Remediation;
+use fettle_core::surroundings::PauseScope;
 use uuid::Uuid;
 
 use super::fixture::{
@@ -50,7 +52,7 @@ async fn a_loan_is_opened_with_the_intent_and_reads_back(db: Db) {
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let row = intent(&it, at(1));
     let lent = Loan { id: row.id, ..loan(&it, at(50)) };
-    let judge = |_: &[fettle::store::model::Ledger]| {
+    let judge = |_: &[fettle_core::ports::model::Ledger]| {
         let begun = running(it.clone(), row.id, at(1));
         Ok(commit(&begun, vec![record(&row), Record::Loan(Box::new(lent.clone()))]))
     };
@@ -179,7 +181,7 @@ async fn a_return_is_admitted_with_its_intent_or_refused_with_nothing(db: Db) {
     assert_eq!(refused, LoanAdmission::Refused(no()));
 
     let row = intent(&lender, at(10));
-    let judge = |_: &[fettle::store::model::Ledger]| Ok(kept(returning(&lent, at(10)), vec![record(&row)]));
+    let judge = |_: &[fettle_core::ports::model::Ledger]| Ok(kept(returning(&lent, at(10)), vec![record(&row)]));
     let stale = Claim { version: claim.version - 1, ..claim.clone() };
     assert_eq!(db.store.admit_return(&stale, &asked, &judge).await.unwrap(), LoanAdmission::Lost);
     assert_eq!(db.count("actions").await, 0);
@@ -197,7 +199,7 @@ async fn while_the_lender_is_at_work_its_loan_has_a_rival(db: Db) {
     db.store.commit(&claim, &begun).await.unwrap().expect("claimed");
     let claim = db.store.claim_loans(db.owner, at(5), at(99), 1).await.unwrap().remove(0).claim;
     let rivals = std::sync::Mutex::new(Vec::new());
-    let judge = |ledgers: &[fettle::store::model::Ledger]| {
+    let judge = |ledgers: &[fettle_core::ports::model::Ledger]| {
         rivals.lock().unwrap().clone_from(&ledgers[0].rivals);
         Err(no())
     };
@@ -214,12 +216,12 @@ async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) 
         let next = Remediation { target: lender.target.clone(), ..held(&format!("next-{name}"), at(0)) };
         let claim = open_claimed(&*db.store, db.owner, &next).await;
         let row = intent(&next, at(10));
-        let free = |ledgers: &[fettle::store::model::Ledger]| ledgers[0].rivals.is_empty();
-        let act = |ledgers: &[fettle::store::model::Ledger]| {
+        let free = |ledgers: &[fettle_core::ports::model::Ledger]| ledgers[0].rivals.is_empty();
+        let act = |ledgers: &[fettle_core::ports::model::Ledger]| {
             let intended = commit(&running(next.clone(), row.id, at(10)), vec![record(&row)]);
             if free(ledgers) { Ok(intended) } else { Err(no()) }
         };
-        let give = |ledgers: &[fettle::store::model::Ledger]| {
+        let give = |ledgers: &[fettle_core::ports::model::Ledger]| {
             if free(ledgers) { Ok(kept(returning(&lent, at(10)), vec![])) } else { Err(no()) }
         };
         let (effect, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));

@@ -26,7 +26,8 @@ mod work;
 
 use std::sync::Arc;
 
-use fettle::store::{Store, StoreError, open};
+use fettle_core::ports::{Store, StoreError};
+use fettle_store::open;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use uuid::Uuid;
 

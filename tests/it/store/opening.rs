@@ -1,6 +1,7 @@
 //! Opening: what is wrong is said, and no secret with it; whose process is dead is known.
 
-use fettle::store::{StoreError, open, open_to_read};
+use fettle_core::ports::StoreError;
+use fettle_store::{open, open_to_read};
 use uuid::Uuid;
 
 use super::Db;

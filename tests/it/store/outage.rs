@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use fettle::store::{Store, StoreError, open};
+use fettle_core::ports::{Store, StoreError};
+use fettle_store::open;
 use uuid::Uuid;
 
 use super::Db;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fettle::core::alert::episode::Word;
-use fettle::core::alert::labels::Labels;
-use fettle::core::announcement::{Announcement, AnnouncementName};
-use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::record::Record;
-use fettle::store::model::{Changes, Outgoing, ReceiveAsk};
+use fettle_core::alert::episode::Word;
+use fettle_core::alert::labels::Labels;
+use fettle_core::announcement::{Announcement, AnnouncementName};
+use fettle_core::ports::model::{Changes, Outgoing, ReceiveAsk};
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::record::Record;
 use uuid::Uuid;
 
 use super::fixture::{at, closed, commit, firing, held, open_claimed, write};
@@ -206,7 +206,7 @@ async fn what_a_lost_claim_announces_is_never_said(db: Db) {
     let it = held("web", at(1));
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let said = Record::Announce(Box::new(working(it.id, 2, 100)));
-    let stale = fettle::store::model::Claim { version: claim.version - 1, ..claim.clone() };
+    let stale = fettle_core::ports::model::Claim { version: claim.version - 1, ..claim.clone() };
     assert_eq!(db.store.commit(&stale, &commit(&it, vec![said.clone()])).await.unwrap(), None);
     assert_eq!(delivered(&db, 3).await, []);
     db.store.commit(&claim, &commit(&it, vec![said])).await.unwrap().expect("claimed");

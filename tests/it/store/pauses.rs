@@ -1,8 +1,8 @@
 //! Pauses: as they were given, until their time or a person ends them, and kept.
 
-use fettle::core::surroundings::{Pause, PauseScope};
-use fettle::core::time::Timestamp;
-use fettle::store::view::ActionFilter;
+use fettle_core::ports::view::ActionFilter;
+use fettle_core::surroundings::{Pause, PauseScope};
+use fettle_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::fixture::{at, target};

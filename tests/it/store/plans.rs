@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
-use fettle::store::model::FactsAsk;
+use fettle_core::ports::model::FactsAsk;
 use uuid::Uuid;
 
 use super::fixture::{at, held, open_all, target};

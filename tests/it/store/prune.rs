@@ -1,13 +1,13 @@
 //! Retention: what is old goes with its whole story, what is not stays, and nothing else opens that door.
 
-use fettle::core::announcement::{Announcement, AnnouncementName};
-use fettle::core::remediation::loan::LoanEnd;
-use fettle::core::remediation::outcome::{Outcome, Verdict};
-use fettle::core::remediation::record::{EventRow, Record, Severity, TransitionRow, VerdictRow};
-use fettle::core::remediation::state::{Remediation, StateName};
-use fettle::core::surroundings::{Answer, AnswerKind, PauseScope};
-use fettle::core::time::Timestamp;
-use fettle::store::model::{Changes, LoanCommit, ReceiveAsk, Standing};
+use fettle_core::announcement::{Announcement, AnnouncementName};
+use fettle_core::ports::model::{Changes, LoanCommit, ReceiveAsk, Standing};
+use fettle_core::remediation::loan::LoanEnd;
+use fettle_core::remediation::outcome::{Outcome, Verdict};
+use fettle_core::remediation::record::{EventRow, Record, Severity, TransitionRow, VerdictRow};
+use fettle_core::remediation::state::{Remediation, StateName};
+use fettle_core::surroundings::{Answer, AnswerKind, PauseScope};
+use fettle_core::time::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ async fn finished(db: &Db, service: &str, when: Timestamp, verdict_at: Timestamp
     };
     let changes = Changes {
         alerts: vec![firing(service, when)],
-        candidates: vec![fettle::store::model::Candidate { standing: Standing::Spent, ..attached(&it) }],
+        candidates: vec![fettle_core::ports::model::Candidate { standing: Standing::Spent, ..attached(&it) }],
         opened: vec![it.clone()],
         records: vec![
             record(&row),
@@ -125,7 +125,7 @@ async fn alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode(db:
     finished(&db, "silent", at(1), at(1)).await;
     told(&db, at(50 + DAY)).await;
     let mut chatty = firing("chatty", at(1));
-    chatty.hear(fettle::core::alert::episode::Word::Firing { starts_at: at(1) }, at(100));
+    chatty.hear(fettle_core::alert::episode::Word::Firing { starts_at: at(1) }, at(100));
     let mut ask = ReceiveAsk::new(db.owner, at(100));
     ask.fingerprints = [chatty.fingerprint].into();
     write(&*db.store, &ask, Changes { alerts: vec![chatty.clone()], ..Changes::default() }).await.unwrap();
@@ -134,7 +134,7 @@ async fn alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode(db:
     assert_eq!(db.count("remediations").await, 0);
     assert_eq!(db.count("alerts").await, 1);
     let kept = db.store.candidates(&chatty.fingerprint.to_string()).await.unwrap();
-    let spent = fettle::store::model::Candidate { standing: Standing::Spent, remediation: None, ..attached(&it) };
+    let spent = fettle_core::ports::model::Candidate { standing: Standing::Spent, remediation: None, ..attached(&it) };
     assert_eq!(kept, [spent], "its repeats still open nothing");
 }
 

@@ -1,11 +1,11 @@
 //! Lists, filters, pages, and one remediation's story.
 
-use fettle::core::alert::episode::Word;
-use fettle::core::remediation::outcome::{ActionResult, Outcome};
-use fettle::core::remediation::record::{ActionRow, Record, TransitionRow, VerdictRow};
-use fettle::core::remediation::state::{Remediation, StateName};
-use fettle::store::model::{Changes, ReceiveAsk};
-use fettle::store::view::{ActionFilter, AlertFilter, RemediationFilter};
+use fettle_core::alert::episode::Word;
+use fettle_core::ports::model::{Changes, ReceiveAsk};
+use fettle_core::ports::view::{ActionFilter, AlertFilter, RemediationFilter};
+use fettle_core::remediation::outcome::{ActionResult, Outcome};
+use fettle_core::remediation::record::{ActionRow, Record, TransitionRow, VerdictRow};
+use fettle_core::remediation::state::{Remediation, StateName};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -118,7 +118,7 @@ async fn alerts_are_listed_last_heard_first(db: Db) {
 async fn labels_of_recorded_alerts_are_read_beside_a_running_service(db: Db) {
     let alerts = vec![firing("a", at(2)), firing("b", at(3)), firing("c", at(4))];
     write(&*db.store, &ReceiveAsk::new(db.owner, at(5)), Changes { alerts, ..Changes::default() }).await.unwrap();
-    let read = fettle::store::recorded_labels(&db.url(), 2).await.unwrap();
+    let read = fettle_store::recorded_labels(&db.url(), 2).await.unwrap();
     assert_eq!(read.iter().map(|labels| labels.get("service")).collect::<Vec<_>>(), ["c", "b"], "the latest");
 }
 
@@ -139,7 +139,7 @@ async fn a_story_tells_everything_in_order(db: Db) {
     let verdict = VerdictRow {
         action_id: row.id,
         at: at(9),
-        verdict: fettle::core::remediation::outcome::Verdict::Fixed,
+        verdict: fettle_core::remediation::outcome::Verdict::Fixed,
         reason: "well for 30 s".into(),
     };
     let mut end = commit(&closed(it.clone(), Outcome::Fixed, at(9)), vec![]);
@@ -197,6 +197,6 @@ async fn the_clock_is_the_stores_own_where_it_has_one(db: Db) {
     let now = db.store.now().await.unwrap();
     assert_eq!((db.store.kind(), now.is_some()), if db.is_sqlite() { ("sqlite", false) } else { ("postgres", true) });
     if let Some(now) = now {
-        assert!(now.duration_since(fettle::core::time::Timestamp::now()).abs().as_secs() < 60, "{now}");
+        assert!(now.duration_since(fettle_core::time::Timestamp::now()).abs().as_secs() < 60, "{now}");
     }
 }

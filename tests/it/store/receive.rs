@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fettle::core::alert::episode::{AlertState, Word};
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::remediation::outcome::{Outcome, Verdict};
-use fettle::core::remediation::state::{Remediation, StateName};
-use fettle::store::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
-use fettle::store::view::{AlertFilter, AlertView};
-use fettle::store::{StoreError, open_to_read};
+use fettle_core::alert::episode::{AlertState, Word};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::ports::StoreError;
+use fettle_core::ports::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
+use fettle_core::ports::view::{AlertFilter, AlertView};
+use fettle_core::remediation::outcome::{Outcome, Verdict};
+use fettle_core::remediation::state::{Remediation, StateName};
+use fettle_store::open_to_read;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -248,7 +249,7 @@ async fn new_remediations_are_born_claimed(db: Db) {
 
     assert_eq!(db.store.claim(Uuid::now_v7(), at(30), at(60), 10).await.unwrap(), []);
     assert_eq!(db.store.next_due(at(30)).await.unwrap(), None);
-    let born = fettle::store::model::Claim { id: it.id, owner: db.owner, version: 1, wakes: 0 };
+    let born = fettle_core::ports::model::Claim { id: it.id, owner: db.owner, version: 1, wakes: 0 };
     assert!(db.store.commit(&born, &commit(&it, vec![])).await.unwrap().is_some());
 }
 
@@ -321,7 +322,7 @@ async fn nul_and_hostile_text_in_labels_are_stored(db: Db) {
     assert_eq!(kept["alertname"], "a\u{fffd}b");
     assert_eq!(kept["quote"], alert.labels.get("quote"));
     assert_eq!(kept["emoji\u{fffd}"], alert.labels.get("emoji\0"));
-    let filter = fettle::store::view::ActionFilter { limit: 1, ..Default::default() };
+    let filter = fettle_core::ports::view::ActionFilter { limit: 1, ..Default::default() };
     let action = &db.store.actions(&filter).await.unwrap()[0];
     assert_eq!(action.alertname, "a\u{fffd}b");
     assert_eq!(action.detail, serde_json::json!({"a\u{fffd}": ["\u{fffd}", "\\u0000"]}));

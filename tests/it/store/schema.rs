@@ -1,11 +1,11 @@
 //! The schema: the views are a contract, every statement fits it, and it is migrated once.
 
-use fettle::core::announcement::AnnouncementName;
-use fettle::core::remediation::loan::LoanEnd;
-use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle::core::remediation::state::StateName;
-use fettle::core::surroundings::AnswerKind;
-use fettle::store::model::Standing;
+use fettle_core::announcement::AnnouncementName;
+use fettle_core::ports::model::Standing;
+use fettle_core::remediation::loan::LoanEnd;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::state::StateName;
+use fettle_core::surroundings::AnswerKind;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
 
 use super::fixture::{at, held, notification, open_all};
@@ -62,7 +62,7 @@ async fn the_views_have_exactly_the_columns_of_the_contract(db: Db) {
 
 /// The SQL constants of a store, by file and name, read from its sources: none can be forgotten.
 pub fn statements(folder: &str) -> Vec<(String, String)> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store").join(folder);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/store/src").join(folder);
     let constant = regex::Regex::new(r#"const (\w+): &str =\s*"([^"]*)";"#).unwrap();
     let mut found = Vec::new();
     for file in std::fs::read_dir(&folder).unwrap() {
@@ -107,7 +107,7 @@ async fn opening_again_migrates_nothing_and_loses_nothing(db: Db) {
 
 async fn the_schema_knows_every_word_of_the_core(db: Db) {
     let folder = if db.is_sqlite() { "sqlite" } else { "postgres" };
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/store/migrations").join(folder);
     let schema: String =
         std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     // The words that a column of a table may hold.
@@ -138,7 +138,7 @@ async fn the_schema_knows_every_word_of_the_core(db: Db) {
 /// What the core says of each verdict, the view of what is unproven says too.
 async fn the_schema_leaves_out_the_verdicts_that_prove_something(db: Db) {
     let folder = if db.is_sqlite() { "sqlite" } else { "postgres" };
-    let path = format!("{}/migrations/{folder}/0007_safety.sql", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/crates/store/migrations/{folder}/0007_safety.sql", env!("CARGO_MANIFEST_DIR"));
     let schema = std::fs::read_to_string(path).unwrap();
     let proving: Vec<_> = Verdict::ALL.iter().filter(|it| !it.proves_nothing()).map(|it| format!("'{it}'")).collect();
     let list = format!("verdict NOT IN ({})", proving.join(", "));

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use fettle::core::remediation::loan::LoanEnd;
-use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::state::Remediation;
-use fettle::core::surroundings::Storm;
-use fettle::store::model::{Changes, LoanCommit, ReceiveAsk, World};
+use fettle_core::ports::model::{Changes, LoanCommit, ReceiveAsk, World};
+use fettle_core::remediation::loan::LoanEnd;
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::state::Remediation;
+use fettle_core::surroundings::Storm;
 
 use super::fixture::{at, closed, ended, held, lend, loan, open_all, target, write};
 use super::receive::see;

@@ -1,8 +1,8 @@
 //! What becomes of the alerts when a remediation is closed, and of those that waited for its target.
 
-use fettle::core::alert::episode::{AlertState, Word};
-use fettle::core::remediation::outcome::Outcome;
-use fettle::store::model::{Candidate, Changes, ReceiveAsk, Standing, World};
+use fettle_core::alert::episode::{AlertState, Word};
+use fettle_core::ports::model::{Candidate, Changes, ReceiveAsk, Standing, World};
+use fettle_core::remediation::outcome::Outcome;
 use uuid::Uuid;
 
 use super::fixture::{at, attached, closed, commit, firing, held, open_all, open_claimed, target, write};

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use fettle::core::alert::episode::{AlertState, Word};
-use fettle::core::time::{Timestamp, after};
-use fettle::store::model::{Changes, ReceiveAsk};
-use fettle::store::open;
+use fettle_core::alert::episode::{AlertState, Word};
+use fettle_core::ports::model::{Changes, ReceiveAsk};
+use fettle_core::time::{Timestamp, after};
+use fettle_store::open;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ const RULES: &str = "version: 1\nrules:\n  - name: web\n    match: ['alertname=\
     target: {container: $labels.service, allow: [\"*\"]}\n    steps: [restart]\n";
 
 /// Opens what an alert about `service` opens, claimed by nobody: as a process does that is at the end of its room.
-async fn receives(store: &dyn fettle::store::Store, service: &str) {
+async fn receives(store: &dyn fettle_core::ports::Store, service: &str) {
     let now = Timestamp::now();
     let mut it = held(service, now);
     it.opened_at = now;

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use fettle::core::remediation::outcome::Outcome;
-use fettle::core::remediation::record::{Record, TransitionRow};
-use fettle::core::remediation::state::{Remediation, State, StateName};
-use fettle::store::model::{Changes, Claim, Commit, ReceiveAsk};
+use fettle_core::ports::model::{Changes, Claim, Commit, ReceiveAsk};
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::record::{Record, TransitionRow};
+use fettle_core::remediation::state::{Remediation, State, StateName};
 use uuid::Uuid;
 
 use super::fixture::{at, awaiting, closed, commit, held, intent, open_all, open_claimed, record, running, write};
@@ -72,7 +72,7 @@ async fn what_is_stored_reads_back_as_it_was_in_every_state(db: Db) {
     verifying.state =
         State::Verifying { attempt, also: Vec::new(), effect_at: at(3), well_since: Some(at(4)), until: at(5) };
     let mut blocked = verifying.clone();
-    blocked.state = State::Blocked { reason: fettle::core::remediation::refusal::Guard::Budget, until: at(6) };
+    blocked.state = State::Blocked { reason: fettle_core::remediation::refusal::Guard::Budget, until: at(6) };
 
     let asked = awaiting(blocked.clone(), "sha256:abc", at(7));
     for (next, records) in [(running, vec![record(&row)]), (verifying, vec![]), (blocked, vec![]), (asked, vec![])] {

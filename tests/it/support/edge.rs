@@ -8,27 +8,28 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use fettle::config::rulebook::Reload;
 use fettle::config::{Auth, Limits, Role, Token};
-use fettle::core::effect::Effect;
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::rule::model::Mode;
-use fettle::core::rule::set::RuleSet;
-use fettle::core::settings::{Protected, Settings, StormLimit, TripLimit};
-use fettle::core::sight::{Found, Pin, Sight, Wanted};
-use fettle::core::target::{Hosts, Target};
-use fettle::diagnostic::{Diagnostic, codes};
-use fettle::engine::by_hand::ByHand;
-use fettle::engine::clock::{SystemClock, Time};
-use fettle::engine::host::Latest;
-use fettle::engine::intake::{Received, intake};
-use fettle::engine::pulse::Pulses;
-use fettle::engine::readiness::{Condition, Readiness};
-use fettle::engine::rulebook::Reload;
-use fettle::engine::shell::{Shell, Wake};
 use fettle::http::{self, Deps, Machine};
-use fettle::platform::{Performed, Platform, PlatformError};
-use fettle::store::{self, Store, late::Late};
+use fettle::telemetry::host::Latest;
 use fettle::telemetry::metrics::Metrics;
+use fettle_core::diagnostic::{Diagnostic, codes};
+use fettle_core::effect::Effect;
+use fettle_core::ports::Store;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::rule::compile::{Context, SourceFile, compile};
+use fettle_core::rule::model::Mode;
+use fettle_core::rule::set::RuleSet;
+use fettle_core::settings::{Protected, Settings, StormLimit, TripLimit};
+use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::target::{Hosts, Target};
+use fettle_engine::by_hand::ByHand;
+use fettle_engine::clock::{SystemClock, Time};
+use fettle_engine::intake::{Received, intake};
+use fettle_engine::pulse::Pulses;
+use fettle_engine::readiness::{Condition, Readiness};
+use fettle_engine::shell::{Shell, Wake};
+use fettle_store::late::Late;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -106,7 +107,7 @@ impl Setup {
         tokio::spawn(writer.run(stop.clone(), Pulses::of(&["writer"]).pulse(0)));
         if !self.without_database {
             let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
-            late.open(store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
+            late.open(fettle_store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
             intake.open();
             for condition in [Condition::Store, Condition::Recovery, Condition::Rules] {
                 readiness.met(condition);
@@ -125,7 +126,7 @@ impl Setup {
             rules: rules.clone(),
             hosts: hosts.clone(),
             settings: settings(),
-            metrics: metrics.clone(),
+            telemetry: metrics.clone(),
             owner: Uuid::now_v7(),
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),

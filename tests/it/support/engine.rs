@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use fettle::core::rule::compile::{Context, SourceFile, compile};
-use fettle::core::rule::model::Mode;
-use fettle::core::settings::{Protected, Settings};
-use fettle::core::target::Hosts;
-use fettle::core::time::{Timestamp, after};
-use fettle::engine::clock::{Clock, Time};
-use fettle::engine::intake::Intake;
-use fettle::engine::readiness::Readiness;
-use fettle::engine::run::{Running, build, recover};
-use fettle::engine::shell::Shell;
-use fettle::engine::upkeep::Retention;
-use fettle::platform::Platform;
-use fettle::store::Store;
 use fettle::telemetry::metrics::Metrics;
+use fettle_core::ports::Store;
+use fettle_core::ports::platform::Platform;
+use fettle_core::rule::compile::{Context, SourceFile, compile};
+use fettle_core::rule::model::Mode;
+use fettle_core::settings::{Protected, Settings};
+use fettle_core::target::Hosts;
+use fettle_core::time::{Timestamp, after};
+use fettle_engine::clock::{Clock, Time};
+use fettle_engine::intake::Intake;
+use fettle_engine::readiness::Readiness;
+use fettle_engine::run::{Running, build, recover};
+use fettle_engine::shell::Shell;
+use fettle_engine::upkeep::Retention;
 use uuid::Uuid;
 
 /// A clock on which a minute passes in half a second, so that waiting out a daemon does not take a minute.
@@ -69,7 +69,7 @@ pub async fn start(
             approvers: true,
             protected: Protected::default(),
         },
-        metrics: Arc::new(Metrics::new()),
+        telemetry: Arc::new(Metrics::new()),
         owner,
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),

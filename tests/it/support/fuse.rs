@@ -7,26 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use fettle::core::alert::episode::AlertState;
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::effect::Effect;
-use fettle::core::remediation::loan::Loan;
-use fettle::core::remediation::record::Record;
-use fettle::core::remediation::state::Remediation;
-use fettle::core::sight::{Found, Pin, Sight, Wanted};
-use fettle::core::surroundings::{Answer, Breaker, Pause, Storm};
-use fettle::core::target::Target;
-use fettle::core::time::Timestamp;
-use fettle::platform::{Performed, Platform, PlatformError};
-use fettle::store::model::{
-    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
-    World,
-};
-use fettle::store::view::{
-    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
-};
-use fettle::store::{Judge, JudgeReturn, Store, StoreError, Think};
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::ports::{Store, StoreError, Upkeep};
+use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -137,86 +123,70 @@ pub struct FusedStore {
     pub fuse: Arc<Fuse>,
 }
 
-macro_rules! fused {
-    (touched { $(fn $name:ident(&self $(, $arg:ident: $type:ty)*) -> $out:ty;)* }
-     quiet { $(fn $quiet:ident(&self $(, $qarg:ident: $qtype:ty)*) -> $qout:ty;)* }) => {
-        #[async_trait]
-        impl Store for FusedStore {
-            fn kind(&self) -> &'static str {
-                self.inner.kind()
-            }
-            fn hears(&self) -> bool {
-                self.inner.hears()
-            }
-            async fn close(&self) {
-                self.inner.close().await;
-            }
-            async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
-                if self.fuse.hides_clock { Ok(None) } else { self.inner.now().await }
-            }
-            $(async fn $name(&self $(, $arg: $type)*) -> Result<$out, StoreError> {
-                self.fuse.touch().await;
-                self.fuse.under_way.fetch_add(1, Ordering::SeqCst);
-                let out = self.inner.$name($($arg),*).await;
-                self.fuse.under_way.fetch_sub(1, Ordering::SeqCst);
-                self.fuse.touch().await;
-                out
-            })*
-            $(async fn $quiet(&self $(, $qarg: $qtype)*) -> Result<$qout, StoreError> {
-                self.inner.$quiet($($qarg),*).await
-            })*
+/// The operations on the path of an alert: each is a touch before and a touch after.
+const TOUCHED: [&str; 10] =
+    ["append", "receive", "facts", "peek", "admit", "commit", "admit_return", "commit_loan", "record", "late"];
+
+impl FusedStore {
+    #[expect(clippy::unnecessary_wraps, reason = "the shape that `wrap_store` asks for")]
+    fn inner(&self) -> Result<&dyn Store, StoreError> {
+        Ok(&*self.inner)
+    }
+
+    async fn around<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if !TOUCHED.contains(&operation) {
+            return call.await;
         }
-    };
+        self.fuse.touch().await;
+        self.fuse.under_way.fetch_add(1, Ordering::SeqCst);
+        let out = call.await;
+        self.fuse.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.fuse.touch().await;
+        out
+    }
 }
 
-fused! {
-    touched {
-        fn append(&self, batch: &[NewNotification]) -> ();
-        fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Changes;
-        fn facts(&self, ask: &FactsAsk) -> Facts;
-        fn peek(&self, asks: &[&LedgerAsk]) -> Vec<Ledger>;
-        fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Admission;
-        fn commit(&self, claim: &Claim, commit: &Commit) -> Option<Closed>;
-        fn admit_return(&self, claim: &Claim, ask: &LedgerAsk, judge: JudgeReturn<'_>) -> LoanAdmission;
-        fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Option<Claim>;
-        fn record(&self, records: &[Record]) -> ();
-        fn late(&self, action: Uuid, records: &[Record]) -> bool;
+fettle_core::wrap_store!(FusedStore);
+
+#[async_trait]
+impl Upkeep for FusedStore {
+    async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
+        if self.fuse.hides_clock { Ok(None) } else { self.inner.now().await }
     }
-    quiet {
-        fn latest(&self) -> Option<Timestamp>;
-        fn pending(&self, before: Timestamp, limit: u32) -> Vec<StoredNotification>;
-        fn backlog(&self) -> u64;
-        fn foresee(&self, ask: &ReceiveAsk) -> World;
-        fn remediation(&self, id: Uuid) -> Option<Remediation>;
-        fn waiting(&self, limit: u32) -> Vec<AlertState>;
-        fn claim(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Claimed>;
-        fn next_due(&self, now: Timestamp) -> Option<Timestamp>;
-        fn attached(&self, remediation: Uuid) -> Vec<AlertState>;
-        fn claim_loans(&self, owner: Uuid, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<ClaimedLoan>;
-        fn loan_facts(&self, loan: &Loan, now: Timestamp) -> (Vec<AlertState>, Vec<Pause>);
-        fn pause(&self, pause: &Pause) -> ();
-        fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> bool;
-        fn pauses(&self, now: Timestamp) -> Vec<Pause>;
-        fn answer(&self, remediation: Uuid, answer: &Answer) -> Answered;
-        fn breakers(&self, since: Timestamp) -> Vec<(String, Breaker)>;
-        fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> bool;
-        fn storm(&self) -> Option<Storm>;
-        fn announcements(&self, owner: Uuid, now: Timestamp, renew_before: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Outgoing>;
-        fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> ();
-        fn last_heard(&self, alertname: &str) -> Option<Timestamp>;
-        fn woken(&self) -> ();
-        fn release(&self, owner: Uuid) -> u64;
-        fn adopt(&self, owner: Uuid) -> u64;
-        fn spent(&self, since: Timestamp) -> Vec<Spent>;
-        fn open_by_state(&self) -> Vec<(String, u64)>;
-        fn remediations(&self, filter: &RemediationFilter) -> Vec<RemediationView>;
-        fn story(&self, id: Uuid) -> Option<Story>;
-        fn actions(&self, filter: &ActionFilter) -> Vec<ActionView>;
-        fn alerts(&self, filter: &AlertFilter) -> Vec<AlertView>;
-        fn events(&self, filter: &EventFilter) -> Vec<EventView>;
-        fn sample(&self, samples: &[Sample]) -> ();
-        fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Vec<AlertState>;
-        fn candidates(&self, fingerprint: &str) -> Vec<Candidate>;
-        fn prune(&self, notifications: Timestamp, audit: Timestamp) -> u64;
+
+    async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.latest().await
+    }
+
+    async fn woken(&self) -> Result<(), StoreError> {
+        self.inner.woken().await
+    }
+
+    fn hears(&self) -> bool {
+        self.inner.hears()
+    }
+
+    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+        self.inner.release(owner).await
+    }
+
+    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+        self.inner.adopt(owner).await
+    }
+
+    async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
+        self.inner.prune(notifications, audit).await
+    }
+
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }

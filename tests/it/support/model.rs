@@ -5,11 +5,11 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use fettle::core::effect::Effect;
-use fettle::core::sight::{Container, Found, ImageLabel, Pin, Sight, Status, Wanted};
-use fettle::core::target::Target;
-use fettle::core::time::Timestamp;
-use fettle::platform::{Performed, Platform, PlatformError};
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::sight::{Container, Found, ImageLabel, Pin, Sight, Status, Wanted};
+use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 use serde_json::{Value, json};
 
 /// One container, `web`, that permits fettle.

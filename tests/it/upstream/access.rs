@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use fettle::config::{Config, Credentials, load};
-use fettle::diagnostic::render::human;
-use fettle::upstream::UpstreamError;
+use fettle_core::diagnostic::render::human;
+use fettle_core::ports::upstream::UpstreamError;
 
 use super::canned::{Canned, reply};
 use super::*;
@@ -56,7 +56,7 @@ async fn a_server_with_tls_and_passwords_is_entered_with_the_right_ones_only() {
         let text = format!("alertmanager: {{urls: [\"{url}\"], {auth}}}\nlog: {{level: debug}}\n");
         let config = settings(folder.path(), &text).alertmanager.expect("given");
         provider();
-        let upstream = Alertmanager::new(&config).expect("a client");
+        let upstream = Alertmanager::new(&config.urls, &config.access).expect("a client");
         let looked = upstream.picture(Timestamp::now(), FRESH).await;
         assert_eq!(looked.as_ref().err().map(UpstreamError::reason), expected, "{looked:?}");
         assert!(!format!("{looked:?} {config:?}").contains("hunter"));

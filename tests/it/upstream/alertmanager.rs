@@ -1,7 +1,9 @@
 //! Real Alertmanagers: what fires, what is held back by whom, what is gone, and what fettle posts.
 
-use fettle::core::upstream::{Standing, silenced};
-use fettle::upstream::UpstreamError;
+use std::sync::Arc;
+
+use fettle_core::ports::upstream::{Answers, UpstreamError};
+use fettle_core::upstream::{Standing, silenced};
 
 use super::canned::{Canned, reply};
 use super::*;
@@ -35,7 +37,7 @@ async fn an_alert_inhibited_by_fettles_own_fires_and_by_another_does_not() {
     }
     let (web, db) = (Fingerprint::of(&web), Fingerprint::of(&db));
     let suppressed = |it: &Picture, alert| {
-        it.alerts.get(alert).is_some_and(|seen| seen.status == fettle::core::upstream::Status::Suppressed)
+        it.alerts.get(alert).is_some_and(|seen| seen.status == fettle_core::upstream::Status::Suppressed)
     };
     let picture = seen(&upstream, "both are inhibited", |it| suppressed(it, &web) && suppressed(it, &db)).await;
     assert_eq!((picture.standing(&web), picture.standing(&db)), (Standing::Firing, Standing::Firing));
@@ -87,7 +89,7 @@ async fn what_fettle_posts_is_listed_and_lapses_at_its_end() {
     seen(&upstream, "it lapses", |picture| !has(picture, &it.labels)).await;
     assert!(Timestamp::now() >= it.ends_at, "not before its end");
     // Posted with an end that has passed it is withdrawn at once.
-    it.ends_at = fettle::core::time::after(Timestamp::now(), SOON * 6);
+    it.ends_at = fettle_core::time::after(Timestamp::now(), SOON * 6);
     upstream.post(std::slice::from_ref(&it)).await;
     seen(&upstream, "it is back", |picture| has(picture, &it.labels)).await;
     it.ends_at = Timestamp::now();
@@ -114,7 +116,7 @@ async fn grown_up(real: &Real) -> Canned {
         let url = format!("{url}{path}");
         async move {
             let body = plain().get(url).send().await.expect("it answers").bytes().await.expect("a body");
-            let later = fettle::core::time::after(Timestamp::now(), Duration::from_mins(10));
+            let later = fettle_core::time::after(Timestamp::now(), Duration::from_mins(10));
             let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&later).expect("a date");
             reply(200, &format!("Date: {date}\r\n"), &body)
         }
@@ -186,7 +188,7 @@ async fn a_peer_that_was_started_again_is_not_believed_about_what_it_listed_in_a
     assert_eq!(standing().await, Standing::Gone);
     becomes(began, true);
     assert_eq!(standing().await, Standing::Firing);
-    let later = fettle::core::time::after(began, Duration::from_secs(1));
+    let later = fettle_core::time::after(began, Duration::from_secs(1));
     becomes(later, false);
     assert_eq!((standing().await, standing().await), (Standing::Unknown, Standing::Unknown));
 }
@@ -194,9 +196,9 @@ async fn a_peer_that_was_started_again_is_not_believed_about_what_it_listed_in_a
 #[tokio::test]
 async fn every_request_to_a_peer_is_counted_and_what_is_remembered_is_not_one() {
     let real = Real::start().await;
-    let metrics = std::sync::Arc::new(fettle::telemetry::metrics::Metrics::new());
+    let metrics = Arc::new(fettle::telemetry::metrics::Metrics::new());
     let nobody = format!("http://127.0.0.1:{}", crate::support::postgres::free_port());
-    let upstream = peers(&[&real.url(), &nobody]).counted(&metrics);
+    let upstream = peers(&[&real.url(), &nobody]).counted(&(metrics.clone() as Arc<dyn Answers>));
     let counted = |code: &str| {
         let line = format!("fettle_upstream_requests_total{{code=\"{code}\",peer_kind=\"alertmanager\"}} ");
         let text = metrics.render();

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use fettle::upstream::alertmanager::{ASK, LIST_MAX, REMEMBERED};
+use fettle_upstream::alertmanager::{ASK, LIST_MAX, REMEMBERED};
 
 use super::canned::{Canned, reply};
 use super::*;
@@ -64,7 +64,7 @@ async fn callers_at_the_same_time_share_one_look_and_a_young_picture_is_used_aga
     let first = upstream.picture(now, FRESH).await.expect("it answers");
     let lists = || canned.requests("GET /api/v2/alerts?");
     assert_eq!(lists(), 1);
-    let later = fettle::core::time::after(first.at, Duration::from_secs(5));
+    let later = fettle_core::time::after(first.at, Duration::from_secs(5));
     for _ in 0..20 {
         let again = upstream.picture(later, Duration::from_secs(5)).await.expect("it answers");
         assert_eq!(again.at, first.at);
@@ -73,7 +73,7 @@ async fn callers_at_the_same_time_share_one_look_and_a_young_picture_is_used_aga
     let anew = upstream.picture(later, Duration::from_secs(4)).await.expect("it answers");
     assert!(anew.at >= later && lists() == 2);
     // All ask at once and accept nothing older than their question.
-    let much_later = fettle::core::time::after(later, SOON);
+    let much_later = fettle_core::time::after(later, SOON);
     let asked = (0..50).map(|_| upstream.picture(much_later, FRESH));
     for answer in futures_util::future::join_all(asked).await {
         assert!(answer.expect("it answers").at >= much_later);

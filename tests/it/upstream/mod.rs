@@ -9,11 +9,12 @@ mod prometheus;
 use std::time::Duration;
 
 use fettle::config::{self, Access};
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::time::Timestamp;
-use fettle::core::upstream::{Announcement, Picture};
-use fettle::upstream::{Alertmanager, Upstream};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::ports::upstream::Upstream;
+use fettle_core::time::Timestamp;
+use fettle_core::upstream::{Announcement, Picture};
+use fettle_upstream::Alertmanager;
 use reqwest::Url;
 
 use crate::support::postgres::free_port;
@@ -93,7 +94,7 @@ impl Real {
         let body = serde_json::json!({
             "matchers": [{"name": "alertname", "value": alertname, "isRegex": false}],
             "startsAt": Timestamp::now().to_string(),
-            "endsAt": fettle::core::time::after(Timestamp::now(), Duration::from_hours(1)).to_string(),
+            "endsAt": fettle_core::time::after(Timestamp::now(), Duration::from_hours(1)).to_string(),
             "createdBy": "a person", "comment": "hands off",
         });
         self.post("/api/v2/silences", &body).await;
@@ -122,8 +123,8 @@ fn peers(urls: &[&str]) -> Alertmanager {
 
 fn with(urls: &[&str], access: Access) -> Alertmanager {
     provider();
-    let urls = urls.iter().map(|url| Url::parse(url).expect("a URL")).collect();
-    Alertmanager::new(&config::Alertmanager { urls, access }).expect("a client")
+    let urls = urls.iter().map(|url| Url::parse(url).expect("a URL")).collect::<Vec<_>>();
+    Alertmanager::new(&urls, &access).expect("a client")
 }
 
 fn alert(name: &str, service: &str) -> Labels {
@@ -140,7 +141,7 @@ fn announcement(labels: &Labels, lasts: Duration) -> Announcement {
         labels: labels.clone(),
         annotations: [("summary".to_owned(), "fettle restarts \"it\"\n".to_owned())].into(),
         starts_at: now,
-        ends_at: fettle::core::time::after(now, lasts),
+        ends_at: fettle_core::time::after(now, lasts),
         generator_url: Some("http://fettle.example/r/1".to_owned()),
     }
 }

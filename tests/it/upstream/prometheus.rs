@@ -1,7 +1,8 @@
 //! A real Prometheus that scrapes itself: conditions that hold, that do not, and that nobody can tell.
 
-use fettle::upstream::prometheus::{Prometheus, judge};
-use fettle::upstream::{Answer, Query};
+use fettle_core::ports::upstream::judge;
+use fettle_core::ports::upstream::{Answer, Query};
+use fettle_upstream::prometheus::Prometheus;
 
 use super::canned::{Canned, reply};
 use super::*;
@@ -9,7 +10,7 @@ use super::*;
 fn client(url: &str) -> Prometheus {
     provider();
     let config = config::Prometheus { url: Url::parse(url).expect("a URL"), access: Access::default() };
-    Prometheus::new(&config).expect("a client")
+    Prometheus::new(&config.url, &config.access).expect("a client")
 }
 
 async fn asked(prometheus: &Prometheus, expr: &str) -> Option<bool> {
@@ -53,7 +54,7 @@ async fn a_condition_holds_or_does_not_or_nobody_can_tell() {
     assert_eq!((samples[0].labels.get("job"), samples.len()), ("self", 1));
     assert!((samples[0].value - 1.0).abs() < f64::EPSILON);
     // Before it was there, nothing was up.
-    let before = fettle::core::time::before(Timestamp::now(), Duration::from_hours(1));
+    let before = fettle_core::time::before(Timestamp::now(), Duration::from_hours(1));
     assert_eq!(prometheus.query("up", Some(before)).await.expect("it answers"), Answer::Empty);
     for (expr, reason) in
         [("up{", "upstream_error"), ("up[1m]", "upstream_senseless"), (r#""text""#, "upstream_senseless")]
@@ -68,14 +69,14 @@ async fn a_condition_holds_or_does_not_or_nobody_can_tell() {
 
 #[tokio::test]
 async fn a_prometheus_that_hangs_or_floods_is_given_up() {
-    let flood = [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![b' '; fettle::upstream::prometheus::ANSWER_MAX + 1]].concat();
+    let flood = [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![b' '; fettle_upstream::prometheus::ANSWER_MAX + 1]].concat();
     let error = client(&Canned::always(flood).await.url()).query("up", None).await.expect_err("too much");
     assert_eq!(error.reason(), "upstream_too_large");
     let hung = Canned::hung().await;
     let start = std::time::Instant::now();
     let error = client(&hung.url()).query("up == 1", Some(Timestamp::UNIX_EPOCH)).await.expect_err("it hangs");
     assert_eq!(error.reason(), "upstream_timeout");
-    let limit = fettle::upstream::prometheus::ASK;
+    let limit = fettle_upstream::prometheus::ASK;
     assert!(start.elapsed() >= limit && start.elapsed() < limit * 2, "{:?}", start.elapsed());
     assert!(
         hung.heads()[0]

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-use fettle::core::alert::episode::Word;
-use fettle::core::announcement::{Announcement, AnnouncementName};
-use fettle::core::time::Timestamp;
-use fettle::core::upstream::{Picture, Seen, Status};
+use fettle_core::alert::episode::Word;
+use fettle_core::announcement::{Announcement, AnnouncementName};
+use fettle_core::time::Timestamp;
+use fettle_core::upstream::{Picture, Seen, Status};
 
 use uuid::Uuid;
 

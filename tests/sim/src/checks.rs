@@ -10,14 +10,14 @@ mod records;
 
 use std::collections::BTreeMap;
 
-use fettle::core::alert::episode::Word;
-use fettle::core::guard::Request;
-use fettle::core::receive::Changes;
-use fettle::core::remediation::loan::Loan;
-use fettle::core::remediation::record::{BreakerRow, Record};
-use fettle::core::remediation::state::{Attempt, Remediation};
-use fettle::core::surroundings::{Answer, Pause};
-use fettle::core::time::Timestamp;
+use fettle_core::alert::episode::Word;
+use fettle_core::guard::Request;
+use fettle_core::receive::Changes;
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::record::{BreakerRow, Record};
+use fettle_core::remediation::state::{Attempt, Remediation};
+use fettle_core::surroundings::{Answer, Pause};
+use fettle_core::time::Timestamp;
 use uuid::Uuid;
 
 use self::book::Book;

@@ -5,16 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fettle::core::decide::{Blind, CallFailure};
-use fettle::core::effect::Effect;
-use fettle::core::remediation::loan::Loan;
-use fettle::core::rule::budget;
-use fettle::core::settings::Protected;
-use fettle::core::sight::{
+use fettle_core::decide::{Blind, CallFailure};
+use fettle_core::effect::Effect;
+use fettle_core::remediation::loan::Loan;
+use fettle_core::rule::budget;
+use fettle_core::settings::Protected;
+use fettle_core::sight::{
     Container, Disk, Found, Health, ImageLabel, Pin, Replicas, Service, Sight, Space, Status, Wanted,
 };
-use fettle::core::target::Target;
-use fettle::core::time::Timestamp;
+use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::plan::{disk_allow, labels};

@@ -3,10 +3,10 @@
 
 use std::rc::Rc;
 
-use fettle::core::remediation::record::BreakerRow;
-use fettle::core::remediation::state::State;
-use fettle::core::sight::Status;
-use fettle::core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
+use fettle_core::remediation::record::BreakerRow;
+use fettle_core::remediation::state::State;
+use fettle_core::sight::Status;
+use fettle_core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use uuid::Uuid;
 
 use crate::checks::Deed;
@@ -60,7 +60,7 @@ impl World {
         self.tell(|| format!("people: deed {deed}"));
     }
 
-    fn person_now(&self) -> Option<fettle::core::time::Timestamp> {
+    fn person_now(&self) -> Option<fettle_core::time::Timestamp> {
         let up = self.replicas.iter().find(|it| it.is_up(self.now()))?;
         Some(up.now(self))
     }

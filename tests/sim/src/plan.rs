@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fettle::core::action::{Action, CleanLogs, Dependents, Prune};
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::alert::labels::Labels;
-use fettle::core::matcher::parse;
-use fettle::core::rule::model::{
+use fettle_core::action::{Action, CleanLogs, Dependents, Prune};
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::matcher::parse;
+use fettle_core::rule::model::{
     Approval, Budget, Evidence, Find, Mode, Pattern, Rule, Step, TargetSpec, Unless, Verify, Word,
 };
-use fettle::core::settings::{Protected, Settings, StormLimit, TripLimit};
+use fettle_core::settings::{Protected, Settings, StormLimit, TripLimit};
 
 use crate::rng::Rng;
 
@@ -239,7 +239,7 @@ fn prune() -> Prune {
     }
 }
 
-fn matchers(text: &str) -> Vec<fettle::core::matcher::Matcher> {
+fn matchers(text: &str) -> Vec<fettle_core::matcher::Matcher> {
     parse(text).unwrap_or_default()
 }
 

@@ -9,7 +9,7 @@ pub mod returning;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use fettle::core::time::{Timestamp, after};
+use fettle_core::time::{Timestamp, after};
 use uuid::Uuid;
 
 use crate::store::Store;

@@ -9,18 +9,18 @@ mod records;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use fettle::core::alert::episode::AlertState;
-use fettle::core::alert::fingerprint::Fingerprint;
-use fettle::core::announcement::Announcement;
-use fettle::core::guard::ledger::{Ledger, LedgerAsk};
-use fettle::core::receive::{Candidate, Changes, OpenTarget, PastFix, Standing, World};
-use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
-use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle::core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
-use fettle::core::remediation::refusal::Refusal;
-use fettle::core::remediation::state::{Remediation, State};
-use fettle::core::surroundings::{Answer, AnswerKind, Pause, Storm};
-use fettle::core::time::Timestamp;
+use fettle_core::alert::episode::AlertState;
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::announcement::Announcement;
+use fettle_core::guard::ledger::{Ledger, LedgerAsk};
+use fettle_core::receive::{Candidate, Changes, OpenTarget, PastFix, Standing, World};
+use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
+use fettle_core::remediation::refusal::Refusal;
+use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::surroundings::{Answer, AnswerKind, Pause, Storm};
+use fettle_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::mutants::Mutant;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fettle::core::time::Timestamp;
+use fettle_core::time::Timestamp;
 
 /// Microseconds.
 pub type Micros = i64;

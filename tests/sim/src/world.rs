@@ -172,7 +172,7 @@ impl World {
     }
 
     fn begin(self: &Rc<Self>) {
-        let tell = |at: usize, rule: &fettle::core::rule::model::Rule| {
+        let tell = |at: usize, rule: &fettle_core::rule::model::Rule| {
             let steps: Vec<_> = rule.steps.iter().map(|step| step.action.name()).collect();
             format!("rule {at} {} {:?} {steps:?} budget {:?}", rule.name, rule.target.find, rule.budget)
         };

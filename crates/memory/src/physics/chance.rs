@@ -14,6 +14,11 @@ pub trait Chance: Send {
         None
     }
 
+    /// Whether Docker 28 reports the end of a stopped container before the stop; mostly it does not.
+    fn reports_end_first(&mut self) -> bool {
+        false
+    }
+
     /// What happens to a request of fettle's. Requests of people are always ordinary.
     fn fate(&mut self, request: &Request) -> Fate {
         let _ = request;

@@ -102,14 +102,15 @@ impl Daemon {
         if oom {
             self.event(key, What::Oom);
         }
-        // The older generation reports the end before it reports the stop.
-        if generation == Generation::V20 {
+        // The older generation reports the end before the stop. In the newer one the two race.
+        let end_first = generation == Generation::V20 || (!enders.is_empty() && self.chance.reports_end_first());
+        if end_first {
             self.event(key, What::Die(code));
         }
         for _ in &enders {
             self.event(key, What::Stop);
         }
-        if generation == Generation::V28 {
+        if !end_first {
             self.event(key, What::Die(code));
         }
         for ticket in enders {

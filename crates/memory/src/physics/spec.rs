@@ -272,9 +272,9 @@ impl Term {
 /// The Docker that is modelled: the two whose order of events differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Generation {
-    /// Docker 20.10.
+    /// Docker 20.10: of a stop, `die` comes before `stop`.
     V20,
-    /// Docker 28.
+    /// Docker 28: `stop` comes before `die`, but the two race.
     #[default]
     V28,
 }

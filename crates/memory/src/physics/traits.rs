@@ -44,7 +44,7 @@ traits! {
     StopWhileRestarting "A stop between two starts by policy leaves the crash's exit code, and reports stop without kill"
     StopIgnored "A process that ignores SIGTERM is killed at the end of the grace and ends with 137"
     StopTwice "A stop of a stopped container is answered 304, reports nothing and changes nothing"
-    RestartRunning "A restart changes `StartedAt`, not the id, and reports its events in the generation's order"
+    RestartRunning "A restart changes `StartedAt`, not the id, and reports its events in the generation's order: on 20.10 `die` before `stop`, on 28 in either order"
     RestartWhileRestarting "A restart of a crash-looping container resets `RestartCount`, and the loop goes on"
     RestartStopped "A restart of a stopped container starts it"
     TwoRestarts "Two restarts at the same time end in one new run, and both are answered"

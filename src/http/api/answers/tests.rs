@@ -1,8 +1,8 @@
 //! What an answer that came too late is told, from the story alone.
 
 use super::*;
-use crate::core::time::Timestamp;
-use crate::store::view::{RemediationView, TransitionView};
+use fettle_core::ports::view::{RemediationView, TransitionView};
+use fettle_core::time::Timestamp;
 
 fn now() -> Timestamp {
     "2026-01-31T12:00:00Z".parse().expect("an instant")

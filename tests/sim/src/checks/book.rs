@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use fettle::core::action::Action;
-use fettle::core::guard::Request;
-use fettle::core::remediation::loan::Loan;
-use fettle::core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle::core::remediation::record::Record;
-use fettle::core::remediation::state::{Attempt, Remediation, State};
-use fettle::core::rule::model::Mode;
-use fettle::core::surroundings::{Answer, Pause};
-use fettle::core::target::Target;
-use fettle::core::time::{Timestamp, after, before};
+use fettle_core::action::Action;
+use fettle_core::guard::Request;
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::{Attempt, Remediation, State};
+use fettle_core::rule::model::Mode;
+use fettle_core::surroundings::{Answer, Pause};
+use fettle_core::target::Target;
+use fettle_core::time::{Timestamp, after, before};
 use uuid::Uuid;
 
 use super::{Deed, Read, Truth};
@@ -262,7 +262,7 @@ impl Book {
         }
     }
 
-    fn learn_storm(&mut self, changes: &fettle::core::receive::Changes, truth: &Truth<'_>) {
+    fn learn_storm(&mut self, changes: &fettle_core::receive::Changes, truth: &Truth<'_>) {
         let Some(limit) = truth.plan.settings.storm else { return };
         let new: Vec<_> = changes.opened.iter().filter(|it| it.outcome().is_none()).collect();
         let Some(now) = new.iter().map(|it| it.opened_at).max() else { return };

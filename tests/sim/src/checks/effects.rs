@@ -1,10 +1,10 @@
 //! Checks on what is done to Docker.
 
-use fettle::core::action::Action;
-use fettle::core::remediation::loan::LoanState;
-use fettle::core::remediation::outcome::ActionResult;
-use fettle::core::rule::model::{Mode, Rule};
-use fettle::core::sight::{ImageLabel, Sight};
+use fettle_core::action::Action;
+use fettle_core::remediation::loan::LoanState;
+use fettle_core::remediation::outcome::ActionResult;
+use fettle_core::rule::model::{Mode, Rule};
+use fettle_core::sight::{ImageLabel, Sight};
 
 use super::book::{Book, Intent};
 use super::{Deed, Truth};
@@ -134,7 +134,7 @@ pub fn nothing_lent_is_touched(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> 
         let open = !matches!(loan.state, LoanState::Closed { .. }) && loan.remediation != intent.remediation;
         // Lent when the facts were read: a loan that began since excludes by what it does.
         let before = crate::time::micros(loan.opened_at) < intent.read.at;
-        let pin = fettle::core::sight::Pin { id: intent.key.clone(), started_at: None, restart_count: 0, size: None };
+        let pin = fettle_core::sight::Pin { id: intent.key.clone(), started_at: None, restart_count: 0, size: None };
         let lent = touched(&loan.effect, &pin);
         let same = lent.iter().any(|id| intent.touches.contains(id)) || loan.key == intent.key;
         if open && before && same {

@@ -1,7 +1,7 @@
 //! What must hold once everything has come to rest.
 
-use fettle::core::remediation::outcome::{ActionResult, Verdict};
-use fettle::core::rule::model::Mode;
+use fettle_core::remediation::outcome::{ActionResult, Verdict};
+use fettle_core::rule::model::Mode;
 
 use super::Truth;
 use super::book::Book;

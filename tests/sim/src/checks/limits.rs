@@ -1,8 +1,8 @@
 //! Checks on budgets, storms and breakers.
 
-use fettle::core::rule::budget;
-use fettle::core::rule::model::{Budget, Mode};
-use fettle::core::time::{after, before};
+use fettle_core::rule::budget;
+use fettle_core::rule::model::{Budget, Mode};
+use fettle_core::time::{after, before};
 
 use super::book::{Book, Intent};
 use super::effects::rule;

@@ -1,8 +1,8 @@
 //! Checks on what people said.
 
-use fettle::core::matcher::all_match;
-use fettle::core::rule::model::Mode;
-use fettle::core::surroundings::{AnswerKind, Pause, PauseScope};
+use fettle_core::matcher::all_match;
+use fettle_core::rule::model::Mode;
+use fettle_core::surroundings::{AnswerKind, Pause, PauseScope};
 
 use super::book::{Book, Intent};
 use super::effects::rule;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use fettle::core::alert::labels::Labels;
-use fettle::core::announcement::AnnouncementName;
-use fettle::core::effect::Effect;
-use fettle::core::receive::Standing;
-use fettle::core::remediation::loan::{Loan, LoanEnd, LoanState};
-use fettle::core::remediation::outcome::{Outcome, Verdict};
-use fettle::core::remediation::record::Record;
-use fettle::core::remediation::state::State;
-use fettle::core::rule::model::Mode;
-use fettle::core::sight::Status;
+use fettle_core::alert::labels::Labels;
+use fettle_core::announcement::AnnouncementName;
+use fettle_core::effect::Effect;
+use fettle_core::receive::Standing;
+use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
+use fettle_core::remediation::outcome::{Outcome, Verdict};
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::State;
+use fettle_core::rule::model::Mode;
+use fettle_core::sight::Status;
 
 use super::book::Book;
 use super::effects::rule;

@@ -3,16 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use fettle::core::action::{Action, CALL_MARGIN};
-use fettle::core::alert::episode::AlertState;
-use fettle::core::decide::{Ask, Call, CallFailure, Decision, Event, Facts, IDS, Looked, Whose, begin, decide, late};
-use fettle::core::guard::{Request, admit};
-use fettle::core::remediation::record::Record;
-use fettle::core::remediation::state::{Attempt, Remediation, State};
-use fettle::core::sight::Sight;
-use fettle::core::surroundings::{Surroundings, Upstream, look_upstream};
-use fettle::core::target::Target;
-use fettle::core::time::{after, before};
+use fettle_core::action::{Action, CALL_MARGIN};
+use fettle_core::alert::episode::AlertState;
+use fettle_core::decide::{Ask, Call, CallFailure, Decision, Event, Facts, IDS, Looked, Whose, begin, decide, late};
+use fettle_core::guard::{Request, admit};
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::{Attempt, Remediation, State};
+use fettle_core::sight::Sight;
+use fettle_core::surroundings::{Surroundings, Upstream, look_upstream};
+use fettle_core::target::Target;
+use fettle_core::time::{after, before};
 use serde_json::json;
 
 use super::receive::{ask_again, loaded};
@@ -126,7 +126,7 @@ fn think(world: &World, me: &Replica, mut remediation: Remediation, known: &Know
     }
     let mut settings = world.plan.settings.clone();
     if world.mutant == Some(Mutant::ProtectedIgnored) {
-        settings.protected = fettle::core::settings::Protected::default();
+        settings.protected = fettle_core::settings::Protected::default();
     }
     let facts = Facts {
         rule: loaded(world, &remediation.rule),
@@ -264,7 +264,7 @@ pub fn call_lease(action: &Action) -> Duration {
     action.takes() + CALL_MARGIN + LEASE_MARGIN
 }
 
-fn call_keep(world: &World, me: &Replica, remediation: &Remediation) -> Option<fettle::core::time::Timestamp> {
+fn call_keep(world: &World, me: &Replica, remediation: &Remediation) -> Option<fettle_core::time::Timestamp> {
     match &remediation.state {
         State::Running { attempt, .. } => Some(after(me.now(world), call_lease(&attempt.action))),
         _ => None,

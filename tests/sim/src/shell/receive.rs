@@ -3,15 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use fettle::core::alert::episode::AlertState;
-use fettle::core::alert::labels::Labels;
-use fettle::core::receive::{Heard, Notice, receive};
-use fettle::core::remediation::outcome::Outcome;
-use fettle::core::rule::model::Rule;
-use fettle::core::select::Selected;
-use fettle::core::settings::Settings;
-use fettle::core::target::Hosts;
-use fettle::core::time::{after, before};
+use fettle_core::alert::episode::AlertState;
+use fettle_core::alert::labels::Labels;
+use fettle_core::receive::{Heard, Notice, receive};
+use fettle_core::remediation::outcome::Outcome;
+use fettle_core::rule::model::Rule;
+use fettle_core::select::Selected;
+use fettle_core::settings::Settings;
+use fettle_core::target::Hosts;
+use fettle_core::time::{after, before};
 use uuid::Uuid;
 
 use super::{DECISION_LEASE, Replica, drive};
@@ -67,7 +67,7 @@ fn notice(world: &World, id: Uuid) -> Notice {
     let (received_at, words) = world.checks.borrow().notification(id);
     let heard = words.into_iter().map(|(at, word)| {
         let alert = &world.plan.alerts[at];
-        let firing = matches!(word, fettle::core::alert::episode::Word::Firing { .. });
+        let firing = matches!(word, fettle_core::alert::episode::Word::Firing { .. });
         Heard {
             fingerprint: alert.fingerprint,
             labels: alert.labels.clone(),

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use fettle::core::decide::{Ask, Event, LoanDecision, LoanFacts, Looked, Whose, begin_return, return_loan};
-use fettle::core::guard::admit;
-use fettle::core::remediation::loan::{Loan, LoanState};
-use fettle::core::time::after;
+use fettle_core::decide::{Ask, Event, LoanDecision, LoanFacts, Looked, Whose, begin_return, return_loan};
+use fettle_core::guard::admit;
+use fettle_core::remediation::loan::{Loan, LoanState};
+use fettle_core::time::after;
 
 use super::drive::{call_lease, execute, told_late};
 use super::{Replica, Unavailable};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use fettle::core::alert::episode::AlertState;
-use fettle::core::guard::ledger::{Ledger, LedgerAsk, ScopeKind};
-use fettle::core::remediation::loan::{Loan, LoanState};
-use fettle::core::remediation::record::{ActionRow, VerdictRow};
-use fettle::core::remediation::state::{Remediation, State};
-use fettle::core::rule::model::Mode;
-use fettle::core::surroundings::{Breaker, OpenLoan, Pause, Surroundings};
-use fettle::core::time::{Timestamp, before};
+use fettle_core::alert::episode::AlertState;
+use fettle_core::guard::ledger::{Ledger, LedgerAsk, ScopeKind};
+use fettle_core::remediation::loan::{Loan, LoanState};
+use fettle_core::remediation::record::{ActionRow, VerdictRow};
+use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::rule::model::Mode;
+use fettle_core::surroundings::{Breaker, OpenLoan, Pause, Surroundings};
+use fettle_core::time::{Timestamp, before};
 use uuid::Uuid;
 
 use super::{FactsAsk, Row, Store};

@@ -1,8 +1,8 @@
 //! What decisions want written besides their own row.
 
-use fettle::core::announcement::AnnouncementName;
-use fettle::core::remediation::loan::Loan;
-use fettle::core::remediation::record::{BreakerRow, Record};
+use fettle_core::announcement::AnnouncementName;
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::record::{BreakerRow, Record};
 
 use super::{Row, Store};
 use crate::mutants::Mutant;

@@ -1,0 +1,76 @@
+//! The effect happened: is the target well, for long enough, and is the alert gone?
+
+use super::{Ask, Decision, Event, Looked, Turn, approving};
+use crate::action::Action;
+use crate::remediation::outcome::Verdict;
+use crate::remediation::state::State;
+use crate::surroundings::AnswerKind;
+use crate::time::after;
+use crate::verdict::{Evidence, Judgement, Look, judge};
+
+pub(super) fn decide(mut turn: Turn<'_>, event: &Event) -> Decision {
+    let State::Verifying { attempt, also, effect_at, well_since, .. } = turn.remediation.state.clone() else {
+        return turn.done();
+    };
+    if let Some(answer) = approving::fresh_answer(&turn).filter(|it| it.kind == AnswerKind::Cancel).cloned() {
+        let why = "cancelled before it could be judged";
+        turn.verdict(attempt.action_id, attempt.action.name(), Verdict::Unknown, why);
+        for dependent in &also {
+            turn.shared_verdict(dependent.action_id, dependent.action.name(), Verdict::Unknown, why);
+        }
+        return approving::cancelled(turn, &answer);
+    }
+    // A resolve may wake it early: nothing is judged before the target had time to settle.
+    let settled_at = after(effect_at, attempt.verify.settle);
+    if turn.facts.now < settled_at {
+        turn.remediation.state = State::Verifying { attempt, also, effect_at, well_since, until: settled_at };
+        return turn.done();
+    }
+    let looked = match event {
+        Event::Due => {
+            let (target, pin, query) =
+                (turn.remediation.target.clone(), attempt.pin.clone(), attempt.verify.query.clone());
+            return turn.ask(Ask::Look { target, pin, query });
+        }
+        Event::Looked(looked) => looked,
+        Event::Found(_) | Event::Peeked(_) | Event::Refused(_) | Event::Returned(_) => return turn.done(),
+    };
+    let look = match looked {
+        Looked { metric: Some(Err(_)), .. } | Looked { target: Err(_), .. } => Look::Blind,
+        Looked { target: Ok(Some(sight)), .. } => Look::Seen(sight),
+        Looked { target: Ok(None), .. } => Look::Gone,
+    };
+    let free_above = match &attempt.action {
+        Action::CleanLogs(clean) => clean.free_above,
+        Action::Prune(prune) => prune.free_above,
+        _ => None,
+    };
+    let evidence = Evidence {
+        verify: &attempt.verify,
+        free_above,
+        metric: looked.metric.as_ref().and_then(|metric| metric.clone().ok()),
+        effect_at,
+        baseline: turn.remediation.pin.as_ref(),
+        well_since,
+        alerts: turn.facts.alerts,
+        now: turn.facts.now,
+    };
+    let judgement = judge(&evidence, look);
+    if let Look::Seen(sight) = look {
+        // Restarts by Docker's own policy move the run on; the break in wellness is judged already.
+        turn.remediation.pin = Some(sight.pin());
+    }
+    match judgement {
+        Judgement::Wait { well_since, until } => {
+            turn.remediation.state = State::Verifying { attempt, also, effect_at, well_since, until };
+            turn.done()
+        }
+        Judgement::Given { verdict, reason } => {
+            turn.verdict(attempt.action_id, attempt.action.name(), verdict, &reason);
+            for dependent in &also {
+                turn.shared_verdict(dependent.action_id, dependent.action.name(), verdict, &reason);
+            }
+            turn.follow(verdict, &reason)
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What goes into the store and comes out of it, in the core's words.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use crate::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
+pub use crate::receive::{Candidate, Changes, OpenTarget, Past, PastFix, Standing, World};
+
+use crate::alert::episode::AlertState;
+use crate::alert::fingerprint::Fingerprint;
+use crate::alert::labels::Labels;
+use crate::announcement::Announcement;
+use crate::receive::Notice;
+use crate::remediation::loan::Loan;
+use crate::remediation::record::{Record, Severity};
+use crate::remediation::refusal::Refusal;
+use crate::remediation::state::Remediation;
+use crate::rule::model::Rule;
+use crate::settings::Settings;
+use crate::surroundings::Surroundings;
+use crate::time::{Timestamp, before};
+
+/// A notification on its way in.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// When its last byte arrived.
+    pub received_at: Timestamp,
+    /// The token's name, or `anonymous`.
+    pub sender: String,
+    /// The receiver's name as sent.
+    pub receiver: String,
+    /// The group key as sent.
+    pub group_key: String,
+    /// `firing` or `resolved`, of the group.
+    pub status: &'static str,
+    /// Alerts in the body.
+    pub alerts: u32,
+    /// Alerts that Alertmanager cut off.
+    pub truncated: u64,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+/// A notification read back.
+#[derive(Debug, Clone)]
+pub struct StoredNotification {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// When its last byte arrived.
+    pub received_at: Timestamp,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+/// What `receive` must read before the core can think.
+#[derive(Debug, Clone)]
+pub struct ReceiveAsk {
+    /// Notifications to take in. Only those still pending are in [`World::taken`].
+    pub take: Vec<Uuid>,
+    /// Alerts they speak of.
+    pub fingerprints: HashSet<Fingerprint>,
+    /// Targets they may be about, as written.
+    pub targets: HashSet<String>,
+    /// How far back a `fixed`, or the return of a loan, may lie to count as regressed.
+    pub fixed_since: Option<Timestamp>,
+    /// From when on targets count for the storm; `None` when storms are off.
+    pub recent_since: Option<Timestamp>,
+    /// So many of them are enough to know.
+    pub recent_limit: u32,
+    /// Who opens: new remediations are born claimed by this owner until `lease_until`.
+    pub owner: Uuid,
+    /// See `owner`.
+    pub lease_until: Option<Timestamp>,
+    /// Now: what is woken is due at once.
+    pub now: Timestamp,
+}
+
+impl ReceiveAsk {
+    /// Asks for nothing yet, on behalf of `owner`, at `now`.
+    #[must_use]
+    pub fn new(owner: Uuid, now: Timestamp) -> Self {
+        Self {
+            take: Vec::new(),
+            fingerprints: HashSet::new(),
+            targets: HashSet::new(),
+            fixed_since: None,
+            recent_since: None,
+            recent_limit: 0,
+            owner,
+            lease_until: None,
+            now,
+        }
+    }
+
+    /// Everything that taking `notices` in must know, for an owner that takes nothing as claimed.
+    #[must_use]
+    pub fn about(notices: &[Notice], settings: &Settings, owner: Uuid, now: Timestamp) -> Self {
+        let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
+        let selected = || alerts().flat_map(|heard| &heard.selected);
+        let regress = selected().map(|it| it.rule.regress_window).max();
+        Self {
+            take: notices.iter().filter_map(|notice| notice.notification).collect(),
+            fingerprints: alerts().map(|heard| heard.fingerprint).collect(),
+            targets: selected().filter_map(|it| it.target.as_ref().ok()).map(ToString::to_string).collect(),
+            fixed_since: regress.map(|window| before(now, window)),
+            recent_since: settings.storm.map(|storm| before(now, storm.within)),
+            recent_limit: settings.storm.map_or(0, |storm| storm.targets),
+            ..Self::new(owner, now)
+        }
+    }
+}
+
+/// Proof that a remediation is ours for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The remediation.
+    pub id: Uuid,
+    /// Who holds it.
+    pub owner: Uuid,
+    /// The version that was read; every commit raises it by one.
+    pub version: i64,
+    /// How often it had been woken when it was read; a later wake makes it due again at once.
+    pub wakes: i64,
+}
+
+/// A remediation that is ours for now. A new one has version 1 and wakes 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The proof.
+    pub claim: Claim,
+    /// As stored.
+    pub remediation: Remediation,
+}
+
+/// What one decision stores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The remediation's new state.
+    pub remediation: Remediation,
+    /// Rows beside it, in order.
+    pub records: Vec<Record>,
+    /// Keep the claim until then; `None` gives it back.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// What a commit left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The next claim when it was kept: version one higher.
+    pub claim: Claim,
+    /// When the remediation was closed: alerts whose candidates waited for this target and still fire.
+    pub waiting: Vec<AlertState>,
+}
+
+/// What is asked about a remediation before it is decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FactsAsk {
+    /// The remediation.
+    pub remediation: Uuid,
+    /// Its rule, for its breaker.
+    pub rule: String,
+    /// Verdicts that proved nothing are counted from here on.
+    pub unproven_since: Timestamp,
+    /// Its target as written, for loans.
+    pub target: String,
+    /// What it was resolved to, once it was seen: loans are found by it too.
+    pub key: Option<String>,
+    /// For each `unless` of the rule: labels that such an alert must carry, with these values. Firing alerts with evidence
+    /// since `unless_since` are returned; the core asks the other matchers.
+    pub unless: Vec<Labels>,
+    /// See `unless`.
+    pub unless_since: Timestamp,
+    /// Now: pauses that are over are left out.
+    pub now: Timestamp,
+}
+
+impl FactsAsk {
+    /// Everything that a decision about `remediation` is made from.
+    #[must_use]
+    pub fn about(remediation: &Remediation, rule: Option<&Rule>, settings: &Settings, now: Timestamp) -> Self {
+        let own = &remediation.alert.labels;
+        Self {
+            remediation: remediation.id,
+            rule: remediation.rule.clone(),
+            unproven_since: before(now, settings.trip.map(|trip| trip.within).unwrap_or_default()),
+            target: remediation.target.to_string(),
+            key: remediation.key.clone(),
+            unless: rule.map(|rule| rule.unless.iter().map(|it| it.carried(own)).collect()).unwrap_or_default(),
+            unless_since: before(now, settings.freshness),
+            now,
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// The alerts attached to the remediation, as they are now.
+    pub alerts: Vec<AlertState>,
+    /// What is the case around it; what Alertmanager says is not in it.
+    pub surroundings: Surroundings,
+}
+
+/// A loan that is ours for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedLoan {
+    /// The proof; `id` is the loan's.
+    pub claim: Claim,
+    /// As stored.
+    pub loan: Loan,
+}
+
+/// What one decision about a loan stores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoanCommit {
+    /// The loan's new state.
+    pub loan: Loan,
+    /// Rows beside it, in order.
+    pub records: Vec<Record>,
+    /// Keep the claim until then; `None` gives it back.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// The answer to the admission of a return.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoanAdmission {
+    /// The intent is stored.
+    Admitted(Claim),
+    /// A guard said no; nothing was stored.
+    Refused(Refusal),
+    /// The claim was lost; nothing was stored.
+    Lost,
+}
+
+/// What became of a person's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// It is stored, and the remediation woken.
+    Taken,
+    /// There is no such remediation.
+    Unknown,
+    /// It does not wait for a person, or is closed already.
+    NotWaiting,
+    /// Another plan is proposed now.
+    Changed,
+    /// It was answered already.
+    Used,
+    /// Its time is over.
+    TooLate,
+}
+
+/// An announcement on its way out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// The row.
+    pub id: Uuid,
+    /// Rises with every change; what was delivered is compared with it.
+    pub version: i64,
+    /// Since when it stands.
+    pub starts_at: Timestamp,
+    /// As it stands.
+    pub announcement: Announcement,
+}
+
+/// The answer to an admission.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admission {
+    /// The intent is stored.
+    Admitted(Closed),
+    /// A guard said no; nothing was stored.
+    Refused(Refusal),
+    /// The claim was lost; nothing was stored.
+    Lost,
+}
+
+/// One effect that counts against budgets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The rule.
+    pub rule: String,
+    /// The target as written.
+    pub target: String,
+    /// When its intent was stored.
+    pub planned_at: Timestamp,
+}
+
+/// How a host was doing: an event with figures, in percent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// [`SAMPLED`], or the name of a change.
+    pub event: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Which host, and how it is.
+    pub details: Value,
+    /// Share of the processors in use.
+    pub cpu: f64,
+    /// Share of the memory in use.
+    pub ram: f64,
+    /// Share of the disk in use, where it can be told.
+    pub disk: Option<f64>,
+}
+
+/// The name of the events that only say how a host is doing, one a minute: the database indexes them apart.
+pub const SAMPLED: &str = "host_sampled";

@@ -1,0 +1,80 @@
+//! A store around another: each call goes through one function of the outer one, which may refuse it, fail it or lose its
+//! answer. Written once, so that what opens later, what fails on purpose and what counts do not each list every method.
+//!
+//! The outer type has `fn inner(&self) -> Result<&dyn Store, StoreError>` and
+//! `async fn around<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T, StoreError>> + Send) ->
+//! Result<T, StoreError>`. A call that is dropped before it is awaited was never made.
+
+/// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside.
+#[macro_export]
+macro_rules! wrap_store {
+    ($outer:ty) => {
+        $crate::wrap_store! { @ports $outer;
+            Intake {
+                append(batch: &[$crate::ports::model::NewNotification]) -> ();
+                backlog() -> u64;
+            }
+            Receiving {
+                pending(before: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::StoredNotification>;
+                receive(ask: &$crate::ports::model::ReceiveAsk, think: $crate::ports::Think<'_>) -> $crate::ports::model::Changes;
+                foresee(ask: &$crate::ports::model::ReceiveAsk) -> $crate::ports::model::World;
+                waiting(limit: u32) -> Vec<$crate::alert::episode::AlertState>;
+                unattended(after: Option<$crate::alert::fingerprint::Fingerprint>, limit: u32) -> Vec<$crate::alert::episode::AlertState>;
+            }
+            Work {
+                claim(owner: uuid::Uuid, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Claimed>;
+                next_due(now: $crate::time::Timestamp) -> Option<$crate::time::Timestamp>;
+                facts(ask: &$crate::ports::model::FactsAsk) -> $crate::ports::model::Facts;
+                peek(asks: &[&$crate::ports::model::LedgerAsk]) -> Vec<$crate::ports::model::Ledger>;
+                admit(claim: &$crate::ports::model::Claim, asks: &[&$crate::ports::model::LedgerAsk], judge: $crate::ports::Judge<'_>) -> $crate::ports::model::Admission;
+                commit(claim: &$crate::ports::model::Claim, commit: &$crate::ports::model::Commit) -> Option<$crate::ports::model::Closed>;
+                late(action: uuid::Uuid, records: &[$crate::remediation::record::Record]) -> bool;
+            }
+            Loans {
+                claim_loans(owner: uuid::Uuid, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::ClaimedLoan>;
+                loan_facts(loan: &$crate::remediation::loan::Loan, now: $crate::time::Timestamp) -> (Vec<$crate::alert::episode::AlertState>, Vec<$crate::surroundings::Pause>);
+                admit_return(claim: &$crate::ports::model::Claim, ask: &$crate::ports::model::LedgerAsk, judge: $crate::ports::JudgeReturn<'_>) -> $crate::ports::model::LoanAdmission;
+                commit_loan(claim: &$crate::ports::model::Claim, commit: &$crate::ports::model::LoanCommit) -> Option<$crate::ports::model::Claim>;
+            }
+            Outbox {
+                announcements(owner: uuid::Uuid, now: $crate::time::Timestamp, renew_before: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Outgoing>;
+                announced(outgoing: &$crate::ports::model::Outgoing, at: $crate::time::Timestamp) -> ();
+                record(records: &[$crate::remediation::record::Record]) -> ();
+                sample(samples: &[$crate::ports::model::Sample]) -> ();
+                last_heard(alertname: &str) -> Option<$crate::time::Timestamp>;
+            }
+            People {
+                pause(pause: &$crate::surroundings::Pause) -> ();
+                resume(id: uuid::Uuid, by: &str, now: $crate::time::Timestamp) -> bool;
+                answer(remediation: uuid::Uuid, answer: &$crate::surroundings::Answer) -> $crate::ports::model::Answered;
+                reset_breaker(rule: &str, by: &str, now: $crate::time::Timestamp) -> bool;
+            }
+            Reading {
+                remediations(filter: &$crate::ports::view::RemediationFilter) -> Vec<$crate::ports::view::RemediationView>;
+                story(id: uuid::Uuid) -> Option<$crate::ports::view::Story>;
+                actions(filter: &$crate::ports::view::ActionFilter) -> Vec<$crate::ports::view::ActionView>;
+                alerts(filter: &$crate::ports::view::AlertFilter) -> Vec<$crate::ports::view::AlertView>;
+                events(filter: &$crate::ports::view::EventFilter) -> Vec<$crate::ports::view::EventView>;
+                candidates(fingerprint: &str) -> Vec<$crate::ports::model::Candidate>;
+            }
+            Standing {
+                remediation(id: uuid::Uuid) -> Option<$crate::remediation::state::Remediation>;
+                attached(remediation: uuid::Uuid) -> Vec<$crate::alert::episode::AlertState>;
+                pauses(now: $crate::time::Timestamp) -> Vec<$crate::surroundings::Pause>;
+                breakers(since: $crate::time::Timestamp) -> Vec<(String, $crate::surroundings::Breaker)>;
+                storm() -> Option<$crate::surroundings::Storm>;
+                spent(since: $crate::time::Timestamp) -> Vec<$crate::ports::model::Spent>;
+                open_by_state() -> Vec<(String, u64)>;
+            }
+        }
+    };
+    (@ports $outer:ty; $($port:ident { $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* })*) => { $(
+        #[async_trait::async_trait]
+        impl $crate::ports::$port for $outer {
+            $(async fn $name(&self $(, $arg: $type)*) -> Result<$out, $crate::ports::StoreError> {
+                let inner = self.inner()?;
+                self.around(stringify!($name), $crate::ports::$port::$name(inner, $($arg),*)).await
+            })*
+        }
+    )* };
+}

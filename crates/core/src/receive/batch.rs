@@ -1,0 +1,319 @@
+//! Taking a batch in. What the batch itself changed hides what is stored, so two copies of one notification in one batch
+//! open one remediation.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::world::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Standing, World};
+use crate::alert::episode::{self, AlertState};
+use crate::alert::fingerprint::Fingerprint;
+use crate::decide::audit_row;
+use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
+use crate::remediation::record::{ActionRow, EventRow, Record, Severity, TransitionRow, VerdictRow};
+use crate::remediation::refusal::Guard;
+use crate::remediation::state::{Opener, Remediation, State, StateName};
+use crate::rule::model::Rule;
+use crate::select::Selected;
+use crate::settings::Settings;
+use crate::surroundings::Storm;
+use crate::target::Target;
+use crate::time::{Timestamp, after, since};
+
+/// Takes notices in, in the order given. `new_id` gives ids that nothing carries yet.
+#[must_use]
+pub fn receive(world: &World, notices: &[Notice], settings: &Settings, new_id: &mut dyn FnMut() -> Uuid) -> Changes {
+    let mut batch = Batch {
+        world,
+        settings,
+        new_id,
+        alerts: HashMap::new(),
+        candidates: HashMap::new(),
+        open: HashMap::new(),
+        woken: HashSet::new(),
+        changes: Changes::default(),
+    };
+    for notice in notices {
+        if notice.notification.is_some_and(|id| !world.taken.contains(&id)) {
+            continue;
+        }
+        for heard in &notice.alerts {
+            batch.hear(heard, notice.received_at);
+        }
+    }
+    batch.finish(notices.iter().map(|notice| notice.received_at).max())
+}
+
+/// What a batch knows and has changed so far; what it changed hides what is stored.
+struct Batch<'a> {
+    world: &'a World,
+    settings: &'a Settings,
+    new_id: &'a mut dyn FnMut() -> Uuid,
+    alerts: HashMap<Fingerprint, AlertState>,
+    /// By alert, then by rule: a body may hold a hundred thousand alerts, and none of them may cost a look at all others.
+    candidates: HashMap<Fingerprint, BTreeMap<String, Candidate>>,
+    open: HashMap<String, OpenTarget>,
+    /// What is in `changes.woken`.
+    woken: HashSet<Uuid>,
+    changes: Changes,
+}
+
+impl Batch<'_> {
+    fn hear(&mut self, heard: &Heard, received_at: Timestamp) {
+        let stored = || self.world.alerts.get(&heard.fingerprint);
+        // The store gives alerts without their labels: whoever speaks of one has them.
+        let known = self
+            .alerts
+            .remove(&heard.fingerprint)
+            .or_else(|| stored().map(|known| AlertState { labels: heard.labels.clone(), ..known.clone() }));
+        let (alert, change) = match (known, heard.word) {
+            (Some(mut alert), Some(word)) => {
+                let change = alert.hear(word, received_at);
+                (alert, change)
+            }
+            (Some(alert), None) => {
+                let change = if alert.firing { episode::Heard::Continued } else { episode::Heard::Stale };
+                (alert, change)
+            }
+            (None, Some(word)) => AlertState::first(heard.fingerprint, heard.labels.clone(), word, received_at),
+            (None, None) => return,
+        };
+        if heard.word.is_none() {
+            self.let_go(heard);
+        }
+        match change {
+            episode::Heard::Ended => self.wake(heard.fingerprint),
+            episode::Heard::Began | episode::Heard::Continued => {
+                for selected in &heard.selected {
+                    self.consider(&alert, selected, received_at);
+                }
+            }
+            episode::Heard::Stale => {}
+        }
+        self.alerts.insert(heard.fingerprint, alert);
+    }
+
+    /// Everything attached to this alert looks again.
+    fn wake(&mut self, fingerprint: Fingerprint) {
+        let stored = self.world.candidates.get(&fingerprint).into_iter().flatten();
+        let newer = self.candidates.get(&fingerprint).into_iter().flat_map(BTreeMap::values);
+        for candidate in stored.chain(newer) {
+            if let (Standing::Attached, Some(id)) = (candidate.standing, candidate.remediation)
+                && self.woken.insert(id)
+            {
+                self.changes.woken.push(id);
+            }
+        }
+    }
+
+    /// A rule that was removed, or does not select the alert any more, waits for nothing: else it were asked for ever.
+    fn let_go(&mut self, heard: &Heard) {
+        let selects = |rule: &str| heard.selected.iter().any(|selected| selected.rule.name == rule);
+        let stored = self.world.candidates.get(&heard.fingerprint).into_iter().flatten();
+        for candidate in stored.filter(|it| it.standing == Standing::Waiting && !selects(&it.rule)) {
+            let newer = self.candidates.entry(candidate.fingerprint).or_default();
+            let free = || Candidate { standing: Standing::Free, ..candidate.clone() };
+            newer.entry(candidate.rule.clone()).or_insert_with(free);
+        }
+    }
+
+    fn candidate(&self, fingerprint: Fingerprint, rule: &str) -> Option<&Candidate> {
+        let stored = || self.world.candidates.get(&fingerprint)?.iter().find(|candidate| candidate.rule == rule);
+        self.candidates.get(&fingerprint).and_then(|newer| newer.get(rule)).or_else(stored)
+    }
+
+    fn consider(&mut self, alert: &AlertState, selected: &Selected, now: Timestamp) {
+        let rule = &*selected.rule;
+        let known = self.candidate(alert.fingerprint, &rule.name).cloned();
+        if let Some(candidate) = &known {
+            let same_episode = candidate.episode == alert.episode;
+            match candidate.standing {
+                Standing::Attached | Standing::Spent if same_episode => return,
+                Standing::Attached => {
+                    // It resolved and fires again while its remediation is still open: the same effort goes on.
+                    self.stand(Candidate { episode: alert.episode, ..candidate.clone() });
+                    return;
+                }
+                Standing::Spent | Standing::Free | Standing::Waiting => {}
+            }
+        }
+        let waited = known.is_some_and(|it| it.standing == Standing::Waiting && it.episode == alert.episode);
+        match &selected.target {
+            Err(unnamed) => {
+                self.refuse(alert, rule, &unnamed.target, Guard::NoTarget, &unnamed.detail, now);
+            }
+            // The text of an alert does not even reach Docker unless the rule permits it.
+            Ok(target) if !target.name().is_some_and(|name| rule.target.permits(name)) => {
+                let why = format!("{} is not in the rule's allow list", target.name().unwrap_or("?"));
+                self.refuse(alert, rule, target, Guard::NotAllowed, &why, now);
+            }
+            Ok(target) => {
+                let written = target.to_string();
+                let open = self.open.get(&written).or_else(|| self.world.open.get(&written)).cloned();
+                match open {
+                    None => self.open(alert, rule, target, now),
+                    Some(open) if open.rule == rule.name => self.attach(alert, rule, written, &open, now),
+                    // On record already; it waits for whoever is at work now.
+                    Some(open) if waited => {
+                        self.stand(candidate(alert, rule, written, Standing::Waiting, open.id));
+                    }
+                    Some(open) => self.wait(alert, rule, target, &open, now),
+                }
+            }
+        }
+    }
+
+    fn stand(&mut self, candidate: Candidate) {
+        self.candidates.entry(candidate.fingerprint).or_default().insert(candidate.rule.clone(), candidate);
+    }
+
+    fn attach(&mut self, alert: &AlertState, rule: &Rule, target: String, open: &OpenTarget, now: Timestamp) {
+        let candidate = candidate(alert, rule, target, Standing::Attached, open.id);
+        self.stand(candidate);
+        self.changes.records.push(Record::Transition(TransitionRow {
+            remediation_id: open.id,
+            at: now,
+            state: open.state,
+            what: "alert attached".to_owned(),
+            detail: json!({"fingerprint": alert.fingerprint}),
+        }));
+    }
+
+    /// Another rule's remediation of the same target is open: on record, and asked again when that is closed.
+    fn wait(&mut self, alert: &AlertState, rule: &Rule, target: &Target, open: &OpenTarget, now: Timestamp) {
+        let would_be = fresh(open.id, alert, rule, target.clone(), now);
+        let mut row = self.refusal_row(&would_be, rule, Guard::InFlight, now);
+        row.detail = json!({"why": format!("rule {} is at work on it", open.rule), "remediation": open.id});
+        self.changes.records.push(Record::Action(Box::new(row)));
+        self.stand(candidate(alert, rule, target.to_string(), Standing::Waiting, open.id));
+    }
+
+    /// What names alone decide, no look is needed for: refused for good, in the transaction that took the alert in.
+    fn refuse(&mut self, alert: &AlertState, rule: &Rule, target: &Target, guard: Guard, why: &str, now: Timestamp) {
+        let mut remediation = fresh((self.new_id)(), alert, rule, target.clone(), now);
+        let reason = guard.as_str().to_owned();
+        remediation.state = State::Closed { outcome: Outcome::Refused, reason, at: now };
+        let mut row = self.refusal_row(&remediation, rule, guard, now);
+        row.detail = json!({"why": why});
+        self.stand(candidate(alert, rule, target.to_string(), Standing::Spent, remediation.id));
+        self.changes.opened.push(remediation);
+        self.changes.records.push(Record::Action(Box::new(row)));
+    }
+
+    fn refusal_row(&mut self, remediation: &Remediation, rule: &Rule, guard: Guard, now: Timestamp) -> ActionRow {
+        let action = rule.steps.first().map_or("escalate", |step| step.action.name());
+        let mode = rule.mode.min(self.settings.mode);
+        let mut row = audit_row(remediation, (self.new_id)(), action, mode, now);
+        row.result = Some(ActionResult::Refused);
+        row.reason = Some(guard.as_str().to_owned());
+        row.finished_at = Some(now);
+        row
+    }
+
+    fn open(&mut self, alert: &AlertState, rule: &Rule, target: &Target, now: Timestamp) {
+        let written = target.to_string();
+        let mut remediation = fresh((self.new_id)(), alert, rule, target.clone(), now);
+        let id = remediation.id;
+        let hold_until = after(alert.first_at, rule.hold);
+        remediation.state = State::Held { until: hold_until.max(now) };
+        let mut detail = json!({"fingerprint": alert.fingerprint, "episode": alert.episode, "until": hold_until});
+        if let Some(at) = self.returned(rule, &written, now) {
+            // Lending again would only swing to and fro: what is there is too little, and people must know.
+            remediation.rung = rule.steps.len();
+            detail["returned_at"] = json!(at);
+        }
+        if let Some(past) = self.regressed(rule, &written, now).filter(|_| remediation.rung == 0) {
+            let next = past.rung + 1;
+            let has_effect = rule.steps.get(next).is_some_and(|step| step.action.has_effect());
+            remediation.rung = if has_effect { next } else { 0 };
+            detail["regressed"] =
+                json!({"action_id": past.action, "fixed_at": past.closed_at, "step": remediation.rung + 1});
+            let told = std::iter::once(past.action).filter(|_| !past.regressed);
+            self.changes.records.extend(told.map(|_| Record::Verdict {
+                rule: rule.name.clone(),
+                action: rule.steps.get(past.rung).map_or("escalate", |step| step.action.name()),
+                row: VerdictRow {
+                    action_id: past.action,
+                    at: now,
+                    verdict: Verdict::Regressed,
+                    reason: format!("it came back after {} s", since(now, past.closed_at).as_secs()),
+                },
+            }));
+        }
+        self.changes.records.push(Record::Transition(TransitionRow {
+            remediation_id: id,
+            at: now,
+            state: StateName::Held,
+            what: "opened".to_owned(),
+            detail,
+        }));
+        self.open.insert(written.clone(), OpenTarget { id, rule: rule.name.clone(), state: StateName::Held });
+        self.stand(candidate(alert, rule, written, Standing::Attached, id));
+        self.changes.opened.push(remediation);
+    }
+
+    fn regressed(&self, rule: &Rule, target: &str, now: Timestamp) -> Option<PastFix> {
+        let past = self.world.past.fixed.get(&(rule.name.clone(), target.to_owned()))?;
+        (since(now, past.closed_at) <= rule.regress_window).then(|| past.clone())
+    }
+
+    fn returned(&self, rule: &Rule, target: &str, now: Timestamp) -> Option<Timestamp> {
+        let at = *self.world.past.returned.get(&(rule.name.clone(), target.to_owned()))?;
+        (since(now, at) <= rule.regress_window).then_some(at)
+    }
+
+    /// How many distinct targets were opened lately, this batch among them, and whether that is a storm.
+    fn weigh(&mut self, now: Timestamp) {
+        let Some(limit) = self.settings.storm else { return };
+        let open = |it: &&Remediation| it.outcome().is_none();
+        let mut targets = self.world.past.recent.clone();
+        let before = targets.len();
+        targets.extend(self.changes.opened.iter().filter(open).map(|it| it.target.to_string()));
+        if targets.len() == before || targets.len() < usize::try_from(limit.targets).unwrap_or(usize::MAX) {
+            return;
+        }
+        let targets = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let standing = self.world.past.storm.filter(|storm| now < after(storm.last_at, limit.quiet_for));
+        if standing.is_none() {
+            let details = json!({"targets": targets, "limit": limit.targets,
+                "within_seconds": limit.within.as_secs(), "then": limit.then});
+            self.changes.records.push(Record::Event(EventRow {
+                at: now,
+                event: "storm_began",
+                severity: Severity::Critical,
+                details,
+            }));
+        }
+        let since = standing.map_or(now, |storm| storm.since);
+        self.changes.storm = Some(Storm { since, last_at: now, targets });
+    }
+
+    fn finish(mut self, now: Option<Timestamp>) -> Changes {
+        if let Some(now) = now {
+            self.weigh(now);
+        }
+        self.changes.alerts = self.alerts.into_values().collect();
+        // A fixed order of writing, so that two processes cannot wait for each other.
+        self.changes.alerts.sort_by_key(|alert| alert.fingerprint);
+        self.changes.candidates = self.candidates.into_values().flat_map(BTreeMap::into_values).collect();
+        self.changes.candidates.sort_by(|a, b| (a.fingerprint, &a.rule).cmp(&(b.fingerprint, &b.rule)));
+        self.changes
+    }
+}
+
+fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing, id: Uuid) -> Candidate {
+    Candidate {
+        fingerprint: alert.fingerprint,
+        rule: rule.name.clone(),
+        episode: alert.episode,
+        target,
+        standing,
+        remediation: Some(id),
+    }
+}
+
+fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timestamp) -> Remediation {
+    let opener = Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() };
+    Remediation::new(id, &rule.name, target, opener, now)
+}

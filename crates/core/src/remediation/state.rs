@@ -1,0 +1,325 @@
+//! A remediation and its states, as they are stored between two decisions.
+//!
+//! ```text
+//! held ─▶ blocked ─▶ awaiting_approval ─▶ running ─▶ verifying ─▶ closed
+//!   │        │ ▲              │ ▲            │           │           ▲
+//!   └────────┴─┴──────────────┴─┘            └───────────┴──▶ held (next rung)
+//! ```
+//! Always holds: an open remediation has a [`due`](Remediation::due) instant, so nothing can be forgotten. `decide` is
+//! the only code that makes one state from another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::order::{self, Order};
+use super::outcome::Outcome;
+use super::refusal::Guard;
+use crate::action::Action;
+use crate::alert::fingerprint::Fingerprint;
+use crate::alert::labels::Labels;
+use crate::effect::Effect;
+use crate::rule::model::{Mode, Rule, Verify};
+use crate::rule::set::RuleSet;
+use crate::sight::Pin;
+use crate::target::Target;
+use crate::time::{Timestamp, since};
+use crate::words::words;
+
+/// The whole effort for one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remediation {
+    /// `UUIDv7`.
+    pub id: Uuid,
+    /// The rule that opened it and drives it, by name.
+    pub rule: String,
+    /// What it is about.
+    pub target: Target,
+    /// The alert that opened it; of an order by hand, an alert without labels.
+    pub alert: Opener,
+    /// What a person ordered, where no alert opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Index into the rule's steps; equal to their number means the implied `escalate`.
+    pub rung: usize,
+    /// Actions begun so far.
+    pub attempts: u32,
+    /// Looks at the platform that failed in a row.
+    pub blind: u32,
+    /// What was last seen of the target; changed by somebody else means superseded.
+    pub pin: Option<Pin>,
+    /// The run of the container on which an effect was tried last.
+    #[serde(default)]
+    pub tried: Option<Pin>,
+    /// What exclusion, cooldown and budget are keyed by, once the target was seen.
+    pub key: Option<String>,
+    /// Whether people were already told that fettle goes no further by itself.
+    pub told: bool,
+    /// Until when fettle's own alert says that it is at work; `None` while no such alert stands.
+    #[serde(default)]
+    pub announced_until: Option<Timestamp>,
+    /// The last answer of a person that was taken in.
+    #[serde(default)]
+    pub answered: Option<Uuid>,
+    /// The last action begun, for the verdict `regressed`.
+    pub last_action: Option<Uuid>,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// What is kept of the alert that opened a remediation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opener {
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// All its labels.
+    pub labels: Labels,
+}
+
+/// Where a remediation stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum State {
+    /// Waiting for its time: the rule's hold, or the pause before the next rung.
+    Held {
+        /// When to decide.
+        until: Timestamp,
+    },
+    /// A waiting guard refuses for now.
+    Blocked {
+        /// Which guard.
+        reason: Guard,
+        /// When to ask again.
+        until: Timestamp,
+    },
+    /// A person must agree to exactly this.
+    AwaitingApproval {
+        /// What is proposed.
+        proposal: Box<Proposal>,
+        /// Until when an answer counts; also when to decide next.
+        until: Timestamp,
+        /// A person agreed and the target could not be seen: when to look again.
+        #[serde(default)]
+        look_at: Option<Timestamp>,
+    },
+    /// The intent is stored; the effect is under way, or nobody knows.
+    Running {
+        /// What is being done.
+        attempt: Box<Attempt>,
+        /// What follows once that has succeeded: dependents, whose intents are stored as well.
+        #[serde(default)]
+        queue: Vec<Attempt>,
+        /// Those of the same step that are done.
+        #[serde(default)]
+        done: Vec<Attempt>,
+        /// When to look whether it happened, should no answer come.
+        until: Timestamp,
+    },
+    /// The effect happened; is the target well, is the alert gone?
+    Verifying {
+        /// What was done.
+        attempt: Box<Attempt>,
+        /// What was done to dependents: they share the verdict.
+        #[serde(default)]
+        also: Vec<Attempt>,
+        /// When the effect was over.
+        effect_at: Timestamp,
+        /// Since when the target has been seen well without a break.
+        well_since: Option<Timestamp>,
+        /// When to look next.
+        until: Timestamp,
+    },
+    /// Over.
+    Closed {
+        /// How.
+        outcome: Outcome,
+        /// Why, in a few words.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+words! {
+    /// The states' names.
+    StateName {
+        /// Waiting for its time.
+        Held = "held",
+        /// A waiting guard refuses.
+        Blocked = "blocked",
+        /// A person must agree.
+        AwaitingApproval = "awaiting_approval",
+        /// The effect is under way.
+        Running = "running",
+        /// The effect is being judged.
+        Verifying = "verifying",
+        /// Over.
+        Closed = "closed",
+    }
+}
+
+/// One attempt at one step, from its intent on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The audit row's id.
+    pub action_id: Uuid,
+    /// Index into the rule's steps.
+    pub rung: usize,
+    /// What is done.
+    pub action: Action,
+    /// What exactly.
+    #[serde(default = "Effect::of_old")]
+    pub effect: Effect,
+    /// Of a dependent: its target as written.
+    #[serde(default)]
+    pub dependent: Option<Target>,
+    /// How it is judged; kept here so that a reload cannot change a judgement under way.
+    pub verify: Verify,
+    /// The run of the container that was decided about.
+    pub pin: Pin,
+    /// When the intent was stored.
+    pub intended_at: Timestamp,
+}
+
+/// What a person is asked to agree to. The hash is what the answer must name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Of target, run, step and parameters: see [`plan`](super::plan).
+    pub hash: String,
+    /// Index into the rule's steps.
+    pub rung: usize,
+    /// What would be done.
+    pub action: Action,
+    /// The run it would be done to; Docker's own restarts do not change the proposal.
+    pub pin: Pin,
+    /// When it was first proposed.
+    pub asked_at: Timestamp,
+    /// Why a person is asked.
+    pub why: String,
+}
+
+/// Everything that was decided about one attempt, before any limit was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The attempt it would become.
+    pub attempt: Attempt,
+    /// What exclusion, cooldown and budget are keyed by.
+    pub key: String,
+    /// Act or observe.
+    pub mode: Mode,
+    /// The person who agreed, and to what.
+    pub approved: Option<Approved>,
+    /// Of a scaling step: when what it lends is returned.
+    pub restore: Option<Duration>,
+}
+
+/// A person's yes, used up by the intent that carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The answer's id.
+    pub id: Uuid,
+    /// The token's name.
+    pub by: String,
+    /// What was agreed to.
+    pub hash: String,
+}
+
+impl Remediation {
+    /// One that nothing was done about yet: opened at `now` by `rule`, for what `alert` is about.
+    #[must_use]
+    pub fn new(id: Uuid, rule: &str, target: Target, alert: Opener, now: Timestamp) -> Self {
+        Self {
+            id,
+            rule: rule.to_owned(),
+            target,
+            alert,
+            order: None,
+            opened_at: now,
+            rung: 0,
+            attempts: 0,
+            blind: 0,
+            pin: None,
+            tried: None,
+            key: None,
+            told: false,
+            announced_until: None,
+            answered: None,
+            last_action: None,
+            state: State::Held { until: now },
+        }
+    }
+
+    /// The rule it goes by: of those loaded, or that of its order; `None` when it was removed.
+    #[must_use]
+    pub fn rule_in(&self, rules: &RuleSet) -> Option<Arc<Rule>> {
+        match &self.order {
+            Some(order) => Some(Arc::new(order.rule(&self.target))),
+            None => rules.get(&self.rule).cloned(),
+        }
+    }
+
+    /// Whether a person ordered it and nothing was begun for so long that the order stands no more.
+    #[must_use]
+    pub fn order_lapsed(&self, now: Timestamp) -> bool {
+        self.order.is_some() && self.attempts == 0 && since(now, self.opened_at) > order::STANDS
+    }
+
+    /// The state's name.
+    #[must_use]
+    pub fn state_name(&self) -> StateName {
+        match self.state {
+            State::Held { .. } => StateName::Held,
+            State::Blocked { .. } => StateName::Blocked,
+            State::AwaitingApproval { .. } => StateName::AwaitingApproval,
+            State::Running { .. } => StateName::Running,
+            State::Verifying { .. } => StateName::Verifying,
+            State::Closed { .. } => StateName::Closed,
+        }
+    }
+
+    /// When it must be decided next; `None` only when closed.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self.state {
+            State::AwaitingApproval { until, look_at, .. } => Some(look_at.unwrap_or(until)),
+            State::Held { until }
+            | State::Blocked { until, .. }
+            | State::Running { until, .. }
+            | State::Verifying { until, .. } => Some(until),
+            State::Closed { .. } => None,
+        }
+    }
+
+    /// The guard that blocks it, or why it was closed.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match &self.state {
+            State::Blocked { reason, .. } => Some(reason.as_str()),
+            State::AwaitingApproval { proposal, .. } => Some(&proposal.why),
+            State::Closed { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The outcome, once closed.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::Closed { outcome, .. } => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// When it was closed.
+    #[must_use]
+    pub fn closed_at(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Closed { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+}

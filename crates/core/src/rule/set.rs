@@ -1,0 +1,140 @@
+//! All loaded rules, ready to be asked which of them an alert selects.
+//!
+//! Always holds: immutable, in order (byte order of path, then position), and an alert that fettle itself posts selects
+//! nothing. The cost of [`RuleSet::select`] does not grow with rules whose equality matcher differs from the alert.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::compile::SourceFile;
+use super::index::{Index, Rows};
+use super::model::Rule;
+use super::shadow::shadowed;
+use crate::alert::labels::Labels;
+use crate::diagnostic::{Diagnostic, sort};
+
+/// The rules of one load.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    rules: Vec<Arc<Rule>>,
+    by_name: HashMap<Box<str>, usize>,
+    index: Index,
+    digest: String,
+    /// By position; most rules have none.
+    warnings: HashMap<usize, Vec<Diagnostic>>,
+}
+
+/// The label by which fettle marks the alerts it posts.
+const SELF_LABEL: (&str, &str) = ("fettle", "self");
+
+impl RuleSet {
+    pub(super) fn new(rules: Vec<Arc<Rule>>, files: &[&SourceFile]) -> Self {
+        let by_name = rules.iter().enumerate().map(|(at, rule)| (rule.name.as_str().into(), at)).collect();
+        let digest = digest(files.iter().copied());
+        Self { index: Index::new(&rules), by_name, digest, rules, warnings: HashMap::new() }
+    }
+
+    /// The same, with what was found suspicious about each rule, in the order of rules.
+    pub(super) fn warned_of(mut self, warnings: Vec<Vec<Diagnostic>>) -> Self {
+        let told = warnings.into_iter().map(|mut of_rule| {
+            sort(&mut of_rule);
+            // What stands in an anchor is met wherever the anchor is used.
+            of_rule.dedup();
+            of_rule
+        });
+        self.warnings = told.enumerate().filter(|(_, of_rule)| !of_rule.is_empty()).collect();
+        self
+    }
+
+    /// The rules this alert selects: the first that matches, and further ones as long as each says `continue`.
+    pub fn select<'s>(&'s self, labels: &'s Labels) -> Selection<'s> {
+        let own = labels.get(SELF_LABEL.0) == SELF_LABEL.1;
+        let rows = if own { Rows::default() } else { self.index.rows(labels) };
+        Selection { rules: &self.rules, labels, rows, ended: false }
+    }
+
+    /// Positions of rules that are never asked, each with the earlier rule that takes all of their alerts.
+    pub(super) fn shadowed(&self) -> Vec<(usize, Arc<Rule>)> {
+        shadowed(&self.rules, &self.index)
+    }
+
+    /// The rule of this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Rule>> {
+        self.rules.get(*self.by_name.get(name)?)
+    }
+
+    /// What was found suspicious about the rule of this name when the set was read: what `fettle check` warns of.
+    pub fn warnings(&self, name: &str) -> &[Diagnostic] {
+        self.by_name.get(name).and_then(|at| self.warnings.get(at)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is no rule at all.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// All rules in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Rule>> {
+        self.rules.iter()
+    }
+
+    /// SHA-256 of paths and texts, in hex: equal exactly when nothing has changed.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
+/// SHA-256 of paths and texts, in hex. Lengths first, so that no two sets of files run together to the same bytes.
+pub fn digest<'f>(files: impl IntoIterator<Item = &'f SourceFile>) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        for part in [&file.path, &file.text] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+    }
+    let mut hex = String::with_capacity(64);
+    for byte in hash.finalize() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+impl Default for RuleSet {
+    /// No rules.
+    fn default() -> Self {
+        Self::new(Vec::new(), &[])
+    }
+}
+
+/// The rules an alert selects, found one by one.
+#[derive(Debug)]
+pub struct Selection<'s> {
+    rules: &'s [Arc<Rule>],
+    labels: &'s Labels,
+    rows: Rows<'s>,
+    ended: bool,
+}
+
+impl<'s> Iterator for Selection<'s> {
+    type Item = &'s Arc<Rule>;
+
+    fn next(&mut self) -> Option<&'s Arc<Rule>> {
+        while !self.ended {
+            let rule = self.rules.get(self.rows.next()?)?;
+            if rule.matchers.iter().all(|matcher| matcher.matches(self.labels)) {
+                self.ended = !rule.proceed;
+                return Some(rule);
+            }
+        }
+        None
+    }
+}

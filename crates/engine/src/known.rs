@@ -1,0 +1,54 @@
+//! Everything one decision is made from, read from the store and asked of Alertmanager.
+
+use std::time::Duration;
+
+use crate::shell::Shell;
+use fettle_core::alert::episode::AlertState;
+use fettle_core::ports::StoreError;
+use fettle_core::ports::model::FactsAsk;
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::Remediation;
+use fettle_core::surroundings::{Surroundings, Upstream, look_upstream};
+use fettle_core::time::Timestamp;
+
+/// How old a look at Alertmanager may be: a burst of decisions shares one.
+const PICTURE_AGE: Duration = Duration::from_secs(2);
+
+/// What is known around one remediation.
+pub(super) struct Known {
+    /// The alerts attached to it.
+    pub(super) alerts: Vec<AlertState>,
+    /// What is the case around it.
+    pub(super) surroundings: Surroundings,
+    /// Alerts whose end only Alertmanager told: to be stored with the decision.
+    pub(super) ended: Vec<Record>,
+}
+
+impl Known {
+    /// Reads it: one round trip to the store.
+    pub(super) async fn read(shell: &Shell, remediation: &Remediation) -> Result<Self, StoreError> {
+        let now = shell.time.now();
+        let rule = remediation.rule_in(&shell.rules.load());
+        let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
+        let facts = shell.store.facts(&ask).await?;
+        let known = Self { alerts: facts.alerts, surroundings: facts.surroundings, ended: Vec::new() };
+        Ok(known.asked_upstream(shell, remediation, now).await)
+    }
+
+    /// Asks Alertmanager where one is configured; one that does not answer is a fact like any other.
+    async fn asked_upstream(mut self, shell: &Shell, remediation: &Remediation, now: Timestamp) -> Self {
+        let Some(upstream) = &shell.upstream else { return self };
+        match upstream.picture(now, PICTURE_AGE).await {
+            Ok(picture) => {
+                let working = remediation.announced_until.is_some();
+                let (alerts, said) = look_upstream(&self.alerts, &picture, working, shell.settings.freshness, now);
+                let told = alerts.iter().zip(&self.alerts).filter(|(seen, heard)| heard.firing && !seen.firing);
+                self.ended = told.map(|(seen, _)| Record::Ended(Box::new(seen.clone()))).collect();
+                self.alerts = alerts;
+                self.surroundings.upstream = said;
+            }
+            Err(error) => self.surroundings.upstream = Upstream::Silent { error: error.to_string() },
+        }
+        self
+    }
+}

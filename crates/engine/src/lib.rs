@@ -1,0 +1,36 @@
+//! The shell around the core, declared in the order an alert meets it.
+//!
+//! The shell reads facts, asks the core, and stores what it says. It owns everything the core must not know: tasks, time,
+//! the database, Docker.
+
+pub mod clock;
+pub mod pulse;
+pub mod readiness;
+pub mod rule_files;
+pub mod seldom;
+pub mod shell;
+
+pub mod intake;
+pub mod receive;
+
+pub mod by_hand;
+
+pub mod worker;
+
+mod drive;
+
+mod known;
+
+pub mod execute;
+
+mod late;
+
+pub mod loans;
+
+pub mod announce;
+
+pub mod heartbeat;
+
+pub mod upkeep;
+
+pub mod run;

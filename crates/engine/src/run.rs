@@ -1,0 +1,165 @@
+//! The engine's tasks, started together and stopped in order.
+//!
+//! Always holds: each task has a name and an owner; one that ends unasked is reported by [`Running::ended`], and whoever
+//! runs the engine must end the process then: a fettle without its worker must not look alive. Dropping [`Running`] ends
+//! everything at once, as a crash would; nothing acknowledged is lost by that.
+//!
+//! Order of stopping: the door first, so that nothing new comes in; then the writer, which stores what waits; the receiver,
+//! which takes in what is in memory; the worker and the loans, which let effects under way end; the announcer, which tells
+//! what they decided; last the claims, which are given back.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::announce::Announcer;
+use crate::heartbeat::{Expected, Heartbeat};
+use crate::intake::{Intake, Writer, intake};
+use crate::loans::Loans;
+use crate::pulse::Pulses;
+use crate::readiness::{Condition, Readiness};
+use crate::receive::Receiver;
+use crate::seldom::Seldom;
+use crate::shell::Shell;
+use crate::upkeep::{Retention, Upkeep};
+use crate::worker::{Worker, worker};
+use fettle_core::ports::chain;
+
+/// Notifications that wait in memory to be taken in; more are read back from the store.
+const STORED: usize = 1024;
+
+/// Alerts that wait to be asked again.
+const AGAIN: usize = 256;
+
+/// The tasks, in the order of stopping.
+const TASKS: [&str; 7] = ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "upkeep"];
+
+/// The engine, built and not yet at work.
+pub struct Engine {
+    intake: Intake,
+    shell: Arc<Shell>,
+    writer: Writer,
+    receiver: Receiver,
+    worker: Worker,
+    loans: Loans,
+    announcer: Announcer,
+    heartbeat: Heartbeat,
+    upkeep: Upkeep,
+    pulses: Arc<Pulses>,
+}
+
+/// The engine at work.
+pub struct Running {
+    intake: Intake,
+    shell: Arc<Shell>,
+    tasks: JoinSet<()>,
+    names: Vec<(Id, &'static str)>,
+    /// As [`TASKS`].
+    stops: [CancellationToken; TASKS.len()],
+    pulses: Arc<Pulses>,
+}
+
+/// Builds the engine. Its door refuses until it is started.
+pub fn build(
+    shell: Arc<Shell>,
+    readiness: Arc<Readiness>,
+    retention: Retention,
+    expected: Option<Expected>,
+) -> (Intake, Engine) {
+    let (onward, stored) = mpsc::channel(STORED);
+    let (again, asked) = mpsc::channel(AGAIN);
+    let overflow = Arc::new(AtomicBool::new(false));
+    let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone(), readiness.clone());
+    let (queue, worker) = worker(shell.clone(), again.clone());
+    let pulses = Pulses::of(&TASKS);
+    let pulse = pulses.pulse(1);
+    let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse };
+    let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
+    let loans = Loans { shell: shell.clone() };
+    let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
+    let heartbeat = Heartbeat { shell: shell.clone(), expected };
+    (intake.clone(), Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep, pulses })
+}
+
+impl Engine {
+    /// Starts all tasks and opens the door. The store must be open and [`recover`] done.
+    #[must_use]
+    pub fn start(self) -> Running {
+        let stops = TASKS.map(|_| CancellationToken::new());
+        let [writer, receiver, worker, loans, announcer, heartbeat, upkeep] = stops.clone();
+        let pulse = |task| self.pulses.pulse(task);
+        let mut tasks = JoinSet::new();
+        let ids = [
+            tasks.spawn(self.writer.run(writer, pulse(0))),
+            tasks.spawn(self.receiver.run(receiver)),
+            tasks.spawn(self.worker.run(worker, pulse(2))),
+            tasks.spawn(self.loans.run(loans, pulse(3))),
+            tasks.spawn(self.announcer.run(announcer, pulse(4))),
+            tasks.spawn(self.heartbeat.run(heartbeat, pulse(5))),
+            tasks.spawn(self.upkeep.run(upkeep, pulse(6))),
+        ];
+        let names = ids.iter().map(tokio::task::AbortHandle::id).zip(TASKS).collect();
+        self.intake.open();
+        Running { intake: self.intake, shell: self.shell, tasks, names, stops, pulses: self.pulses }
+    }
+}
+
+impl Running {
+    /// The tasks' signs of life.
+    #[must_use]
+    pub fn pulses(&self) -> Arc<Pulses> {
+        self.pulses.clone()
+    }
+
+    /// The name of a task that ended unasked. Cancel safe.
+    pub async fn ended(&mut self) -> &'static str {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => self.name(id),
+            Some(Err(error)) => {
+                tracing::error!(%error, "a task of the engine panicked");
+                self.name(error.id())
+            }
+            None => "engine",
+        }
+    }
+
+    fn name(&self, id: Id) -> &'static str {
+        self.names.iter().find(|(known, _)| *known == id).map_or("engine", |(_, name)| *name)
+    }
+
+    /// Stops in order and gives back what this process holds.
+    pub async fn stop(mut self) {
+        self.intake.close();
+        // Each ends when it has done what it holds; one at a time, so that nothing is handed to a task that is gone.
+        for stop in &self.stops {
+            stop.cancel();
+            let _ = self.tasks.join_next().await;
+        }
+        match self.shell.store.release(self.shell.owner).await {
+            Ok(held) if held > 0 => tracing::info!(remediations = held, "gave back what was not finished"),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "claims could not be given back; their leases run out");
+            }
+        }
+        self.shell.store.close().await;
+    }
+}
+
+/// Brings the time up to what is stored, so that a clock stepped back between two runs is seen; then everything that an
+/// earlier process left behind may be decided.
+pub async fn recover(shell: &Shell, readiness: &Readiness) -> Result<(), fettle_core::ports::StoreError> {
+    if let Some(latest) = shell.store.latest().await? {
+        shell.time.not_before(latest);
+    }
+    crate::upkeep::follow(shell, readiness).await?;
+    let adopted = shell.store.adopt(shell.owner).await?;
+    if adopted > 0 {
+        tracing::info!(remediations = adopted, "took over what an earlier process left open");
+    }
+    readiness.met(Condition::Recovery);
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What must be done now and then, whoever else fails to: the clock follows the store, claims of the dead are given back,
+//! waiting candidates are asked again, old rows go.
+//!
+//! Each part is idempotent and takes no input, so it does not matter which replica does it, or whether all do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::pulse::Pulse;
+use crate::readiness::{Condition, Readiness};
+use crate::shell::Shell;
+use fettle_core::alert::episode::AlertState;
+use fettle_core::ports::StoreError;
+use fettle_core::ports::chain;
+use fettle_core::time::before;
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// How far the machine's clock may be off the store's before this replica is not ready (design §1).
+const SKEW: Duration = Duration::from_secs(5);
+
+/// Waiting candidates asked again at once.
+const WAITING: u32 = 256;
+
+/// Every so many rounds old rows are deleted: every ten minutes.
+const PRUNE_ROUNDS: u32 = 60;
+
+/// How long a round may take: deleting old rows goes in portions, and there may be many of them the first time.
+const ROUND: Duration = Duration::from_mins(10);
+
+/// How long rows are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Bodies as they came.
+    pub notifications: Duration,
+    /// Closed remediations and their audit.
+    pub audit: Duration,
+}
+
+/// The task.
+pub struct Upkeep {
+    /// The engine's parts.
+    pub shell: Arc<Shell>,
+    /// Where waiting alerts go.
+    pub again: mpsc::Sender<Vec<AlertState>>,
+    /// Told when the clock is off.
+    pub readiness: Arc<Readiness>,
+    /// How long rows are kept.
+    pub retention: Retention,
+}
+
+impl Upkeep {
+    /// Works until `stop`.
+    pub async fn run(self, stop: CancellationToken, pulse: Pulse) {
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut round = 0;
+        loop {
+            pulse.again(ROUND);
+            // Cancel safe: both keep nothing.
+            tokio::select! {
+                () = stop.cancelled() => {
+                    pulse.done();
+                    return;
+                }
+                _ = every.tick() => {}
+            }
+            if let Err(error) = self.round(round % PRUNE_ROUNDS == 1).await {
+                tracing::debug!(error = %chain(&error), "upkeep is put off");
+            }
+            round += 1;
+        }
+    }
+
+    async fn round(&self, prune: bool) -> Result<(), StoreError> {
+        follow(&self.shell, &self.readiness).await?;
+        let adopted = self.shell.store.adopt(self.shell.owner).await?;
+        if adopted > 0 {
+            tracing::info!(remediations = adopted, "took over from a process that is gone");
+            self.shell.wake.notify_one();
+        }
+        // It writes again; should it not, the next notification says so.
+        self.readiness.met(Condition::Store);
+        let waiting = self.shell.store.waiting(WAITING).await?;
+        if !waiting.is_empty() {
+            let _ = self.again.try_send(waiting);
+        }
+        if prune {
+            let now = self.shell.time.now();
+            let (notifications, audit) = (before(now, self.retention.notifications), before(now, self.retention.audit));
+            let rows = self.shell.store.prune(notifications, audit).await?;
+            if rows > 0 {
+                tracing::info!(rows, "old rows were deleted");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Follows the store's clock, where it has one; a replica whose own is too far off is not ready.
+pub async fn follow(shell: &Shell, readiness: &Readiness) -> Result<(), StoreError> {
+    let Some(store) = shell.store.now().await? else { return Ok(()) };
+    let off = Duration::from_micros(shell.time.follow(store).unsigned_abs());
+    if off > SKEW {
+        readiness.unmet(Condition::Clock, format!("this machine's clock is {} s off the database's", off.as_secs()));
+    } else {
+        readiness.met(Condition::Clock);
+    }
+    Ok(())
+}

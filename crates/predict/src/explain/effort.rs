@@ -1,0 +1,191 @@
+//! One effort: everything that is asked about its next step, and what that comes to.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::foresee::{self, Known};
+use super::sources::{Answered, Sources};
+use super::{Effort, Next, Now, Plan, Standing};
+use fettle_core::alert::episode::AlertState;
+use fettle_core::decide::{Facts, IDS, Survey, survey, wanted_by};
+use fettle_core::guard::survey::{Answer, Says, uncounted, under_lock};
+use fettle_core::ports::StoreError;
+use fettle_core::receive::{Candidate, World};
+use fettle_core::remediation::record::{ActionRow, Record};
+use fettle_core::remediation::refusal::Guard;
+use fettle_core::remediation::state::{Remediation, State};
+use fettle_core::rule::model::{Rule, Step};
+use fettle_core::sight::Found;
+
+/// What an open remediation is about to do; `None` when there is none of this id, or it is closed.
+pub async fn explain_remediation(sources: &Sources, id: Uuid) -> Result<Option<Now>, StoreError> {
+    let Some(remediation) = sources.stored(id).await? else { return Ok(None) };
+    if remediation.outcome().is_some() {
+        return Ok(None);
+    }
+    let answered = Answered::default();
+    answered.read_from_database();
+    let effort = attached(sources, &remediation, false, Vec::new(), &answered).await;
+    Ok(Some(Now { at: sources.now, asked: answered.told(sources.settings.alertmanager), effort }))
+}
+
+/// The effort of a remediation that is open, or would be opened (`new`). `fresh` are its alerts as they are heard now.
+pub(super) async fn attached(
+    sources: &Sources,
+    remediation: &Remediation,
+    new: bool,
+    fresh: Vec<AlertState>,
+    answered: &Answered,
+) -> Effort {
+    let mut effort = plain(remediation, if new { Standing::New } else { Standing::Attached });
+    if !new {
+        effort.remediation = Some(remediation.id);
+        effort.state = Some(remediation.state_name().to_string());
+    }
+    let rule = remediation.rule_in(&sources.rules);
+    let rule = rule.as_deref();
+    if matches!(remediation.state, State::Running { .. } | State::Verifying { .. }) {
+        effort.next = foresee::under_way(remediation, rule);
+        return effort;
+    }
+    let around = sources.around(remediation, rule, fresh, answered).await;
+    let facts = Facts {
+        rule,
+        settings: &sources.settings,
+        alerts: &around.alerts,
+        surroundings: &around.surroundings,
+        now: sources.now,
+        // Rows that are never stored need no ids of their own.
+        new_ids: [Uuid::nil(); IDS],
+    };
+    let step = rule.and_then(|rule| rule.steps.get(remediation.rung)).filter(|step| step.action.has_effect());
+    let looked = match step {
+        Some(step) => sources.look(&remediation.target, wanted_by(step), answered).await,
+        None => None,
+    };
+    let found = looked.as_ref().and_then(|looked| looked.as_ref().ok());
+    let survey = survey(remediation, &facts, found, around.stored);
+    let ledgers = match &survey.request {
+        Some(request) => sources.ledgers(request, answered).await,
+        None => None,
+    };
+    effort.guards = guards(&survey, step.is_some(), found.is_some(), ledgers.as_deref());
+    let first = effort.guards.iter().find(|answer| answer.stands_against()).map(|answer| answer.guard);
+    // People are called about what was tried and did not help, whatever else stands against one more attempt.
+    let calls = step.is_none() && remediation.attempts > 0;
+    effort.stopped_by = first.filter(|guard| !calls || *guard == Guard::Resolved);
+    effort.plan = rule.and_then(|rule| plan(remediation, rule, &survey, found));
+    effort.mode = Some(survey.mode);
+    effort.ceilings.clone_from(&survey.ceilings);
+    let known = Known { looked: looked.as_ref(), ledgers: ledgers.as_deref() };
+    effort.next = foresee::next(remediation, &facts, &known);
+    effort
+}
+
+/// Every guard in the order in which they are asked.
+fn guards(
+    survey: &Survey,
+    effect: bool,
+    looked: bool,
+    ledgers: Option<&[fettle_core::guard::ledger::Ledger]>,
+) -> Vec<Answer> {
+    let mut guards = survey.answers.clone();
+    if !effect {
+        return guards;
+    }
+    guards.extend(match (&survey.request, ledgers) {
+        (Some(request), Some(ledgers)) => under_lock(request, ledgers),
+        (Some(_), None) => uncounted("the database was not asked"),
+        (None, _) => uncounted("nothing can be planned yet"),
+    });
+    guards.push(survey.approval(looked));
+    guards
+}
+
+fn plan(remediation: &Remediation, rule: &Rule, survey: &Survey, found: Option<&Found>) -> Option<Plan> {
+    let step: &Step = rule.steps.get(remediation.rung)?;
+    let effect = survey.request.as_ref().map_or(json!({}), |it| it.plan.attempt.effect.describe());
+    let seen = match found {
+        Some(Found::One(sight)) => Some(sight.describe()),
+        _ => None,
+    };
+    Some(Plan {
+        step: remediation.rung + 1,
+        steps: rule.steps.len(),
+        action: step.action.name(),
+        parameters: step.action.parameters(),
+        effect,
+        seen,
+        approval: survey.consent.map(|why| why.to_string()),
+    })
+}
+
+/// What names alone decide: the remediation would be closed in the transaction that takes the alert in.
+pub(super) fn refused(sources: &Sources, remediation: &Remediation, records: &[Record]) -> Effort {
+    let of = |record: &Record| match record {
+        Record::Action(row) if row.remediation_id == remediation.id => Some((**row).clone()),
+        _ => None,
+    };
+    let row: Option<ActionRow> = records.iter().find_map(of);
+    let guard = row.as_ref().and_then(|row| Guard::from_word(row.reason.as_deref()?)).unwrap_or(Guard::NoTarget);
+    let why = row.as_ref().and_then(|row| row.detail["why"].as_str().map(str::to_owned)).unwrap_or_default();
+    let what = format!("closed refused: {guard}, as soon as it is taken in; nothing is looked up");
+    Effort {
+        mode: row.as_ref().map(|row| row.mode),
+        guards: vec![Answer { guard, says: Says::Refuses, why, until: None, numbers: json!({}) }],
+        stopped_by: Some(guard),
+        next: vec![Next { at: Some(sources.now), what }],
+        ..plain(remediation, Standing::Refused)
+    }
+}
+
+/// Another rule's remediation of the same target is open.
+pub(super) fn waiting(world: &World, candidate: &Candidate) -> Effort {
+    let other = world.open.get(&candidate.target).map_or("another", |open| open.rule.as_str());
+    let numbers = json!({"remediations": [candidate.remediation]});
+    let why = format!("rule {other} is at work on it");
+    Effort {
+        remediation: candidate.remediation,
+        guards: vec![Answer { guard: Guard::InFlight, says: Says::Waits, why, until: None, numbers }],
+        stopped_by: Some(Guard::InFlight),
+        next: vec![Next {
+            at: None,
+            what: format!("the rule is asked again when the remediation of {other} is closed"),
+        }],
+        ..of_candidate(candidate, Standing::Waiting)
+    }
+}
+
+/// The episode was dealt with.
+pub(super) fn spent(candidate: &Candidate) -> Effort {
+    let what = format!("nothing: episode {} of the alert was dealt with; the next one opens anew", candidate.episode);
+    Effort {
+        remediation: candidate.remediation,
+        next: vec![Next { at: None, what }],
+        ..of_candidate(candidate, Standing::Spent)
+    }
+}
+
+fn of_candidate(candidate: &Candidate, standing: Standing) -> Effort {
+    empty(candidate.rule.clone(), candidate.target.clone(), standing)
+}
+
+fn plain(remediation: &Remediation, standing: Standing) -> Effort {
+    empty(remediation.rule.clone(), remediation.target.to_string(), standing)
+}
+
+fn empty(rule: String, target: String, standing: Standing) -> Effort {
+    Effort {
+        rule,
+        target,
+        standing,
+        remediation: None,
+        state: None,
+        mode: None,
+        ceilings: Vec::new(),
+        plan: None,
+        guards: Vec::new(),
+        stopped_by: None,
+        next: Vec::new(),
+    }
+}

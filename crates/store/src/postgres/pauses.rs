@@ -1,0 +1,70 @@
+//! Pauses: given by a person, ended once.
+
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use super::work;
+use crate::around::{self, PauseColumns};
+use crate::error::During;
+use crate::instant::{Id, Instant};
+use crate::text::clean;
+use fettle_core::ports::StoreError;
+use fettle_core::remediation::refusal::Guard;
+use fettle_core::surroundings::Pause;
+use fettle_core::time::Timestamp;
+
+/// Idempotent by id: one whose answer was lost may be stored again.
+const PAUSE: &str = "
+    INSERT INTO pauses (id, scope, about, reason, by, at, until) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (id) DO NOTHING";
+
+/// Stores a pause.
+pub(super) async fn pause(connection: &mut PgConnection, pause: &Pause) -> Result<(), StoreError> {
+    let (scope, about) = around::scope(pause);
+    sqlx::query(PAUSE)
+        .bind(Id(pause.id))
+        .bind(scope)
+        .bind(about)
+        .bind(clean(&pause.reason))
+        .bind(clean(&pause.by))
+        .bind(Instant(pause.at))
+        .bind(pause.until.map(Instant))
+        .execute(connection)
+        .await
+        .map(drop)
+        .during("store a pause")
+}
+
+const RESUME: &str = "
+    UPDATE pauses SET ended_at = $3, ended_by = $2
+    WHERE id = $1 AND ended_at IS NULL AND (until IS NULL OR until > $3)";
+
+/// Ends a pause; false when there is none that is not over.
+pub(super) async fn resume(
+    connection: &mut PgConnection,
+    id: Uuid,
+    by: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    const WHAT: &str = "end a pause";
+    let mut tx = connection.begin().await.during(WHAT)?;
+    let done = sqlx::query(RESUME).bind(Id(id)).bind(clean(by)).bind(Instant(now)).execute(&mut *tx).await;
+    let ended = done.during(WHAT)?.rows_affected() > 0;
+    if ended {
+        work::wake_blocked(&mut tx, Guard::Paused, None, now).await.during(WHAT)?;
+    }
+    tx.commit().await.during(WHAT)?;
+    Ok(ended)
+}
+
+const PAUSES: &str = "
+    SELECT id, scope, about, reason, by, at, until FROM pauses
+    WHERE ended_at IS NULL AND (until IS NULL OR until > $1)
+    ORDER BY at DESC, id DESC";
+
+/// Pauses that are not over, newest first.
+pub(super) async fn pauses(connection: &mut PgConnection, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
+    const WHAT: &str = "read the pauses";
+    let rows: Vec<PauseColumns> = sqlx::query_as(PAUSES).bind(Instant(now)).fetch_all(connection).await.during(WHAT)?;
+    rows.into_iter().map(around::pause).collect::<Result<_, _>>().map_err(|garbled| garbled.during(WHAT))
+}

@@ -1,0 +1,96 @@
+//! Retention: what is old goes, oldest first, in bounded steps.
+//!
+//! A remediation goes with its whole story or not at all. Notifications that are still to be taken in stay, however old.
+
+use sqlx::{Connection, PgConnection};
+
+use crate::error::During;
+use crate::instant::{Id, Instant};
+use fettle_core::ports::StoreError;
+use fettle_core::time::Timestamp;
+
+/// Rows of each kind per call; a remediation counts as one and has a handful of rows beside it.
+const STEP: i64 = 500;
+
+/// Deletes what is older; how many rows went. Zero when nothing is left to do.
+pub(super) async fn prune(
+    connection: &mut PgConnection,
+    notifications: Timestamp,
+    audit: Timestamp,
+) -> Result<u64, StoreError> {
+    const WHAT: &str = "prune";
+    let received = prune_notifications(connection, notifications).await.during(WHAT)?;
+    let mut tx = connection.begin().await.during(WHAT)?;
+    let kept = prune_audit(&mut tx, audit).await.during(WHAT)?;
+    tx.commit().await.during(WHAT)?;
+    Ok(received + kept)
+}
+
+const NOTIFICATIONS: &str = "
+    DELETE FROM notifications WHERE id IN (
+        SELECT n.id FROM notifications n
+        WHERE n.received_at < $1 AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.id = n.id)
+        LIMIT $2
+    )";
+
+async fn prune_notifications(connection: &mut PgConnection, before: Timestamp) -> sqlx::Result<u64> {
+    Ok(sqlx::query(NOTIFICATIONS).bind(Instant(before)).bind(STEP).execute(connection).await?.rows_affected())
+}
+
+/// What the triggers ask: in this transaction, rows from before this instant may go. The last day of the audit never does.
+const PERMIT: &str = "INSERT INTO retention (cutoff) SELECT least($1, cutoff) FROM retention_bound RETURNING cutoff";
+const FORBID: &str = "DELETE FROM retention";
+
+/// What was lent belongs to the story until long after it was brought back.
+const FINISHED: &str = "
+    SELECT id FROM remediations r
+    WHERE state = 'closed' AND closed_at < $1 AND NOT EXISTS (
+        SELECT 1 FROM loans l WHERE l.remediation_id = r.id AND (l.closed_at IS NULL OR l.closed_at >= $1))
+    ORDER BY closed_at LIMIT $2
+    FOR UPDATE SKIP LOCKED";
+const VERDICTS: &str =
+    "DELETE FROM verdicts WHERE action_id IN (SELECT id FROM actions WHERE remediation_id = ANY($1))";
+const ACTIONS: &str = "DELETE FROM actions WHERE remediation_id = ANY($1)";
+const TRANSITIONS: &str = "DELETE FROM transitions WHERE remediation_id = ANY($1)";
+const ANSWERS: &str = "DELETE FROM answers WHERE remediation_id = ANY($1)";
+const LOANS: &str = "DELETE FROM loans WHERE remediation_id = ANY($1)";
+const ANNOUNCEMENTS: &str = "DELETE FROM announcements WHERE remediation_id = ANY($1)";
+const REMEDIATIONS: &str = "DELETE FROM remediations WHERE id = ANY($1)";
+
+const EVENTS: &str = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)";
+
+/// Pauses that are over for as long as that.
+const PAUSES: &str = "
+    DELETE FROM pauses WHERE id IN (
+        SELECT id FROM pauses WHERE least(ended_at, until) < $1 LIMIT $2)";
+
+/// What was said and is over. What speaks of a remediation goes with it.
+const SAID: &str = "
+    DELETE FROM announcements WHERE id IN (
+        SELECT id FROM announcements WHERE ended AND until < $1 LIMIT $2)";
+
+/// Alerts that nobody has spoken of for as long as that, unless something is still being done about them.
+const ALERTS: &str = "
+    DELETE FROM alerts WHERE fingerprint IN (
+        SELECT a.fingerprint FROM alerts a
+        WHERE a.heard_at < $1 AND NOT EXISTS (
+            SELECT 1 FROM candidates c WHERE c.fingerprint = a.fingerprint AND c.standing IN ('attached', 'waiting'))
+        LIMIT $2
+    ) AND heard_at < $1";
+
+async fn prune_audit(tx: &mut PgConnection, before: Timestamp) -> sqlx::Result<u64> {
+    let permitted: Instant = sqlx::query_scalar(PERMIT).bind(Instant(before)).fetch_one(&mut *tx).await?;
+    let ids: Vec<Id> = sqlx::query_scalar(FINISHED).bind(permitted).bind(STEP).fetch_all(&mut *tx).await?;
+    let mut gone = 0;
+    if !ids.is_empty() {
+        for statement in [VERDICTS, ACTIONS, TRANSITIONS, ANSWERS, LOANS, ANNOUNCEMENTS, REMEDIATIONS] {
+            gone += sqlx::query(statement).bind(&ids).execute(&mut *tx).await?.rows_affected();
+        }
+    }
+    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, Instant(before))]
+    {
+        gone += sqlx::query(statement).bind(before).bind(STEP).execute(&mut *tx).await?.rows_affected();
+    }
+    sqlx::query(FORBID).execute(tx).await?;
+    Ok(gone)
+}

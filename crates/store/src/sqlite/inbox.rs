@@ -1,0 +1,112 @@
+//! The inbox: notifications as they came, and which of them are still to be taken in.
+
+use serde_json::json;
+use sqlx::SqlitePool;
+
+use super::connect::BEGIN;
+use crate::error::During;
+use crate::instant::Instant;
+use crate::rows::NotificationRow;
+use crate::text;
+use fettle_core::ports::StoreError;
+use fettle_core::ports::model::{NewNotification, StoredNotification};
+use fettle_core::time::Timestamp;
+
+/// Bytes of bodies in one statement: they are copied into one blob.
+const STATEMENT_MAX: usize = 32 << 20;
+
+/// Idempotent by id: a batch whose answer was lost may be stored again. Before [`APPEND`], which makes them known.
+const APPEND_PENDING: &str = "
+    INSERT INTO pending (id, received_at)
+    SELECT value ->> 0, value ->> 1 FROM json_each($1)
+    WHERE NOT EXISTS (SELECT 1 FROM notifications n WHERE n.id = value ->> 0)";
+
+/// `$1` has each row with the place of its body in `$2`, which has all bodies one after the other.
+const APPEND: &str = "
+    INSERT INTO notifications (id, received_at, sender, receiver, group_key, status, alerts, truncated, bytes, body)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+           value ->> 8, substr($2, value ->> 9, value ->> 8)
+    FROM json_each($1)
+    WHERE true
+    ON CONFLICT (id) DO NOTHING";
+
+/// Stores all or none.
+pub(super) async fn append(pool: &SqlitePool, batch: &[NewNotification]) -> Result<(), StoreError> {
+    const WHAT: &str = "store notifications";
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut rest = batch;
+    while !rest.is_empty() {
+        let mut bodies = Vec::new();
+        let mut rows = Vec::new();
+        for notification in rest {
+            if !rows.is_empty() && bodies.len() + notification.body.len() > STATEMENT_MAX {
+                break;
+            }
+            // SQLite counts from 1.
+            rows.push(row(notification, bodies.len() + 1));
+            bodies.extend_from_slice(&notification.body);
+        }
+        rest = rest.get(rows.len()..).unwrap_or_default();
+        let rows = text::json(&rows);
+        sqlx::query(APPEND_PENDING).bind(&rows).execute(&mut *tx).await.during(WHAT)?;
+        sqlx::query(APPEND).bind(rows).bind(bodies).execute(&mut *tx).await.during(WHAT)?;
+    }
+    tx.commit().await.during(WHAT)
+}
+
+fn row(n: &NewNotification, body_at: usize) -> serde_json::Value {
+    json!([
+        n.id,
+        Instant(n.received_at).to_text(),
+        n.sender,
+        n.receiver,
+        n.group_key,
+        n.status,
+        n.alerts,
+        i64::try_from(n.truncated).unwrap_or(i64::MAX),
+        n.body.len(),
+        body_at,
+    ])
+}
+
+/// As many as `$2`, and no more than `$3` bytes of bodies, but always one.
+const PENDING: &str = "
+    SELECT n.id, n.received_at, n.body
+    FROM notifications n
+    JOIN (
+        SELECT p.id, sum(s.bytes) OVER (ORDER BY p.id) - s.bytes AS bytes_before
+        FROM (SELECT id FROM pending WHERE received_at < $1 ORDER BY id LIMIT $2) p
+        JOIN notifications s ON s.id = p.id
+    ) p ON p.id = n.id
+    WHERE p.bytes_before < $3
+    ORDER BY n.id";
+
+/// Bytes of bodies that are read at once: the limit counts rows, and a body may be 10 MiB.
+const READ_MAX: i64 = 32 << 20;
+
+/// Oldest first.
+pub(super) async fn pending(
+    pool: &SqlitePool,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<StoredNotification>, StoreError> {
+    let rows: Vec<NotificationRow> = sqlx::query_as(PENDING)
+        .bind(Instant(before))
+        .bind(i64::from(limit))
+        .bind(READ_MAX)
+        .fetch_all(pool)
+        .await
+        .during("read pending notifications")?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+const BACKLOG: &str = "SELECT count(*) FROM pending";
+
+/// How many are still to be taken in.
+pub(super) async fn backlog(pool: &SqlitePool) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(BACKLOG).fetch_one(pool).await.during("count pending notifications")?;
+    Ok(count.unsigned_abs())
+}

@@ -1,0 +1,127 @@
+//! The outbox: what is to be said through Alertmanager, until every peer has heard it.
+//!
+//! Always holds: what a decision announces is stored with the decision; it is delivered at least once, and a change that comes
+//! while it is being delivered is delivered after it.
+
+use sqlx::{SqliteConnection, SqlitePool};
+use uuid::Uuid;
+
+use super::audit;
+use super::connect::BEGIN;
+use crate::around::{self, OutgoingColumns};
+use crate::columns::event_id;
+use crate::error::During;
+use crate::instant::{Id, Instant};
+use crate::text::json;
+use fettle_core::announcement::Announcement;
+use fettle_core::ports::StoreError;
+use fettle_core::ports::model::Outgoing;
+use fettle_core::remediation::record::Record;
+use fettle_core::time::Timestamp;
+
+/// One that stands is changed, and what has changed is to be delivered; one that had ended begins anew. Taking back what does
+/// not stand says nothing.
+const ANNOUNCE: &str = "
+    INSERT INTO announcements (id, name, remediation_id, labels, annotations, starts_at, at, until)
+    SELECT $1, $2, $3, $4, $5, $6, $6, $7
+    WHERE $7 > $6
+       OR EXISTS (SELECT 1 FROM announcements WHERE name = $2 AND remediation_id = $3 AND NOT ended)
+    ON CONFLICT (name, remediation_id) WHERE NOT ended DO UPDATE
+    SET version = announcements.version + 1, labels = excluded.labels, annotations = excluded.annotations,
+        starts_at = CASE WHEN announcements.until <= excluded.at THEN excluded.at ELSE announcements.starts_at END,
+        at = excluded.at, until = excluded.until
+    WHERE announcements.labels <> excluded.labels OR announcements.annotations <> excluded.annotations
+       OR announcements.until <> excluded.until";
+
+/// Writes what decisions announce, inside their transaction.
+pub(super) async fn write(tx: &mut SqliteConnection, rows: &[&Announcement]) -> sqlx::Result<()> {
+    for it in rows {
+        sqlx::query(ANNOUNCE)
+            .bind(event_id(it.at))
+            .bind(it.name.as_str())
+            .bind(Id(it.remediation))
+            .bind(json(&it.labels))
+            .bind(json(&it.annotations))
+            .bind(Instant(it.at))
+            .bind(Instant(it.until))
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Stores records that belong to no decision.
+pub(super) async fn record(pool: &SqlitePool, records: &[Record]) -> Result<(), StoreError> {
+    const WHAT: &str = "store an announcement";
+    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    audit::write(&mut tx, records).await?;
+    tx.commit().await.during(WHAT)
+}
+
+/// People were called for alerts that are all over by now.
+const TAKE_BACK: &str = "
+    UPDATE announcements AS n SET at = $1, until = $1, version = version + 1
+    WHERE NOT n.ended AND n.name = 'FettleGaveUp' AND n.until > $1
+      AND NOT EXISTS (
+        SELECT 1 FROM candidates c JOIN alerts a ON a.fingerprint = c.fingerprint AND a.episode = c.episode
+        WHERE c.remediation_id = n.remediation_id AND a.firing)";
+
+/// Delivered as it stands and over: Alertmanager was told the end with it.
+const LAPSE: &str = "
+    UPDATE announcements SET ended = true, lease_owner = NULL, lease_until = NULL
+    WHERE NOT ended AND until <= $1 AND delivered_version = version";
+
+const CLAIM: &str = "
+    UPDATE announcements SET lease_owner = $1, lease_until = $4
+    WHERE id IN (
+        SELECT id FROM announcements
+        WHERE NOT ended AND (delivered_version < version OR delivered_at < $3)
+          AND (lease_owner IS NULL OR lease_until < $2)
+        ORDER BY delivered_at NULLS FIRST, id
+        LIMIT $5
+    )
+    RETURNING id, version, name, remediation_id, labels, annotations, starts_at, at, until";
+
+/// Claims what is to be delivered now.
+pub(super) async fn announcements(
+    pool: &SqlitePool,
+    owner: Uuid,
+    now: Timestamp,
+    renew_before: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Outgoing>, StoreError> {
+    const WHAT: &str = "read the outbox";
+    for statement in [TAKE_BACK, LAPSE] {
+        sqlx::query(statement).bind(Instant(now)).execute(pool).await.during(WHAT)?;
+    }
+    let rows: Vec<OutgoingColumns> = sqlx::query_as(CLAIM)
+        .bind(Id(owner))
+        .bind(Instant(now))
+        .bind(Instant(renew_before))
+        .bind(Instant(lease_until))
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await
+        .during(WHAT)?;
+    rows.into_iter().map(around::outgoing).collect::<Result<_, _>>().map_err(|garbled| garbled.during(WHAT))
+}
+
+/// A change since then stays to be delivered.
+const ANNOUNCED: &str = "
+    UPDATE announcements
+    SET delivered_version = max(delivered_version, $2), delivered_at = $3, lease_owner = NULL, lease_until = NULL,
+        ended = version = $2 AND until <= $3
+    WHERE id = $1 AND NOT ended";
+
+/// Every peer has heard it.
+pub(super) async fn announced(pool: &SqlitePool, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(ANNOUNCED)
+        .bind(Id(outgoing.id))
+        .bind(outgoing.version)
+        .bind(Instant(at))
+        .execute(pool)
+        .await
+        .map(drop)
+        .during("note a delivery")
+}

@@ -1,0 +1,37 @@
+//! Is so much wrong at once that the cause is elsewhere? As it was last found.
+
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::around::{self, StormColumns};
+use crate::error::During;
+use crate::instant::Instant;
+use fettle_core::ports::StoreError;
+use fettle_core::surroundings::Storm;
+
+pub(super) const STORM: &str = "SELECT since, last_at, targets FROM storm";
+
+/// As it was last found.
+pub(super) async fn storm(pool: &SqlitePool) -> Result<Option<Storm>, StoreError> {
+    let row: Option<StormColumns> = sqlx::query_as(STORM).fetch_optional(pool).await.during("ask for the storm")?;
+    Ok(row.map(around::storm))
+}
+
+/// As PostgreSQL does it, where two replicas may find the same one: it lasts from the first to the last.
+const FOUND: &str = "
+    INSERT INTO storm (id, since, last_at, targets) VALUES (1, $1, $2, $3)
+    ON CONFLICT (id) DO UPDATE
+    SET since = CASE WHEN excluded.since <= storm.last_at THEN min(storm.since, excluded.since)
+                     ELSE excluded.since END,
+        targets = CASE WHEN excluded.last_at >= storm.last_at THEN excluded.targets ELSE storm.targets END,
+        last_at = max(storm.last_at, excluded.last_at)";
+
+/// Writes what was found, inside the transaction that found it.
+pub(super) async fn write(tx: &mut SqliteConnection, storm: &Storm) -> sqlx::Result<()> {
+    sqlx::query(FOUND)
+        .bind(Instant(storm.since))
+        .bind(Instant(storm.last_at))
+        .bind(i64::from(storm.targets))
+        .execute(tx)
+        .await
+        .map(drop)
+}
