@@ -40,6 +40,8 @@ mod page;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod physics;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod replay;
