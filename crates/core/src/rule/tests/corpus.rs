@@ -72,7 +72,7 @@ fn good_files_load_with_the_warnings_of_their_snapshot() {
 
 #[test]
 fn bad_files_say_every_problem_with_its_place() {
-    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../../../../tests/corpus/rules" }, {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../../../../../tests/corpus/rules" }, {
         for path in corpus(".bad.yaml") {
             let found = read(&path).expect_err("a bad file");
             let name = path.file_name().expect("a file").to_string_lossy().into_owned();
