@@ -7,9 +7,9 @@ use fettle_core::surroundings::{Answer, AnswerKind};
 use uuid::Uuid;
 
 use super::fixture::{at, awaiting, closed, commit, held, intent, open_all, open_claimed, record, running};
-use super::{Db, facts, on_both, retry};
+use super::{Db, facts, on_all, on_both, retry};
 
-on_both!(
+on_all!(
     an_answer_counts_for_the_proposal_it_names_in_time_and_once,
     the_same_plan_proposed_anew_may_be_answered_anew,
     what_does_not_wait_for_a_person_may_only_be_cancelled,
@@ -18,8 +18,10 @@ on_both!(
     an_answer_and_the_expiry_cannot_both_be_stored,
     a_cancel_takes_no_effect_out_of_anybodys_hands,
     of_many_answers_at_once_one_is_taken,
-    the_database_refuses_every_change_of_an_answer,
 );
+
+// What a person at a shell may not do: there is no shell in memory.
+on_both!(the_database_refuses_every_change_of_an_answer);
 
 fn answer(kind: AnswerKind, plan: Option<&str>, second: i64) -> Answer {
     Answer { id: Uuid::now_v7(), kind, plan: plan.map(Into::into), by: "oncall".into(), at: at(second) }

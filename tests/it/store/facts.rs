@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 use super::fixture::{at, ended, firing, held, lend, loan, open_all, returning, target, write};
 use super::pauses::pause;
-use super::{Db, on_both};
+use super::{Db, on_all};
 
-on_both!(
+on_all!(
     nothing_is_the_case_around_one_alone,
     the_attached_alerts_are_those_of_this_remediation,
     pauses_that_are_not_over_are_known_whatever_they_are_about,

@@ -19,9 +19,9 @@ use super::fixture::{
     at, closed, commit, ended, held, intent, lend, loan, open_all, open_claimed, record, returning, running, succeeded,
     target, write,
 };
-use super::{Db, on_both, retry};
+use super::{Db, on_all, retry};
 
-on_both!(
+on_all!(
     admissions_at_once_never_exceed_a_budget_in_any_window,
     a_window_is_closed_at_its_beginning_and_open_towards_the_future,
     each_scope_counts_its_own_and_a_row_once,

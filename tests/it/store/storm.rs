@@ -10,9 +10,9 @@ use fettle_core::surroundings::Storm;
 
 use super::fixture::{at, closed, ended, held, lend, loan, open_all, target, write};
 use super::receive::see;
-use super::{Db, on_both};
+use super::{Db, on_all};
 
-on_both!(
+on_all!(
     the_storm_is_known_to_everybody_as_it_was_last_found,
     a_storm_found_twice_lasts_from_the_first_to_the_last,
     targets_of_late_are_known_each_once_and_those_refused_are_not,

@@ -6,9 +6,9 @@ use fettle_core::remediation::outcome::Outcome;
 use uuid::Uuid;
 
 use super::fixture::{at, attached, closed, commit, firing, held, open_all, open_claimed, target, write};
-use super::{Db, on_both, retry};
+use super::{Db, on_all, retry};
 
-on_both!(
+on_all!(
     closing_spends_the_episode_or_frees_it,
     closing_gives_back_who_waited_for_the_target_and_still_fires,
     who_waits_for_a_free_target_is_found_again,

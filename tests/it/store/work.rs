@@ -10,9 +10,9 @@ use fettle_core::remediation::state::{Remediation, State, StateName};
 use uuid::Uuid;
 
 use super::fixture::{at, awaiting, closed, commit, held, intent, open_all, open_claimed, record, running, write};
-use super::{Db, on_both};
+use super::{Db, on_all};
 
-on_both!(
+on_all!(
     claimers_at_once_never_get_the_same_remediation,
     claims_come_earliest_first_and_no_more_than_asked,
     what_is_stored_reads_back_as_it_was_in_every_state,
