@@ -15,17 +15,11 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::{Announcement, AnnouncementName};
 use fettle_core::effect::Effect;
-use fettle_core::ports::model::{Answered, Claim, ClaimedLoan, Outgoing};
-use fettle_core::remediation::loan::{Loan, LoanState};
-use fettle_core::remediation::state::{Awaiting, Remediation, State};
+pub(super) use fettle_core::ports::common::{RELATED_MAX, UNPROVEN_MAX, asked, loan_end};
+use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Judged, Ledger, Outgoing};
+use fettle_core::ports::{Effort, Judge};
+use fettle_core::remediation::loan::Loan;
 use fettle_core::surroundings::{Answer, AnswerKind, Breaker, OpenLoan, Pause, PauseScope, Storm};
-use fettle_core::time::Timestamp;
-
-/// Verdicts of a rule's breaker at most: more of them say nothing new.
-pub(super) const UNPROVEN_MAX: i64 = 64;
-
-/// Alerts at most that an `unless` could mean.
-pub(super) const RELATED_MAX: i64 = 256;
 
 /// An alert's columns beside its labels.
 type AlertState9 = (String, i64, bool, Instant, Instant, Instant, Instant, Option<Instant>, Option<Instant>);
@@ -111,10 +105,10 @@ pub(super) type ClaimedLoanColumns = (Id, i64, Instant, Json<Value>);
 
 /// In the order they were due. As with remediations, a document that this version cannot read is said aloud and must not
 /// keep the others from being worked on.
-pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: Uuid) -> Vec<ClaimedLoan> {
+pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: Uuid) -> Vec<Claimed<Loan>> {
     rows.sort_by_key(|(id, _, due_at, _)| (*due_at, id.0));
     let read = |(id, version, _, doc): ClaimedLoanColumns| match serde_json::from_value::<Loan>(doc.0) {
-        Ok(loan) => Some(ClaimedLoan { claim: Claim { id: id.0, owner, version, wakes: 0 }, loan }),
+        Ok(loan) => Some(Claimed { claim: Claim { id: id.0, owner, version, wakes: 0 }, effort: loan }),
         Err(error) => {
             tracing::error!(loan.id = %id.0, %error, "loan {} does not read back", id.0);
             None
@@ -123,11 +117,12 @@ pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: Uuid) -> V
     rows.into_iter().filter_map(read).collect()
 }
 
-/// The end of a loan: when, and why.
-pub(super) fn loan_end(loan: &Loan) -> Option<(Timestamp, &str)> {
-    match &loan.state {
-        LoanState::Closed { reason, at, .. } => Some((*at, reason)),
-        LoanState::Lent { .. } | LoanState::Returning { .. } => None,
+/// The commit to store, or the answer to an admission that stores nothing.
+pub(super) fn judged<T: Effort>(judge: Judge<'_, T>, ledgers: &[Ledger]) -> Result<Box<Commit<T>>, Admission<T>> {
+    match judge(ledgers) {
+        Judged::Store(commit) => Ok(commit),
+        Judged::Refuse(refusal) => Err(Admission::Refused(refusal)),
+        Judged::Abandon => Err(Admission::Abandoned),
     }
 }
 
@@ -146,27 +141,4 @@ pub(super) fn outgoing(columns: OutgoingColumns) -> Result<Outgoing, Garbled> {
         until: until.0,
     };
     Ok(Outgoing { id: id.0, version, starts_at: starts_at.0, announcement })
-}
-
-/// The proposal that an answer is about: when it was made, and until when an answer counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Proposed {
-    pub(super) asked_at: Timestamp,
-    pub(super) until: Timestamp,
-}
-
-/// Whether `answer` is about something that waits for it; `None`: it stops the effort, whatever it waits for.
-pub(super) fn asked(remediation: &Remediation, answer: &Answer) -> Result<Option<Proposed>, Answered> {
-    match (&remediation.state, answer.kind) {
-        (State::Closed { .. }, _) => Err(Answered::NotWaiting),
-        (_, AnswerKind::Cancel) => Ok(None),
-        (State::AwaitingApproval(Awaiting { proposal, until, .. }), AnswerKind::Approve | AnswerKind::Reject) => {
-            if answer.plan.as_deref() == Some(&*proposal.hash) {
-                Ok(Some(Proposed { asked_at: proposal.asked_at, until: *until }))
-            } else {
-                Err(Answered::Changed)
-            }
-        }
-        _ => Err(Answered::NotWaiting),
-    }
 }
