@@ -6,8 +6,6 @@
 //! Always holds: the store waits for no I/O and no clock, so on a paused clock every call of it ends at once; the model of
 //! Docker waits for the runtime's clock only. Nothing here decides anything about alerts.
 
-// One line each: where the core and the platform's trait come from.
-pub(crate) use fettle_core;
 pub(crate) use fettle_core::ports::platform as port;
 
 pub mod physics;

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::container::Key;
 use super::request::Ticket;
-use crate::fettle_core::time::Timestamp;
+use fettle_core::time::Timestamp;
 
 /// Something that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,8 +8,8 @@ use super::events::What;
 use super::request::{Answer, Request, Stage, Ticket};
 use super::spec::Term;
 use super::truth::By;
-use crate::fettle_core::sight::Status;
-use crate::fettle_core::time::after;
+use fettle_core::sight::Status;
+use fettle_core::time::after;
 
 const SIGKILL: u8 = 9;
 const SIGTERM: u8 = 15;
@@ -19,7 +19,7 @@ const IN_USE: Answer = Answer::Failed(409, "cannot remove a running container");
 const START_FAILED: Answer = Answer::Failed(500, "OCI runtime create failed");
 
 impl Daemon {
-    pub(super) fn happen(&mut self, at: crate::fettle_core::time::Timestamp, due: Due) {
+    pub(super) fn happen(&mut self, at: fettle_core::time::Timestamp, due: Due) {
         if self.hung.stops(due) {
             return self.park(at, due);
         }

@@ -1,7 +1,7 @@
 //! The platform of the shipped engine over hosts of the model, with the deadlines of the real Docker client.
 //!
 //! A look ends within [`LOOK`]; a call within the time that its effect takes and
-//! [`CALL_MARGIN`](crate::fettle_core::action::CALL_MARGIN). Dropping a call cancels nothing: the daemon goes on.
+//! [`CALL_MARGIN`](fettle_core::action::CALL_MARGIN). Dropping a call cancels nothing: the daemon goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use super::host::{Call, Host, Link, World};
 use super::look::NoAnswer;
 use super::request::{Answer, Request, Ticket};
 use super::truth::By;
-use crate::fettle_core::action::{CALL_MARGIN, SCALE_GRACE};
-use crate::fettle_core::effect::{Effect, Replica};
-use crate::fettle_core::sight::{Found, Pin, Sight, Wanted};
-use crate::fettle_core::target::Target;
 use crate::port::{Performed, Platform, PlatformError};
+use fettle_core::action::{CALL_MARGIN, SCALE_GRACE};
+use fettle_core::effect::{Effect, Replica};
+use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::target::Target;
 
 /// Deadline of a look, as the real client has it.
 const LOOK: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use super::container::Key;
 use super::daemon::Daemon;
 use super::request::{Request, Ticket};
 use super::truth::By;
-use crate::fettle_core::time::Timestamp;
+use fettle_core::time::Timestamp;
 
 /// How long Compose lets a process end.
 const GRACE: Duration = Duration::from_secs(10);

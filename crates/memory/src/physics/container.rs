@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::request::Ticket;
 use super::spec::{Life, Policy, Spec, label};
 use super::truth::By;
-use crate::fettle_core::sight::{Container as Seen, Health, Status};
-use crate::fettle_core::time::Timestamp;
+use fettle_core::sight::{Container as Seen, Health, Status};
+use fettle_core::time::Timestamp;
 
 /// The number of a container at its daemon; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,8 +11,8 @@ use super::request::{Answer, Job, Request, Stage, Ticket};
 use super::spec::{Generation, HealthCheck, Life, Spec, Timing};
 use super::swarm::Service;
 use super::truth::{By, Ended, Run};
-use crate::fettle_core::sight::{Container as Seen, Health, Space, Status};
-use crate::fettle_core::time::{Timestamp, after};
+use fettle_core::sight::{Container as Seen, Health, Space, Status};
+use fettle_core::time::{Timestamp, after};
 
 /// One Docker daemon.
 pub struct Daemon {

@@ -8,8 +8,8 @@ use super::container::Key;
 use super::daemon::Daemon;
 use super::spec::Term;
 use super::truth::By;
-use crate::fettle_core::sight::Status;
-use crate::fettle_core::time::Timestamp;
+use fettle_core::sight::Status;
+use fettle_core::time::Timestamp;
 
 impl Daemon {
     /// dockerd ends: connections are refused, requests under way break off.

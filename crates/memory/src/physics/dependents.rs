@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::container::Key;
 use super::daemon::Daemon;
 use super::spec::label;
-use crate::fettle_core::sight::{Container as Seen, Status};
+use fettle_core::sight::{Container as Seen, Status};
 
 /// As many as the client looks at.
 const ENOUGH: usize = 9;

@@ -7,11 +7,11 @@ use super::request::{Answer, Request, ServiceChange, Ticket};
 use super::spec::{Spec, Term, Timing};
 use super::swarm::Service;
 use super::truth::By;
-use crate::fettle_core::action::SCALE_GRACE;
-use crate::fettle_core::effect::Effect;
-use crate::fettle_core::sight::{Container as Seen, Pin, Sight};
-use crate::fettle_core::target::Target;
-use crate::fettle_core::time::Timestamp;
+use fettle_core::action::SCALE_GRACE;
+use fettle_core::effect::Effect;
+use fettle_core::sight::{Container as Seen, Pin, Sight};
+use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 
 /// Why an effect was not done, or not wholly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Daemon {
     pub fn takes(effect: &Effect) -> Duration {
         match effect {
             Effect::Restart { grace } | Effect::Stop { grace } => whole_seconds(*grace),
-            Effect::Clean(_) | Effect::Prune(_) => crate::fettle_core::action::CLEAN_LIMIT,
+            Effect::Clean(_) | Effect::Prune(_) => fettle_core::action::CLEAN_LIMIT,
             _ => SCALE_GRACE,
         }
     }

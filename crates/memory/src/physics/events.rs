@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::fettle_core::time::Timestamp;
+use fettle_core::time::Timestamp;
 
 /// How many events the daemon keeps.
 pub const MEMORY: u64 = 256;

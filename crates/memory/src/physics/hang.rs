@@ -14,7 +14,7 @@ use super::agenda::Due;
 use super::container::Key;
 use super::daemon::Daemon;
 use super::request::Answer;
-use crate::fettle_core::time::Timestamp;
+use fettle_core::time::Timestamp;
 
 /// A part of Docker that can stand still.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use super::agenda::Due;
 use super::container::Key;
 use super::daemon::Daemon;
 use super::events::{PER_PROBE, What};
-use crate::fettle_core::sight::Health;
-use crate::fettle_core::time::{after, since};
+use fettle_core::sight::Health;
+use fettle_core::time::{after, since};
 
 impl Daemon {
     /// The monitor of a new run begins.

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::daemon::Daemon;
 use super::request::Ticket;
-use crate::fettle_core::effect::Effect;
-use crate::fettle_core::sight::Pin;
-use crate::fettle_core::target::Target;
-use crate::fettle_core::time::{Timestamp, after};
+use fettle_core::effect::Effect;
+use fettle_core::sight::Pin;
+use fettle_core::target::Target;
+use fettle_core::time::{Timestamp, after};
 
 /// Docker's clock: an instant of the runtime and the time that it is then. It runs with the runtime's clock.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ impl Clock {
     /// The runtime's instant at which it is `at`.
     #[must_use]
     pub fn instant(&self, at: Timestamp) -> Instant {
-        self.base + crate::fettle_core::time::since(at, self.at)
+        self.base + fettle_core::time::since(at, self.at)
     }
 }
 

@@ -5,9 +5,9 @@
 use super::container::Key;
 use super::daemon::Daemon;
 use super::events::What;
-use crate::fettle_core::sight::{self, Container as Seen, Found, Pin, Replicas, Sight, Status, Wanted};
-use crate::fettle_core::target::Target;
-use crate::fettle_core::time::Timestamp;
+use fettle_core::sight::{self, Container as Seen, Found, Pin, Replicas, Sight, Status, Wanted};
+use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 
 /// The daemon does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Daemon {
             seen.stopped_by_hand = self.stopped_by_hand(key);
         }
         if it.is_alive() && it.is_checked_at_once() && !it.health_declared {
-            let passes = it.life.passes(crate::fettle_core::time::since(self.now, it.life_from));
+            let passes = it.life.passes(fettle_core::time::since(self.now, it.life_from));
             seen.health = Some(if passes { sight::Health::Healthy } else { sight::Health::Unhealthy });
         }
         seen

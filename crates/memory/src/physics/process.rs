@@ -11,8 +11,8 @@ use super::daemon::Daemon;
 use super::events::What;
 use super::spec::{Generation, Life, Term};
 use super::truth::{By, Ended, Run};
-use crate::fettle_core::sight::{Health, Status};
-use crate::fettle_core::time::{Timestamp, after, micros, since};
+use fettle_core::sight::{Health, Status};
+use fettle_core::time::{Timestamp, after, micros, since};
 
 impl Daemon {
     /// A run begins.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::chance::Fate;
 use super::truth::By;
-use crate::fettle_core::time::Timestamp;
+use fettle_core::time::Timestamp;
 
 /// What is asked of the daemon. Containers are named by full id.
 #[derive(Debug, Clone, PartialEq, Eq)]

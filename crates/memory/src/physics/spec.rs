@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::fettle_core::sight::ImageLabel;
+use fettle_core::sight::ImageLabel;
 
 /// A container as it is created.
 #[derive(Debug, Clone)]

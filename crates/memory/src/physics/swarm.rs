@@ -13,8 +13,8 @@ use super::daemon::Daemon;
 use super::request::{Answer, Request, ServiceChange, Ticket};
 use super::spec::{Spec, label};
 use super::truth::By;
-use crate::fettle_core::sight::{self, Status};
-use crate::fettle_core::time::{Timestamp, after};
+use fettle_core::sight::{self, Status};
+use fettle_core::time::{Timestamp, after};
 
 /// Swarm's default `restart_policy.delay`.
 const RESTART_DELAY: Duration = Duration::from_secs(5);

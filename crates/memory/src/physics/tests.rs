@@ -8,8 +8,8 @@ mod swarm;
 use std::time::Duration;
 
 use super::{Daemon, Spec};
-use crate::fettle_core::sight::{Container, Status};
-use crate::fettle_core::time::{Timestamp, after};
+use fettle_core::sight::{Container, Status};
+use fettle_core::time::{Timestamp, after};
 
 /// The instant this many milliseconds after the start.
 fn ms(millis: u64) -> Timestamp {

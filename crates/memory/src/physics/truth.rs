@@ -2,7 +2,7 @@
 //!
 //! fettle never sees any of this. It is kept whole, also for containers that were removed.
 
-use crate::fettle_core::time::Timestamp;
+use fettle_core::time::Timestamp;
 
 /// Who made something happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

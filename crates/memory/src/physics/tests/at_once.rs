@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{daemon, ms, plain, secs};
-use crate::fettle_core::effect::{Effect, Replica};
-use crate::fettle_core::sight::{Container, Disk, Health, Pin, Replicas, Service, Sight, Space, Status};
-use crate::fettle_core::target::Target;
 use crate::physics::{Daemon, Failure, HealthCheck, Spec, touched};
+use fettle_core::effect::{Effect, Replica};
+use fettle_core::sight::{Container, Disk, Health, Pin, Replicas, Service, Sight, Space, Status};
+use fettle_core::target::Target;
 
 fn target(text: &str) -> Target {
     text.parse().expect("a target")
@@ -110,7 +110,7 @@ fn declared_services_and_disks_are_numbers() {
         allow: BTreeSet::new(),
         space: Some(Space { total: 100, free: 0 }),
     };
-    let prune = Effect::Prune(crate::fettle_core::action::Prune {
+    let prune = Effect::Prune(fettle_core::action::Prune {
         images: true,
         unused_images: false,
         build_cache: true,

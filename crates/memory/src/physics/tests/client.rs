@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{daemon, ms, plain, secs};
-use crate::fettle_core::effect::Effect;
-use crate::fettle_core::sight::{Found, Pin, Wanted};
-use crate::fettle_core::target::Target;
 use crate::physics::{By, Client, Clock, Daemon, Fate, Host, Link, Part, Program, Request, Term};
 use crate::port::{Platform, PlatformError};
+use fettle_core::effect::Effect;
+use fettle_core::sight::{Found, Pin, Wanted};
+use fettle_core::target::Target;
 
 struct Always(Fate);
 

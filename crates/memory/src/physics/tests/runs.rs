@@ -1,8 +1,8 @@
 //! Restart policies, health, stops.
 
 use super::{daemon, events, ms, plain, secs, state};
-use crate::fettle_core::sight::{Health, Status};
 use crate::physics::{Answer, By, Generation, HealthCheck, Life, Part, Policy, Program, Request, Term, Top};
+use fettle_core::sight::{Health, Status};
 
 fn restart(id: &str, grace: u64) -> Request {
     Request::Restart { id: id.to_owned(), grace: secs(grace) }
@@ -208,7 +208,7 @@ fn with_live_restore_they_run_on() {
 
 #[test]
 fn a_stop_is_by_hand_until_256_other_events_are_there_or_events_are_denied() {
-    use crate::fettle_core::sight::{Found, Sight, Wanted};
+    use fettle_core::sight::{Found, Sight, Wanted};
     let target = "container:local/a".parse().expect("a target");
     let mut it = daemon();
     let id = it.run(plain("a").runs(Program::default().on_term(Term::Ignores)), ms(0));

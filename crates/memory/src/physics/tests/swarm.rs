@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{daemon, ms, plain};
-use crate::fettle_core::sight::{Found, Service, Sight, Wanted};
 use crate::physics::{Answer, By, Daemon, Request, ServiceChange, ServiceSpec};
+use fettle_core::sight::{Found, Service, Sight, Wanted};
 
 fn service(it: &Daemon) -> Service {
     let target = "swarm:local/api".parse().expect("a target");
