@@ -86,7 +86,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
         tracing::warn!("the environment variable {name} is no setting of fettle's, nothing follows from it");
     }
     let metrics = Arc::new(Metrics::new());
-    let time = Arc::new(Time::new(Arc::new(SystemClock)));
+    let time = Arc::new(Time::new(Arc::new(SystemClock::default())));
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
         .map_err(|problems| anyhow::anyhow!(human(&problems).trim_end().to_owned()))?;
     tell(&warnings);

@@ -34,3 +34,6 @@ pub mod heartbeat;
 pub mod upkeep;
 
 pub mod run;
+
+#[cfg(test)]
+mod testing;
