@@ -5,10 +5,16 @@
 //! `async fn around<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T, StoreError>> + Send) ->
 //! Result<T, StoreError>`. A call that is dropped before it is awaited was never made.
 
-/// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside.
+/// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside. With `but work:` before the
+/// type, the two [`Work`](super::Work) ports are left to it as well.
 #[macro_export]
 macro_rules! wrap_store {
     ($outer:ty) => {
+        $crate::wrap_store! { but work: $outer }
+        $crate::wrap_store! { @work $outer; $crate::remediation::state::Remediation }
+        $crate::wrap_store! { @work $outer; $crate::remediation::loan::Loan }
+    };
+    (but work: $outer:ty) => {
         $crate::wrap_store! { @ports $outer;
             Intake {
                 append(batch: &[$crate::ports::model::NewNotification]) -> ();
@@ -55,8 +61,6 @@ macro_rules! wrap_store {
                 open_by_state() -> Vec<(String, u64)>;
             }
         }
-        $crate::wrap_store! { @work $outer; $crate::remediation::state::Remediation }
-        $crate::wrap_store! { @work $outer; $crate::remediation::loan::Loan }
     };
     (@work $outer:ty; $effort:ty) => {
         $crate::wrap_store! { @ports $outer;
