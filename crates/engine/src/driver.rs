@@ -288,3 +288,6 @@ async fn report_late(shell: &Shell, whose: &Whose<'_>, attempt: &Attempt, call: 
             "cannot record a late call; its audit row reads not executed"),
     }
 }
+
+#[cfg(test)]
+mod tests;

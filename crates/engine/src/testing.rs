@@ -1,5 +1,7 @@
 //! For the engine's tests: clocks that a test moves.
 
+pub mod script;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

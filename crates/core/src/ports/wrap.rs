@@ -5,16 +5,22 @@
 //! `async fn around<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T, StoreError>> + Send) ->
 //! Result<T, StoreError>`. A call that is dropped before it is awaited was never made.
 
-/// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside. With `but work:` before the
-/// type, the two [`Work`](super::Work) ports are left to it as well.
+/// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside. With `but driver:` before the
+/// type, the ports of the driver are left to it as well: [`Work`](super::Work), twice, and [`Effects`](super::Effects).
 #[macro_export]
 macro_rules! wrap_store {
     ($outer:ty) => {
-        $crate::wrap_store! { but work: $outer }
+        $crate::wrap_store! { but driver: $outer }
         $crate::wrap_store! { @work $outer; $crate::remediation::state::Remediation }
         $crate::wrap_store! { @work $outer; $crate::remediation::loan::Loan }
+        $crate::wrap_store! { @ports $outer;
+            Effects {
+                peek(asks: &[&$crate::ports::model::LedgerAsk]) -> Vec<$crate::ports::model::Ledger>;
+                late(action: uuid::Uuid, records: &[$crate::remediation::record::Record]) -> bool;
+            }
+        }
     };
-    (but work: $outer:ty) => {
+    (but driver: $outer:ty) => {
         $crate::wrap_store! { @ports $outer;
             Intake {
                 append(batch: &[$crate::ports::model::NewNotification]) -> ();
@@ -26,10 +32,6 @@ macro_rules! wrap_store {
                 foresee(ask: &$crate::ports::model::ReceiveAsk) -> $crate::ports::model::World;
                 waiting(limit: u32) -> Vec<$crate::alert::episode::AlertState>;
                 unattended(after: Option<$crate::alert::fingerprint::Fingerprint>, limit: u32) -> Vec<$crate::alert::episode::AlertState>;
-            }
-            Effects {
-                peek(asks: &[&$crate::ports::model::LedgerAsk]) -> Vec<$crate::ports::model::Ledger>;
-                late(action: uuid::Uuid, records: &[$crate::remediation::record::Record]) -> bool;
             }
             Outbox {
                 announcements(owner: uuid::Uuid, now: $crate::time::Timestamp, renew_before: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Outgoing>;
