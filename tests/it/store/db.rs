@@ -64,11 +64,6 @@ impl Db {
         self.place.url()
     }
 
-    /// Another process that works on it.
-    pub async fn another(&self, owner: Uuid) -> Arc<dyn Store> {
-        self.place.open(owner).await
-    }
-
     /// Somebody's who only reads.
     pub async fn reader(&self) -> Arc<dyn Store> {
         self.place.read().await
