@@ -7,6 +7,7 @@
 mod around;
 mod columns;
 mod connect;
+mod document;
 mod error;
 pub mod history;
 pub mod instant;

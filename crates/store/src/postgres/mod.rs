@@ -9,25 +9,37 @@
 //! found by polling. Poolers that share a session between clients (`PgBouncer` in transaction mode) are not supported:
 //! prepared statements, the sign of life and `LISTEN` belong to a session.
 
+#[macro_use]
+mod dialect;
+
+#[path = "../shared/answers.rs"]
 mod answers;
 mod audit;
+#[path = "../shared/breakers.rs"]
 mod breakers;
 mod connect;
+#[path = "../shared/ended.rs"]
 mod ended;
+#[path = "../shared/events.rs"]
 mod events;
 mod facts;
 pub(super) mod history;
 mod inbox;
 mod ledger;
 mod loans;
+#[path = "../shared/outbox.rs"]
 mod outbox;
 mod past;
+#[path = "../shared/pauses.rs"]
 mod pauses;
 mod presence;
+#[path = "../shared/prune.rs"]
 mod prune;
 mod read;
 mod receive;
+#[path = "../shared/storm.rs"]
 mod storm;
+mod unproven;
 mod wakes;
 mod work;
 mod world;
@@ -57,22 +69,6 @@ use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
 use fettle_core::surroundings::{Answer, Breaker, Pause, Storm};
 use fettle_core::time::Timestamp;
-
-/// Runs one operation on one connection of the pool, under [`connect::DEADLINE`]. A connection whose operation was given up
-/// is in the middle of something, and its server may be gone without a word: it is closed, because giving it back to the
-/// pool would wait for an answer too.
-macro_rules! on_connection {
-    ($pool:expr, $module:ident::$function:ident($($argument:expr),*)) => {{
-        let mut connection = $pool.acquire().await.during("reach the database")?;
-        match tokio::time::timeout(connect::DEADLINE, $module::$function(&mut connection, $($argument),*)).await {
-            Ok(done) => done,
-            Err(_) => {
-                connection.close_on_drop();
-                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())).during("wait for the database")
-            }
-        }
-    }};
-}
 
 /// fettle's memory in a PostgreSQL database.
 #[derive(Debug)]
@@ -287,7 +283,7 @@ impl Standing for Postgres {
     }
 
     async fn breakers(&self, since: Timestamp) -> Result<Vec<(String, Breaker)>, StoreError> {
-        on_connection!(self.pool, breakers::breakers(since))
+        on_connection!(self.pool, unproven::breakers(since))
     }
 
     async fn storm(&self) -> Result<Option<Storm>, StoreError> {

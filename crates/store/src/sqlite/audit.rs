@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
-use super::connect::BEGIN;
+use super::dialect::BEGIN;
 use super::{breakers, ended, loans, outbox};
 use crate::columns::{Named, Records, event_id};
 use crate::error::During;
@@ -46,9 +46,13 @@ const GIVEN_UP: &str = "
     FROM actions WHERE id = $1 AND result IN ('failed', 'unknown')";
 
 /// What a late call says of itself, beside a row that says that nothing happened.
-pub(super) async fn late(pool: &SqlitePool, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+pub(super) async fn late(
+    connection: &mut SqliteConnection,
+    action: Uuid,
+    records: &[Record],
+) -> Result<bool, StoreError> {
     const WHAT: &str = "record a late call";
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let told: Option<bool> =
         sqlx::query_scalar(GIVEN_UP).bind(Id(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
     if told != Some(false) {

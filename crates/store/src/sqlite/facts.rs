@@ -1,8 +1,8 @@
 //! What is the case around a remediation: everything a decision is made from, in one transaction that sees one state.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 
-use super::breakers;
+use super::unproven;
 use crate::around::{self, AnswerColumns, LoanColumns, PauseColumns, RELATED_MAX, StormColumns};
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -40,14 +40,14 @@ const ANSWER: &str = "
     SELECT id, kind, plan, by, at FROM answers WHERE remediation_id = $1 ORDER BY at DESC, id DESC LIMIT 1";
 
 /// Everything, in one transaction.
-pub(super) async fn facts(pool: &SqlitePool, ask: &FactsAsk) -> Result<Facts, StoreError> {
-    let mut tx = pool.begin().await.during(WHAT)?;
+pub(super) async fn facts(connection: &mut SqliteConnection, ask: &FactsAsk) -> Result<Facts, StoreError> {
+    let mut tx = connection.begin().await.during(WHAT)?;
     let id = Id(ask.remediation);
     let alerts: Vec<AlertRow> = sqlx::query_as(ATTACHED).bind(id).fetch_all(&mut *tx).await.during(WHAT)?;
     let pauses: Vec<PauseColumns> =
         sqlx::query_as(PAUSES).bind(Instant(ask.now)).fetch_all(&mut *tx).await.during(WHAT)?;
     let storm: Option<StormColumns> = sqlx::query_as(STORM).fetch_optional(&mut *tx).await.during(WHAT)?;
-    let breaker = breakers::breaker(&mut tx, &ask.rule, ask.unproven_since).await.during(WHAT)?;
+    let breaker = unproven::breaker(&mut tx, &ask.rule, ask.unproven_since).await.during(WHAT)?;
     let loans: Vec<LoanColumns> = sqlx::query_as(LOANS)
         .bind(clean(&ask.target))
         .bind(clean_opt(ask.key.as_deref()))
@@ -113,10 +113,13 @@ async fn meant_by(tx: &mut SqliteConnection, meant: &Labels, since: Timestamp) -
 const LAST_HEARD: &str = "SELECT max(evidence_at) FROM alerts WHERE alertname = $1";
 
 /// When the alert of this name was last heard firing.
-pub(super) async fn last_heard(pool: &SqlitePool, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn last_heard(
+    connection: &mut SqliteConnection,
+    alertname: &str,
+) -> Result<Option<Timestamp>, StoreError> {
     let at: Option<Instant> = sqlx::query_scalar(LAST_HEARD)
         .bind(text::name(alertname))
-        .fetch_one(pool)
+        .fetch_one(connection)
         .await
         .during("ask for the heartbeat")?;
     Ok(at.map(Into::into))

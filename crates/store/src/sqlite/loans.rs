@@ -3,10 +3,10 @@
 //! As with remediations, a loan is changed only by whoever holds its claim. The one exception is the remediation that lent
 //! and found that nothing happened: it closes the loan whoever holds it, and that one's commit finds its claim lost.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
-use super::connect::BEGIN;
+use super::dialect::BEGIN;
 use super::{audit, pauses};
 use crate::around::{self, ClaimedLoanColumns};
 use crate::error::During;
@@ -70,7 +70,7 @@ const CLAIM: &str = "
 
 /// Claims what is due, earliest first.
 pub(super) async fn claim(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     owner: Uuid,
     now: Timestamp,
     lease_until: Timestamp,
@@ -81,7 +81,7 @@ pub(super) async fn claim(
         .bind(Instant(now))
         .bind(Instant(lease_until))
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(&mut *connection)
         .await
         .during("claim the loans that are due")?;
     Ok(around::claimed_loans(rows, owner))
@@ -97,7 +97,7 @@ const ALERTS: &str = "
 
 /// What the return of a loan is decided from.
 pub(super) async fn facts(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     loan: &Loan,
     now: Timestamp,
 ) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
@@ -105,10 +105,10 @@ pub(super) async fn facts(
     let rows: Vec<AlertRow> = sqlx::query_as(ALERTS)
         .bind(clean(&loan.target.to_string()))
         .bind(clean(&loan.rule))
-        .fetch_all(pool)
+        .fetch_all(&mut *connection)
         .await
         .during(WHAT)?;
-    Ok((read(WHAT, rows)?, pauses::pauses(pool, now).await?))
+    Ok((read(WHAT, rows)?, pauses::pauses(connection, now).await?))
 }
 
 /// Compare and set.
@@ -120,9 +120,13 @@ const COMMIT: &str = "
     WHERE id = $1 AND version = $2 AND lease_owner = $3";
 
 /// Stores a decision, or nothing when the claim was lost.
-pub(super) async fn commit(pool: &SqlitePool, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+    commit: &LoanCommit,
+) -> Result<Option<Claim>, StoreError> {
     const WHAT: &str = "store a decision about a loan";
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     // Dropping the transaction rolls back.
     let Some(next) = write_claimed(&mut tx, claim, commit).await? else { return Ok(None) };
     tx.commit().await.during(WHAT)?;

@@ -6,26 +6,38 @@
 //! Batches go in as one JSON text that `json_each` takes apart: a statement per row would cost a hop to the connection's
 //! thread each.
 
+#[macro_use]
+mod dialect;
+
+#[path = "../shared/answers.rs"]
 mod answers;
 mod audit;
+#[path = "../shared/breakers.rs"]
 mod breakers;
 mod connect;
+#[path = "../shared/ended.rs"]
 mod ended;
+#[path = "../shared/events.rs"]
 mod events;
 mod facts;
 pub(super) mod history;
 mod inbox;
 mod ledger;
 mod loans;
+#[path = "../shared/outbox.rs"]
 mod outbox;
 mod past;
+#[path = "../shared/pauses.rs"]
 mod pauses;
 mod place;
 mod presence;
+#[path = "../shared/prune.rs"]
 mod prune;
 mod read;
 mod receive;
+#[path = "../shared/storm.rs"]
 mod storm;
+mod unproven;
 mod work;
 mod world;
 
@@ -36,6 +48,7 @@ use async_trait::async_trait;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use super::error::During;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::ports::model::{
@@ -81,7 +94,7 @@ impl Sqlite {
 impl Intake for Sqlite {
     async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
         self.place.check()?;
-        let stored = self.watched(inbox::append(&self.writer, batch).await);
+        let stored = writing!(self, inbox::append(batch));
         // Once more: what was there before may be gone by the time that it is stored.
         self.place.check()?;
         stored
@@ -89,30 +102,30 @@ impl Intake for Sqlite {
 
     async fn backlog(&self) -> Result<u64, StoreError> {
         self.place.check()?;
-        inbox::backlog(&self.readers).await
+        reading!(self, inbox::backlog())
     }
 }
 
 #[async_trait]
 impl Receiving for Sqlite {
     async fn pending(&self, before: Timestamp, limit: u32) -> Result<Vec<StoredNotification>, StoreError> {
-        inbox::pending(&self.readers, before, limit).await
+        reading!(self, inbox::pending(before, limit))
     }
 
     async fn receive(&self, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
-        self.watched(receive::receive(&self.writer, ask, think).await)
+        writing!(self, receive::receive(ask, think))
     }
 
     async fn foresee(&self, ask: &ReceiveAsk) -> Result<World, StoreError> {
-        world::foresee(&self.readers, ask).await
+        reading!(self, world::foresee(ask))
     }
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
-        read::waiting(&self.readers, limit).await
+        reading!(self, read::waiting(limit))
     }
 
     async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError> {
-        read::unattended(&self.readers, after, limit).await
+        reading!(self, read::unattended(after, limit))
     }
 }
 
@@ -125,31 +138,31 @@ impl Work for Sqlite {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        self.watched(work::claim(&self.writer, owner, now, lease_until, limit).await)
+        writing!(self, work::claim(owner, now, lease_until, limit))
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        work::next_due(&self.readers, now).await
+        reading!(self, work::next_due(now))
     }
 
     async fn facts(&self, ask: &FactsAsk) -> Result<Facts, StoreError> {
-        facts::facts(&self.readers, ask).await
+        reading!(self, facts::facts(ask))
     }
 
     async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
-        ledger::peek(&self.readers, asks).await
+        reading!(self, ledger::peek(asks))
     }
 
     async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError> {
-        self.watched(ledger::admit(&self.writer, claim, asks, judge).await)
+        writing!(self, ledger::admit(claim, asks, judge))
     }
 
     async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
-        self.watched(work::commit(&self.writer, claim, commit).await)
+        writing!(self, work::commit(claim, commit))
     }
 
     async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
-        self.watched(audit::late(&self.writer, action, records).await)
+        writing!(self, audit::late(action, records))
     }
 }
 
@@ -162,11 +175,11 @@ impl Loans for Sqlite {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<ClaimedLoan>, StoreError> {
-        self.watched(loans::claim(&self.writer, owner, now, lease_until, limit).await)
+        writing!(self, loans::claim(owner, now, lease_until, limit))
     }
 
     async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
-        loans::facts(&self.readers, loan, now).await
+        reading!(self, loans::facts(loan, now))
     }
 
     async fn admit_return(
@@ -175,11 +188,11 @@ impl Loans for Sqlite {
         ask: &LedgerAsk,
         judge: JudgeReturn<'_>,
     ) -> Result<LoanAdmission, StoreError> {
-        self.watched(ledger::admit_return(&self.writer, claim, ask, judge).await)
+        writing!(self, ledger::admit_return(claim, ask, judge))
     }
 
     async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
-        self.watched(loans::commit(&self.writer, claim, commit).await)
+        writing!(self, loans::commit(claim, commit))
     }
 }
 
@@ -193,100 +206,100 @@ impl Outbox for Sqlite {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        self.watched(outbox::announcements(&self.writer, owner, now, renew_before, lease_until, limit).await)
+        writing!(self, outbox::announcements(owner, now, renew_before, lease_until, limit))
     }
 
     async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
-        self.watched(outbox::announced(&self.writer, outgoing, at).await)
+        writing!(self, outbox::announced(outgoing, at))
     }
 
     async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
-        self.watched(outbox::record(&self.writer, records).await)
+        writing!(self, outbox::record(records))
     }
 
     async fn sample(&self, samples: &[Sample]) -> Result<(), StoreError> {
-        self.watched(events::sample(&self.writer, samples).await)
+        writing!(self, events::sample(samples))
     }
 
     async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
-        facts::last_heard(&self.readers, alertname).await
+        reading!(self, facts::last_heard(alertname))
     }
 }
 
 #[async_trait]
 impl People for Sqlite {
     async fn pause(&self, pause: &Pause) -> Result<(), StoreError> {
-        self.watched(pauses::pause(&self.writer, pause).await)
+        writing!(self, pauses::pause(pause))
     }
 
     async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-        self.watched(pauses::resume(&self.writer, id, by, now).await)
+        writing!(self, pauses::resume(id, by, now))
     }
 
     async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
-        self.watched(answers::answer(&self.writer, remediation, answer).await)
+        writing!(self, answers::answer(remediation, answer))
     }
 
     async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-        self.watched(breakers::reset(&self.writer, rule, by, now).await)
+        writing!(self, breakers::reset(rule, by, now))
     }
 }
 
 #[async_trait]
 impl Reading for Sqlite {
     async fn remediations(&self, filter: &RemediationFilter) -> Result<Vec<RemediationView>, StoreError> {
-        read::remediations(&self.readers, filter).await
+        reading!(self, read::remediations(filter))
     }
 
     async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError> {
-        read::story(&self.readers, id).await
+        reading!(self, read::story(id))
     }
 
     async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
-        read::actions(&self.readers, filter).await
+        reading!(self, read::actions(filter))
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
-        read::alerts(&self.readers, filter).await
+        reading!(self, read::alerts(filter))
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
-        events::events(&self.readers, filter).await
+        reading!(self, events::events(filter))
     }
 
     async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
-        read::candidates(&self.readers, fingerprint).await
+        reading!(self, read::candidates(fingerprint))
     }
 }
 
 #[async_trait]
 impl Standing for Sqlite {
     async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError> {
-        read::remediation(&self.readers, id).await
+        reading!(self, read::remediation(id))
     }
 
     async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
-        read::attached(&self.readers, remediation).await
+        reading!(self, read::attached(remediation))
     }
 
     async fn pauses(&self, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
-        pauses::pauses(&self.readers, now).await
+        reading!(self, pauses::pauses(now))
     }
 
     async fn breakers(&self, since: Timestamp) -> Result<Vec<(String, Breaker)>, StoreError> {
-        breakers::breakers(&self.readers, since).await
+        reading!(self, unproven::breakers(since))
     }
 
     async fn storm(&self) -> Result<Option<Storm>, StoreError> {
-        storm::storm(&self.readers).await
+        reading!(self, storm::storm())
     }
 
     async fn spent(&self, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
-        read::spent(&self.readers, since).await
+        reading!(self, read::spent(since))
     }
 
     async fn open_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        read::open_by_state(&self.readers).await
+        reading!(self, read::open_by_state())
     }
 }
 
@@ -297,7 +310,7 @@ impl Upkeep for Sqlite {
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        read::latest(&self.readers).await
+        reading!(self, read::latest())
     }
 
     async fn woken(&self) -> Result<(), StoreError> {
@@ -309,17 +322,17 @@ impl Upkeep for Sqlite {
     }
 
     async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
-        self.watched(work::release(&self.writer, owner).await)
+        writing!(self, work::release(owner))
     }
 
     /// One process has the database to itself.
     async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
         self.place.check()?;
-        self.watched(presence::adopt(&self.writer, owner).await)
+        writing!(self, presence::adopt(owner))
     }
 
     async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
-        self.watched(prune::prune(&self.writer, notifications, audit).await)
+        writing!(self, prune::prune(notifications, audit))
     }
 
     fn kind(&self) -> &'static str {

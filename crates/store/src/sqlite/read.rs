@@ -1,8 +1,8 @@
 //! Questions that change nothing: lists, one remediation's story.
 
 use serde_json::Value;
-use sqlx::SqlitePool;
 use sqlx::types::Json;
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use crate::error::During;
@@ -33,8 +33,9 @@ const LATEST: &str = "
     )";
 
 /// The latest instant stored.
-pub(super) async fn latest(pool: &SqlitePool) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<Instant> = sqlx::query_scalar(LATEST).fetch_one(pool).await.during("ask the latest instant")?;
+pub(super) async fn latest(connection: &mut SqliteConnection) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<Instant> =
+        sqlx::query_scalar(LATEST).fetch_one(connection).await.during("ask the latest instant")?;
     Ok(at.map(Into::into))
 }
 
@@ -49,9 +50,10 @@ const WAITING: &str = "
     LIMIT $1";
 
 /// Alerts that wait for a target which is free by now.
-pub(super) async fn waiting(pool: &SqlitePool, limit: u32) -> Result<Vec<AlertState>, StoreError> {
+pub(super) async fn waiting(connection: &mut SqliteConnection, limit: u32) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "ask who waits";
-    let rows: Vec<AlertRow> = sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(pool).await.during(WHAT)?;
+    let rows: Vec<AlertRow> =
+        sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(connection).await.during(WHAT)?;
     read(WHAT, rows)
 }
 
@@ -66,7 +68,7 @@ const UNATTENDED: &str = "
 
 /// Firing alerts that no open remediation is attached to.
 pub(super) async fn unattended(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     after: Option<Fingerprint>,
     limit: u32,
 ) -> Result<Vec<AlertState>, StoreError> {
@@ -74,7 +76,7 @@ pub(super) async fn unattended(
     let rows: Vec<AlertRow> = sqlx::query_as(UNATTENDED)
         .bind(after.map(|it| it.to_string()))
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during(WHAT)?;
     read(WHAT, rows)
@@ -88,9 +90,13 @@ const ATTACHED: &str = "
     ORDER BY a.fingerprint";
 
 /// The alerts attached to an open remediation.
-pub(super) async fn attached(pool: &SqlitePool, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
+pub(super) async fn attached(
+    connection: &mut SqliteConnection,
+    remediation: Uuid,
+) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "read the attached alerts";
-    let rows: Vec<AlertRow> = sqlx::query_as(ATTACHED).bind(Id(remediation)).fetch_all(pool).await.during(WHAT)?;
+    let rows: Vec<AlertRow> =
+        sqlx::query_as(ATTACHED).bind(Id(remediation)).fetch_all(connection).await.during(WHAT)?;
     read(WHAT, rows)
 }
 
@@ -100,9 +106,9 @@ const SPENT: &str = "
     ORDER BY planned_at DESC, id DESC";
 
 /// Effects that count, newest first.
-pub(super) async fn spent(pool: &SqlitePool, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
+pub(super) async fn spent(connection: &mut SqliteConnection, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
     let rows: Vec<SpentRow> =
-        sqlx::query_as(SPENT).bind(Instant(since)).fetch_all(pool).await.during("read what was spent")?;
+        sqlx::query_as(SPENT).bind(Instant(since)).fetch_all(connection).await.during("read what was spent")?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
@@ -110,9 +116,9 @@ const OPEN_BY_STATE: &str =
     "SELECT state, count(*) FROM remediations WHERE state <> 'closed' GROUP BY state ORDER BY state";
 
 /// How many are open, by state.
-pub(super) async fn open_by_state(pool: &SqlitePool) -> Result<Vec<(String, u64)>, StoreError> {
+pub(super) async fn open_by_state(connection: &mut SqliteConnection) -> Result<Vec<(String, u64)>, StoreError> {
     let rows: Vec<(String, i64)> =
-        sqlx::query_as(OPEN_BY_STATE).fetch_all(pool).await.during("count open remediations")?;
+        sqlx::query_as(OPEN_BY_STATE).fetch_all(connection).await.during("count open remediations")?;
     Ok(rows.into_iter().map(|(state, count)| (state, count.unsigned_abs())).collect())
 }
 
@@ -128,7 +134,7 @@ const REMEDIATIONS: &str = "
 
 /// Remediations, newest first.
 pub(super) async fn remediations(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     filter: &RemediationFilter,
 ) -> Result<Vec<RemediationView>, StoreError> {
     let rows: Vec<RemediationRow> = sqlx::query_as(REMEDIATIONS)
@@ -137,7 +143,7 @@ pub(super) async fn remediations(
         .bind(clean_opt(filter.target.as_deref()))
         .bind(filter.after.map(Id))
         .bind(i64::from(filter.limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("list remediations")?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -156,7 +162,10 @@ const ACTIONS: &str = "
     LIMIT $6";
 
 /// Audit rows, newest first.
-pub(super) async fn actions(pool: &SqlitePool, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
+pub(super) async fn actions(
+    connection: &mut SqliteConnection,
+    filter: &ActionFilter,
+) -> Result<Vec<ActionView>, StoreError> {
     let rows: Vec<ActionViewRow> = sqlx::query_as(ACTIONS)
         .bind(clean_opt(filter.rule.as_deref()))
         .bind(clean_opt(filter.target.as_deref()))
@@ -164,7 +173,7 @@ pub(super) async fn actions(pool: &SqlitePool, filter: &ActionFilter) -> Result<
         .bind(filter.remediation.map(Id))
         .bind(filter.after.map(Id))
         .bind(i64::from(filter.limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("list actions")?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -178,12 +187,15 @@ const ALERTS: &str = "
     LIMIT $2";
 
 /// Alerts, last heard first.
-pub(super) async fn alerts(pool: &SqlitePool, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
+pub(super) async fn alerts(
+    connection: &mut SqliteConnection,
+    filter: &AlertFilter,
+) -> Result<Vec<AlertView>, StoreError> {
     const WHAT: &str = "list alerts";
     let rows: Vec<AlertRow> = sqlx::query_as(ALERTS)
         .bind(clean_opt(filter.status.as_deref()))
         .bind(i64::from(filter.limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during(WHAT)?;
     Ok(read::<_, AlertState>(WHAT, rows)?.into_iter().map(Into::into).collect())
@@ -194,20 +206,26 @@ const CANDIDATES: &str = "
     WHERE fingerprint = $1 ORDER BY rule";
 
 /// What became of one alert.
-pub(super) async fn candidates(pool: &SqlitePool, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
+pub(super) async fn candidates(
+    connection: &mut SqliteConnection,
+    fingerprint: &str,
+) -> Result<Vec<Candidate>, StoreError> {
     const WHAT: &str = "read the candidates of an alert";
     let rows: Vec<CandidateRow> =
-        sqlx::query_as(CANDIDATES).bind(clean(fingerprint)).fetch_all(pool).await.during(WHAT)?;
+        sqlx::query_as(CANDIDATES).bind(clean(fingerprint)).fetch_all(connection).await.during(WHAT)?;
     read(WHAT, rows)
 }
 
 const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1";
 
 /// A remediation as it is stored.
-pub(super) async fn remediation(pool: &SqlitePool, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+pub(super) async fn remediation(
+    connection: &mut SqliteConnection,
+    id: Uuid,
+) -> Result<Option<Remediation>, StoreError> {
     const WHAT: &str = "read a remediation";
     let doc: Option<Json<Value>> =
-        sqlx::query_scalar(REMEDIATION).bind(Id(id)).fetch_optional(pool).await.during(WHAT)?;
+        sqlx::query_scalar(REMEDIATION).bind(Id(id)).fetch_optional(connection).await.during(WHAT)?;
     let garbled = |_| StoreError::Unreadable { operation: WHAT, what: "remediation" };
     doc.map(|doc| serde_json::from_value(doc.0).map_err(garbled)).transpose()
 }
@@ -236,9 +254,9 @@ const STORY_ALERTS: &str = "
     ORDER BY a.first_at, a.fingerprint";
 
 /// One remediation with everything that happened, from one snapshot.
-pub(super) async fn story(pool: &SqlitePool, id: Uuid) -> Result<Option<Story>, StoreError> {
+pub(super) async fn story(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<Story>, StoreError> {
     const WHAT: &str = "read a remediation's story";
-    let mut tx = pool.begin().await.during(WHAT)?;
+    let mut tx = connection.begin().await.during(WHAT)?;
     let one: Option<RemediationRow> = sqlx::query_as(ONE).bind(Id(id)).fetch_optional(&mut *tx).await.during(WHAT)?;
     let Some(one) = one else { return Ok(None) };
     let timeline: Vec<TransitionViewRow> =

@@ -1,10 +1,10 @@
 //! Work on remediations: claimed by lease, committed by compare-and-set, given back.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::audit;
-use super::connect::BEGIN;
+use super::dialect::BEGIN;
 use crate::columns::RemediationColumns;
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -30,7 +30,7 @@ const CLAIM: &str = "
 
 /// Claims what is due, earliest first.
 pub(super) async fn claim(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     owner: Uuid,
     now: Timestamp,
     lease_until: Timestamp,
@@ -41,7 +41,7 @@ pub(super) async fn claim(
         .bind(Instant(now))
         .bind(Instant(lease_until))
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("claim what is due")?;
     Ok(ClaimedRow::read_all(rows, owner))
@@ -52,16 +52,23 @@ const NEXT_DUE: &str = "
     WHERE state <> 'closed' AND (lease_owner IS NULL OR lease_until < $1)";
 
 /// When the next unclaimed remediation is due.
-pub(super) async fn next_due(pool: &SqlitePool, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn next_due(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<Instant> =
-        sqlx::query_scalar(NEXT_DUE).bind(Instant(now)).fetch_one(pool).await.during("ask what is due next")?;
+        sqlx::query_scalar(NEXT_DUE).bind(Instant(now)).fetch_one(connection).await.during("ask what is due next")?;
     Ok(due.map(Into::into))
 }
 
 /// Stores a decision, or nothing when the claim was lost.
-pub(super) async fn commit(pool: &SqlitePool, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+    commit: &Commit,
+) -> Result<Option<Closed>, StoreError> {
     const WHAT: &str = "store a decision";
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     // Dropping the transaction rolls back.
     let Some(closed) = write(&mut tx, claim, commit).await? else { return Ok(None) };
     tx.commit().await.during(WHAT)?;
@@ -146,10 +153,10 @@ const RELEASE_LOANS: &str = "UPDATE loans SET lease_owner = NULL, lease_until = 
 const RELEASE_OUTBOX: &str = "UPDATE announcements SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
 
 /// Gives back every claim of `owner`, whatever it is on.
-pub(super) async fn release(pool: &SqlitePool, owner: Uuid) -> Result<u64, StoreError> {
+pub(super) async fn release(connection: &mut SqliteConnection, owner: Uuid) -> Result<u64, StoreError> {
     let mut released = 0;
     for statement in [RELEASE, RELEASE_LOANS, RELEASE_OUTBOX] {
-        let done = sqlx::query(statement).bind(Id(owner)).execute(pool).await.during("give back claims")?;
+        let done = sqlx::query(statement).bind(Id(owner)).execute(&mut *connection).await.during("give back claims")?;
         released += done.rows_affected();
     }
     Ok(released)

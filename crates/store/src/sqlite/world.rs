@@ -1,6 +1,6 @@
 //! What `receive` must know before the core can think. The transaction has begun `IMMEDIATE`: nobody else writes meanwhile.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 
 use super::past;
 use crate::error::During;
@@ -30,8 +30,8 @@ const OPEN: &str = "
     WHERE target IN (SELECT value FROM json_each($1)) AND state <> 'closed'";
 
 /// Reads everything that was asked for, takes nothing.
-pub(super) async fn foresee(pool: &SqlitePool, ask: &ReceiveAsk) -> Result<World, StoreError> {
-    let mut tx = pool.begin().await.during(WHAT)?;
+pub(super) async fn foresee(connection: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
+    let mut tx = connection.begin().await.during(WHAT)?;
     let world = load(&mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await?;
     Ok(World { past: past::load(&mut tx, ask).await?, ..world })
 }
