@@ -97,7 +97,7 @@ async fn what_was_done_is_read_with_its_first_verdict(db: Db) {
         verdict(at(9), Verdict::Fixed),
         verdict(at(20), Verdict::Regressed),
     ];
-    db.store.commit(&claim, &commit(&closed(it.clone(), Outcome::Fixed, at(9)), records)).await.expect("stored");
+    db.store.work().commit(&claim, &commit(&closed(it.clone(), Outcome::Fixed, at(9)), records)).await.expect("stored");
     let history = open_history(&db.url()).await.expect("open the record");
     let [past] = &history.remediations(period(0, 100), None, 10).await.expect("read")[..] else { panic!("one") };
     assert_eq!((past.id, &*past.rule, &*past.target), (it.id, "web", "container:local/web"));

@@ -26,6 +26,8 @@ mod work;
 
 use std::sync::Arc;
 
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::ports::model::{Candidate, ReceiveAsk};
 use fettle_core::ports::{Store, StoreError};
 use fettle_store::open;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -131,6 +133,16 @@ impl Db {
             }
         };
         rows.unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+
+    /// The candidates of one alert, by rule.
+    pub async fn candidates(&self, fingerprint: Fingerprint) -> Vec<Candidate> {
+        let mut ask = ReceiveAsk::new(self.owner, fixture::at(0));
+        ask.fingerprints = [fingerprint].into();
+        let mut known = self.store.foresee(&ask).await.expect("read what is known");
+        let mut candidates = known.candidates.remove(&fingerprint).unwrap_or_default();
+        candidates.sort_by(|a, b| a.rule.cmp(&b.rule));
+        candidates
     }
 
     /// The number that a query gives.

@@ -182,7 +182,7 @@ async fn a_call_for_people_is_taken_back_when_its_alerts_are_over(db: Db) {
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let called = announcement(AnnouncementName::GaveUp, it.id, 2, 9_000);
     let over = commit(&closed(it.clone(), Outcome::Escalated, at(2)), vec![Record::Announce(Box::new(called))]);
-    db.store.commit(&claim, &over).await.unwrap().expect("claimed");
+    db.store.work().commit(&claim, &over).await.unwrap().expect("claimed");
     announce(&db, working(Uuid::now_v7(), 2, 9_000)).await;
     assert_eq!(delivered(&db, 3).await.len(), 2);
 
@@ -207,8 +207,8 @@ async fn what_a_lost_claim_announces_is_never_said(db: Db) {
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let said = Record::Announce(Box::new(working(it.id, 2, 100)));
     let stale = fettle_core::ports::model::Claim { version: claim.version - 1, ..claim.clone() };
-    assert_eq!(db.store.commit(&stale, &commit(&it, vec![said.clone()])).await.unwrap(), None);
+    assert_eq!(db.store.work().commit(&stale, &commit(&it, vec![said.clone()])).await.unwrap(), None);
     assert_eq!(delivered(&db, 3).await, []);
-    db.store.commit(&claim, &commit(&it, vec![said])).await.unwrap().expect("claimed");
+    db.store.work().commit(&claim, &commit(&it, vec![said])).await.unwrap().expect("claimed");
     assert_eq!(delivered(&db, 3).await.len(), 1);
 }

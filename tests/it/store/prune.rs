@@ -1,7 +1,7 @@
 //! Retention: what is old goes with its whole story, what is not stays, and nothing else opens that door.
 
 use fettle_core::announcement::{Announcement, AnnouncementName};
-use fettle_core::ports::model::{Changes, LoanCommit, ReceiveAsk, Standing};
+use fettle_core::ports::model::{Changes, Commit, ReceiveAsk, Standing};
 use fettle_core::remediation::loan::LoanEnd;
 use fettle_core::remediation::outcome::{Outcome, Verdict};
 use fettle_core::remediation::record::{EventRow, Record, Severity, TransitionRow, VerdictRow};
@@ -133,7 +133,7 @@ async fn alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode(db:
     db.store.prune(at(0), at(50)).await.unwrap();
     assert_eq!(db.count("remediations").await, 0);
     assert_eq!(db.count("alerts").await, 1);
-    let kept = db.store.candidates(&chatty.fingerprint.to_string()).await.unwrap();
+    let kept = db.candidates(chatty.fingerprint).await;
     let spent = fettle_core::ports::model::Candidate { standing: Standing::Spent, remediation: None, ..attached(&it) };
     assert_eq!(kept, [spent], "its repeats still open nothing");
 }
@@ -175,8 +175,8 @@ async fn a_remediation_stays_while_what_it_lent_is_not_long_back(db: Db) {
     db.store.prune(at(0), at(10 * DAY)).await.unwrap();
     assert_eq!((db.count("remediations").await, db.count("loans").await), (1, 1), "it is not back yet");
 
-    let over = LoanCommit { loan: ended(lent, LoanEnd::Returned, at(11 * DAY)), records: vec![], keep_until: None };
-    db.store.commit_loan(&claim, &over).await.unwrap().expect("claimed");
+    let over = Commit { effort: ended(lent, LoanEnd::Returned, at(11 * DAY)), records: vec![], keep_until: None };
+    db.store.loans().commit(&claim, &over).await.unwrap().expect("claimed");
     db.store.prune(at(0), at(10 * DAY)).await.unwrap();
     assert_eq!((db.count("remediations").await, db.count("loans").await), (1, 1), "it is back since the day before");
     db.store.prune(at(0), at(12 * DAY)).await.unwrap();
@@ -199,7 +199,7 @@ async fn what_people_said_and_were_told_goes_with_the_remediation(db: Db) {
         };
         let over = closed(it, Outcome::Cancelled, at(day * DAY));
         let done = fixture::commit(&over, vec![Record::Announce(Box::new(said))]);
-        db.store.commit(&claim, &done).await.unwrap().expect("claimed");
+        db.store.work().commit(&claim, &done).await.unwrap().expect("claimed");
     }
     today(&db, 20).await;
     db.store.prune(at(0), at(10 * DAY)).await.unwrap();

@@ -235,7 +235,7 @@ async fn a_closed_remediation_makes_room_for_the_next(db: Db) {
     let first = held("web", at(1));
     let claim = open_claimed(&*db.store, db.owner, &first).await;
     let done = closed(first, Outcome::Cancelled, at(2));
-    db.store.commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
+    db.store.work().commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
 
     let opened = vec![held("web", at(5))];
     write(&*db.store, &ReceiveAsk::new(db.owner, at(3)), Changes { opened, ..Changes::default() }).await.unwrap();
@@ -247,10 +247,10 @@ async fn new_remediations_are_born_claimed(db: Db) {
     ask.lease_until = Some(at(30));
     write(&*db.store, &ask, Changes { opened: vec![it.clone()], ..Changes::default() }).await.unwrap();
 
-    assert_eq!(db.store.claim(Uuid::now_v7(), at(30), at(60), 10).await.unwrap(), []);
-    assert_eq!(db.store.next_due(at(30)).await.unwrap(), None);
+    assert_eq!(db.store.work().claim(Uuid::now_v7(), at(30), at(60), 10).await.unwrap(), []);
+    assert_eq!(db.store.work().next_due(at(30)).await.unwrap(), None);
     let born = fettle_core::ports::model::Claim { id: it.id, owner: db.owner, version: 1, wakes: 0 };
-    assert!(db.store.commit(&born, &commit(&it, vec![])).await.unwrap().is_some());
+    assert!(db.store.work().commit(&born, &commit(&it, vec![])).await.unwrap().is_some());
 }
 
 async fn those_refused_at_once_are_stored_and_never_due(db: Db) {
@@ -259,7 +259,7 @@ async fn those_refused_at_once_are_stored_and_never_due(db: Db) {
     // More than one for a target, since they are over.
     let opened: Vec<Remediation> = (0..3).map(|_| closed(held("web", at(0)), Outcome::Refused, at(0))).collect();
     write(&*db.store, &ask, Changes { opened, ..Changes::default() }).await.unwrap();
-    assert_eq!(db.store.claim(db.owner, at(99_999), at(99_999), 10).await.unwrap(), []);
+    assert_eq!(db.store.work().claim(db.owner, at(99_999), at(99_999), 10).await.unwrap(), []);
     assert_eq!(db.count("fettle_remediations WHERE outcome = 'refused'").await, 3);
 }
 
@@ -339,7 +339,7 @@ async fn what_a_batch_opens_it_can_wake(db: Db) {
         ..Changes::default()
     };
     write(&*db.store, &ReceiveAsk::new(db.owner, at(7)), changes).await.unwrap();
-    let claimed = db.store.claim(db.owner, at(7), at(99), 9).await.unwrap();
+    let claimed = db.store.work().claim(db.owner, at(7), at(99), 9).await.unwrap();
     let mut woken: Vec<_> = claimed.iter().map(|it| (it.claim.id, it.claim.wakes)).collect();
     woken.sort_unstable();
     assert_eq!(woken, [(old.id, 1), (new.id, 1)], "due at once, and counted");

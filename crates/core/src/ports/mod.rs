@@ -3,6 +3,7 @@
 //! Each exists because reality varies there, or because a test must hold it still. They are asynchronous signatures and
 //! nothing more: the core has no runtime. No error here is of a driver's type.
 
+pub mod effort;
 pub mod error;
 pub mod history;
 pub mod model;
@@ -13,10 +14,9 @@ pub mod upstream;
 pub mod view;
 mod wrap;
 
+pub use effort::{Effort, Judge, Work};
 pub use error::{Cause, StoreError, chain};
 pub use platform::{Performed, Platform, PlatformError};
-pub use store::{
-    Intake, Judge, JudgeReturn, Loans, Outbox, People, Reading, Receiving, Standing, Store, Think, Upkeep, Work,
-};
+pub use store::{Effects, Intake, Outbox, People, Reading, Receiving, Standing, Store, Think, Upkeep};
 pub use telemetry::Telemetry;
 pub use upstream::{Query, Upstream, UpstreamError};
