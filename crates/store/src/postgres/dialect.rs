@@ -12,6 +12,9 @@ use crate::instant::Id;
 /// How a transaction begins that a person asked for.
 pub(super) const BEGIN: &str = "BEGIN";
 
+/// How a transaction begins that decides.
+pub(super) use super::connect::BEGIN as BEGIN_DECIDING;
+
 /// One snapshot for several questions.
 pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
@@ -81,4 +84,13 @@ macro_rules! writing {
 /// Runs one question.
 macro_rules! reading {
     ($store:expr, $($operation:tt)+) => { on_connection!($store.pool, $($operation)+) };
+}
+
+/// Runs one admission. The database lets in one at a time. Whoever waits here holds no connection, which others could use
+/// meanwhile.
+macro_rules! admitting {
+    ($store:expr, $($operation:tt)+) => {{
+        let _turn = $store.admitting.lock().await;
+        on_connection!($store.pool, $($operation)+)
+    }};
 }

@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, PgConnection};
 
+use super::dialect::BEGIN_SNAPSHOT;
 use super::past;
-use super::read::BEGIN_SNAPSHOT;
 use crate::error::During;
 use crate::instant::Id;
 use crate::rows::{CandidateRow, Garbled, KnownColumns, KnownRow, OpenColumns, OpenRow, read};

@@ -3,21 +3,52 @@
 //! Always holds: what a decision announces is stored with the decision; it is delivered at least once, and a change that comes
 //! while it is being delivered is delivered after it.
 
+use async_trait::async_trait;
 use sqlx::Connection;
 use uuid::Uuid;
 
-use super::audit;
-use super::dialect::{BEGIN, Conn};
+use super::dialect::{BEGIN, Conn, Database};
+use super::{audit, events, facts};
 use crate::around::{self, OutgoingColumns};
 use crate::columns::event_id;
 use crate::document::Document;
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use fettle_core::announcement::Announcement;
-use fettle_core::ports::StoreError;
-use fettle_core::ports::model::Outgoing;
+use fettle_core::ports::model::{Outgoing, Sample};
+use fettle_core::ports::{Outbox, StoreError};
 use fettle_core::remediation::record::Record;
 use fettle_core::time::Timestamp;
+
+#[async_trait]
+impl Outbox for Database {
+    async fn announcements(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        renew_before: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        writing!(self, announcements(owner, now, renew_before, lease_until, limit))
+    }
+
+    async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
+        writing!(self, announced(outgoing, at))
+    }
+
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        writing!(self, record(records))
+    }
+
+    async fn sample(&self, samples: &[Sample]) -> Result<(), StoreError> {
+        writing!(self, events::sample(samples))
+    }
+
+    async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
+        reading!(self, facts::last_heard(alertname))
+    }
+}
 
 /// One that stands is changed, and what has changed is to be delivered; one that had ended begins anew. Taking back what does
 /// not stand says nothing.

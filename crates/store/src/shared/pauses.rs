@@ -1,18 +1,39 @@
-//! Pauses: given by a person, ended once.
+//! What people order. Pauses are here: given by a person, ended once.
 
+use async_trait::async_trait;
 use sqlx::Connection;
 use uuid::Uuid;
 
-use super::dialect::{BEGIN, Conn};
-use super::work;
+use super::dialect::{BEGIN, Conn, Database};
+use super::{answers, breakers, work};
 use crate::around::{self, PauseColumns};
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::text::clean;
-use fettle_core::ports::StoreError;
+use fettle_core::ports::model::Answered;
+use fettle_core::ports::{People, StoreError};
 use fettle_core::remediation::refusal::Guard;
-use fettle_core::surroundings::Pause;
+use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::time::Timestamp;
+
+#[async_trait]
+impl People for Database {
+    async fn pause(&self, it: &Pause) -> Result<(), StoreError> {
+        writing!(self, pause(it))
+    }
+
+    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        writing!(self, resume(id, by, now))
+    }
+
+    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+        writing!(self, answers::answer(remediation, answer))
+    }
+
+    async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        writing!(self, breakers::reset(rule, by, now))
+    }
+}
 
 /// Idempotent by id: one whose answer was lost may be stored again. SQLite's triggers refuse a second row of one id before
 /// it comes to the conflict.

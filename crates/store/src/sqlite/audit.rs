@@ -6,7 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::dialect::BEGIN;
-use super::{breakers, ended, loans, outbox};
+use super::{breakers, ended, lending, outbox};
 use crate::columns::{Named, Records, event_id};
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -36,7 +36,7 @@ pub(super) async fn write(tx: &mut SqliteConnection, records: &[Record]) -> Resu
         event(tx, row).await.during(WHAT)?;
     }
     breakers::write(tx, &records.breakers).await.during(WHAT)?;
-    loans::write(tx, &records.loans).await.during(WHAT)?;
+    lending::write(tx, &records.loans).await.during(WHAT)?;
     outbox::write(tx, &records.announcements).await.during(WHAT)?;
     ended::write(tx, &records.ended).await.during(WHAT)
 }

@@ -13,6 +13,9 @@ use crate::text::json;
 /// in between, whatever the busy timeout.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
+/// How a transaction begins that decides.
+pub(super) const BEGIN_DECIDING: &str = BEGIN;
+
 /// One snapshot for several questions.
 pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN";
 
@@ -80,4 +83,9 @@ macro_rules! reading {
         let mut connection = $store.readers.acquire().await.during("reach the database")?;
         $($function)::+(&mut connection, $($argument),*).await
     }};
+}
+
+/// Runs one admission. They come one after the other, as all that writes.
+macro_rules! admitting {
+    ($store:expr, $($operation:tt)+) => { writing!($store, $($operation)+) };
 }

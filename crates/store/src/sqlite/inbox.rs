@@ -1,16 +1,34 @@
 //! The inbox: notifications as they came, and which of them are still to be taken in.
 
+use async_trait::async_trait;
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 
+use super::Sqlite;
 use super::dialect::BEGIN;
 use crate::error::During;
 use crate::instant::Instant;
 use crate::rows::NotificationRow;
 use crate::text;
-use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
+use fettle_core::ports::{Intake, StoreError};
 use fettle_core::time::Timestamp;
+
+#[async_trait]
+impl Intake for Sqlite {
+    async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
+        self.place.check()?;
+        let stored = writing!(self, append(batch));
+        // Once more: what was there before may be gone by the time that it is stored.
+        self.place.check()?;
+        stored
+    }
+
+    async fn backlog(&self) -> Result<u64, StoreError> {
+        self.place.check()?;
+        reading!(self, backlog())
+    }
+}
 
 /// Bytes of bodies in one statement: they are copied into one blob.
 const STATEMENT_MAX: usize = 32 << 20;

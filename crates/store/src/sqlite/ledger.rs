@@ -6,7 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::dialect::BEGIN;
-use super::{loans, unproven, work};
+use super::{decision, loans, unproven};
 use crate::around;
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -33,7 +33,7 @@ pub(super) async fn admit(
         Ok(commit) => commit,
         Err(no) => return Ok(no),
     };
-    let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
+    let Some(stored) = decision::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
     Ok(Admission::Admitted { stored, commit })
 }
