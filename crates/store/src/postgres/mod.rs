@@ -43,6 +43,8 @@ mod read;
 mod receive;
 #[path = "../shared/receiving.rs"]
 mod receiving;
+#[path = "../shared/record.rs"]
+mod record;
 #[path = "../shared/standing.rs"]
 mod standing;
 #[path = "../shared/storm.rs"]
