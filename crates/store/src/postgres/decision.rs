@@ -9,7 +9,7 @@ use super::writes::Writes;
 use crate::columns::RemediationColumns;
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::{AlertRow, read};
+use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Claim, Commit, Stored};
@@ -94,5 +94,5 @@ async fn settle(
     let standing = if outcome.leaves_episode_open() { "free" } else { "spent" };
     let rows: Vec<AlertRow> =
         sqlx::query_as(SETTLE).bind(Id(remediation)).bind(standing).bind(target).fetch_all(tx).await.during(WHAT)?;
-    read(WHAT, rows)
+    read(WHAT, rows, alert)
 }

@@ -6,7 +6,7 @@ use super::dialect::{BEGIN, Conn};
 use crate::document::Document;
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::EventViewRow;
+use crate::rows::{Plain, plain};
 use crate::text::clean_opt;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::Sample;
@@ -66,7 +66,7 @@ const SAMPLES: &str = sql!("
 /// Events, newest first.
 pub(super) async fn events(connection: &mut Conn, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
     let samples = filter.event.as_deref() == Some(fettle_core::ports::model::SAMPLED);
-    let rows: Vec<EventViewRow> = sqlx::query_as(if samples { SAMPLES } else { EVENTS })
+    let rows: Vec<Plain<EventView>> = sqlx::query_as(if samples { SAMPLES } else { EVENTS })
         .bind(clean_opt(filter.severity.as_deref()))
         .bind(clean_opt(filter.event.as_deref()))
         .bind(filter.since.map(Instant))
@@ -75,5 +75,5 @@ pub(super) async fn events(connection: &mut Conn, filter: &EventFilter) -> Resul
         .fetch_all(connection)
         .await
         .during("list events")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }

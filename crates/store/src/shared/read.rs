@@ -8,11 +8,11 @@ use super::dialect::{BEGIN_SNAPSHOT, Conn, Database};
 use super::events;
 use crate::error::During;
 use crate::instant::Id;
-use crate::rows::{ActionViewRow, AlertRow, RemediationRow, TransitionViewRow, VerdictViewRow, read};
+use crate::rows::{AlertRow, Plain, alert, plain, read};
 use crate::text::clean_opt;
-use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::view::{
-    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
+    ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView,
+    Story, TransitionView, VerdictView,
 };
 use fettle_core::ports::{Reading, StoreError};
 
@@ -54,7 +54,7 @@ pub(super) async fn remediations(
     connection: &mut Conn,
     filter: &RemediationFilter,
 ) -> Result<Vec<RemediationView>, StoreError> {
-    let rows: Vec<RemediationRow> = sqlx::query_as(REMEDIATIONS)
+    let rows: Vec<Plain<RemediationView>> = sqlx::query_as(REMEDIATIONS)
         .bind(clean_opt(filter.state.as_deref()))
         .bind(clean_opt(filter.rule.as_deref()))
         .bind(clean_opt(filter.target.as_deref()))
@@ -63,7 +63,7 @@ pub(super) async fn remediations(
         .fetch_all(connection)
         .await
         .during("list remediations")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }
 
 const ACTIONS: &str = "
@@ -80,7 +80,7 @@ const ACTIONS: &str = "
 
 /// Audit rows, newest first.
 pub(super) async fn actions(connection: &mut Conn, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
-    let rows: Vec<ActionViewRow> = sqlx::query_as(ACTIONS)
+    let rows: Vec<Plain<ActionView>> = sqlx::query_as(ACTIONS)
         .bind(clean_opt(filter.rule.as_deref()))
         .bind(clean_opt(filter.target.as_deref()))
         .bind(clean_opt(filter.result.as_deref()))
@@ -90,7 +90,7 @@ pub(super) async fn actions(connection: &mut Conn, filter: &ActionFilter) -> Res
         .fetch_all(connection)
         .await
         .during("list actions")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }
 
 const ALERTS: &str = "
@@ -109,7 +109,7 @@ pub(super) async fn alerts(connection: &mut Conn, filter: &AlertFilter) -> Resul
         .fetch_all(connection)
         .await
         .during(WHAT)?;
-    Ok(read::<_, AlertState>(WHAT, rows)?.into_iter().map(Into::into).collect())
+    Ok(read(WHAT, rows, alert)?.into_iter().map(Into::into).collect())
 }
 
 const ONE: &str = "
@@ -139,21 +139,22 @@ const STORY_ALERTS: &str = "
 pub(super) async fn story(connection: &mut Conn, id: Uuid) -> Result<Option<Story>, StoreError> {
     const WHAT: &str = "read a remediation's story";
     let mut tx = connection.begin_with(BEGIN_SNAPSHOT).await.during(WHAT)?;
-    let one: Option<RemediationRow> = sqlx::query_as(ONE).bind(Id(id)).fetch_optional(&mut *tx).await.during(WHAT)?;
+    let one: Option<Plain<RemediationView>> =
+        sqlx::query_as(ONE).bind(Id(id)).fetch_optional(&mut *tx).await.during(WHAT)?;
     let Some(one) = one else { return Ok(None) };
-    let timeline: Vec<TransitionViewRow> =
+    let timeline: Vec<Plain<TransitionView>> =
         sqlx::query_as(TIMELINE).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
-    let actions: Vec<ActionViewRow> =
+    let actions: Vec<Plain<ActionView>> =
         sqlx::query_as(STORY_ACTIONS).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
-    let verdicts: Vec<VerdictViewRow> =
+    let verdicts: Vec<Plain<VerdictView>> =
         sqlx::query_as(STORY_VERDICTS).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
     let alerts: Vec<AlertRow> = sqlx::query_as(STORY_ALERTS).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
     tx.commit().await.during(WHAT)?;
     Ok(Some(Story {
-        remediation: one.into(),
-        timeline: timeline.into_iter().map(Into::into).collect(),
-        actions: actions.into_iter().map(Into::into).collect(),
-        verdicts: verdicts.into_iter().map(Into::into).collect(),
-        alerts: read::<_, AlertState>(WHAT, alerts)?.into_iter().map(Into::into).collect(),
+        remediation: one.0,
+        timeline: plain(timeline),
+        actions: plain(actions),
+        verdicts: plain(verdicts),
+        alerts: read(WHAT, alerts, alert)?.into_iter().map(Into::into).collect(),
     }))
 }

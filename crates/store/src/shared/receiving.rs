@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use super::dialect::{Conn, Database};
 use super::{inbox, receive, world};
 use crate::error::During;
-use crate::rows::{AlertRow, read};
+use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::ports::model::{Changes, ReceiveAsk, StoredNotification, World};
@@ -51,7 +51,7 @@ pub(super) async fn waiting(connection: &mut Conn, limit: u32) -> Result<Vec<Ale
     const WHAT: &str = "ask who waits";
     let rows: Vec<AlertRow> =
         sqlx::query_as(WAITING).bind(i64::from(limit)).fetch_all(connection).await.during(WHAT)?;
-    read(WHAT, rows)
+    read(WHAT, rows, alert)
 }
 
 const UNATTENDED: &str = "
@@ -76,5 +76,5 @@ pub(super) async fn unattended(
         .fetch_all(connection)
         .await
         .during(WHAT)?;
-    read(WHAT, rows)
+    read(WHAT, rows, alert)
 }

@@ -6,9 +6,12 @@ use uuid::Uuid;
 use super::history::Past;
 use crate::error::During;
 use crate::history::PAGE_MAX;
-use crate::history::rows::{PastActionRow, PastAnswerRow, PastPauseRow, PastRemediationRow, PastStepRow};
+use crate::history::rows::{
+    ActionColumns, AnswerColumns, PauseColumns, RemediationColumns, StepColumns, action, answer, pause, remediation,
+    step,
+};
 use crate::instant::{Id, Instant};
-use crate::rows::{NotificationRow, read};
+use crate::rows::{Plain, plain, read};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::history::{
     Extent, History, PastAction, PastAnswer, PastPause, PastRemediation, PastStep, Period,
@@ -79,7 +82,7 @@ impl History for Past {
         limit: u32,
     ) -> Result<Vec<StoredNotification>, StoreError> {
         let (at, id) = after.unwrap_or((period.from, Uuid::nil()));
-        let rows: Vec<NotificationRow> = sqlx::query_as(NOTIFICATIONS)
+        let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(NOTIFICATIONS)
             .bind(Instant(period.from))
             .bind(Instant(period.to))
             .bind(Instant(at))
@@ -89,7 +92,7 @@ impl History for Past {
             .fetch_all(&self.pool)
             .await
             .during("read the notifications of a period")?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        Ok(plain(rows))
     }
 
     async fn remediations(
@@ -99,7 +102,7 @@ impl History for Past {
         limit: u32,
     ) -> Result<Vec<PastRemediation>, StoreError> {
         const WHAT: &str = "read the remediations of a period";
-        let rows: Vec<PastRemediationRow> = sqlx::query_as(REMEDIATIONS)
+        let rows: Vec<RemediationColumns> = sqlx::query_as(REMEDIATIONS)
             .bind(Instant(period.from))
             .bind(Instant(period.to))
             .bind(Id(after.unwrap_or_default()))
@@ -107,12 +110,12 @@ impl History for Past {
             .fetch_all(&self.pool)
             .await
             .during(WHAT)?;
-        read(WHAT, rows)
+        read(WHAT, rows, remediation)
     }
 
     async fn actions(&self, period: Period, after: Option<Uuid>, limit: u32) -> Result<Vec<PastAction>, StoreError> {
         const WHAT: &str = "read the actions of a period";
-        let rows: Vec<PastActionRow> = sqlx::query_as(ACTIONS)
+        let rows: Vec<ActionColumns> = sqlx::query_as(ACTIONS)
             .bind(Instant(period.from))
             .bind(Instant(period.to))
             .bind(Id(after.unwrap_or_default()))
@@ -120,11 +123,11 @@ impl History for Past {
             .fetch_all(&self.pool)
             .await
             .during(WHAT)?;
-        read(WHAT, rows)
+        read(WHAT, rows, action)
     }
 
     async fn steps(&self, period: Period, after: i64, limit: u32) -> Result<Vec<PastStep>, StoreError> {
-        let rows: Vec<PastStepRow> = sqlx::query_as(STEPS)
+        let rows: Vec<StepColumns> = sqlx::query_as(STEPS)
             .bind(Instant(period.from))
             .bind(Instant(period.to))
             .bind(after)
@@ -132,29 +135,29 @@ impl History for Past {
             .fetch_all(&self.pool)
             .await
             .during("read the stories of a period")?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        Ok(rows.into_iter().map(step).collect())
     }
 
     async fn pauses(&self, period: Period) -> Result<Vec<PastPause>, StoreError> {
         const WHAT: &str = "read the pauses of a period";
-        let rows: Vec<PastPauseRow> = sqlx::query_as(PAUSES)
+        let rows: Vec<PauseColumns> = sqlx::query_as(PAUSES)
             .bind(Instant(period.from))
             .bind(Instant(period.to))
             .fetch_all(&self.pool)
             .await
             .during(WHAT)?;
-        read(WHAT, rows)
+        read(WHAT, rows, pause)
     }
 
     async fn answers(&self, period: Period) -> Result<Vec<PastAnswer>, StoreError> {
         const WHAT: &str = "read the answers of a period";
-        let rows: Vec<PastAnswerRow> = sqlx::query_as(ANSWERS)
+        let rows: Vec<AnswerColumns> = sqlx::query_as(ANSWERS)
             .bind(Instant(period.from))
             .bind(Instant(period.to))
             .fetch_all(&self.pool)
             .await
             .during(WHAT)?;
-        read(WHAT, rows)
+        read(WHAT, rows, answer)
     }
 
     async fn close(&self) {

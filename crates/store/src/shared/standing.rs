@@ -9,7 +9,7 @@ use super::dialect::{Conn, Database};
 use super::{pauses, storm, unproven};
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::{AlertRow, SpentRow, read};
+use crate::rows::{AlertRow, Plain, alert, plain, read};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::model::Spent;
 use fettle_core::ports::{Standing, StoreError};
@@ -71,7 +71,7 @@ pub(super) async fn attached(connection: &mut Conn, remediation: Uuid) -> Result
     const WHAT: &str = "read the attached alerts";
     let rows: Vec<AlertRow> =
         sqlx::query_as(ATTACHED).bind(Id(remediation)).fetch_all(connection).await.during(WHAT)?;
-    read(WHAT, rows)
+    read(WHAT, rows, alert)
 }
 
 const SPENT: &str = "
@@ -81,9 +81,9 @@ const SPENT: &str = "
 
 /// Effects that count, newest first.
 pub(super) async fn spent(connection: &mut Conn, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
-    let rows: Vec<SpentRow> =
+    let rows: Vec<Plain<Spent>> =
         sqlx::query_as(SPENT).bind(Instant(since)).fetch_all(connection).await.during("read what was spent")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }
 
 const OPEN_BY_STATE: &str =

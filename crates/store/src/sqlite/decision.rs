@@ -8,7 +8,7 @@ use super::audit;
 use crate::columns::RemediationColumns;
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::{AlertRow, read};
+use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Claim, Commit, Stored};
@@ -85,5 +85,5 @@ async fn settle(
     let standing = if outcome.leaves_episode_open() { "free" } else { "spent" };
     sqlx::query(SETTLE).bind(Id(remediation)).bind(standing).execute(&mut *tx).await.during(WHAT)?;
     let rows: Vec<AlertRow> = sqlx::query_as(WAITING_FOR).bind(target).fetch_all(tx).await.during(WHAT)?;
-    read(WHAT, rows)
+    read(WHAT, rows, alert)
 }

@@ -6,7 +6,7 @@ use super::unproven;
 use crate::around::{self, AnswerColumns, LoanColumns, PauseColumns, RELATED_MAX, StormColumns};
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::{AlertRow, Garbled, read};
+use crate::rows::{AlertRow, Garbled, alert, read};
 use crate::text::{self, clean, clean_opt, json};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
@@ -58,7 +58,7 @@ pub(super) async fn facts(connection: &mut SqliteConnection, ask: &FactsAsk) -> 
     let related = related(&mut tx, ask).await?;
     let told = |garbled: Garbled| garbled.during(WHAT);
     Ok(Facts {
-        alerts: read(WHAT, alerts)?,
+        alerts: read(WHAT, alerts, alert)?,
         surroundings: Surroundings {
             pauses: pauses.into_iter().map(around::pause).collect::<Result<_, _>>().map_err(told)?,
             storm: storm.map(around::storm),
@@ -93,7 +93,7 @@ async fn related(tx: &mut SqliteConnection, ask: &FactsAsk) -> Result<Vec<AlertS
     let mut related: Vec<AlertState> = Vec::new();
     for meant in &ask.unless {
         let rows = meant_by(tx, meant, ask.unless_since).await.during(WHAT)?;
-        related.extend(read::<_, AlertState>(WHAT, rows)?);
+        related.extend(read(WHAT, rows, alert)?);
     }
     related.sort_by_key(|alert| alert.fingerprint);
     related.dedup_by_key(|alert| alert.fingerprint);

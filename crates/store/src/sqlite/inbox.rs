@@ -8,7 +8,7 @@ use super::Sqlite;
 use super::dialect::BEGIN;
 use crate::error::During;
 use crate::instant::Instant;
-use crate::rows::NotificationRow;
+use crate::rows::{Plain, plain};
 use crate::text;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
 use fettle_core::ports::{Intake, StoreError};
@@ -111,14 +111,14 @@ pub(super) async fn pending(
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<StoredNotification>, StoreError> {
-    let rows: Vec<NotificationRow> = sqlx::query_as(PENDING)
+    let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(PENDING)
         .bind(Instant(before))
         .bind(i64::from(limit))
         .bind(READ_MAX)
         .fetch_all(connection)
         .await
         .during("read pending notifications")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }
 
 const BACKLOG: &str = "SELECT count(*) FROM pending";

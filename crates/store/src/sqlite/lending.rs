@@ -7,7 +7,7 @@ use super::pauses;
 use crate::around;
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::{AlertRow, read};
+use crate::rows::{AlertRow, alert, read};
 use crate::text::{clean, json};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{LoanFacts, LoanFactsAsk};
@@ -68,5 +68,5 @@ pub(super) async fn facts(connection: &mut SqliteConnection, ask: &LoanFactsAsk)
         .fetch_all(&mut *connection)
         .await
         .during(WHAT)?;
-    Ok(LoanFacts { alerts: read(WHAT, rows)?, pauses: pauses::pauses(connection, ask.now).await? })
+    Ok(LoanFacts { alerts: read(WHAT, rows, alert)?, pauses: pauses::pauses(connection, ask.now).await? })
 }

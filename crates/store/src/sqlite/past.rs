@@ -6,7 +6,7 @@ use super::storm::STORM;
 use crate::around::{self, StormColumns};
 use crate::error::During;
 use crate::instant::Instant;
-use crate::rows::FixRow;
+use crate::rows::{FixColumns, fix};
 use crate::text::json;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Past, ReceiveAsk};
@@ -33,9 +33,9 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
     let mut past = Past::default();
     if let (Some(since), false) = (ask.fixed_since, ask.targets.is_empty()) {
         let (targets, since) = (json(&ask.targets), Instant(since));
-        let fixed: Vec<FixRow> =
+        let fixed: Vec<FixColumns> =
             sqlx::query_as(FIXED).bind(&targets).bind(since).fetch_all(&mut *tx).await.during(WHAT)?;
-        past.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect();
+        past.fixed = fixed.into_iter().filter_map(fix).collect();
         let returned: Vec<(String, String, Instant)> =
             sqlx::query_as(RETURNED).bind(targets).bind(since).fetch_all(&mut *tx).await.during(WHAT)?;
         past.returned = returned.into_iter().map(|(rule, target, at)| ((rule, target), at.0)).collect();
