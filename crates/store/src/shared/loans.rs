@@ -98,11 +98,12 @@ pub(super) async fn next_due(connection: &mut Conn, now: Timestamp) -> Result<Op
 }
 
 /// Compare and set.
-const COMMIT: &str = "
+const COMMIT: &str = sql!("
     UPDATE loans
     SET version = version + 1, state = $4, reason = $5, closed_at = $6, due_at = $7, doc = $8,
-        lease_until = $9, lease_owner = CASE WHEN $9 IS NOT NULL THEN lease_owner END
-    WHERE id = $1 AND version = $2 AND lease_owner = $3";
+        lease_owner = CASE WHEN $9 " INSTANT " IS NOT NULL THEN lease_owner END,
+        lease_until = $9
+    WHERE id = $1 AND version = $2 AND lease_owner = $3");
 
 /// Stores a decision, or nothing when the claim was lost.
 pub(super) async fn commit(

@@ -18,7 +18,7 @@ pub(super) async fn storm(connection: &mut Conn) -> Result<Option<Storm>, StoreE
 
 /// Two replicas may find the same one: it lasts from the first to the last.
 const FOUND: &str = sql!("
-    INSERT INTO storm (since, last_at, targets) VALUES ($1, $2, $3)
+    INSERT INTO storm (id, since, last_at, targets) VALUES (1, $1, $2, $3)
     ON CONFLICT (id) DO UPDATE
     SET since = CASE WHEN excluded.since <= storm.last_at THEN " LEAST "(storm.since, excluded.since)
                      ELSE excluded.since END,
