@@ -42,7 +42,7 @@ const HOT: [(&str, &str); 12] = [
 
 /// What SQLite has instead of the large ones.
 const SQLITE: [&str; 22] = [
-    "facts.ATTACHED",
+    "standing.ATTACHED",
     "facts.LOANS",
     "facts.ANSWER",
     "facts.NAMED",

@@ -23,7 +23,7 @@ pub(super) fn many(ids: &[Id]) -> &[Id] {
     ids
 }
 
-/// Text of a statement, put together from pieces and the words of [`word!`].
+/// Text of a statement, put together from pieces and the words of `word!`.
 macro_rules! sql {
     ($($piece:tt)+) => { concat!($(word!($piece)),+) };
 }
@@ -59,9 +59,9 @@ macro_rules! word {
     };
 }
 
-/// Runs one operation on one connection of the pool, under [`connect::DEADLINE`](super::connect::DEADLINE). A connection
-/// whose operation was given up is in the middle of something, and its server may be gone without a word: it is closed,
-/// because giving it back to the pool would wait for an answer too.
+/// Runs one operation on one connection of the pool, under `connect::DEADLINE`. A connection whose operation was given
+/// up is in the middle of something, and its server may be gone without a word: it is closed, because giving it back to the
+/// pool would wait for an answer too.
 macro_rules! on_connection {
     ($pool:expr, $($function:ident)::+ ($($argument:expr),* $(,)?)) => {{
         let mut connection = $pool.acquire().await.during("reach the database")?;

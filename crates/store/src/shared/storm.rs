@@ -7,7 +7,7 @@ use crate::instant::Instant;
 use fettle_core::ports::StoreError;
 use fettle_core::surroundings::Storm;
 
-pub(super) const STORM: &str = "SELECT since, last_at, targets FROM storm WHERE id = 1";
+const STORM: &str = "SELECT since, last_at, targets FROM storm WHERE id = 1";
 
 /// As it was last found.
 pub(super) async fn storm(connection: &mut Conn) -> Result<Option<Storm>, StoreError> {

@@ -30,7 +30,7 @@ pub(super) async fn tell(_: &mut Conn) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Text of a statement, put together from pieces and the words of [`word!`].
+/// Text of a statement, put together from pieces and the words of `word!`.
 macro_rules! sql {
     ($($piece:tt)+) => { concat!($(word!($piece)),+) };
 }

@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::unproven;
-use crate::around::{self, AnswerColumns, LoanColumns, PauseColumns, RELATED_MAX, StormColumns};
+use super::{pauses, standing, storm, unproven};
+use crate::around::{self, AnswerColumns, LoanColumns, RELATED_MAX};
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::rows::{AlertRow, Garbled, alert, read};
@@ -17,20 +17,6 @@ use fettle_core::time::Timestamp;
 
 const WHAT: &str = "read the facts";
 
-const ATTACHED: &str = "
-    SELECT a.fingerprint, a.labels, a.episode, a.firing, a.starts_at, a.first_at, a.evidence_at, a.heard_at, a.ended_at,
-           a.end_heard_at
-    FROM candidates c JOIN alerts a ON a.fingerprint = c.fingerprint
-    WHERE c.remediation_id = $1 AND c.standing = 'attached'
-    ORDER BY a.fingerprint";
-
-const PAUSES: &str = "
-    SELECT id, scope, about, reason, by, at, until FROM pauses
-    WHERE ended_at IS NULL AND (until IS NULL OR until > $1)
-    ORDER BY at DESC, id DESC";
-
-const STORM: &str = "SELECT since, last_at, targets FROM storm";
-
 const LOANS: &str = "
     SELECT id, remediation_id, target, doc -> 'effect', due_at FROM loans
     WHERE closed_at IS NULL AND (target = $1 OR EXISTS (SELECT 1 FROM json_each(keys) WHERE value = $2))
@@ -43,10 +29,9 @@ const ANSWER: &str = "
 pub(super) async fn facts(connection: &mut SqliteConnection, ask: &FactsAsk) -> Result<Facts, StoreError> {
     let mut tx = connection.begin().await.during(WHAT)?;
     let id = Id(ask.remediation);
-    let alerts: Vec<AlertRow> = sqlx::query_as(ATTACHED).bind(id).fetch_all(&mut *tx).await.during(WHAT)?;
-    let pauses: Vec<PauseColumns> =
-        sqlx::query_as(PAUSES).bind(Instant(ask.now)).fetch_all(&mut *tx).await.during(WHAT)?;
-    let storm: Option<StormColumns> = sqlx::query_as(STORM).fetch_optional(&mut *tx).await.during(WHAT)?;
+    let alerts = standing::attached(&mut tx, ask.remediation).await?;
+    let pauses = pauses::pauses(&mut tx, ask.now).await?;
+    let storm = storm::storm(&mut tx).await?;
     let breaker = unproven::breaker(&mut tx, &ask.rule, ask.unproven_since).await.during(WHAT)?;
     let loans: Vec<LoanColumns> = sqlx::query_as(LOANS)
         .bind(clean(&ask.target))
@@ -58,10 +43,10 @@ pub(super) async fn facts(connection: &mut SqliteConnection, ask: &FactsAsk) -> 
     let related = related(&mut tx, ask).await?;
     let told = |garbled: Garbled| garbled.during(WHAT);
     Ok(Facts {
-        alerts: read(WHAT, alerts, alert)?,
+        alerts,
         surroundings: Surroundings {
-            pauses: pauses.into_iter().map(around::pause).collect::<Result<_, _>>().map_err(told)?,
-            storm: storm.map(around::storm),
+            pauses,
+            storm,
             breaker,
             loans: loans.into_iter().map(around::open_loan).collect(),
             related,

@@ -2,8 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::storm::STORM;
-use crate::around::{self, StormColumns};
+use super::storm;
 use crate::error::During;
 use crate::instant::Instant;
 use crate::rows::{FixColumns, fix};
@@ -48,8 +47,7 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
             .await
             .during(WHAT)?;
         past.recent = recent.into_iter().collect();
-        let storm: Option<StormColumns> = sqlx::query_as(STORM).fetch_optional(tx).await.during(WHAT)?;
-        past.storm = storm.map(around::storm);
+        past.storm = storm::storm(tx).await?;
     }
     Ok(past)
 }
