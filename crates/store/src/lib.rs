@@ -8,6 +8,8 @@
 //! types, its words and the way to a connection. Where the difference is the design (batches, locks, one round trip), the
 //! same file stands in `postgres/` and in `sqlite/`. Each port stands beside the statements that serve it.
 
+#![expect(clippy::duplicate_mod, reason = "what is in `shared/` is meant to be compiled against each dialect")]
+
 mod around;
 mod columns;
 mod connect;

@@ -25,7 +25,6 @@ pub(super) fn many(ids: &[Id]) -> String {
 }
 
 /// There is no other process to tell.
-#[expect(clippy::unused_async, reason = "the same call as the other store's, which asks the server")]
 pub(super) async fn tell(_: &mut Conn) -> sqlx::Result<()> {
     Ok(())
 }
