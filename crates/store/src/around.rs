@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::instant::{Id, Instant};
-use super::rows::Garbled;
+use super::rows::{Garbled, KnownColumns, known};
 use super::text::clean;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
@@ -21,39 +21,28 @@ use fettle_core::ports::{Effort, Judge};
 use fettle_core::remediation::loan::Loan;
 use fettle_core::surroundings::{Answer, AnswerKind, Breaker, OpenLoan, Pause, PauseScope, Storm};
 
-/// An alert's columns beside its labels.
-type AlertState9 = (String, i64, bool, Instant, Instant, Instant, Instant, Option<Instant>, Option<Instant>);
-
-/// Fingerprint, episode, firing, `starts_at`, `first_at`, `evidence_at`, `heard_at`, `ended_at`, `end_heard_at`; labels.
-pub(super) type AlertColumns = (AlertState9, Json<Labels>);
+/// What is known of an alert, and its labels.
+pub(super) type AlertColumns = (KnownColumns, Json<Labels>);
 
 pub(super) fn alert((state, labels): AlertColumns) -> Result<AlertState, Garbled> {
-    let (fingerprint, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at) = state;
-    Ok(AlertState {
-        fingerprint: fingerprint.parse().map_err(|_| Garbled("fingerprint"))?,
-        labels: labels.0,
-        episode,
-        firing,
-        starts_at: starts_at.0,
-        first_at: first_at.0,
-        evidence_at: evidence_at.0,
-        heard_at: heard_at.0,
-        ended_at: ended_at.map(|at| at.0),
-        end_heard_at: end_heard_at.map(|at| at.0),
-    })
+    Ok(AlertState { labels: labels.0, ..known(state)? })
 }
 
 /// Id, scope, about, reason, by, at, until.
 pub(super) type PauseColumns = (Id, String, Option<String>, String, String, Instant, Option<Instant>);
 
 pub(super) fn pause((id, scope, about, reason, by, at, until): PauseColumns) -> Result<Pause, Garbled> {
-    let scope = match (&*scope, about) {
-        ("all", None) => PauseScope::All,
-        ("rule", Some(rule)) => PauseScope::Rule(rule),
-        ("target", Some(target)) => PauseScope::Target(target.parse().map_err(|_| Garbled("target"))?),
-        _ => return Err(Garbled("scope")),
-    };
-    Ok(Pause { id: id.0, scope, reason, by, at: at.0, until: until.map(|at| at.0) })
+    Ok(Pause { id: id.0, scope: scope_of(&scope, about)?, reason, by, at: at.0, until: until.map(|at| at.0) })
+}
+
+/// A pause's scope, from its word and what it is about.
+pub(super) fn scope_of(word: &str, about: Option<String>) -> Result<PauseScope, Garbled> {
+    match (word, about) {
+        ("all", None) => Ok(PauseScope::All),
+        ("rule", Some(rule)) => Ok(PauseScope::Rule(rule)),
+        ("target", Some(target)) => Ok(PauseScope::Target(target.parse().map_err(|_| Garbled("target"))?)),
+        _ => Err(Garbled("scope")),
+    }
 }
 
 /// The scope's word, and what it is about.

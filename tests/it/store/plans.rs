@@ -29,7 +29,7 @@ const HOT: [(&str, &str); 12] = [
          array_fill(now() - interval '1 hour', ARRAY[4]), '{3,6,6,20}', 'act', 'rule-7', 'container:local/t7', 'key-7', \
          '01920000-0000-7000-8000-000000000001', '{key-7,service-7}', now() - interval '30 minutes', 64, now()",
     ),
-    ("loans.FACTS", "'container:local/t7', 'rule-7', now()"),
+    ("lending.FACTS", "'container:local/t7', 'rule-7', now()"),
     ("world.LOCK", "'{01920000-0000-7000-8000-000000000001}', '{0000000000000007}', '{container:local/t7}'"),
     ("world.STANDING", "'{0000000000000007}'"),
     ("past.PAST", "now() - interval '2 minutes', 5, '{container:local/t7}', now() - interval '30 minutes'"),
@@ -43,13 +43,13 @@ const HOT: [(&str, &str); 12] = [
 
 /// What SQLite has instead of the large ones.
 const SQLITE: [&str; 22] = [
-    "facts.ATTACHED",
+    "standing.ATTACHED",
     "facts.LOANS",
     "facts.ANSWER",
     "facts.NAMED",
     "facts.LAST_HEARD",
-    "breakers.UNPROVEN",
-    "breakers.BREAKER_OF",
+    "unproven.UNPROVEN",
+    "unproven.BREAKER_OF",
     "ledger.FLEET",
     "ledger.RULE",
     "ledger.TARGET",
@@ -57,7 +57,7 @@ const SQLITE: [&str; 22] = [
     "ledger.LAST_EFFECT",
     "ledger.RIVALS",
     "ledger.IN_FLIGHT",
-    "loans.ALERTS",
+    "lending.ALERTS",
     "past.FIXED",
     "past.RECENT",
     "past.RETURNED",

@@ -1,5 +1,7 @@
 //! The schema: the views are a contract, every statement fits it, and it is migrated once.
 
+use std::collections::HashMap;
+
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::ports::model::Standing;
 use fettle_core::remediation::loan::LoanEnd;
@@ -60,20 +62,38 @@ async fn the_views_have_exactly_the_columns_of_the_contract(db: Db) {
     }
 }
 
-/// The SQL constants of a store, by file and name, read from its sources: none can be forgotten.
+/// The SQL constants of a store, by file and name, read from its sources: none can be forgotten. What both stores share is
+/// put together with the words of this one's dialect.
 pub fn statements(folder: &str) -> Vec<(String, String)> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/store/src").join(folder);
-    let constant = regex::Regex::new(r#"const (\w+): &str =\s*"([^"]*)";"#).unwrap();
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/store/src");
+    let dialect = std::fs::read_to_string(sources.join(folder).join("dialect.rs")).unwrap();
+    let word = regex::Regex::new(r#"\((\w+)\) => \{\s*"([^"]*)"\s*\}"#).unwrap();
+    let words: HashMap<_, _> = word.captures_iter(&dialect).map(|c| (c[1].to_owned(), c[2].to_owned())).collect();
+    assert!(!words.is_empty());
+    let constant = regex::Regex::new(r#"const (\w+): &str =\s*(?:sql!\(([^;]*)\)|("[^"]*"));"#).unwrap();
+    let piece = regex::Regex::new(r#""([^"]*)"|(\w+)"#).unwrap();
+    let together = |pieces: &str| -> String {
+        let said = |c: regex::Captures| c.get(1).map_or_else(|| words[&c[2]].clone(), |text| text.as_str().to_owned());
+        piece.captures_iter(pieces).map(said).collect()
+    };
     let mut found = Vec::new();
-    for file in std::fs::read_dir(&folder).unwrap() {
-        let path = file.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let here: Vec<_> = constant.captures_iter(&text).map(|c| (c[1].to_owned(), c[2].to_owned())).collect();
-        assert!(!text.contains("query(\"") && !text.contains("scalar(\"") && !text.contains("query_as(\""), "{path:?}");
-        assert!(!text.contains("AssertSqlSafe"), "{path:?}");
-        let here = here.into_iter().filter(|(name, _)| !["WHAT", "TIMESTAMPTZ", "CHANNEL"].contains(&&**name));
-        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        found.extend(here.map(|(name, sql)| (format!("{stem}.{name}"), sql)));
+    for folder in [folder, "shared"] {
+        for file in std::fs::read_dir(sources.join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                !text.contains("query(\"") && !text.contains("scalar(\"") && !text.contains("query_as(\""),
+                "{path:?}"
+            );
+            assert!(!text.contains("AssertSqlSafe"), "{path:?}");
+            let stem = path.file_stem().unwrap().to_string_lossy();
+            let here = constant.captures_iter(&text);
+            let here = here.filter(|c| !["WHAT", "TIMESTAMPTZ", "CHANNEL"].contains(&&c[1]));
+            found.extend(here.map(|c| {
+                let pieces = c.get(2).or(c.get(3)).map_or("", |pieces| pieces.as_str());
+                (format!("{stem}.{}", &c[1]), together(pieces))
+            }));
+        }
     }
     found
 }

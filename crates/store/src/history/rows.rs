@@ -1,128 +1,76 @@
 //! Rows of what is on record, as both databases give them, and the way from a row to the core's words.
+//!
+//! Plain tuples, in the order of the columns.
 
-use sqlx::FromRow;
-
+use crate::around::scope_of;
 use crate::instant::{Id, Instant};
 use crate::rows::Garbled;
 use fettle_core::ports::history::{PastAction, PastAnswer, PastPause, PastRemediation, PastStep};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::state::StateName;
-use fettle_core::surroundings::{AnswerKind, PauseScope};
+use fettle_core::surroundings::AnswerKind;
 
 /// A word that may be absent, but not unknown.
 fn word<T>(text: Option<&str>, read: fn(&str) -> Option<T>, what: &'static str) -> Result<Option<T>, Garbled> {
     text.map(|text| read(text).ok_or(Garbled(what))).transpose()
 }
 
-#[derive(FromRow)]
-pub(crate) struct PastRemediationRow {
-    id: Id,
-    rule: String,
-    target: String,
-    opened_at: Instant,
-    closed_at: Option<Instant>,
-    state: String,
-    outcome: Option<String>,
+/// Id, rule, target, `opened_at`, `closed_at`, state, outcome.
+pub(crate) type RemediationColumns = (Id, String, String, Instant, Option<Instant>, String, Option<String>);
+
+pub(crate) fn remediation(columns: RemediationColumns) -> Result<PastRemediation, Garbled> {
+    let (id, rule, target, opened_at, closed_at, state, outcome) = columns;
+    Ok(PastRemediation {
+        id: id.0,
+        rule,
+        target,
+        opened_at: opened_at.0,
+        closed_at: closed_at.map(|at| at.0),
+        state: StateName::from_word(&state).ok_or(Garbled("state"))?,
+        outcome: word(outcome.as_deref(), Outcome::from_word, "outcome")?,
+    })
 }
 
-impl TryFrom<PastRemediationRow> for PastRemediation {
-    type Error = Garbled;
-    fn try_from(row: PastRemediationRow) -> Result<Self, Garbled> {
-        Ok(Self {
-            id: row.id.0,
-            rule: row.rule,
-            target: row.target,
-            opened_at: row.opened_at.0,
-            closed_at: row.closed_at.map(|at| at.0),
-            state: StateName::from_word(&row.state).ok_or(Garbled("state"))?,
-            outcome: word(row.outcome.as_deref(), Outcome::from_word, "outcome")?,
-        })
-    }
+/// What was done: id, remediation, rule, action, target. What came of it: result, reason, verdict. When: `planned_at`,
+/// `finished_at`, step.
+pub(crate) type ActionColumns =
+    (Id, Id, String, String, String, Option<String>, Option<String>, Option<String>, Instant, Option<Instant>, i64);
+
+pub(crate) fn action(columns: ActionColumns) -> Result<PastAction, Garbled> {
+    let (id, remediation, rule, action, target, result, reason, verdict, planned_at, finished_at, step) = columns;
+    Ok(PastAction {
+        id: id.0,
+        remediation: remediation.0,
+        rule,
+        action,
+        target,
+        result: word(result.as_deref(), ActionResult::from_word, "result")?,
+        reason,
+        verdict: word(verdict.as_deref(), Verdict::from_word, "verdict")?,
+        planned_at: planned_at.0,
+        finished_at: finished_at.map(|at| at.0),
+        step: u32::try_from(step).map_err(|_| Garbled("step"))?,
+    })
 }
 
-#[derive(FromRow)]
-pub(crate) struct PastActionRow {
-    id: Id,
-    remediation_id: Id,
-    rule: String,
-    action: String,
-    target: String,
-    result: Option<String>,
-    reason: Option<String>,
-    verdict: Option<String>,
-    planned_at: Instant,
-    finished_at: Option<Instant>,
-    step: i64,
+/// Number, remediation, at, what.
+pub(crate) type StepColumns = (i64, Id, Instant, String);
+
+pub(crate) fn step((seq, remediation, at, what): StepColumns) -> PastStep {
+    PastStep { seq, remediation: remediation.0, at: at.0, what }
 }
 
-impl TryFrom<PastActionRow> for PastAction {
-    type Error = Garbled;
-    fn try_from(row: PastActionRow) -> Result<Self, Garbled> {
-        Ok(Self {
-            id: row.id.0,
-            remediation: row.remediation_id.0,
-            rule: row.rule,
-            action: row.action,
-            target: row.target,
-            result: word(row.result.as_deref(), ActionResult::from_word, "result")?,
-            reason: row.reason,
-            verdict: word(row.verdict.as_deref(), Verdict::from_word, "verdict")?,
-            planned_at: row.planned_at.0,
-            finished_at: row.finished_at.map(|at| at.0),
-            step: u32::try_from(row.step).map_err(|_| Garbled("step"))?,
-        })
-    }
+/// Scope, about, reason, by, at, until.
+pub(crate) type PauseColumns = (String, Option<String>, String, String, Instant, Option<Instant>);
+
+pub(crate) fn pause((scope, about, reason, by, at, until): PauseColumns) -> Result<PastPause, Garbled> {
+    Ok(PastPause { scope: scope_of(&scope, about)?, reason, by, at: at.0, until: until.map(|at| at.0) })
 }
 
-#[derive(FromRow)]
-pub(crate) struct PastStepRow {
-    seq: i64,
-    remediation_id: Id,
-    at: Instant,
-    what: String,
-}
+/// Remediation, kind, by, at.
+pub(crate) type AnswerColumns = (Id, String, String, Instant);
 
-impl From<PastStepRow> for PastStep {
-    fn from(row: PastStepRow) -> Self {
-        Self { seq: row.seq, remediation: row.remediation_id.0, at: row.at.0, what: row.what }
-    }
-}
-
-#[derive(FromRow)]
-pub(crate) struct PastPauseRow {
-    scope: String,
-    about: Option<String>,
-    reason: String,
-    by: String,
-    at: Instant,
-    until: Option<Instant>,
-}
-
-impl TryFrom<PastPauseRow> for PastPause {
-    type Error = Garbled;
-    fn try_from(row: PastPauseRow) -> Result<Self, Garbled> {
-        let scope = match (&*row.scope, row.about) {
-            ("all", None) => PauseScope::All,
-            ("rule", Some(rule)) => PauseScope::Rule(rule),
-            ("target", Some(target)) => PauseScope::Target(target.parse().map_err(|_| Garbled("target"))?),
-            _ => return Err(Garbled("scope")),
-        };
-        Ok(Self { scope, reason: row.reason, by: row.by, at: row.at.0, until: row.until.map(|at| at.0) })
-    }
-}
-
-#[derive(FromRow)]
-pub(crate) struct PastAnswerRow {
-    remediation_id: Id,
-    kind: String,
-    by: String,
-    at: Instant,
-}
-
-impl TryFrom<PastAnswerRow> for PastAnswer {
-    type Error = Garbled;
-    fn try_from(row: PastAnswerRow) -> Result<Self, Garbled> {
-        let kind = AnswerKind::from_word(&row.kind).ok_or(Garbled("kind"))?;
-        Ok(Self { remediation: row.remediation_id.0, kind, by: row.by, at: row.at.0 })
-    }
+pub(crate) fn answer((remediation, kind, by, at): AnswerColumns) -> Result<PastAnswer, Garbled> {
+    let kind = AnswerKind::from_word(&kind).ok_or(Garbled("kind"))?;
+    Ok(PastAnswer { remediation: remediation.0, kind, by, at: at.0 })
 }

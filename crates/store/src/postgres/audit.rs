@@ -4,7 +4,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::writes::Writes;
-use super::{breakers, ended, loans, outbox};
+use super::{breakers, ended, lending, outbox};
 use crate::columns::{Named, Records, event_id};
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -44,7 +44,7 @@ pub(super) async fn beside(tx: &mut PgConnection, records: &[Record]) -> Result<
     const WHAT: &str = "write the audit";
     let records = Records::from(records);
     breakers::write(tx, &records.breakers).await.during(WHAT)?;
-    loans::write(tx, &records.loans).await.during(WHAT)?;
+    lending::write(tx, &records.loans).await.during(WHAT)?;
     outbox::write(tx, &records.announcements).await.during(WHAT)?;
     ended::write(tx, &records.ended).await.during(WHAT)
 }

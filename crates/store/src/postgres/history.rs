@@ -1,29 +1,19 @@
-//! What is on record, read only, through connections of its own.
+//! Opens what is on record, read only, through connections of its own. What is asked of it is in `shared/record.rs`.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
-use uuid::Uuid;
 
 use crate::error::During;
-use crate::history::rows::{PastActionRow, PastAnswerRow, PastPauseRow, PastRemediationRow, PastStepRow};
-use crate::history::{PAGE_MAX, fits};
-use crate::instant::{Id, Instant};
-use crate::rows::{NotificationRow, read};
+use crate::history::fits;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::history::{
-    Extent, History, PastAction, PastAnswer, PastPause, PastRemediation, PastStep, Period,
-};
-use fettle_core::ports::model::StoredNotification;
-use fettle_core::time::Timestamp;
 
 /// The record in a PostgreSQL database.
 #[derive(Debug)]
 pub struct Past {
-    pool: PgPool,
+    pub(super) pool: PgPool,
 }
 
 /// One question at a time, and room for one more.
@@ -56,148 +46,3 @@ impl Past {
 const MIGRATED: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 
 const VERSION: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
-
-const EXTENT: &str = "
-    SELECT count(*), coalesce(sum(alerts), 0)::bigint FROM notifications WHERE received_at >= $1 AND received_at < $2";
-
-/// As many as `$5`, and no more than `$6` bytes of bodies, but always one.
-const NOTIFICATIONS: &str = "
-    SELECT n.id, n.received_at, n.body
-    FROM notifications n
-    JOIN (
-        SELECT p.id, sum(p.bytes) OVER (ORDER BY p.received_at, p.id) - p.bytes AS bytes_before
-        FROM (SELECT id, received_at, bytes FROM notifications
-              WHERE received_at >= $1 AND received_at < $2 AND (received_at, id) > ($3, $4)
-              ORDER BY received_at, id LIMIT $5) p
-    ) p ON p.id = n.id
-    WHERE p.bytes_before < $6
-    ORDER BY n.received_at, n.id";
-
-const REMEDIATIONS: &str = "
-    SELECT id, rule, target, opened_at, closed_at, state, outcome FROM remediations
-    WHERE id > $3 AND opened_at >= $1 AND opened_at < $2
-    ORDER BY id LIMIT $4";
-
-const ACTIONS: &str = "
-    SELECT id, remediation_id, rule, action, target, result, reason,
-           (SELECT v.verdict FROM verdicts v WHERE v.action_id = actions.id ORDER BY v.seq LIMIT 1) AS verdict,
-           planned_at, finished_at, step::bigint AS step
-    FROM actions
-    WHERE id > $3 AND planned_at >= $1 AND planned_at < $2
-    ORDER BY id LIMIT $4";
-
-const STEPS: &str = "
-    SELECT seq, remediation_id, at, what FROM transitions
-    WHERE seq > $3 AND at >= $1 AND at < $2 AND (what LIKE 'blocked by %' OR what = 'approval asked for')
-    ORDER BY seq LIMIT $4";
-
-const PAUSES: &str = "
-    SELECT scope, about, reason, by, at, least(ended_at, until) AS until
-    FROM pauses
-    WHERE at < $2 AND (ended_at IS NULL OR ended_at > $1) AND (until IS NULL OR until > $1)
-    ORDER BY at, id";
-
-const ANSWERS: &str = "
-    SELECT remediation_id, kind, by, at FROM answers WHERE at >= $1 AND at < $2 ORDER BY at, id";
-
-#[async_trait]
-impl History for Past {
-    async fn extent(&self, period: Period) -> Result<Extent, StoreError> {
-        let (notifications, alerts): (i64, i64) = sqlx::query_as(EXTENT)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .fetch_one(&self.pool)
-            .await
-            .during("count the notifications of a period")?;
-        Ok(Extent { notifications: notifications.unsigned_abs(), alerts: alerts.unsigned_abs() })
-    }
-
-    async fn notifications(
-        &self,
-        period: Period,
-        after: Option<(Timestamp, Uuid)>,
-        limit: u32,
-    ) -> Result<Vec<StoredNotification>, StoreError> {
-        let (at, id) = after.unwrap_or((period.from, Uuid::nil()));
-        let rows: Vec<NotificationRow> = sqlx::query_as(NOTIFICATIONS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .bind(Instant(at))
-            .bind(Id(id))
-            .bind(i64::from(limit))
-            .bind(PAGE_MAX)
-            .fetch_all(&self.pool)
-            .await
-            .during("read the notifications of a period")?;
-        Ok(rows.into_iter().map(Into::into).collect())
-    }
-
-    async fn remediations(
-        &self,
-        period: Period,
-        after: Option<Uuid>,
-        limit: u32,
-    ) -> Result<Vec<PastRemediation>, StoreError> {
-        const WHAT: &str = "read the remediations of a period";
-        let rows: Vec<PastRemediationRow> = sqlx::query_as(REMEDIATIONS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .bind(Id(after.unwrap_or_default()))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .during(WHAT)?;
-        read(WHAT, rows)
-    }
-
-    async fn actions(&self, period: Period, after: Option<Uuid>, limit: u32) -> Result<Vec<PastAction>, StoreError> {
-        const WHAT: &str = "read the actions of a period";
-        let rows: Vec<PastActionRow> = sqlx::query_as(ACTIONS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .bind(Id(after.unwrap_or_default()))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .during(WHAT)?;
-        read(WHAT, rows)
-    }
-
-    async fn steps(&self, period: Period, after: i64, limit: u32) -> Result<Vec<PastStep>, StoreError> {
-        let rows: Vec<PastStepRow> = sqlx::query_as(STEPS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .during("read the stories of a period")?;
-        Ok(rows.into_iter().map(Into::into).collect())
-    }
-
-    async fn pauses(&self, period: Period) -> Result<Vec<PastPause>, StoreError> {
-        const WHAT: &str = "read the pauses of a period";
-        let rows: Vec<PastPauseRow> = sqlx::query_as(PAUSES)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .fetch_all(&self.pool)
-            .await
-            .during(WHAT)?;
-        read(WHAT, rows)
-    }
-
-    async fn answers(&self, period: Period) -> Result<Vec<PastAnswer>, StoreError> {
-        const WHAT: &str = "read the answers of a period";
-        let rows: Vec<PastAnswerRow> = sqlx::query_as(ANSWERS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .fetch_all(&self.pool)
-            .await
-            .during(WHAT)?;
-        read(WHAT, rows)
-    }
-
-    async fn close(&self) {
-        self.pool.close().await;
-    }
-}

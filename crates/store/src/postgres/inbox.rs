@@ -1,14 +1,27 @@
 //! The inbox: notifications as they came, and which of them are still to be taken in.
 
+use async_trait::async_trait;
 use sqlx::{Connection, PgConnection};
 
+use super::Postgres;
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::NotificationRow;
+use crate::rows::{Plain, plain};
 use crate::text::clean;
-use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
+use fettle_core::ports::{Intake, StoreError};
 use fettle_core::time::Timestamp;
+
+#[async_trait]
+impl Intake for Postgres {
+    async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
+        on_connection!(self.inbox, append(batch))
+    }
+
+    async fn backlog(&self) -> Result<u64, StoreError> {
+        on_connection!(self.pool, backlog())
+    }
+}
 
 /// Bytes of bodies in one statement. An array may hold 1 GB at most, and the server copies it several times.
 const STATEMENT_MAX: usize = 32 << 20;
@@ -100,14 +113,14 @@ pub(super) async fn pending(
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<StoredNotification>, StoreError> {
-    let rows: Vec<NotificationRow> = sqlx::query_as(PENDING)
+    let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(PENDING)
         .bind(Instant(before))
         .bind(i64::from(limit))
         .bind(READ_MAX)
         .fetch_all(connection)
         .await
         .during("read pending notifications")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }
 
 const BACKLOG: &str = "SELECT count(*) FROM pending";

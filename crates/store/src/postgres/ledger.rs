@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use uuid::Uuid;
 
-use super::{loans, work};
+use super::{decision, loans};
 use crate::around::{self, BreakerColumns, UNPROVEN_MAX};
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -36,13 +36,13 @@ pub(super) async fn admit(
     judge: Judge<'_, Remediation>,
 ) -> Result<Admission<Remediation>, StoreError> {
     let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
-    let ledgers = read_all(&mut tx, asks).await?;
+    let ledgers = peek(&mut tx, asks).await?;
     // Dropping the transaction rolls back and frees the lock.
     let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
         Err(no) => return Ok(no),
     };
-    let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
+    let Some(stored) = decision::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
     Ok(Admission::Admitted { stored, commit })
 }
@@ -58,7 +58,7 @@ pub(super) async fn admit_return(
     let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }).collect();
     let asks: Vec<_> = asks.iter().collect();
     let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
-    let ledgers = read_all(&mut tx, &asks).await?;
+    let ledgers = peek(&mut tx, &asks).await?;
     let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
         Err(no) => return Ok(no),
@@ -69,7 +69,7 @@ pub(super) async fn admit_return(
 }
 
 /// Reads the ledger for each of `asks` as it is, locked or not.
-pub(super) async fn read_all(connection: &mut PgConnection, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+pub(super) async fn peek(connection: &mut PgConnection, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
     let mut ledgers = Vec::with_capacity(asks.len());
     for ask in asks {
         ledgers.push(read(connection, ask).await.during("read the ledger")?);

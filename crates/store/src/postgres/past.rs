@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use crate::around::{self, StormColumns};
 use crate::error::During;
 use crate::instant::Instant;
-use crate::rows::{FixColumns, FixRow};
+use crate::rows::{FixColumns, fix};
 use crate::text::clean;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Past, ReceiveAsk};
@@ -45,7 +45,7 @@ pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<Past
         .await
         .during("read what was before")?;
     Ok(Past {
-        fixed: fixed.into_iter().flatten().map(FixRow::from).filter_map(FixRow::into_pair).collect(),
+        fixed: fixed.into_iter().flatten().filter_map(fix).collect(),
         returned: returned.into_iter().flatten().map(|(rule, target, at)| ((rule, target), at.0)).collect(),
         recent: recent.into_iter().collect(),
         storm: storm.map(around::storm),

@@ -2,15 +2,14 @@
 
 use sqlx::{Connection, PgConnection};
 
+use super::dialect::BEGIN_SNAPSHOT;
 use super::past;
-use super::read::BEGIN_SNAPSHOT;
 use crate::error::During;
 use crate::instant::Id;
-use crate::rows::{CandidateRow, Garbled, KnownColumns, KnownRow, OpenColumns, OpenRow, read};
+use crate::rows::{self, CandidateColumns, KnownColumns, OpenColumns, read};
 use crate::text::clean;
-use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Candidate, OpenTarget, ReceiveAsk, World};
+use fettle_core::ports::model::{ReceiveAsk, World};
 
 const WHAT: &str = "read what is known";
 
@@ -85,25 +84,21 @@ async fn read_by(statement: &'static str, tx: &mut PgConnection, ask: &ReceiveAs
         .fetch_one(&mut *tx)
         .await
         .during(WHAT)?;
-    let alerts = values::<KnownRow, _, AlertState>(known)?;
+    let alerts = read(WHAT, known.into_iter().flatten(), rows::known)?;
     let mut world = World {
         taken: taken.into_iter().flatten().map(|id| id.0).collect(),
         alerts: alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect(),
-        open: values::<OpenRow, _, (String, OpenTarget)>(open)?.into_iter().collect(),
+        open: read(WHAT, open.into_iter().flatten(), rows::open)?.into_iter().collect(),
         ..World::default()
     };
 
     // An alert that is not known has no candidates.
     if !world.alerts.is_empty() {
-        let standing: Vec<CandidateRow> =
+        let standing: Vec<CandidateColumns> =
             sqlx::query_as(STANDING).bind(&fingerprints).fetch_all(tx).await.during(WHAT)?;
-        for candidate in read::<_, Candidate>(WHAT, standing)? {
+        for candidate in read(WHAT, standing, rows::candidate)? {
             world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
         }
     }
     Ok(world)
-}
-
-fn values<R: From<C>, C, T: TryFrom<R, Error = Garbled>>(columns: Rows<C>) -> Result<Vec<T>, StoreError> {
-    read(WHAT, columns.into_iter().flatten().map(R::from).collect())
 }

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
-use super::connect::BEGIN;
-use super::{breakers, ended, loans, outbox};
+use super::dialect::BEGIN;
+use super::{breakers, ended, lending, outbox};
 use crate::columns::{Named, Records, event_id};
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -37,7 +37,7 @@ pub(super) async fn write(tx: &mut SqliteConnection, records: &[Record]) -> Resu
         event(tx, row).await.during(WHAT)?;
     }
     breakers::write(tx, &records.breakers).await.during(WHAT)?;
-    loans::write(tx, &records.loans).await.during(WHAT)?;
+    lending::write(tx, &records.loans).await.during(WHAT)?;
     outbox::write(tx, &records.announcements).await.during(WHAT)?;
     ended::write(tx, &records.ended).await.during(WHAT)
 }
@@ -47,9 +47,13 @@ const GIVEN_UP: &str = "
     FROM actions WHERE id = $1 AND result IN ('failed', 'unknown')";
 
 /// What a late call says of itself, beside a row that says that nothing happened.
-pub(super) async fn late(pool: &SqlitePool, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+pub(super) async fn late(
+    connection: &mut SqliteConnection,
+    action: Uuid,
+    records: &[Record],
+) -> Result<bool, StoreError> {
     const WHAT: &str = "record a late call";
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let told: Option<bool> =
         sqlx::query_scalar(GIVEN_UP).bind(Id(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
     if told != Some(false) {

@@ -17,10 +17,6 @@ use super::presence::Presence;
 use crate::error::During;
 use fettle_core::ports::StoreError;
 
-/// How a transaction that writes begins. A plain one that reads first and then writes fails at once when another wrote
-/// in between, whatever the busy timeout.
-pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
-
 /// For the owner alone: bodies and labels tell much about the machines. Files that are there already stay as they are.
 pub(super) const PRIVATE: u32 = 0o600;
 

@@ -1,12 +1,12 @@
 //! What is the case around a remediation: everything a decision is made from, in one transaction that sees one state.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 
-use super::breakers;
-use crate::around::{self, AnswerColumns, LoanColumns, PauseColumns, RELATED_MAX, StormColumns};
+use super::{pauses, standing, storm, unproven};
+use crate::around::{self, AnswerColumns, LoanColumns, RELATED_MAX};
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::{AlertRow, Garbled, read};
+use crate::rows::{AlertRow, Garbled, alert, read};
 use crate::text::{self, clean, clean_opt, json};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
@@ -17,20 +17,6 @@ use fettle_core::time::Timestamp;
 
 const WHAT: &str = "read the facts";
 
-const ATTACHED: &str = "
-    SELECT a.fingerprint, a.labels, a.episode, a.firing, a.starts_at, a.first_at, a.evidence_at, a.heard_at, a.ended_at,
-           a.end_heard_at
-    FROM candidates c JOIN alerts a ON a.fingerprint = c.fingerprint
-    WHERE c.remediation_id = $1 AND c.standing = 'attached'
-    ORDER BY a.fingerprint";
-
-const PAUSES: &str = "
-    SELECT id, scope, about, reason, by, at, until FROM pauses
-    WHERE ended_at IS NULL AND (until IS NULL OR until > $1)
-    ORDER BY at DESC, id DESC";
-
-const STORM: &str = "SELECT since, last_at, targets FROM storm";
-
 const LOANS: &str = "
     SELECT id, remediation_id, target, doc -> 'effect', due_at FROM loans
     WHERE closed_at IS NULL AND (target = $1 OR EXISTS (SELECT 1 FROM json_each(keys) WHERE value = $2))
@@ -40,14 +26,13 @@ const ANSWER: &str = "
     SELECT id, kind, plan, by, at FROM answers WHERE remediation_id = $1 ORDER BY at DESC, id DESC LIMIT 1";
 
 /// Everything, in one transaction.
-pub(super) async fn facts(pool: &SqlitePool, ask: &FactsAsk) -> Result<Facts, StoreError> {
-    let mut tx = pool.begin().await.during(WHAT)?;
+pub(super) async fn facts(connection: &mut SqliteConnection, ask: &FactsAsk) -> Result<Facts, StoreError> {
+    let mut tx = connection.begin().await.during(WHAT)?;
     let id = Id(ask.remediation);
-    let alerts: Vec<AlertRow> = sqlx::query_as(ATTACHED).bind(id).fetch_all(&mut *tx).await.during(WHAT)?;
-    let pauses: Vec<PauseColumns> =
-        sqlx::query_as(PAUSES).bind(Instant(ask.now)).fetch_all(&mut *tx).await.during(WHAT)?;
-    let storm: Option<StormColumns> = sqlx::query_as(STORM).fetch_optional(&mut *tx).await.during(WHAT)?;
-    let breaker = breakers::breaker(&mut tx, &ask.rule, ask.unproven_since).await.during(WHAT)?;
+    let alerts = standing::attached(&mut tx, ask.remediation).await?;
+    let pauses = pauses::pauses(&mut tx, ask.now).await?;
+    let storm = storm::storm(&mut tx).await?;
+    let breaker = unproven::breaker(&mut tx, &ask.rule, ask.unproven_since).await.during(WHAT)?;
     let loans: Vec<LoanColumns> = sqlx::query_as(LOANS)
         .bind(clean(&ask.target))
         .bind(clean_opt(ask.key.as_deref()))
@@ -58,10 +43,10 @@ pub(super) async fn facts(pool: &SqlitePool, ask: &FactsAsk) -> Result<Facts, St
     let related = related(&mut tx, ask).await?;
     let told = |garbled: Garbled| garbled.during(WHAT);
     Ok(Facts {
-        alerts: read(WHAT, alerts)?,
+        alerts,
         surroundings: Surroundings {
-            pauses: pauses.into_iter().map(around::pause).collect::<Result<_, _>>().map_err(told)?,
-            storm: storm.map(around::storm),
+            pauses,
+            storm,
             breaker,
             loans: loans.into_iter().map(around::open_loan).collect(),
             related,
@@ -93,7 +78,7 @@ async fn related(tx: &mut SqliteConnection, ask: &FactsAsk) -> Result<Vec<AlertS
     let mut related: Vec<AlertState> = Vec::new();
     for meant in &ask.unless {
         let rows = meant_by(tx, meant, ask.unless_since).await.during(WHAT)?;
-        related.extend(read::<_, AlertState>(WHAT, rows)?);
+        related.extend(read(WHAT, rows, alert)?);
     }
     related.sort_by_key(|alert| alert.fingerprint);
     related.dedup_by_key(|alert| alert.fingerprint);
@@ -113,10 +98,13 @@ async fn meant_by(tx: &mut SqliteConnection, meant: &Labels, since: Timestamp) -
 const LAST_HEARD: &str = "SELECT max(evidence_at) FROM alerts WHERE alertname = $1";
 
 /// When the alert of this name was last heard firing.
-pub(super) async fn last_heard(pool: &SqlitePool, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn last_heard(
+    connection: &mut SqliteConnection,
+    alertname: &str,
+) -> Result<Option<Timestamp>, StoreError> {
     let at: Option<Instant> = sqlx::query_scalar(LAST_HEARD)
         .bind(text::name(alertname))
-        .fetch_one(pool)
+        .fetch_one(connection)
         .await
         .during("ask for the heartbeat")?;
     Ok(at.map(Into::into))

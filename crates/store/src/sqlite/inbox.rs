@@ -1,16 +1,34 @@
 //! The inbox: notifications as they came, and which of them are still to be taken in.
 
+use async_trait::async_trait;
 use serde_json::json;
-use sqlx::SqlitePool;
+use sqlx::{Connection, SqliteConnection};
 
-use super::connect::BEGIN;
+use super::Sqlite;
+use super::dialect::BEGIN;
 use crate::error::During;
 use crate::instant::Instant;
-use crate::rows::NotificationRow;
+use crate::rows::{Plain, plain};
 use crate::text;
-use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
+use fettle_core::ports::{Intake, StoreError};
 use fettle_core::time::Timestamp;
+
+#[async_trait]
+impl Intake for Sqlite {
+    async fn append(&self, batch: &[NewNotification]) -> Result<(), StoreError> {
+        self.place.check()?;
+        let stored = writing!(self, append(batch));
+        // Once more: what was there before may be gone by the time that it is stored.
+        self.place.check()?;
+        stored
+    }
+
+    async fn backlog(&self) -> Result<u64, StoreError> {
+        self.place.check()?;
+        reading!(self, backlog())
+    }
+}
 
 /// Bytes of bodies in one statement: they are copied into one blob.
 const STATEMENT_MAX: usize = 32 << 20;
@@ -31,12 +49,12 @@ const APPEND: &str = "
     ON CONFLICT (id) DO NOTHING";
 
 /// Stores all or none.
-pub(super) async fn append(pool: &SqlitePool, batch: &[NewNotification]) -> Result<(), StoreError> {
+pub(super) async fn append(connection: &mut SqliteConnection, batch: &[NewNotification]) -> Result<(), StoreError> {
     const WHAT: &str = "store notifications";
     if batch.is_empty() {
         return Ok(());
     }
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let mut rest = batch;
     while !rest.is_empty() {
         let mut bodies = Vec::new();
@@ -89,24 +107,24 @@ const READ_MAX: i64 = 32 << 20;
 
 /// Oldest first.
 pub(super) async fn pending(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<StoredNotification>, StoreError> {
-    let rows: Vec<NotificationRow> = sqlx::query_as(PENDING)
+    let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(PENDING)
         .bind(Instant(before))
         .bind(i64::from(limit))
         .bind(READ_MAX)
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("read pending notifications")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }
 
 const BACKLOG: &str = "SELECT count(*) FROM pending";
 
 /// How many are still to be taken in.
-pub(super) async fn backlog(pool: &SqlitePool) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar(BACKLOG).fetch_one(pool).await.during("count pending notifications")?;
+pub(super) async fn backlog(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(BACKLOG).fetch_one(connection).await.during("count pending notifications")?;
     Ok(count.unsigned_abs())
 }

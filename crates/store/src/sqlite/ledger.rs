@@ -1,12 +1,12 @@
 //! Admission of an effect: read the ledger, ask the core, store the intent, all in one transaction that has begun
 //! `IMMEDIATE`: nobody else writes meanwhile, which is the lock over every budget.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 
 use uuid::Uuid;
 
-use super::connect::BEGIN;
-use super::{breakers, loans, work};
+use super::dialect::BEGIN;
+use super::{decision, loans, unproven};
 use crate::around;
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -21,19 +21,19 @@ const WHAT: &str = "admit an effect";
 
 /// Reads the ledger under the lock, lets `judge` decide, stores its commit or nothing.
 pub(super) async fn admit(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     claim: &Claim,
     asks: &[&LedgerAsk],
     judge: Judge<'_, Remediation>,
 ) -> Result<Admission<Remediation>, StoreError> {
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let ledgers = read_all(&mut tx, asks).await?;
     // Dropping the transaction rolls back and frees the lock.
     let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
         Err(no) => return Ok(no),
     };
-    let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
+    let Some(stored) = decision::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
     Ok(Admission::Admitted { stored, commit })
 }
@@ -41,14 +41,14 @@ pub(super) async fn admit(
 /// As [`admit`], for the return of a loan. The remediation that made the loan is like any other here: while it acts or
 /// verifies, its loan is not returned.
 pub(super) async fn admit_return(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     claim: &Claim,
     asks: &[&LedgerAsk],
     judge: Judge<'_, Loan>,
 ) -> Result<Admission<Loan>, StoreError> {
     let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }).collect();
     let asks: Vec<_> = asks.iter().collect();
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let ledgers = read_all(&mut tx, &asks).await?;
     let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
@@ -60,8 +60,8 @@ pub(super) async fn admit_return(
 }
 
 /// Reads the ledger for each of `asks` in a transaction that changes nothing.
-pub(super) async fn peek(pool: &SqlitePool, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
-    let mut tx = pool.begin().await.during("read the ledger")?;
+pub(super) async fn peek(connection: &mut SqliteConnection, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+    let mut tx = connection.begin().await.during("read the ledger")?;
     read_all(&mut tx, asks).await
 }
 
@@ -159,7 +159,7 @@ async fn read(tx: &mut SqliteConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger
     ledger.last_effect = last_effect.map(Into::into);
     ledger.rivals = rivals.into_iter().map(|id| id.0).collect();
     ledger.in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
-    ledger.breaker = breakers::breaker(tx, &ask.rule, ask.unproven_since).await?;
+    ledger.breaker = unproven::breaker(tx, &ask.rule, ask.unproven_since).await?;
     Ok(ledger)
 }
 

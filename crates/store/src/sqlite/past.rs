@@ -2,11 +2,10 @@
 
 use sqlx::SqliteConnection;
 
-use super::storm::STORM;
-use crate::around::{self, StormColumns};
+use super::storm;
 use crate::error::During;
 use crate::instant::Instant;
-use crate::rows::FixRow;
+use crate::rows::{FixColumns, fix};
 use crate::text::json;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Past, ReceiveAsk};
@@ -33,9 +32,9 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
     let mut past = Past::default();
     if let (Some(since), false) = (ask.fixed_since, ask.targets.is_empty()) {
         let (targets, since) = (json(&ask.targets), Instant(since));
-        let fixed: Vec<FixRow> =
+        let fixed: Vec<FixColumns> =
             sqlx::query_as(FIXED).bind(&targets).bind(since).fetch_all(&mut *tx).await.during(WHAT)?;
-        past.fixed = fixed.into_iter().filter_map(FixRow::into_pair).collect();
+        past.fixed = fixed.into_iter().filter_map(fix).collect();
         let returned: Vec<(String, String, Instant)> =
             sqlx::query_as(RETURNED).bind(targets).bind(since).fetch_all(&mut *tx).await.during(WHAT)?;
         past.returned = returned.into_iter().map(|(rule, target, at)| ((rule, target), at.0)).collect();
@@ -48,8 +47,7 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
             .await
             .during(WHAT)?;
         past.recent = recent.into_iter().collect();
-        let storm: Option<StormColumns> = sqlx::query_as(STORM).fetch_optional(tx).await.during(WHAT)?;
-        past.storm = storm.map(around::storm);
+        past.storm = storm::storm(tx).await?;
     }
     Ok(past)
 }

@@ -1,9 +1,9 @@
 //! Taking notifications in: one transaction that reads, asks the core, and writes what it says in batches.
 
 use serde_json::{Value, json};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 
-use super::connect::BEGIN;
+use super::dialect::BEGIN;
 use super::{audit, past, storm, world};
 use crate::columns::{Named, RemediationColumns, new_and_changed};
 use crate::error::During;
@@ -18,8 +18,12 @@ use fettle_core::time::Timestamp;
 const WHAT: &str = "take notifications in";
 
 /// Takes notifications in.
-pub(super) async fn receive(pool: &SqlitePool, ask: &ReceiveAsk, think: Think<'_>) -> Result<Changes, StoreError> {
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+pub(super) async fn receive(
+    connection: &mut SqliteConnection,
+    ask: &ReceiveAsk,
+    think: Think<'_>,
+) -> Result<Changes, StoreError> {
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let mut world = world::load(&mut tx, ask).await?;
     let mut changes = think(&world);
     if changes.opens() {

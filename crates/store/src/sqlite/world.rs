@@ -1,15 +1,15 @@
 //! What `receive` must know before the core can think. The transaction has begun `IMMEDIATE`: nobody else writes meanwhile.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 
 use super::past;
 use crate::error::During;
 use crate::instant::Id;
-use crate::rows::{CandidateRow, KnownRow, OpenRow, read};
+use crate::rows::{CandidateColumns, KnownColumns, OpenColumns, candidate, known, open, read};
 use crate::text::json;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Candidate, OpenTarget, ReceiveAsk, World};
+use fettle_core::ports::model::{ReceiveAsk, World};
 
 const WHAT: &str = "read what is known";
 
@@ -26,12 +26,12 @@ const CANDIDATES: &str = "
     ORDER BY fingerprint, rule";
 
 const OPEN: &str = "
-    SELECT id, rule, target, state FROM remediations
+    SELECT target, id, rule, state FROM remediations
     WHERE target IN (SELECT value FROM json_each($1)) AND state <> 'closed'";
 
 /// Reads everything that was asked for, takes nothing.
-pub(super) async fn foresee(pool: &SqlitePool, ask: &ReceiveAsk) -> Result<World, StoreError> {
-    let mut tx = pool.begin().await.during(WHAT)?;
+pub(super) async fn foresee(connection: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
+    let mut tx = connection.begin().await.during(WHAT)?;
     let world = load(&mut tx, &ReceiveAsk { take: Vec::new(), ..ask.clone() }).await?;
     Ok(World { past: past::load(&mut tx, ask).await?, ..world })
 }
@@ -45,22 +45,23 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
     }
     if !ask.fingerprints.is_empty() {
         let fingerprints = json(&ask.fingerprints);
-        let rows: Vec<KnownRow> = sqlx::query_as(ALERTS).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
-        let alerts: Vec<AlertState> = read(WHAT, rows)?;
+        let rows: Vec<KnownColumns> =
+            sqlx::query_as(ALERTS).bind(&fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
+        let alerts: Vec<AlertState> = read(WHAT, rows, known)?;
         world.alerts = alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect();
         // An alert that is not known has no candidates.
         if !world.alerts.is_empty() {
-            let rows: Vec<CandidateRow> =
+            let rows: Vec<CandidateColumns> =
                 sqlx::query_as(CANDIDATES).bind(fingerprints).fetch_all(&mut *tx).await.during(WHAT)?;
-            for candidate in read::<_, Candidate>(WHAT, rows)? {
+            for candidate in read(WHAT, rows, candidate)? {
                 world.candidates.entry(candidate.fingerprint).or_default().push(candidate);
             }
         }
     }
     if !ask.targets.is_empty() {
         let targets = json(&ask.targets);
-        let open: Vec<OpenRow> = sqlx::query_as(OPEN).bind(targets).fetch_all(tx).await.during(WHAT)?;
-        world.open = read::<_, (String, OpenTarget)>(WHAT, open)?.into_iter().collect();
+        let rows: Vec<OpenColumns> = sqlx::query_as(OPEN).bind(targets).fetch_all(tx).await.during(WHAT)?;
+        world.open = read(WHAT, rows, open)?.into_iter().collect();
     }
     Ok(world)
 }

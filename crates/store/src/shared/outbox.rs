@@ -3,44 +3,76 @@
 //! Always holds: what a decision announces is stored with the decision; it is delivered at least once, and a change that comes
 //! while it is being delivered is delivered after it.
 
-use sqlx::{Connection, PgConnection};
+use async_trait::async_trait;
+use sqlx::Connection;
 use uuid::Uuid;
 
-use super::audit;
+use super::dialect::{BEGIN, Conn, Database};
+use super::{audit, events, facts};
 use crate::around::{self, OutgoingColumns};
 use crate::columns::event_id;
+use crate::document::Document;
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::text::json;
 use fettle_core::announcement::Announcement;
-use fettle_core::ports::StoreError;
-use fettle_core::ports::model::Outgoing;
+use fettle_core::ports::model::{Outgoing, Sample};
+use fettle_core::ports::{Outbox, StoreError};
 use fettle_core::remediation::record::Record;
 use fettle_core::time::Timestamp;
 
+#[async_trait]
+impl Outbox for Database {
+    async fn announcements(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+        renew_before: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        writing!(self, announcements(owner, now, renew_before, lease_until, limit))
+    }
+
+    async fn announced(&self, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
+        writing!(self, announced(outgoing, at))
+    }
+
+    async fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        writing!(self, record(records))
+    }
+
+    async fn sample(&self, samples: &[Sample]) -> Result<(), StoreError> {
+        writing!(self, events::sample(samples))
+    }
+
+    async fn last_heard(&self, alertname: &str) -> Result<Option<Timestamp>, StoreError> {
+        reading!(self, facts::last_heard(alertname))
+    }
+}
+
 /// One that stands is changed, and what has changed is to be delivered; one that had ended begins anew. Taking back what does
 /// not stand says nothing.
-const ANNOUNCE: &str = "
+const ANNOUNCE: &str = sql!("
     INSERT INTO announcements (id, name, remediation_id, labels, annotations, starts_at, at, until)
-    SELECT $1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $6, $7
-    WHERE $7::timestamptz > $6::timestamptz
+    SELECT $1, $2, $3, $4, $5, $6, $6, $7
+    WHERE $7 " INSTANT " > $6 " INSTANT "
        OR EXISTS (SELECT 1 FROM announcements WHERE name = $2 AND remediation_id = $3 AND NOT ended)
     ON CONFLICT (name, remediation_id) WHERE NOT ended DO UPDATE
     SET version = announcements.version + 1, labels = excluded.labels, annotations = excluded.annotations,
         starts_at = CASE WHEN announcements.until <= excluded.at THEN excluded.at ELSE announcements.starts_at END,
         at = excluded.at, until = excluded.until
-    WHERE (announcements.labels, announcements.annotations, announcements.until)
-       IS DISTINCT FROM (excluded.labels, excluded.annotations, excluded.until)";
+    WHERE announcements.labels <> excluded.labels OR announcements.annotations <> excluded.annotations
+       OR announcements.until <> excluded.until");
 
 /// Writes what decisions announce, inside their transaction.
-pub(super) async fn write(tx: &mut PgConnection, rows: &[&Announcement]) -> sqlx::Result<()> {
+pub(super) async fn write(tx: &mut Conn, rows: &[&Announcement]) -> sqlx::Result<()> {
     for it in rows {
         sqlx::query(ANNOUNCE)
             .bind(event_id(it.at))
             .bind(it.name.as_str())
             .bind(Id(it.remediation))
-            .bind(json(&it.labels))
-            .bind(json(&it.annotations))
+            .bind(Document::of(&it.labels))
+            .bind(Document::of(&it.annotations))
             .bind(Instant(it.at))
             .bind(Instant(it.until))
             .execute(&mut *tx)
@@ -50,16 +82,16 @@ pub(super) async fn write(tx: &mut PgConnection, rows: &[&Announcement]) -> sqlx
 }
 
 /// Stores records that belong to no decision.
-pub(super) async fn record(connection: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+pub(super) async fn record(connection: &mut Conn, records: &[Record]) -> Result<(), StoreError> {
     const WHAT: &str = "store an announcement";
-    let mut tx = connection.begin().await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     audit::write(&mut tx, records).await?;
     tx.commit().await.during(WHAT)
 }
 
 /// People were called for alerts that are all over by now.
 const TAKE_BACK: &str = "
-    UPDATE announcements n SET at = $1, until = $1, version = version + 1
+    UPDATE announcements AS n SET at = $1, until = $1, version = version + 1
     WHERE NOT n.ended AND n.name = 'FettleGaveUp' AND n.until > $1
       AND NOT EXISTS (
         SELECT 1 FROM candidates c JOIN alerts a ON a.fingerprint = c.fingerprint AND a.episode = c.episode
@@ -70,22 +102,22 @@ const LAPSE: &str = "
     UPDATE announcements SET ended = true, lease_owner = NULL, lease_until = NULL
     WHERE NOT ended AND until <= $1 AND delivered_version = version";
 
-const CLAIM: &str = "
+const CLAIM: &str = sql!("
     WITH due AS (
-        SELECT id FROM announcements
+        SELECT id AS due_id FROM announcements
         WHERE NOT ended AND (delivered_version < version OR delivered_at < $3)
           AND (lease_owner IS NULL OR lease_until < $2)
         ORDER BY delivered_at NULLS FIRST, id
         LIMIT $5
-        FOR NO KEY UPDATE SKIP LOCKED
+        " LOCKED_IF_FREE "
     )
-    UPDATE announcements n SET lease_owner = $1, lease_until = $4
-    FROM due WHERE n.id = due.id
-    RETURNING n.id, n.version, n.name, n.remediation_id, n.labels, n.annotations, n.starts_at, n.at, n.until";
+    UPDATE announcements SET lease_owner = $1, lease_until = $4
+    FROM due WHERE id = due_id
+    RETURNING id, version, name, remediation_id, labels, annotations, starts_at, at, until");
 
 /// Claims what is to be delivered now.
 pub(super) async fn announcements(
-    connection: &mut PgConnection,
+    connection: &mut Conn,
     owner: Uuid,
     now: Timestamp,
     renew_before: Timestamp,
@@ -109,18 +141,14 @@ pub(super) async fn announcements(
 }
 
 /// A change since then stays to be delivered.
-const ANNOUNCED: &str = "
+const ANNOUNCED: &str = sql!("
     UPDATE announcements
-    SET delivered_version = greatest(delivered_version, $2), delivered_at = $3, lease_owner = NULL, lease_until = NULL,
+    SET delivered_version = " GREATEST "(delivered_version, $2), delivered_at = $3, lease_owner = NULL, lease_until = NULL,
         ended = version = $2 AND until <= $3
-    WHERE id = $1 AND NOT ended";
+    WHERE id = $1 AND NOT ended");
 
 /// Every peer has heard it.
-pub(super) async fn announced(
-    connection: &mut PgConnection,
-    outgoing: &Outgoing,
-    at: Timestamp,
-) -> Result<(), StoreError> {
+pub(super) async fn announced(connection: &mut Conn, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
     sqlx::query(ANNOUNCED)
         .bind(Id(outgoing.id))
         .bind(outgoing.version)

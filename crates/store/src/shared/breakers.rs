@@ -1,29 +1,28 @@
 //! The circuit breakers of the rules: opened and closed by decisions, reset by hand.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 
+use super::dialect::{BEGIN, Conn};
 use super::work;
-use crate::around::{self, UNPROVEN_MAX};
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::text::clean;
 use fettle_core::ports::StoreError;
 use fettle_core::remediation::record::BreakerRow;
 use fettle_core::remediation::refusal::Guard;
-use fettle_core::surroundings::Breaker;
 use fettle_core::time::Timestamp;
 
 /// What was decided before what stands says nothing any more: else a verdict that was long on its way would forget a probe.
-const BREAKER: &str = "
+const BREAKER: &str = sql!("
     INSERT INTO breakers (rule, at, opened_at, probe, closed_at, by)
-    VALUES ($1, $2::timestamptz, $3::timestamptz, $4, CASE WHEN $3::timestamptz IS NULL THEN $2::timestamptz END, $5)
+    VALUES ($1, $2, $3, $4, CASE WHEN $3 " INSTANT " IS NULL THEN $2 " INSTANT " END, $5)
     ON CONFLICT (rule) DO UPDATE
     SET at = excluded.at, opened_at = excluded.opened_at, probe = excluded.probe, by = excluded.by,
         closed_at = coalesce(excluded.closed_at, breakers.closed_at)
-    WHERE excluded.at >= breakers.at";
+    WHERE excluded.at >= breakers.at");
 
 /// Writes what decisions do to breakers, inside their transaction.
-pub(super) async fn write(tx: &mut PgConnection, rows: &[&BreakerRow]) -> sqlx::Result<()> {
+pub(super) async fn write(tx: &mut Conn, rows: &[&BreakerRow]) -> sqlx::Result<()> {
     for row in rows {
         sqlx::query(BREAKER)
             .bind(clean(&row.rule))
@@ -37,41 +36,14 @@ pub(super) async fn write(tx: &mut PgConnection, rows: &[&BreakerRow]) -> sqlx::
     Ok(())
 }
 
-const BREAKERS: &str = "
-    SELECT b.rule, b.opened_at, b.probe,
-           array(SELECT u.at FROM unproven u WHERE u.rule = b.rule AND u.at >= $1 ORDER BY u.at DESC LIMIT $2)
-    FROM breakers b
-    ORDER BY b.rule";
-
-/// All that were ever opened or reset.
-pub(super) async fn breakers(
-    connection: &mut PgConnection,
-    since: Timestamp,
-) -> Result<Vec<(String, Breaker)>, StoreError> {
-    type Row = (String, Option<Instant>, Option<Id>, Vec<Instant>);
-    let rows: Vec<Row> = sqlx::query_as(BREAKERS)
-        .bind(Instant(since))
-        .bind(UNPROVEN_MAX)
-        .fetch_all(connection)
-        .await
-        .during("read the breakers")?;
-    let read = |(rule, opened_at, probe, unproven)| (rule, around::breaker(Some((opened_at, probe)), unproven));
-    Ok(rows.into_iter().map(read).collect())
-}
-
 const IS_TO_RESET: &str = "
     SELECT EXISTS (SELECT 1 FROM breakers WHERE rule = $1 AND opened_at IS NOT NULL)
         OR EXISTS (SELECT 1 FROM unproven WHERE rule = $1)";
 
 /// Closes a rule's breaker; false when there is nothing to reset.
-pub(super) async fn reset(
-    connection: &mut PgConnection,
-    rule: &str,
-    by: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
+pub(super) async fn reset(connection: &mut Conn, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
     const WHAT: &str = "reset a breaker";
-    let mut tx = connection.begin().await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let is_to_reset: bool = sqlx::query_scalar(IS_TO_RESET).bind(clean(rule)).fetch_one(&mut *tx).await.during(WHAT)?;
     if is_to_reset {
         let row = BreakerRow { rule: rule.to_owned(), at: now, opened_at: None, probe: None, by: Some(by.to_owned()) };

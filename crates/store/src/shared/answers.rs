@@ -4,11 +4,11 @@
 //! not read it; as long as only a person is waited for, no effect is under way, so the claim is taken away and what was
 //! about to be stored is decided anew.
 
+use sqlx::Connection;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::wakes;
+use super::dialect::{BEGIN, Conn, tell};
 use crate::around;
 use crate::error::During;
 use crate::instant::{Id, Instant};
@@ -20,7 +20,7 @@ use fettle_core::remediation::state::Remediation;
 use fettle_core::surroundings::Answer;
 
 /// Locked: it is neither decided nor answered by somebody else meanwhile.
-const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1 FOR NO KEY UPDATE";
+const REMEDIATION: &str = sql!("SELECT doc FROM remediations WHERE id = $1 " LOCKED);
 
 /// A cancel is about the whole effort: no yes comes after it.
 const EARLIER: &str = "
@@ -32,23 +32,19 @@ const ANSWER: &str = "
     INSERT INTO answers (id, remediation_id, kind, plan, asked_at, by, at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
 /// `$3`: it waits for a person only, so nobody has to hold it.
-const WAKE: &str = "
+const WAKE: &str = sql!("
     UPDATE remediations
-    SET due_at = least(due_at, $2), wakes = wakes + 1,
-        version = CASE WHEN $3::boolean THEN version + 1 ELSE version END,
-        lease_owner = CASE WHEN NOT $3::boolean THEN lease_owner END,
-        lease_until = CASE WHEN NOT $3::boolean THEN lease_until END
-    WHERE id = $1";
+    SET due_at = " LEAST "(due_at, $2), wakes = wakes + 1,
+        version = CASE WHEN $3 THEN version + 1 ELSE version END,
+        lease_owner = CASE WHEN NOT $3 THEN lease_owner END,
+        lease_until = CASE WHEN NOT $3 THEN lease_until END
+    WHERE id = $1");
 
 /// Stores an answer and wakes the remediation, or says why not.
-pub(super) async fn answer(
-    connection: &mut PgConnection,
-    remediation: Uuid,
-    answer: &Answer,
-) -> Result<Answered, StoreError> {
+pub(super) async fn answer(connection: &mut Conn, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
     const WHAT: &str = "store an answer";
     let id = Id(remediation);
-    let mut tx = connection.begin().await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let doc: Option<Json<serde_json::Value>> =
         sqlx::query_scalar(REMEDIATION).bind(id).fetch_optional(&mut *tx).await.during(WHAT)?;
     let Some(Json(doc)) = doc else { return Ok(Answered::Unknown) };
@@ -91,7 +87,7 @@ pub(super) async fn answer(
         .execute(&mut *tx)
         .await
         .during(WHAT)?;
-    wakes::tell(&mut tx).await.during(WHAT)?;
+    tell(&mut tx).await.during(WHAT)?;
     tx.commit().await.during(WHAT)?;
     Ok(Answered::Taken)
 }

@@ -1,32 +1,35 @@
 //! Events: what belongs to no single action, and how hosts were doing.
 
-use sqlx::SqlitePool;
+use sqlx::Connection;
 
-use super::connect::BEGIN;
+use super::dialect::{BEGIN, Conn};
+use crate::document::Document;
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::EventViewRow;
-use crate::text::{clean_opt, json};
+use crate::rows::{Plain, plain};
+use crate::text::clean_opt;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::Sample;
 use fettle_core::ports::view::{EventFilter, EventView};
 
-/// Idempotent by id: one whose answer was lost may be stored again.
+/// Idempotent by id: one whose answer was lost may be stored again. SQLite's triggers refuse a second row of one id before
+/// it comes to the conflict.
 const SAMPLE: &str = "
     INSERT INTO events (id, at, event, severity, details, cpu, ram, disk)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT 1 FROM events WHERE id = $1)";
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT 1 FROM events WHERE id = $1)
+    ON CONFLICT (id) DO NOTHING";
 
 /// Stores samples, all or none.
-pub(super) async fn sample(pool: &SqlitePool, samples: &[Sample]) -> Result<(), StoreError> {
+pub(super) async fn sample(connection: &mut Conn, samples: &[Sample]) -> Result<(), StoreError> {
     const WHAT: &str = "store how a host is doing";
-    let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     for it in samples {
         sqlx::query(SAMPLE)
             .bind(Id(it.id))
             .bind(Instant(it.at))
             .bind(it.event)
             .bind(it.severity.as_str())
-            .bind(json(&it.details))
+            .bind(Document::of(&it.details))
             .bind(it.cpu)
             .bind(it.ram)
             .bind(it.disk)
@@ -42,35 +45,35 @@ const EVENTS: &str = "
     SELECT id, at, event, severity, details, cpu, ram, disk
     FROM fettle_events
     WHERE event <> 'host_sampled'
-      AND ($1 IS NULL OR severity = $1)
-      AND ($2 IS NULL OR event = $2)
-      AND ($3 IS NULL OR at >= $3)
-      AND ($4 IS NULL OR id < $4)
+      AND (severity = $1 OR $1 IS NULL)
+      AND (event = $2 OR $2 IS NULL)
+      AND (at >= $3 OR $3 IS NULL)
+      AND (id < $4 OR $4 IS NULL)
     ORDER BY id DESC
     LIMIT $5";
 
-const SAMPLES: &str = "
+const SAMPLES: &str = sql!("
     SELECT id, at, event, severity, details, cpu, ram, disk
     FROM fettle_events
     WHERE event = 'host_sampled'
-      AND ($1 IS NULL OR severity = $1)
-      AND ($2 IS NULL OR event = $2)
-      AND at >= coalesce($3, '')
-      AND ($4 IS NULL OR id < $4)
+      AND (severity = $1 OR $1 IS NULL)
+      AND (event = $2 OR $2 IS NULL)
+      AND at >= coalesce($3, " BEGINNING ")
+      AND (id < $4 OR $4 IS NULL)
     ORDER BY at DESC, id DESC
-    LIMIT $5";
+    LIMIT $5");
 
 /// Events, newest first.
-pub(super) async fn events(pool: &SqlitePool, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
+pub(super) async fn events(connection: &mut Conn, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
     let samples = filter.event.as_deref() == Some(fettle_core::ports::model::SAMPLED);
-    let rows: Vec<EventViewRow> = sqlx::query_as(if samples { SAMPLES } else { EVENTS })
+    let rows: Vec<Plain<EventView>> = sqlx::query_as(if samples { SAMPLES } else { EVENTS })
         .bind(clean_opt(filter.severity.as_deref()))
         .bind(clean_opt(filter.event.as_deref()))
         .bind(filter.since.map(Instant))
         .bind(filter.after.map(Id))
         .bind(i64::from(filter.limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .during("list events")?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(plain(rows))
 }

@@ -1,25 +1,49 @@
-//! Pauses: given by a person, ended once.
+//! What people order. Pauses are here: given by a person, ended once.
 
-use sqlx::{Connection, PgConnection};
+use async_trait::async_trait;
+use sqlx::Connection;
 use uuid::Uuid;
 
-use super::work;
+use super::dialect::{BEGIN, Conn, Database};
+use super::{answers, breakers, work};
 use crate::around::{self, PauseColumns};
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::text::clean;
-use fettle_core::ports::StoreError;
+use fettle_core::ports::model::Answered;
+use fettle_core::ports::{People, StoreError};
 use fettle_core::remediation::refusal::Guard;
-use fettle_core::surroundings::Pause;
+use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::time::Timestamp;
 
-/// Idempotent by id: one whose answer was lost may be stored again.
+#[async_trait]
+impl People for Database {
+    async fn pause(&self, it: &Pause) -> Result<(), StoreError> {
+        writing!(self, pause(it))
+    }
+
+    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        writing!(self, resume(id, by, now))
+    }
+
+    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+        writing!(self, answers::answer(remediation, answer))
+    }
+
+    async fn reset_breaker(&self, rule: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        writing!(self, breakers::reset(rule, by, now))
+    }
+}
+
+/// Idempotent by id: one whose answer was lost may be stored again. SQLite's triggers refuse a second row of one id before
+/// it comes to the conflict.
 const PAUSE: &str = "
-    INSERT INTO pauses (id, scope, about, reason, by, at, until) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO pauses (id, scope, about, reason, by, at, until)
+    SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM pauses WHERE id = $1)
     ON CONFLICT (id) DO NOTHING";
 
 /// Stores a pause.
-pub(super) async fn pause(connection: &mut PgConnection, pause: &Pause) -> Result<(), StoreError> {
+pub(super) async fn pause(connection: &mut Conn, pause: &Pause) -> Result<(), StoreError> {
     let (scope, about) = around::scope(pause);
     sqlx::query(PAUSE)
         .bind(Id(pause.id))
@@ -40,14 +64,9 @@ const RESUME: &str = "
     WHERE id = $1 AND ended_at IS NULL AND (until IS NULL OR until > $3)";
 
 /// Ends a pause; false when there is none that is not over.
-pub(super) async fn resume(
-    connection: &mut PgConnection,
-    id: Uuid,
-    by: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
+pub(super) async fn resume(connection: &mut Conn, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
     const WHAT: &str = "end a pause";
-    let mut tx = connection.begin().await.during(WHAT)?;
+    let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let done = sqlx::query(RESUME).bind(Id(id)).bind(clean(by)).bind(Instant(now)).execute(&mut *tx).await;
     let ended = done.during(WHAT)?.rows_affected() > 0;
     if ended {
@@ -63,7 +82,7 @@ const PAUSES: &str = "
     ORDER BY at DESC, id DESC";
 
 /// Pauses that are not over, newest first.
-pub(super) async fn pauses(connection: &mut PgConnection, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
+pub(super) async fn pauses(connection: &mut Conn, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
     const WHAT: &str = "read the pauses";
     let rows: Vec<PauseColumns> = sqlx::query_as(PAUSES).bind(Instant(now)).fetch_all(connection).await.during(WHAT)?;
     rows.into_iter().map(around::pause).collect::<Result<_, _>>().map_err(|garbled| garbled.during(WHAT))

@@ -1,0 +1,33 @@
+//! What stands of the rules' breakers, with the verdicts of late that proved nothing. What opens, closes and resets them is
+//! shared; how they are read is not: one statement here, where each costs a round trip.
+
+use sqlx::PgConnection;
+
+use crate::around::{self, UNPROVEN_MAX};
+use crate::error::During;
+use crate::instant::{Id, Instant};
+use fettle_core::ports::StoreError;
+use fettle_core::surroundings::Breaker;
+use fettle_core::time::Timestamp;
+
+const BREAKERS: &str = "
+    SELECT b.rule, b.opened_at, b.probe,
+           array(SELECT u.at FROM unproven u WHERE u.rule = b.rule AND u.at >= $1 ORDER BY u.at DESC LIMIT $2)
+    FROM breakers b
+    ORDER BY b.rule";
+
+/// All that were ever opened or reset.
+pub(super) async fn breakers(
+    connection: &mut PgConnection,
+    since: Timestamp,
+) -> Result<Vec<(String, Breaker)>, StoreError> {
+    type Row = (String, Option<Instant>, Option<Id>, Vec<Instant>);
+    let rows: Vec<Row> = sqlx::query_as(BREAKERS)
+        .bind(Instant(since))
+        .bind(UNPROVEN_MAX)
+        .fetch_all(connection)
+        .await
+        .during("read the breakers")?;
+    let read = |(rule, opened_at, probe, unproven)| (rule, around::breaker(Some((opened_at, probe)), unproven));
+    Ok(rows.into_iter().map(read).collect())
+}
