@@ -9,7 +9,9 @@
 //!                                    ▼
 //!                                  engine::receive    core::select (alert × rules), core::receive (episodes, openings):
 //!                                    ▼                one transaction per batch; one open remediation per target
-//!                                  engine::worker     claim by lease, load facts, core::decide, store state and rows
+//!                                  engine::worker     claim by lease, a bounded number at a time
+//!                                    ▼
+//!                                  engine::driver     load facts, core::decide, answer its questions, store state and rows
 //!                                    ▼
 //!                                  core::guard        in order, cheapest first; the budget last, under its lock
 //!                                    ▼

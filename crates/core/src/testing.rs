@@ -1,6 +1,7 @@
 //! Builders for the core's tests: a rule, a container, an alert, and the adjectives that change them.
 
 #![expect(missing_docs, reason = "each builder is named after what it makes")]
+#![expect(clippy::missing_panics_doc, clippy::return_self_not_must_use, reason = "builders, for tests alone")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -74,9 +74,9 @@ async fn away_after_the_call<T: Driven>(effort: T, length: Duration) -> (bool, u
 #[tokio::test(start_paused = true)]
 async fn a_result_is_stored_again_for_as_long_as_the_lease_lasts() {
     let (restart, restore) = (call_lease(&fettle_core::testing::restart().action), call_lease(&Action::Restore));
-    assert_eq!(away_after_the_call(opened(), restart - PAUSE_MAX).await, (true, 1, 1));
+    assert_eq!(away_after_the_call(opened(), restart.saturating_sub(PAUSE_MAX)).await, (true, 1, 1));
     assert_eq!(away_after_the_call(opened(), restart + PAUSE_MAX).await, (false, 1, 0), "then a look finds the truth");
-    assert_eq!(away_after_the_call(lent(), restore - PAUSE_MAX).await, (true, 1, 1));
+    assert_eq!(away_after_the_call(lent(), restore.saturating_sub(PAUSE_MAX)).await, (true, 1, 1));
     assert_eq!(away_after_the_call(lent(), restore + PAUSE_MAX).await, (false, 1, 0), "then a look finds the truth");
 }
 

@@ -214,7 +214,6 @@ impl Play {
         Err(away())
     }
 
-    #[expect(clippy::unused_self, reason = "the shape that `wrap_store` asks for")]
     async fn around<T>(
         &self,
         _: &'static str,
