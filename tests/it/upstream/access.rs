@@ -70,7 +70,7 @@ async fn a_token_is_read_again_for_every_request() {
     let token_file = folder.path().join("token");
     std::fs::write(&token_file, "first\n").expect("written");
     let access = Access { credentials: Some(Credentials::Bearer { token_file: token_file.clone() }), ca: None };
-    let upstream = with(&[&canned.url()], access);
+    let upstream = with(&[&canned.url()], &access);
     upstream.picture(Timestamp::now(), FRESH).await.expect("it answers");
     std::fs::write(&token_file, "second").expect("written");
     let posted = upstream.post(&[announcement(&own("web"), SOON)]).await;

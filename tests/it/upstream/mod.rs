@@ -118,13 +118,13 @@ fn provider() {
 
 /// fettle's client for these peers.
 fn peers(urls: &[&str]) -> Alertmanager {
-    with(urls, Access::default())
+    with(urls, &Access::default())
 }
 
-fn with(urls: &[&str], access: Access) -> Alertmanager {
+fn with(urls: &[&str], access: &Access) -> Alertmanager {
     provider();
     let urls = urls.iter().map(|url| Url::parse(url).expect("a URL")).collect::<Vec<_>>();
-    Alertmanager::new(&urls, &access).expect("a client")
+    Alertmanager::new(&urls, access).expect("a client")
 }
 
 fn alert(name: &str, service: &str) -> Labels {

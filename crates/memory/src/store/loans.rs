@@ -17,6 +17,9 @@ use super::clean;
 use super::filed::{Filed, Names, newest_of};
 use super::lease::{Lease, Leased, Row};
 
+/// The last of each rule: the rule, when, and which.
+type Last = Vec<(Arc<str>, Timestamp, Uuid)>;
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Lent {
@@ -27,7 +30,7 @@ pub(super) struct Lent {
     /// Those that are being brought back.
     returning: BTreeSet<Uuid>,
     /// When the last of each target and rule was brought back.
-    returned: HashMap<Arc<str>, Vec<(Arc<str>, Timestamp, Uuid)>>,
+    returned: HashMap<Arc<str>, Last>,
 }
 
 impl Lent {
@@ -80,7 +83,7 @@ impl Lent {
                 if loan.keys.len() < row.doc.keys.len() {
                     loan.keys.clone_from(&row.doc.keys);
                 }
-                self.set(names, loan, None);
+                self.set(names, &loan, None);
                 false
             }
         }
@@ -90,17 +93,17 @@ impl Lent {
     pub(super) fn store(&mut self, names: &mut Names, claim: &Claim, loan: &Loan, keep_until: Option<Timestamp>) {
         let keep_until = keep_until.filter(|_| loan_end(loan).is_none());
         let lease = keep_until.map(|until| Lease { owner: claim.owner, until });
-        self.set(names, clean::loan(loan), lease);
+        self.set(names, &clean::loan(loan), lease);
     }
 
-    fn set(&mut self, names: &mut Names, loan: Loan, lease: Option<Lease>) {
+    fn set(&mut self, names: &mut Names, loan: &Loan, lease: Option<Lease>) {
         let id = loan.id;
         let before = self.rows.change(id, |row| {
             row.version += 1;
             (row.due, row.lease) = (loan.due(), lease);
             std::mem::replace(&mut row.doc, loan.clone())
         });
-        self.file(names, before.as_ref(), &loan);
+        self.file(names, before.as_ref(), loan);
     }
 
     /// Files it by where it stands now.

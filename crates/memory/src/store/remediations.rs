@@ -65,6 +65,9 @@ pub struct Given {
     pub asked_at: Option<Timestamp>,
 }
 
+/// The last of each rule: the rule, when, and which.
+type Last = Vec<(Arc<str>, Timestamp, Uuid)>;
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Remediations {
@@ -79,7 +82,7 @@ pub(super) struct Remediations {
     recent: BTreeSet<(Timestamp, Uuid)>,
     closed: BTreeSet<(Timestamp, Uuid)>,
     /// The last that ended fixed, of each target and rule.
-    fixed: HashMap<Arc<str>, Vec<(Arc<str>, Timestamp, Uuid)>>,
+    fixed: HashMap<Arc<str>, Last>,
 }
 
 impl Remediations {
@@ -238,7 +241,9 @@ impl Remediations {
                 && rule.is_none_or(|rule| *row.doc.rule == *text::clean(rule))
         };
         let woken: Vec<Uuid> = self.rows.open().filter(|(_, row)| meant(row)).map(|(id, _)| id).collect();
-        woken.iter().for_each(|id| self.wake(*id, now));
+        for id in &woken {
+            self.wake(*id, now);
+        }
         !woken.is_empty()
     }
 

@@ -96,7 +96,7 @@ fn next() -> impl Strategy<Value = Next> {
 fn op() -> impl Strategy<Value = Op> {
     let (any_of, flag) = (0..8_usize, any::<bool>());
     let any_of = || any_of.clone();
-    let flag = || flag.clone();
+    let flag = || flag;
     prop_oneof![
         2 => Just(Op::Append),
         2 => Just(Op::TakeIn),
