@@ -6,6 +6,18 @@
 //!
 //! It does not judge absolute rates, which are the machine's, and it is no test: `make test` never runs it.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts and durations become figures for people: 52 bits are plenty"
+)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command for people: results go out, progress beside them"
+)]
+
 mod bodies;
 mod fake_docker;
 mod fettle;

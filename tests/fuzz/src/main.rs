@@ -11,6 +11,12 @@
 //! A panic, a broken promise ([`targets`]), more than [`worker::SLOW`] for one input, and an end of the process (a stack that
 //! overflows) are found: every input is in a file before it is read.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command for people: results go out, progress beside them"
+)]
+
 mod mutate;
 mod rng;
 mod targets;

@@ -10,6 +10,12 @@
 //! a model: the engine ([`shell`]), the store, Docker, Alertmanager, people, and time. The models are written along the real
 //! ones; where a model and the real thing differ, nothing here notices. The integration tests are for that.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command for people: results go out, progress beside them"
+)]
+
 mod alerts;
 mod checks;
 mod docker;
