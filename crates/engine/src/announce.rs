@@ -55,6 +55,7 @@ impl Announcer {
             pulse.again(ROUND);
             // Cancel safe: a notification that is not taken stays.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = self.shell.announce.notified() => {}
                 _ = every.tick() => {}

@@ -58,6 +58,7 @@ impl Heartbeat {
             pulse.again(ROUND);
             // Cancel safe: both keep nothing.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     pulse.done();
                     return;

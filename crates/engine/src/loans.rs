@@ -48,6 +48,7 @@ impl Loans {
             pulse.again(ROUND);
             // Cancel safe: both keep nothing.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     pulse.done();
                     return;

@@ -89,17 +89,19 @@ impl Receiver {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.pulse.again(ROUND);
-            // Every arm is cancel safe: recv and tick keep what they did not give.
+            // Every arm is cancel safe: recv and tick keep what they did not give. In this order, because new notifications may
+            // come without end, and the others do not.
             tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = sweep.tick() => self.catch_up(ORPHAN, &stop).await,
+                Some(alerts) = self.again.recv() => self.ask_again(alerts).await,
                 taken = self.stored.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
                         break;
                     }
                     self.take_in(std::mem::take(&mut batch), &stop).await;
                 }
-                Some(alerts) = self.again.recv() => self.ask_again(alerts).await,
-                _ = sweep.tick() => self.catch_up(ORPHAN, &stop).await,
-                () = stop.cancelled() => break,
             }
             if self.overflow.swap(false, Ordering::AcqRel) {
                 self.catch_up(Duration::ZERO, &stop).await;

@@ -63,6 +63,7 @@ impl Upkeep {
             pulse.again(ROUND);
             // Cancel safe: both keep nothing.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     pulse.done();
                     return;

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::drive::drive;
 use crate::pulse::Pulse;
 use crate::shell::Shell;
+use crate::tasks::Tasks;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::Claimed;
@@ -82,6 +83,7 @@ pub struct Worker {
     shell: Arc<Shell>,
     queue: mpsc::Receiver<Work>,
     again: mpsc::Sender<Vec<AlertState>>,
+    enclosure: Arc<dyn Tasks>,
 }
 
 /// A place among those that are decided at the same time, and the way out of it.
@@ -104,10 +106,15 @@ impl Place {
 #[must_use]
 pub fn worker(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> (Queue, Worker) {
     let (queue, waiting) = mpsc::channel(QUEUE);
-    (Queue(queue), Worker { shell, queue: waiting, again })
+    (Queue(queue), Worker { shell, queue: waiting, again, enclosure: Arc::new(()) })
 }
 
 impl Worker {
+    /// Each remediation is driven in what `enclosure` makes of it.
+    pub(crate) fn enclosed(self, enclosure: Arc<dyn Tasks>) -> Self {
+        Self { enclosure, ..self }
+    }
+
     /// Works until `stop`, then lets what is under way end for at most [`DRAIN`].
     pub async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
@@ -150,12 +157,13 @@ impl Worker {
                 };
                 let (shell, again) = (self.shell.clone(), self.again.clone());
                 let place = Place { deciding: place, anteroom: anteroom.clone() };
-                tasks.spawn(async move {
+                let driven = async move {
                     // At info every line about a remediation carries these fields itself; with debug, what others log does too.
                     let span = tracing::debug_span!("remediation", remediation.id = %work.claimed.claim.id,
                         rule = work.claimed.remediation.rule, target = %work.claimed.remediation.target);
                     drive(&shell, &again, work, place).instrument(span).await;
-                });
+                };
+                tasks.spawn(self.enclosure.enclose("remediation", Box::pin(driven)));
             }
         }
         pulse.done();

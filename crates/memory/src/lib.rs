@@ -4,7 +4,7 @@
 //! with real daemons. Nothing here decides anything about alerts.
 
 // One line each: where the core and the platform's trait come from.
-pub(crate) use fettle::core as fettle_core;
-pub(crate) use fettle::platform as port;
+pub(crate) use fettle_core;
+pub(crate) use fettle_core::ports::platform as port;
 
 pub mod physics;
