@@ -25,6 +25,7 @@ pub mod surroundings;
 pub mod target;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 pub mod time;
 pub mod upstream;
 pub mod verdict;

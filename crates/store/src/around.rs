@@ -15,17 +15,10 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::{Announcement, AnnouncementName};
 use fettle_core::effect::Effect;
-use fettle_core::ports::model::{Answered, Claim, ClaimedLoan, Outgoing};
-use fettle_core::remediation::loan::{Loan, LoanState};
-use fettle_core::remediation::state::{Remediation, State};
+pub(super) use fettle_core::ports::common::{RELATED_MAX, UNPROVEN_MAX, asked, loan_end};
+use fettle_core::ports::model::{Claim, ClaimedLoan, Outgoing};
+use fettle_core::remediation::loan::Loan;
 use fettle_core::surroundings::{Answer, AnswerKind, Breaker, OpenLoan, Pause, PauseScope, Storm};
-use fettle_core::time::Timestamp;
-
-/// Verdicts of a rule's breaker at most: more of them say nothing new.
-pub(super) const UNPROVEN_MAX: i64 = 64;
-
-/// Alerts at most that an `unless` could mean.
-pub(super) const RELATED_MAX: i64 = 256;
 
 /// An alert's columns beside its labels.
 type AlertState9 = (String, i64, bool, Instant, Instant, Instant, Instant, Option<Instant>, Option<Instant>);
@@ -123,14 +116,6 @@ pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: Uuid) -> V
     rows.into_iter().filter_map(read).collect()
 }
 
-/// The end of a loan: when, and why.
-pub(super) fn loan_end(loan: &Loan) -> Option<(Timestamp, &str)> {
-    match &loan.state {
-        LoanState::Closed { reason, at, .. } => Some((*at, reason)),
-        LoanState::Lent { .. } | LoanState::Returning { .. } => None,
-    }
-}
-
 /// Id, version, name, remediation, labels, annotations, `starts_at`, at, until.
 pub(super) type OutgoingColumns =
     (Id, i64, String, Id, Json<Labels>, Json<BTreeMap<String, String>>, Instant, Instant, Instant);
@@ -146,27 +131,4 @@ pub(super) fn outgoing(columns: OutgoingColumns) -> Result<Outgoing, Garbled> {
         until: until.0,
     };
     Ok(Outgoing { id: id.0, version, starts_at: starts_at.0, announcement })
-}
-
-/// The proposal that an answer is about: when it was made, and until when an answer counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Proposed {
-    pub(super) asked_at: Timestamp,
-    pub(super) until: Timestamp,
-}
-
-/// Whether `answer` is about something that waits for it; `None`: it stops the effort, whatever it waits for.
-pub(super) fn asked(remediation: &Remediation, answer: &Answer) -> Result<Option<Proposed>, Answered> {
-    match (&remediation.state, answer.kind) {
-        (State::Closed { .. }, _) => Err(Answered::NotWaiting),
-        (_, AnswerKind::Cancel) => Ok(None),
-        (State::AwaitingApproval { proposal, until, .. }, AnswerKind::Approve | AnswerKind::Reject) => {
-            if answer.plan.as_deref() == Some(&*proposal.hash) {
-                Ok(Some(Proposed { asked_at: proposal.asked_at, until: *until }))
-            } else {
-                Err(Answered::Changed)
-            }
-        }
-        _ => Err(Answered::NotWaiting),
-    }
 }

@@ -15,7 +15,8 @@ pub mod late;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
-mod text;
+
+use fettle_core::text;
 
 pub use connect::{open, open_to_read, server};
 pub use labels::recorded_labels;

@@ -3,6 +3,7 @@
 //! Each exists because reality varies there, or because a test must hold it still. They are asynchronous signatures and
 //! nothing more: the core has no runtime. No error here is of a driver's type.
 
+pub mod common;
 pub mod error;
 pub mod history;
 pub mod model;

@@ -12,6 +12,7 @@ use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::text::{clean, clean_opt, json};
 use fettle_core::ports::StoreError;
+use fettle_core::ports::common::merged;
 use fettle_core::remediation::outcome::ActionResult;
 use fettle_core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
 
@@ -114,23 +115,12 @@ async fn result(tx: &mut SqliteConnection, row: &ResultRow) -> sqlx::Result<()> 
         .bind(row.started_at.map(Instant))
         .bind(Instant(row.finished_at))
         .bind(clean_opt(row.error.as_deref()))
+        // SQLite's `json_patch` would go deeper and drop nulls.
         .bind(json(&merged(intended, &row.detail)))
         .bind(row.spends)
         .execute(tx)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
-}
-
-/// Key by key, one level deep. SQLite's `json_patch` would go deeper and drop nulls.
-fn merged(intended: Value, seen: &Value) -> Value {
-    match (intended, seen) {
-        (intended, Value::Null) => intended,
-        (Value::Object(mut intended), Value::Object(seen)) => {
-            intended.extend(seen.clone());
-            Value::Object(intended)
-        }
-        (_, seen) => seen.clone(),
-    }
 }
 
 const VERDICT: &str = "INSERT INTO verdicts (action_id, at, verdict, reason) VALUES ($1, $2, $3, $4)";

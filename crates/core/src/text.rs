@@ -1,8 +1,8 @@
-//! Text that both databases take: without U+0000.
+//! Text that every store takes: without U+0000.
 //!
 //! PostgreSQL refuses NUL in `text` and in `jsonb`, and one bad row would refuse its whole batch. Label values with a NUL
 //! do arrive (JSON allows `\u0000`), so every text that comes from outside passes here and has U+FFFD in its place, in
-//! both stores alike. Bodies of notifications are bytes and stay as they came.
+//! every store alike. Bodies of notifications are bytes and stay as they came.
 
 use std::borrow::Cow;
 
