@@ -1,0 +1,35 @@
+//! What happened, in short lines, for a reader of a seed that failed.
+
+use crate::time::{Micros, show};
+
+/// The lines; none are made unless they are asked for.
+#[derive(Debug, Default)]
+pub struct History {
+    kept: bool,
+    lines: Vec<String>,
+}
+
+impl History {
+    /// A history that is kept, or not.
+    pub fn new(kept: bool) -> Self {
+        Self { kept, lines: Vec::new() }
+    }
+
+    /// Adds a line.
+    pub fn note(&mut self, at: Micros, line: impl FnOnce() -> String) {
+        if self.kept {
+            self.lines.push(format!("{}  {}", show(at), line()));
+        }
+    }
+
+    /// All lines.
+    pub fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines)
+    }
+}
+
+/// The last part of an id: enough to tell things apart.
+pub fn short(id: uuid::Uuid) -> String {
+    let (_, low) = id.as_u64_pair();
+    format!("#{:06x}", low & 0x00ff_ffff)
+}
