@@ -5,11 +5,8 @@
 //! nothing happened. When it fails after an effect, the result is kept and tried again for as long as the lease lasts;
 //! after that, looking finds the truth.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -23,11 +20,10 @@ use fettle_core::decide::{Ask, Blind, Decision, Event, Facts, Looked, Whose, beg
 use fettle_core::guard::{Request, admit};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::chain;
-use fettle_core::ports::model::{Admission, Claim, Claimed, Closed, Commit, Ledger};
+use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Judged, Ledger, Stored};
 use fettle_core::ports::platform::PlatformError;
 use fettle_core::ports::upstream::judge;
 use fettle_core::remediation::record::Record;
-use fettle_core::remediation::refusal::{Guard, Refusal};
 use fettle_core::remediation::state::{Remediation, State};
 use fettle_core::sight::Pin;
 use fettle_core::target::Target;
@@ -53,8 +49,8 @@ pub(super) async fn drive(shell: &Shell, again: &mpsc::Sender<Vec<AlertState>>, 
     shell.wake.notify_one();
 }
 
-async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Option<Closed>, StoreError> {
-    let Work { claimed: Claimed { claim, mut remediation }, alerts } = work;
+async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Option<Stored>, StoreError> {
+    let Work { claimed: Claimed { claim, effort: mut remediation }, alerts } = work;
     let begun_at = Instant::now();
     // Read once per decision: a look in between is bounded, and what is heard meanwhile wakes it again.
     let mut facts = Known::read(shell, &remediation).await?;
@@ -68,10 +64,10 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
         records.extend(decision.records);
         event = match decision.ask {
             Ask::Nothing => {
-                let commit = Commit { remediation, records, keep_until: None };
-                let closed = shell.store.commit(&claim, &commit).await?;
+                let commit = Commit { effort: remediation, records, keep_until: None };
+                let closed = shell.store.work().commit(&claim, &commit).await?;
                 if closed.is_some() {
-                    stored(shell, &commit.remediation, &commit.records);
+                    stored(shell, &commit.effort, &commit.records);
                 }
                 return Ok(closed);
             }
@@ -88,11 +84,11 @@ async fn decide_and_store(shell: &Shell, work: Work, place: Place) -> Result<Opt
             Ask::Perform => {
                 // Reached by a look: the effect before was found to have happened.
                 let keep = call_keep(shell, &remediation);
-                let commit = Commit { remediation, records, keep_until: keep };
+                let commit = Commit { effort: remediation, records, keep_until: keep };
                 let intended_at = Instant::now();
-                let Some(kept) = shell.store.commit(&claim, &commit).await? else { return Ok(None) };
-                stored(shell, &commit.remediation, &commit.records);
-                return carry_out(shell, kept.claim, commit.remediation, intended_at).await;
+                let Some(kept) = shell.store.work().commit(&claim, &commit).await? else { return Ok(None) };
+                stored(shell, &commit.effort, &commit.records);
+                return carry_out(shell, kept.claim, commit.effort, intended_at).await;
             }
             Ask::Admit(request) => {
                 // Asked once per decision: after a refusal the next decision has nothing more to ask.
@@ -131,7 +127,7 @@ async fn carry_out(
     mut claim: Claim,
     mut remediation: Remediation,
     mut intended_at: Instant,
-) -> Result<Option<Closed>, StoreError> {
+) -> Result<Option<Stored>, StoreError> {
     loop {
         let State::Running { attempt, .. } = &remediation.state else { return Ok(None) };
         let lease = call_lease(&attempt.action);
@@ -163,7 +159,7 @@ async fn store_result(
     remediation: &Remediation,
     event: Event,
     until: Instant,
-) -> Result<Option<(Closed, Option<(Remediation, Instant)>)>, StoreError> {
+) -> Result<Option<(Stored, Option<(Remediation, Instant)>)>, StoreError> {
     let mut pause = PAUSE;
     loop {
         let done = match Known::read(shell, remediation).await {
@@ -172,13 +168,13 @@ async fn store_result(
                 let goes_on = decision.ask == Ask::Perform;
                 let keep_until = goes_on.then(|| call_keep(shell, &decision.remediation)).flatten();
                 let records = facts.ended.into_iter().chain(decision.records).collect();
-                let commit = Commit { remediation: decision.remediation, records, keep_until };
+                let commit = Commit { effort: decision.remediation, records, keep_until };
                 let at = Instant::now();
-                let done = shell.store.commit(claim, &commit).await;
+                let done = shell.store.work().commit(claim, &commit).await;
                 if matches!(done, Ok(Some(_))) {
-                    stored(shell, &commit.remediation, &commit.records);
+                    stored(shell, &commit.effort, &commit.records);
                 }
-                done.map(|closed| closed.map(|closed| (closed, goes_on.then_some((commit.remediation, at)))))
+                done.map(|closed| closed.map(|closed| (closed, goes_on.then_some((commit.effort, at)))))
             }
             Err(error) => Err(error),
         };
@@ -218,7 +214,7 @@ enum Answer {
     Lost,
     Refused(Box<Event>),
     Begun(Claim, Box<Remediation>, Instant),
-    Done(Closed),
+    Done(Stored),
 }
 
 async fn admitted(
@@ -229,47 +225,38 @@ async fn admitted(
     records: &[Record],
     begun_at: Instant,
 ) -> Result<Answer, StoreError> {
-    // The store calls back inside its transaction; what was committed is what it was given last.
-    let given: Mutex<Option<(Commit, Instant)>> = Mutex::new(None);
-    // A process that stood still decides nothing on facts from before: its claim has run out, and its plan is dated too early
-    // for the budgets of those who came since.
-    let late = AtomicBool::new(false);
-    let judge = |ledgers: &[Ledger]| {
+    // The intent's age counts from here, under the lock, right before it is stored: the wait for the lock makes no intent old.
+    let mut intended_at = begun_at;
+    let mut judge = |ledgers: &[Ledger]| {
+        // A process that stood still decides nothing on facts from before: its claim has run out, and its plan is dated too
+        // early for the budgets of those who came since.
         if begun_at.elapsed() > DECISION_LEASE {
-            late.store(true, Ordering::Relaxed);
-            return Err(too_late());
+            return Judged::Abandon;
         }
         let now = shell.time.now();
-        let admitted = admit(&request.clone().dated(now), ledgers)?;
+        let admitted = match admit(&request.clone().dated(now), ledgers) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Judged::Refuse(refusal),
+        };
         let rule = remediation.rule_in(&shell.rules.load());
         let (begun, rows) = begin(remediation.clone(), admitted, rule.as_deref(), &shell.settings);
         let keep = matches!(begun.state, State::Running { .. });
         let keep_until = keep.then(|| after(now, call_lease(&request.plan.attempt.action)));
         let records = records.iter().cloned().chain(rows).collect();
-        let commit = Commit { remediation: begun, records, keep_until };
-        // Under the lock, right before it is stored: the wait for the lock makes no intent old.
-        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit.clone(), Instant::now()));
-        Ok(commit)
+        intended_at = Instant::now();
+        Judged::Store(Box::new(Commit { effort: begun, records, keep_until }))
     };
-    match shell.store.admit(claim, &request.asks(), &judge).await? {
-        Admission::Lost => Ok(Answer::Lost),
-        Admission::Refused(_) if late.load(Ordering::Relaxed) => Ok(Answer::Lost),
+    match shell.store.work().admit(claim, &request.asks(), &mut judge).await? {
+        Admission::Lost | Admission::Abandoned => Ok(Answer::Lost),
         Admission::Refused(refusal) => Ok(Answer::Refused(Box::new(Event::Refused(refusal)))),
-        Admission::Admitted(closed) => {
-            let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let (commit, intended_at) = commit.expect("an admission is stored from what judge gave");
-            stored(shell, &commit.remediation, &commit.records);
+        Admission::Admitted { stored: closed, commit } => {
+            stored(shell, &commit.effort, &commit.records);
             Ok(match commit.keep_until {
-                Some(_) => Answer::Begun(closed.claim, Box::new(commit.remediation), intended_at),
+                Some(_) => Answer::Begun(closed.claim, Box::new(commit.effort), intended_at),
                 None => Answer::Done(closed),
             })
         }
     }
-}
-
-/// What stops an admission from inside its transaction: it is not stored as a refusal.
-pub(super) fn too_late() -> Refusal {
-    Refusal { guard: Guard::InFlight, until: None, why: "too late".to_owned(), detail: Value::Null }
 }
 
 /// Time from the request to the first look, once per remediation and only where no hold was asked for.

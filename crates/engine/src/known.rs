@@ -30,7 +30,7 @@ impl Known {
         let now = shell.time.now();
         let rule = remediation.rule_in(&shell.rules.load());
         let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
-        let facts = shell.store.facts(&ask).await?;
+        let facts = shell.store.work().facts(&ask).await?;
         let known = Self { alerts: facts.alerts, surroundings: facts.surroundings, ended: Vec::new() };
         Ok(known.asked_upstream(shell, remediation, now).await)
     }

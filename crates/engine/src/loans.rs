@@ -3,14 +3,13 @@
 //! Always holds: as for remediations, a loan is decided only under a claim, and its intent is stored before the call. There
 //! are few of them and none is in a hurry, so one is driven after the other.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::drive::{PAUSE, PAUSE_MAX, blind, look, too_late};
+use crate::drive::{PAUSE, PAUSE_MAX, blind, look};
 use crate::execute::{call_lease, execute};
 use crate::late::told_late;
 use crate::pulse::{Pulse, ROUND};
@@ -20,7 +19,7 @@ use fettle_core::decide::{Ask, Event, LoanDecision, LoanFacts, Whose, begin_retu
 use fettle_core::guard::{Request, admit};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::chain;
-use fettle_core::ports::model::{Claim, ClaimedLoan, Ledger, LoanAdmission, LoanCommit};
+use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Judged, Ledger, LoanFactsAsk};
 use fettle_core::remediation::loan::{Loan, LoanState};
 use fettle_core::time::after;
 
@@ -59,7 +58,7 @@ impl Loans {
                 // Claimed one by one: a call may last longer than the claim on those that wait behind it.
                 let now = self.shell.time.now();
                 let lease = after(now, DECISION_LEASE);
-                let due = match self.shell.store.claim_loans(self.shell.owner, now, lease, 1).await {
+                let due = match self.shell.store.loans().claim(self.shell.owner, now, lease, 1).await {
                     Ok(due) => due,
                     Err(error) => {
                         tracing::debug!(error = %chain(&error), "due loans could not be claimed");
@@ -67,7 +66,7 @@ impl Loans {
                     }
                 };
                 let Some(loan) = due.into_iter().next() else { break };
-                let id = loan.loan.id;
+                let id = loan.effort.id;
                 pulse.again(ONE);
                 if let Err(error) = drive(&self.shell, loan).await {
                     tracing::warn!(loan.id = %id, error = %chain(&error), "a decision about a loan could not be stored");
@@ -77,15 +76,15 @@ impl Loans {
     }
 }
 
-async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
-    let ClaimedLoan { claim, mut loan } = claimed;
+async fn drive(shell: &Shell, claimed: Claimed<Loan>) -> Result<(), StoreError> {
+    let Claimed { claim, effort: mut loan } = claimed;
     let begun_at = Instant::now();
     let mut event = Event::Due;
     loop {
         let decision = think(shell, loan, event).await?;
         match decision.ask {
             Ask::Nothing => {
-                store(shell, &claim, LoanCommit { loan: decision.loan, records: decision.records, keep_until: None })
+                store(shell, &claim, Commit { effort: decision.loan, records: decision.records, keep_until: None })
                     .await?;
                 return Ok(());
             }
@@ -113,18 +112,23 @@ async fn drive(shell: &Shell, claimed: ClaimedLoan) -> Result<(), StoreError> {
 
 async fn think(shell: &Shell, loan: Loan, event: Event) -> Result<LoanDecision, StoreError> {
     let now = shell.time.now();
-    let (alerts, pauses) = shell.store.loan_facts(&loan, now).await?;
-    let facts =
-        LoanFacts { alerts: &alerts, pauses: &pauses, settings: &shell.settings, now, new_id: shell.time.new_id() };
+    let around = shell.store.loans().facts(&LoanFactsAsk::about(&loan, now)).await?;
+    let facts = LoanFacts {
+        alerts: &around.alerts,
+        pauses: &around.pauses,
+        settings: &shell.settings,
+        now,
+        new_id: shell.time.new_id(),
+    };
     Ok(return_loan(loan, &facts, event))
 }
 
-async fn store(shell: &Shell, claim: &Claim, commit: LoanCommit) -> Result<Option<Claim>, StoreError> {
-    let kept = shell.store.commit_loan(claim, &commit).await?;
+async fn store(shell: &Shell, claim: &Claim, commit: Commit<Loan>) -> Result<Option<Claim>, StoreError> {
+    let kept = shell.store.loans().commit(claim, &commit).await?;
     if kept.is_some() {
-        shell.telemetry.loan(&commit.loan, &commit.records);
+        shell.telemetry.loan(&commit.effort, &commit.records);
     }
-    Ok(kept)
+    Ok(kept.map(|stored| stored.claim))
 }
 
 enum Answer {
@@ -140,31 +144,28 @@ async fn admitted(
     request: &Request,
     begun_at: Instant,
 ) -> Result<Answer, StoreError> {
-    // The store calls back inside its transaction; what was committed is what it was given last.
-    let given: Mutex<Option<(LoanCommit, Instant)>> = Mutex::new(None);
-    // As for remediations: a process that stood still brings nothing back by what it knew before.
-    let late = AtomicBool::new(false);
-    let judge = |ledgers: &[Ledger]| {
+    let mut intended_at = begun_at;
+    let mut judge = |ledgers: &[Ledger]| {
+        // As for remediations: a process that stood still brings nothing back by what it knew before.
         if begun_at.elapsed() > DECISION_LEASE {
-            late.store(true, Ordering::Relaxed);
-            return Err(too_late());
+            return Judged::Abandon;
         }
         let now = shell.time.now();
-        let (begun, records) = begin_return(loan.clone(), admit(&request.clone().dated(now), ledgers)?);
+        let admitted = match admit(&request.clone().dated(now), ledgers) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Judged::Refuse(refusal),
+        };
+        let (begun, records) = begin_return(loan.clone(), admitted);
         let keep_until = Some(after(now, call_lease(&request.plan.attempt.action)));
-        let commit = LoanCommit { loan: begun, records, keep_until };
-        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit.clone(), Instant::now()));
-        Ok(commit)
+        intended_at = Instant::now();
+        Judged::Store(Box::new(Commit { effort: begun, records, keep_until }))
     };
-    Ok(match shell.store.admit_return(claim, &request.ask, &judge).await? {
-        LoanAdmission::Lost => Answer::Lost,
-        LoanAdmission::Refused(_) if late.load(Ordering::Relaxed) => Answer::Lost,
-        LoanAdmission::Refused(refusal) => Answer::Refused(Box::new(Event::Refused(refusal))),
-        LoanAdmission::Admitted(kept) => {
-            let commit = given.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let (commit, intended_at) = commit.expect("an admission is stored from what judge gave");
-            shell.telemetry.loan(&commit.loan, &commit.records);
-            Answer::Begun(kept, Box::new(commit.loan), intended_at)
+    Ok(match shell.store.loans().admit(claim, &request.asks(), &mut judge).await? {
+        Admission::Lost | Admission::Abandoned => Answer::Lost,
+        Admission::Refused(refusal) => Answer::Refused(Box::new(Event::Refused(refusal))),
+        Admission::Admitted { stored, commit } => {
+            shell.telemetry.loan(&commit.effort, &commit.records);
+            Answer::Begun(stored.claim, Box::new(commit.effort), intended_at)
         }
     })
 }
@@ -178,7 +179,7 @@ async fn carry_out(shell: &Shell, claim: &Claim, loan: Loan, intended_at: Instan
     let stored = loop {
         let stored = match think(shell, loan.clone(), Event::Returned(call.clone())).await {
             Ok(decision) => {
-                let commit = LoanCommit { loan: decision.loan, records: decision.records, keep_until: None };
+                let commit = Commit { effort: decision.loan, records: decision.records, keep_until: None };
                 store(shell, claim, commit).await
             }
             Err(error) => Err(error),

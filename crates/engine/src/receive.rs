@@ -316,7 +316,7 @@ impl Receiver {
             }
             let claim = Claim { id: remediation.id, owner: self.shell.owner, version: 1, wakes: 0 };
             let alerts = attached.remove(&remediation.id).unwrap_or_default();
-            self.queue.push(Claimed { claim, remediation }, alerts).await;
+            self.queue.push(Claimed { claim, effort: remediation }, alerts).await;
         }
         if unclaimed {
             self.shell.wake.notify_one();

@@ -19,6 +19,7 @@ use crate::tasks::Tasks;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::Claimed;
+use fettle_core::remediation::state::Remediation;
 use fettle_core::time::{after, since};
 
 /// How long a claim lasts for deciding: several store and Docker time-outs of 5 s.
@@ -59,7 +60,7 @@ pub struct Queue(mpsc::Sender<Work>);
 /// A claimed remediation, with its alerts where they are known already.
 pub(super) struct Work {
     /// The claim and what it holds.
-    pub(super) claimed: Claimed,
+    pub(super) claimed: Claimed<Remediation>,
     /// Its alerts.
     pub(super) alerts: Option<Vec<AlertState>>,
 }
@@ -72,7 +73,7 @@ impl Queue {
     }
 
     /// Puts a new one in, with the alerts attached to it.
-    pub(crate) async fn push(&self, claimed: Claimed, alerts: Vec<AlertState>) {
+    pub(crate) async fn push(&self, claimed: Claimed<Remediation>, alerts: Vec<AlertState>) {
         // The worker ends only at shutdown: then the lease runs out and another process goes on.
         let _ = self.0.send(Work { claimed, alerts: Some(alerts) }).await;
     }
@@ -160,7 +161,7 @@ impl Worker {
                 let driven = async move {
                     // At info every line about a remediation carries these fields itself; with debug, what others log does too.
                     let span = tracing::debug_span!("remediation", remediation.id = %work.claimed.claim.id,
-                        rule = work.claimed.remediation.rule, target = %work.claimed.remediation.target);
+                        rule = work.claimed.effort.rule, target = %work.claimed.effort.target);
                     drive(&shell, &again, work, place).instrument(span).await;
                 };
                 tasks.spawn(self.enclosure.enclose("remediation", Box::pin(driven)));
@@ -188,9 +189,9 @@ impl Worker {
         let lease = after(now, DECISION_LEASE);
         let poll = if self.shell.store.hears() { POLL } else { POLL_DEAF };
         *next = Instant::now() + poll;
-        match self.shell.store.claim(self.shell.owner, now, lease, limit).await {
+        match self.shell.store.work().claim(self.shell.owner, now, lease, limit).await {
             Ok(claimed) if claimed.is_empty() => {
-                if let Ok(Some(due)) = self.shell.store.next_due(now).await {
+                if let Ok(Some(due)) = self.shell.store.work().next_due(now).await {
                     *next = Instant::now() + since(due, now).clamp(GAP, poll);
                 }
                 Vec::new()

@@ -16,7 +16,8 @@ use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::{Announcement, AnnouncementName};
 use fettle_core::effect::Effect;
 pub(super) use fettle_core::ports::common::{RELATED_MAX, UNPROVEN_MAX, asked, loan_end};
-use fettle_core::ports::model::{Claim, ClaimedLoan, Outgoing};
+use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Judged, Ledger, Outgoing};
+use fettle_core::ports::{Effort, Judge};
 use fettle_core::remediation::loan::Loan;
 use fettle_core::surroundings::{Answer, AnswerKind, Breaker, OpenLoan, Pause, PauseScope, Storm};
 
@@ -104,16 +105,25 @@ pub(super) type ClaimedLoanColumns = (Id, i64, Instant, Json<Value>);
 
 /// In the order they were due. As with remediations, a document that this version cannot read is said aloud and must not
 /// keep the others from being worked on.
-pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: Uuid) -> Vec<ClaimedLoan> {
+pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: Uuid) -> Vec<Claimed<Loan>> {
     rows.sort_by_key(|(id, _, due_at, _)| (*due_at, id.0));
     let read = |(id, version, _, doc): ClaimedLoanColumns| match serde_json::from_value::<Loan>(doc.0) {
-        Ok(loan) => Some(ClaimedLoan { claim: Claim { id: id.0, owner, version, wakes: 0 }, loan }),
+        Ok(loan) => Some(Claimed { claim: Claim { id: id.0, owner, version, wakes: 0 }, effort: loan }),
         Err(error) => {
             tracing::error!(loan.id = %id.0, %error, "loan {} does not read back", id.0);
             None
         }
     };
     rows.into_iter().filter_map(read).collect()
+}
+
+/// The commit to store, or the answer to an admission that stores nothing.
+pub(super) fn judged<T: Effort>(judge: Judge<'_, T>, ledgers: &[Ledger]) -> Result<Box<Commit<T>>, Admission<T>> {
+    match judge(ledgers) {
+        Judged::Store(commit) => Ok(commit),
+        Judged::Refuse(refusal) => Err(Admission::Refused(refusal)),
+        Judged::Abandon => Err(Admission::Abandoned),
+    }
 }
 
 /// Id, version, name, remediation, labels, annotations, `starts_at`, at, until.

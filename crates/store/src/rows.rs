@@ -208,12 +208,12 @@ pub(super) struct ClaimedRow {
 impl ClaimedRow {
     /// In the order they were due. A document that this version cannot read stays claimed until its lease ends and is
     /// said aloud: it must not keep the others from being worked on.
-    pub(super) fn read_all(mut rows: Vec<Self>, owner: uuid::Uuid) -> Vec<Claimed> {
+    pub(super) fn read_all(mut rows: Vec<Self>, owner: uuid::Uuid) -> Vec<Claimed<Remediation>> {
         rows.sort_by_key(|row| (row.due_at, row.id.0));
         let read = |row: Self| match serde_json::from_value::<Remediation>(row.doc.0) {
             Ok(remediation) => {
                 let claim = Claim { id: row.id.0, owner, version: row.version, wakes: row.wakes };
-                Some(Claimed { claim, remediation })
+                Some(Claimed { claim, effort: remediation })
             }
             Err(error) => {
                 tracing::error!(remediation.id = %row.id.0, %error, "remediation {} does not read back", row.id.0);

@@ -65,7 +65,7 @@ async fn the_answer_that_the_engine_finds_is_what_was_said_and_by_whom() {
         unless_since: now,
         now,
     };
-    let found = edge.store.facts(&ask).await.expect("facts").surroundings.answer.expect("an answer");
+    let found = edge.store.work().facts(&ask).await.expect("facts").surroundings.answer.expect("an answer");
     assert_eq!((found.kind, found.plan, &*found.by), (AnswerKind::Reject, Some(plan), "anonymous"));
 }
 

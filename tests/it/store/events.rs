@@ -7,9 +7,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::fixture::{at, firing, held, write};
-use super::{Db, on_both};
+use super::{Db, on_all};
 
-on_both!(
+on_all!(
     events_are_told_newest_first_filtered_and_paged,
     samples_are_apart_and_found_by_time,
     a_sample_that_is_stored_twice_is_there_once,

@@ -4,7 +4,7 @@ use fettle_core::alert::episode::{AlertState, Word};
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::effect::Effect;
-use fettle_core::ports::model::{Changes, Facts, FactsAsk, LoanCommit, ReceiveAsk};
+use fettle_core::ports::model::{Changes, Commit, Facts, FactsAsk, ReceiveAsk};
 use fettle_core::remediation::loan::{Loan, LoanEnd};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::Record;
@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 use super::fixture::{at, ended, firing, held, lend, loan, open_all, returning, target, write};
 use super::pauses::pause;
-use super::{Db, on_both};
+use super::{Db, on_all};
 
-on_both!(
+on_all!(
     nothing_is_the_case_around_one_alone,
     the_attached_alerts_are_those_of_this_remediation,
     pauses_that_are_not_over_are_known_whatever_they_are_about,
@@ -43,7 +43,7 @@ fn ask(remediation: &Remediation) -> FactsAsk {
 
 /// Everything around `remediation`, with what is unproven since then.
 pub async fn of(db: &Db, remediation: &Remediation, unproven_since: Timestamp) -> Facts {
-    db.store.facts(&FactsAsk { unproven_since, ..ask(remediation) }).await.unwrap()
+    db.store.work().facts(&FactsAsk { unproven_since, ..ask(remediation) }).await.unwrap()
 }
 
 async fn nothing_is_the_case_around_one_alone(db: Db) {
@@ -87,11 +87,11 @@ async fn open_loans_are_found_by_target_and_by_any_key(db: Db) {
     assert_eq!(seen(by("another-name", Some("key:api"))).await, []);
     assert_eq!(seen(by("another-name", None)).await, []);
 
-    let back = LoanCommit { loan: returning(&lent, at(10)), records: vec![], keep_until: Some(at(99)) };
-    let claim = db.store.commit_loan(&claim, &back).await.unwrap().expect("claimed");
+    let back = Commit { effort: returning(&lent, at(10)), records: vec![], keep_until: Some(at(99)) };
+    let claim = db.store.loans().commit(&claim, &back).await.unwrap().expect("claimed").claim;
     assert_eq!(seen(by("web", None)).await.len(), 1, "until it is back");
-    let over = LoanCommit { loan: ended(lent, LoanEnd::Returned, at(11)), records: vec![], keep_until: None };
-    db.store.commit_loan(&claim, &over).await.unwrap().expect("claimed");
+    let over = Commit { effort: ended(lent, LoanEnd::Returned, at(11)), records: vec![], keep_until: None };
+    db.store.loans().commit(&claim, &over).await.unwrap().expect("claimed");
     assert_eq!(seen(by("web", None)).await, []);
 }
 
@@ -154,7 +154,7 @@ async fn alerts_that_an_unless_could_mean_fire_have_fresh_evidence_and_carry_its
         (&[&[]], vec![&down, &other, &net]),
     ];
     for (all, expected) in table {
-        let related = db.store.facts(&unless(all)).await.unwrap().surroundings.related;
+        let related = db.store.work().facts(&unless(all)).await.unwrap().surroundings.related;
         assert_eq!(related, sorted(expected), "{all:?}");
     }
 }

@@ -205,13 +205,13 @@ pub async fn open_all(store: &dyn Store, remediations: &[Remediation]) {
 pub async fn open_claimed(store: &dyn Store, owner: Uuid, remediation: &Remediation) -> Claim {
     open_all(store, std::slice::from_ref(remediation)).await;
     let due = remediation.due().expect("open");
-    let claimed = store.claim(owner, due, at(10_000), 100).await.expect("claim");
+    let claimed = store.work().claim(owner, due, at(10_000), 100).await.expect("claim");
     claimed.into_iter().map(|c| c.claim).find(|c| c.id == remediation.id).expect("it was due")
 }
 
 /// A commit that gives the claim back.
-pub fn commit(remediation: &Remediation, records: Vec<Record>) -> Commit {
-    Commit { remediation: remediation.clone(), records, keep_until: None }
+pub fn commit(remediation: &Remediation, records: Vec<Record>) -> Commit<Remediation> {
+    Commit { effort: remediation.clone(), records, keep_until: None }
 }
 
 /// The same remediation with a person asked to agree to the plan of this hash.
@@ -274,7 +274,7 @@ pub fn ended(loan: Loan, end: LoanEnd, when: Timestamp) -> Loan {
 pub async fn lend(db: &super::Db, lender: &Remediation, lent: &Loan, outcome: Outcome) -> Claim {
     let claim = open_claimed(&*db.store, db.owner, lender).await;
     let over = commit(&closed(lender.clone(), outcome, at(2)), vec![Record::Loan(Box::new(lent.clone()))]);
-    db.store.commit(&claim, &over).await.expect("lend").expect("claimed");
-    let claimed = db.store.claim_loans(db.owner, at(100), at(10_000), 10).await.expect("claim the loan");
+    db.store.work().commit(&claim, &over).await.expect("lend").expect("claimed");
+    let claimed = db.store.loans().claim(db.owner, at(100), at(10_000), 10).await.expect("claim the loan");
     claimed.into_iter().map(|c| c.claim).find(|c| c.id == lent.id).expect("it was due")
 }

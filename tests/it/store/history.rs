@@ -12,13 +12,17 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::fixture::{at, closed, commit, held, intent, notification, open_claimed, record, succeeded};
-use super::{Db, on_both};
+use super::{Db, on_all, on_both};
 
-on_both!(
+on_all!(
     notifications_of_a_period_come_in_pages_in_the_order_they_were_received,
     a_page_ends_at_eight_mebibytes_and_has_always_one_body,
     what_was_done_is_read_with_its_first_verdict,
     what_people_did_is_read_with_its_end,
+);
+
+// What becomes of a file or a server's database: memory is neither.
+on_both!(
     the_record_is_read_while_the_service_has_the_database_and_is_never_written,
     a_place_without_a_database_of_ours_is_said_to_be_none,
 );
@@ -44,7 +48,7 @@ async fn notifications_of_a_period_come_in_pages_in_the_order_they_were_received
         [(5, "e"), (1, "a"), (3, "c"), (3, "d"), (2, "b")].iter().map(|(n, body)| notification(at(*n), body)).collect();
     batch.sort_by_key(|it| std::cmp::Reverse(it.body.clone()));
     db.store.append(&batch).await.expect("stored");
-    let history = open_history(&db.url()).await.expect("open the record");
+    let history = db.history().await;
     for limit in [1, 2, 100] {
         let mut all = bodies(&*history, period(0, 100), limit).await;
         assert_eq!((all.remove(2), all.remove(2)).0.len(), 1);
@@ -63,7 +67,7 @@ async fn a_page_ends_at_eight_mebibytes_and_has_always_one_body(db: Db) {
     let large = "x".repeat(5 << 20);
     let batch: Vec<_> = (0..3).map(|n| notification(at(n), &large)).collect();
     db.store.append(&batch).await.expect("stored");
-    let history = open_history(&db.url()).await.expect("open the record");
+    let history = db.history().await;
     let first = history.notifications(period(0, 9), None, 100).await.expect("a page");
     assert_eq!(first.len(), 2, "the second begins below the bound");
     assert_eq!(bodies(&*history, period(0, 9), 100).await.len(), 3);
@@ -97,8 +101,8 @@ async fn what_was_done_is_read_with_its_first_verdict(db: Db) {
         verdict(at(9), Verdict::Fixed),
         verdict(at(20), Verdict::Regressed),
     ];
-    db.store.commit(&claim, &commit(&closed(it.clone(), Outcome::Fixed, at(9)), records)).await.expect("stored");
-    let history = open_history(&db.url()).await.expect("open the record");
+    db.store.work().commit(&claim, &commit(&closed(it.clone(), Outcome::Fixed, at(9)), records)).await.expect("stored");
+    let history = db.history().await;
     let [past] = &history.remediations(period(0, 100), None, 10).await.expect("read")[..] else { panic!("one") };
     assert_eq!((past.id, &*past.rule, &*past.target), (it.id, "web", "container:local/web"));
     assert_eq!((past.state, past.outcome), (StateName::Closed, Some(Outcome::Fixed)));
@@ -132,7 +136,7 @@ async fn what_people_did_is_read_with_its_end(db: Db) {
         db.store.pause(it).await.expect("stored");
     }
     assert!(db.store.resume(ended.id, "bert", at(50)).await.expect("ended"));
-    let history = open_history(&db.url()).await.expect("open the record");
+    let history = db.history().await;
     let pauses = history.pauses(period(4, 1000)).await.expect("read");
     let told: Vec<_> = pauses.iter().map(|it| (&*it.reason, it.at, it.until)).collect();
     let expected = [("timed", at(5), Some(at(30))), ("ended", at(10), Some(at(50))), ("stands", at(20), None)];
@@ -144,7 +148,7 @@ async fn what_people_did_is_read_with_its_end(db: Db) {
 }
 
 async fn the_record_is_read_while_the_service_has_the_database_and_is_never_written(db: Db) {
-    let history = open_history(&db.url()).await.expect("the service has it open");
+    let history = db.history().await;
     db.store.append(&[notification(at(1), "later")]).await.expect("still writable");
     assert_eq!(bodies(&*history, period(0, 9), 10).await, ["later"]);
     history.close().await;

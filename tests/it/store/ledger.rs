@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{
-    Admission, Changes, Claim, Closed, Ledger, LedgerAsk, LoanCommit, ReceiveAsk, Scope, ScopeKind,
+    Admission, Changes, Claim, Commit, Judged, Ledger, LedgerAsk, ReceiveAsk, Scope, ScopeKind, Stored,
 };
 use fettle_core::remediation::loan::{Loan, LoanEnd};
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
@@ -19,9 +19,9 @@ use super::fixture::{
     at, closed, commit, ended, held, intent, lend, loan, open_all, open_claimed, record, returning, running, succeeded,
     target, write,
 };
-use super::{Db, on_both, retry};
+use super::{Db, on_all, retry};
 
-on_both!(
+on_all!(
     admissions_at_once_never_exceed_a_budget_in_any_window,
     a_window_is_closed_at_its_beginning_and_open_towards_the_future,
     each_scope_counts_its_own_and_a_row_once,
@@ -34,6 +34,7 @@ on_both!(
     several_asks_at_once_never_exceed_a_budget_together,
     the_ledger_knows_the_rules_breaker_as_the_facts_do,
     a_refusal_stores_nothing,
+    an_abandoned_admission_stores_nothing,
     a_lost_claim_admits_nothing,
     what_is_spent_is_listed_newest_first,
 );
@@ -65,15 +66,14 @@ pub fn no() -> Refusal {
 
 /// What the ledger says, under the lock and without it: the same.
 pub async fn read(db: &Db, ask: &LedgerAsk) -> Ledger {
-    let seen = std::sync::Mutex::new(Vec::new());
-    let judge = |ledgers: &[Ledger]| {
-        *seen.lock().unwrap() = ledgers.to_vec();
-        Err(no())
+    let mut locked = Vec::new();
+    let mut judge = |ledgers: &[Ledger]| {
+        locked = ledgers.to_vec();
+        Judged::Refuse(no())
     };
     let nobody = Claim { id: ask.remediation, owner: Uuid::now_v7(), version: 1, wakes: 0 };
-    let answer = db.store.admit(&nobody, &[ask], &judge).await.unwrap();
+    let answer = db.store.work().admit(&nobody, &[ask], &mut judge).await.unwrap();
     assert_eq!(answer, Admission::Refused(no()));
-    let locked = seen.into_inner().unwrap();
     assert_eq!(db.store.peek(&[ask]).await.unwrap(), locked);
     let [ledger] = &locked[..] else { panic!("one ledger for one ask: {locked:?}") };
     ledger.clone()
@@ -99,7 +99,7 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
     const MAX: usize = 3;
     let all: Vec<Remediation> = (0..16).map(|n| held(&format!("s{n}"), at(0))).collect();
     open_all(&*db.store, &all).await;
-    let claimed = db.store.claim(db.owner, at(0), at(1_000_000), 16).await.unwrap();
+    let claimed = db.store.work().claim(db.owner, at(0), at(1_000_000), 16).await.unwrap();
     let tasks: Vec<_> = claimed
         .into_iter()
         .enumerate()
@@ -110,21 +110,21 @@ async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
                 for round in 0..EACH {
                     // Each asks at its own time, so some ask about windows that begin before another's effect.
                     let now = at(round * 1300 + (i64::try_from(n).unwrap() * 37) % 1300);
-                    let ask = ask(&claimed.remediation, now, &[scope(ScopeKind::Rule, 3), scope(ScopeKind::Fleet, 3)]);
+                    let ask = ask(&claimed.effort, now, &[scope(ScopeKind::Rule, 3), scope(ScopeKind::Fleet, 3)]);
                     let judge = |ledgers: &[Ledger]| {
                         if ledgers[0].full_since.iter().any(Option::is_some) {
-                            return Err(no());
+                            return Judged::Refuse(no());
                         }
-                        let row = intent(&claimed.remediation, now);
-                        let mut next = commit(&running(claimed.remediation.clone(), row.id, now), vec![record(&row)]);
+                        let row = intent(&claimed.effort, now);
+                        let mut next = commit(&running(claimed.effort.clone(), row.id, now), vec![record(&row)]);
                         next.keep_until = Some(at(1_000_000));
-                        Ok(next)
+                        Judged::Store(Box::new(next))
                     };
                     let asks = [&ask];
-                    match retry(|| store.admit(&claim, &asks, &judge)).await.unwrap() {
-                        Admission::Admitted(stored) => claim = stored.claim,
+                    match retry(|| async { store.work().admit(&claim, &asks, &mut &judge).await }).await.unwrap() {
+                        Admission::Admitted { stored, .. } => claim = stored.claim,
                         Admission::Refused(_) => {}
-                        Admission::Lost => panic!("nobody else claims"),
+                        Admission::Lost | Admission::Abandoned => panic!("nobody else claims"),
                     }
                 }
             })
@@ -228,7 +228,7 @@ async fn what_was_given_back_is_not_spent(db: Db) {
     let row = intent(&it, at(1));
     let mut first = commit(&running(it.clone(), row.id, at(1)), vec![record(&row)]);
     first.keep_until = Some(at(99));
-    let claim = db.store.commit(&claim, &first).await.unwrap().expect("claimed").claim;
+    let claim = db.store.work().commit(&claim, &first).await.unwrap().expect("claimed").claim;
 
     let other = held("web", at(0));
     let ask = ask(&other, at(2), &[]);
@@ -236,7 +236,7 @@ async fn what_was_given_back_is_not_spent(db: Db) {
     assert_eq!(read(&db, &ask).await.last_effect, Some(at(1)));
     let mut never_sent = succeeded(row.id, at(1), at(2));
     (never_sent.result, never_sent.spends) = (ActionResult::Failed, false);
-    db.store.commit(&claim, &commit(&it, vec![Record::Result(never_sent)])).await.unwrap().expect("claimed");
+    db.store.work().commit(&claim, &commit(&it, vec![Record::Result(never_sent)])).await.unwrap().expect("claimed");
     assert!(counted(&db, &ask, ScopeKind::Target).await.is_empty());
     assert_eq!(read(&db, &ask).await.last_effect, None);
 }
@@ -270,10 +270,10 @@ async fn rivals_share_the_key_and_only_running_ones_are_in_flight(db: Db) {
     let spelled = Remediation { target: "compose:local/shop/web".parse().unwrap(), ..held("spelled", at(0)) };
     let all = [held("web", at(0)), spelled, held("api", at(0)), held("idle", at(500))];
     open_all(&*db.store, &all).await;
-    for claimed in db.store.claim(db.owner, at(0), at(99), 9).await.unwrap() {
-        let row = intent(&claimed.remediation, at(1));
-        let busy = running(claimed.remediation, row.id, at(1));
-        db.store.commit(&claimed.claim, &commit(&busy, vec![record(&row)])).await.unwrap().expect("claimed");
+    for claimed in db.store.work().claim(db.owner, at(0), at(99), 9).await.unwrap() {
+        let row = intent(&claimed.effort, at(1));
+        let busy = running(claimed.effort, row.id, at(1));
+        db.store.work().commit(&claimed.claim, &commit(&busy, vec![record(&row)])).await.unwrap().expect("claimed");
     }
     let ledger = read(&db, &ask(&all[0], at(2), &[])).await;
     assert_eq!((ledger.rivals, ledger.in_flight), (vec![all[1].id], 2));
@@ -290,12 +290,12 @@ async fn rivals_share_the_key_and_only_running_ones_are_in_flight(db: Db) {
 async fn a_dependent_that_is_acted_on_is_taken_by_whoever_acts(db: Db) {
     let (main, side) = (held("web", at(0)), held("side", at(0)));
     open_all(&*db.store, &[main.clone(), side.clone()]).await;
-    let claimed = db.store.claim(db.owner, at(0), at(99), 9).await.unwrap();
-    let claimed = claimed.into_iter().find(|it| it.remediation.id == main.id).expect("due");
+    let claimed = db.store.work().claim(db.owner, at(0), at(99), 9).await.unwrap();
+    let claimed = claimed.into_iter().find(|it| it.effort.id == main.id).expect("due");
     let (row, dependent) = (intent(&main, at(1)), ActionRow { remediation_id: main.id, ..intent(&side, at(1)) });
-    let busy = running(claimed.remediation, row.id, at(1));
+    let busy = running(claimed.effort, row.id, at(1));
     let rows = vec![record(&row), record(&dependent)];
-    db.store.commit(&claimed.claim, &commit(&busy, rows)).await.unwrap().expect("claimed");
+    db.store.work().commit(&claimed.claim, &commit(&busy, rows)).await.unwrap().expect("claimed");
     assert_eq!(read(&db, &ask(&side, at(2), &[])).await.rivals, vec![main.id]);
     assert!(read(&db, &ask(&main, at(2), &[])).await.rivals.is_empty());
 }
@@ -308,15 +308,15 @@ async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
     assert!(read(&db, &asked).await.rivals.is_empty(), "lent, and nobody is at work");
 
     let back = returning(&lent, at(6));
-    let commit = LoanCommit { loan: back.clone(), records: vec![], keep_until: Some(at(99)) };
-    let claim = db.store.commit_loan(&claim, &commit).await.unwrap().expect("claimed");
+    let commit = Commit { effort: back.clone(), records: vec![], keep_until: Some(at(99)) };
+    let claim = db.store.loans().commit(&claim, &commit).await.unwrap().expect("claimed").claim;
     let ledger = read(&db, &asked).await;
     assert_eq!((ledger.rivals, ledger.in_flight), (vec![lent.id], 1));
     let elsewhere = read(&db, &LedgerAsk { keys: vec!["key:api".into()], ..asked.clone() }).await;
     assert_eq!((elsewhere.rivals, elsewhere.in_flight), (vec![], 1));
 
-    let over = LoanCommit { loan: ended(back, LoanEnd::Returned, at(7)), records: vec![], keep_until: None };
-    db.store.commit_loan(&claim, &over).await.unwrap().expect("claimed");
+    let over = Commit { effort: ended(back, LoanEnd::Returned, at(7)), records: vec![], keep_until: None };
+    db.store.loans().commit(&claim, &over).await.unwrap().expect("claimed");
     let ledger = read(&db, &asked).await;
     assert_eq!((ledger.rivals, ledger.in_flight), (vec![], 0));
 }
@@ -325,26 +325,27 @@ async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
 async fn several_asks_at_once_never_exceed_a_budget_together(db: Db) {
     let all: Vec<Remediation> = (0..8).map(|n| held(&format!("s{n}"), at(0))).collect();
     open_all(&*db.store, &all).await;
-    let tasks: Vec<_> = (db.store.claim(db.owner, at(0), at(1_000_000), 8).await.unwrap().into_iter())
+    let tasks: Vec<_> = (db.store.work().claim(db.owner, at(0), at(1_000_000), 8).await.unwrap().into_iter())
         .map(|claimed| {
             let store = db.store.clone();
             tokio::spawn(async move {
                 let dependent = held("dependent", at(0));
-                let main = ask(&claimed.remediation, at(1), &[scope(ScopeKind::Fleet, 5)]);
+                let main = ask(&claimed.effort, at(1), &[scope(ScopeKind::Fleet, 5)]);
                 let also = LedgerAsk { target: target("dependent"), key: "key:dependent".into(), ..main.clone() };
                 let judge = |ledgers: &[Ledger]| {
                     assert_eq!(ledgers.len(), 2);
                     if ledgers[0].used[0] + 2 > 5 {
-                        return Err(no());
+                        return Judged::Refuse(no());
                     }
-                    let row = intent(&claimed.remediation, at(1));
-                    let second = ActionRow { remediation_id: claimed.remediation.id, ..intent(&dependent, at(1)) };
-                    let begun = running(claimed.remediation.clone(), row.id, at(1));
-                    Ok(commit(&begun, vec![record(&row), record(&second)]))
+                    let row = intent(&claimed.effort, at(1));
+                    let second = ActionRow { remediation_id: claimed.effort.id, ..intent(&dependent, at(1)) };
+                    let begun = running(claimed.effort.clone(), row.id, at(1));
+                    Judged::Store(Box::new(commit(&begun, vec![record(&row), record(&second)])))
                 };
                 let asks = [&main, &also];
-                let answer = retry(|| store.admit(&claimed.claim, &asks, &judge)).await.unwrap();
-                matches!(answer, Admission::Admitted(_))
+                let answer =
+                    retry(|| async { store.work().admit(&claimed.claim, &asks, &mut &judge).await }).await.unwrap();
+                matches!(answer, Admission::Admitted { .. })
             })
         })
         .collect();
@@ -372,23 +373,33 @@ async fn the_ledger_knows_the_rules_breaker_as_the_facts_do(db: Db) {
 async fn a_refusal_stores_nothing(db: Db) {
     let it = held("web", at(0));
     let claim = open_claimed(&*db.store, db.owner, &it).await;
-    let answer = db.store.admit(&claim, &[&ask(&it, at(1), &[])], &|_| Err(no())).await.unwrap();
+    let answer = db.store.work().admit(&claim, &[&ask(&it, at(1), &[])], &mut |_| Judged::Refuse(no())).await.unwrap();
     assert_eq!(answer, Admission::Refused(no()));
-    assert!(db.store.commit(&claim, &commit(&it, vec![])).await.unwrap().is_some(), "the claim is untouched");
+    assert!(db.store.work().commit(&claim, &commit(&it, vec![])).await.unwrap().is_some(), "the claim is untouched");
+}
+
+async fn an_abandoned_admission_stores_nothing(db: Db) {
+    let it = held("web", at(0));
+    let claim = open_claimed(&*db.store, db.owner, &it).await;
+    let answer = db.store.work().admit(&claim, &[&ask(&it, at(1), &[])], &mut |_| Judged::Abandon).await.unwrap();
+    assert_eq!(answer, Admission::Abandoned);
+    assert!(db.store.work().commit(&claim, &commit(&it, vec![])).await.unwrap().is_some(), "the claim is untouched");
 }
 
 async fn a_lost_claim_admits_nothing(db: Db) {
     let it = held("web", at(0));
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let row = intent(&it, at(1));
-    let judge = |_: &[Ledger]| Ok(commit(&running(it.clone(), row.id, at(1)), vec![record(&row)]));
+    let begun = commit(&running(it.clone(), row.id, at(1)), vec![record(&row)]);
+    let judge = |_: &[Ledger]| Judged::Store(Box::new(begun.clone()));
     let stale = Claim { version: claim.version - 1, ..claim.clone() };
-    assert_eq!(db.store.admit(&stale, &[&ask(&it, at(1), &[])], &judge).await.unwrap(), Admission::Lost);
+    assert_eq!(db.store.work().admit(&stale, &[&ask(&it, at(1), &[])], &mut &judge).await.unwrap(), Admission::Lost);
     assert_eq!(db.count("actions").await, 0);
 
-    let admitted = db.store.admit(&claim, &[&ask(&it, at(1), &[])], &judge).await.unwrap();
+    let admitted = db.store.work().admit(&claim, &[&ask(&it, at(1), &[])], &mut &judge).await.unwrap();
     let next = Claim { version: claim.version + 1, ..claim };
-    assert_eq!(admitted, Admission::Admitted(Closed { claim: next, waiting: vec![] }));
+    let stored = Stored { claim: next, waiting: vec![] };
+    assert_eq!(admitted, Admission::Admitted { stored, commit: Box::new(begun.clone()) }, "what was stored comes back");
     assert_eq!(db.count("actions").await, 1);
     // The same intent cannot be stored twice, whoever tries.
     let changes = Changes { records: vec![record(&row)], ..Changes::default() };

@@ -4,14 +4,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use fettle_core::alert::episode::Word;
+use fettle_core::ports::common::loan_end;
 use fettle_core::ports::model::{
-    Admission, Candidate, Changes, Claim, LoanAdmission, LoanCommit, ReceiveAsk, Standing,
+    Admission, Candidate, Changes, Claim, Commit, Judged, LoanFacts, LoanFactsAsk, ReceiveAsk, Standing, Stored,
 };
 use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
 use fettle_core::surroundings::PauseScope;
+use fettle_memory::store::Row;
 use uuid::Uuid;
 
 use super::fixture::{
@@ -19,9 +21,9 @@ use super::fixture::{
     running, write,
 };
 use super::ledger::{ask, no};
-use super::{Db, on_both, retry};
+use super::{Db, on_all, on_both, retry};
 
-on_both!(
+on_all!(
     a_loan_is_opened_with_the_intent_and_reads_back,
     a_failed_commit_lends_nothing,
     a_void_loan_keeps_the_keys_it_was_opened_with_and_one_never_opened_is_none,
@@ -32,15 +34,21 @@ on_both!(
     while_the_lender_is_at_work_its_loan_has_a_rival,
     a_return_and_an_effect_on_the_same_thing_are_not_both_admitted,
     the_alerts_of_a_loan_are_those_of_its_remediation_and_of_the_next,
-    the_database_keeps_open_loans,
 );
 
-fn kept(loan: Loan, records: Vec<Record>) -> LoanCommit {
-    LoanCommit { loan, records, keep_until: Some(at(9_000)) }
+// What a person at a shell may not do: there is no shell in memory.
+on_both!(the_database_keeps_open_loans);
+
+fn kept(loan: Loan, records: Vec<Record>) -> Commit<Loan> {
+    Commit { effort: loan, records, keep_until: Some(at(9_000)) }
 }
 
-fn given_back(loan: Loan) -> LoanCommit {
-    LoanCommit { loan, records: vec![], keep_until: None }
+fn store<T>(commit: Commit<T>) -> Judged<T> {
+    Judged::Store(Box::new(commit))
+}
+
+fn given_back(loan: Loan) -> Commit<Loan> {
+    Commit { effort: loan, records: vec![], keep_until: None }
 }
 
 fn lent_until(loan: &Loan, second: i64) -> Loan {
@@ -54,26 +62,43 @@ async fn a_loan_is_opened_with_the_intent_and_reads_back(db: Db) {
     let lent = Loan { id: row.id, ..loan(&it, at(50)) };
     let judge = |_: &[fettle_core::ports::model::Ledger]| {
         let begun = running(it.clone(), row.id, at(1));
-        Ok(commit(&begun, vec![record(&row), Record::Loan(Box::new(lent.clone()))]))
+        store(commit(&begun, vec![record(&row), Record::Loan(Box::new(lent.clone()))]))
     };
-    let admitted = db.store.admit(&claim, &[&ask(&it, at(1), &[])], &judge).await.unwrap();
-    assert!(matches!(admitted, Admission::Admitted(_)));
-    assert_eq!(db.store.claim_loans(db.owner, at(49), at(99), 9).await.unwrap(), [], "not yet");
+    let admitted = db.store.work().admit(&claim, &[&ask(&it, at(1), &[])], &mut &judge).await.unwrap();
+    assert!(matches!(admitted, Admission::Admitted { .. }));
+    assert_eq!(db.store.loans().claim(db.owner, at(49), at(99), 9).await.unwrap(), [], "not yet");
     let db = db.reopen().await;
-    let claimed = db.store.claim_loans(db.owner, at(50), at(99), 9).await.unwrap();
-    assert_eq!(claimed.iter().map(|c| &c.loan).collect::<Vec<_>>(), [&lent]);
+    let claimed = db.store.loans().claim(db.owner, at(50), at(99), 9).await.unwrap();
+    assert_eq!(claimed.iter().map(|c| &c.effort).collect::<Vec<_>>(), [&lent]);
 
     // Each state reads back.
     let mut claim = claimed[0].claim.clone();
     for next in [returning(&lent, at(60)), lent_until(&lent, 70)] {
-        db.store.commit_loan(&claim, &given_back(next.clone())).await.unwrap().expect("claimed");
-        let again = db.store.claim_loans(db.owner, at(80), at(99), 9).await.unwrap();
-        assert_eq!(again[0].loan, next);
+        db.store.loans().commit(&claim, &given_back(next.clone())).await.unwrap().expect("claimed");
+        let again = db.store.loans().claim(db.owner, at(80), at(99), 9).await.unwrap();
+        assert_eq!(again[0].effort, next);
         claim = again[0].claim.clone();
     }
-    db.store.commit_loan(&claim, &given_back(ended(lent, LoanEnd::Returned, at(81)))).await.unwrap().expect("claimed");
-    assert_eq!(db.store.claim_loans(db.owner, at(9_999), at(10_000), 9).await.unwrap(), []);
-    assert_eq!(db.texts("SELECT state || ' ' || reason FROM fettle_loans").await, ["returned in a test"]);
+    db.store
+        .loans()
+        .commit(&claim, &given_back(ended(lent, LoanEnd::Returned, at(81))))
+        .await
+        .unwrap()
+        .expect("claimed");
+    assert_eq!(db.store.loans().claim(db.owner, at(9_999), at(10_000), 9).await.unwrap(), []);
+    assert_eq!(stored(&db).await, ["returned in a test"]);
+}
+
+/// How each loan stands, and why it is over.
+async fn stored(db: &Db) -> Vec<String> {
+    let told = db.told("SELECT state || ' ' || coalesce(reason, '-') FROM fettle_loans", |rows| {
+        let said = |row: &Row<Loan>| {
+            let reason = loan_end(&row.doc).map_or("-", |(_, reason)| reason);
+            format!("{} {reason}", row.doc.word())
+        };
+        rows.loans().map(said).collect()
+    });
+    told.await
 }
 
 async fn a_failed_commit_lends_nothing(db: Db) {
@@ -84,10 +109,10 @@ async fn a_failed_commit_lends_nothing(db: Db) {
     // The result of an action that nobody intended.
     let nonsense = Record::Result(super::fixture::succeeded(Uuid::now_v7(), at(1), at(2)));
     let begun = commit(&running(it.clone(), row.id, at(1)), vec![record(&row), nonsense, lent.clone()]);
-    db.store.commit(&claim, &begun).await.expect_err("refused");
+    db.store.work().commit(&claim, &begun).await.expect_err("refused");
     assert_eq!(db.count("loans").await, 0);
     let stale = Claim { version: claim.version - 1, ..claim };
-    assert_eq!(db.store.commit(&stale, &commit(&it, vec![lent])).await.unwrap(), None);
+    assert_eq!(db.store.work().commit(&stale, &commit(&it, vec![lent])).await.unwrap(), None);
     assert_eq!(db.count("loans").await, 0);
 }
 
@@ -100,16 +125,21 @@ async fn a_void_loan_keeps_the_keys_it_was_opened_with_and_one_never_opened_is_n
         Record::Loan(Box::new(ended(fewer, LoanEnd::Void, at(6))))
     };
     db.store.record(&[Record::Loan(Box::new(opened.clone()))]).await.unwrap();
-    let held_by_another = db.store.claim_loans(Uuid::now_v7(), at(5), at(99), 9).await.unwrap().remove(0).claim;
+    let held_by_another = db.store.loans().claim(Uuid::now_v7(), at(5), at(99), 9).await.unwrap().remove(0).claim;
     db.store.record(&[void(&opened)]).await.unwrap();
-    let doc = if db.is_sqlite() { "(doc ->> '$.keys')" } else { "replace(doc ->> 'keys', ' ', '')" };
-    assert_eq!(db.texts(&format!("SELECT state || {doc} FROM loans")).await, [r#"void["key:web","key:a","key:b"]"#]);
-    let late = db.store.commit_loan(&held_by_another, &given_back(lent_until(&opened, 99))).await.unwrap();
+    let (sqlite, postgres) =
+        ("SELECT doc ->> '$.keys' FROM loans", "SELECT replace(doc ->> 'keys', ' ', '') FROM loans");
+    let keys = db.told(if db.is_sqlite() { sqlite } else { postgres }, |rows| {
+        rows.loans().map(|row| serde_json::json!(row.doc.keys).to_string()).collect()
+    });
+    assert_eq!(keys.await, [r#"["key:web","key:a","key:b"]"#]);
+    assert_eq!(stored(&db).await, ["void in a test"]);
+    let late = db.store.loans().commit(&held_by_another, &given_back(lent_until(&opened, 99))).await.unwrap();
     assert_eq!(late, None, "nothing was lent");
 
     // A late word about what is over changes nothing, and what was never opened is not closed.
     db.store.record(&[Record::Loan(Box::new(opened.clone())), void(&loan(&it, at(5)))]).await.unwrap();
-    assert_eq!(db.texts("SELECT state FROM loans").await, ["void"]);
+    assert_eq!(stored(&db).await, ["void in a test"]);
 }
 
 async fn claimers_at_once_never_get_the_same_loan(db: Db) {
@@ -124,7 +154,7 @@ async fn claimers_at_once_never_get_the_same_loan(db: Db) {
                 let owner = Uuid::now_v7();
                 let mut mine = Vec::new();
                 for _ in 0..20 {
-                    let claimed = store.claim_loans(owner, at(5), at(99), 5).await.unwrap();
+                    let claimed = store.loans().claim(owner, at(5), at(99), 5).await.unwrap();
                     mine.extend(claimed.into_iter().map(|c| c.claim.id));
                 }
                 mine
@@ -145,16 +175,16 @@ async fn an_ended_lease_is_taken_over_and_the_loser_stores_nothing(db: Db) {
     let lent = loan(&it, at(5));
     db.store.record(&[Record::Loan(Box::new(lent.clone()))]).await.unwrap();
     let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
-    let first = db.store.claim_loans(one, at(5), at(30), 1).await.unwrap().remove(0).claim;
-    assert_eq!(db.store.claim_loans(other, at(30), at(60), 1).await.unwrap(), [], "it holds to its last instant");
-    let second = db.store.claim_loans(other, at(31), at(60), 1).await.unwrap().remove(0).claim;
+    let first = db.store.loans().claim(one, at(5), at(30), 1).await.unwrap().remove(0).claim;
+    assert_eq!(db.store.loans().claim(other, at(30), at(60), 1).await.unwrap(), [], "it holds to its last instant");
+    let second = db.store.loans().claim(other, at(31), at(60), 1).await.unwrap().remove(0).claim;
     let row = intent(&it, at(31));
     let late = kept(returning(&lent, at(31)), vec![record(&row)]);
-    assert_eq!(db.store.commit_loan(&first, &late).await.unwrap(), None);
+    assert_eq!(db.store.loans().commit(&first, &late).await.unwrap(), None);
     assert_eq!(db.count("actions").await, 0);
-    let next = db.store.commit_loan(&second, &late).await.unwrap().expect("claimed");
-    assert_eq!(next, Claim { version: second.version + 1, ..second.clone() });
-    assert_eq!(db.store.commit_loan(&second, &late).await.unwrap(), None, "used");
+    let next = db.store.loans().commit(&second, &late).await.unwrap().expect("claimed");
+    assert_eq!(next.claim, Claim { version: second.version + 1, ..second.clone() });
+    assert_eq!(db.store.loans().commit(&second, &late).await.unwrap(), None, "used");
 }
 
 async fn released_and_adopted_loans_are_free_at_once(db: Db) {
@@ -162,7 +192,7 @@ async fn released_and_adopted_loans_are_free_at_once(db: Db) {
     open_all(&*db.store, std::slice::from_ref(&it)).await;
     db.store.record(&[Record::Loan(Box::new(loan(&it, at(5))))]).await.unwrap();
     let (dead, next) = (Uuid::now_v7(), Uuid::now_v7());
-    let claimed = async |owner| db.store.claim_loans(owner, at(5), at(9_000), 9).await.unwrap().len();
+    let claimed = async |owner| db.store.loans().claim(owner, at(5), at(9_000), 9).await.unwrap().len();
     assert_eq!(claimed(dead).await, 1);
     assert_eq!(claimed(next).await, 0);
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 1, "nobody lives who holds it");
@@ -177,17 +207,20 @@ async fn a_return_is_admitted_with_its_intent_or_refused_with_nothing(db: Db) {
     let lent = loan(&lender, at(5));
     let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
     let asked = ask(&lender, at(10), &[]);
-    let refused = db.store.admit_return(&claim, &asked, &|_| Err(no())).await.unwrap();
-    assert_eq!(refused, LoanAdmission::Refused(no()));
+    let refused = db.store.loans().admit(&claim, &[&asked], &mut |_| Judged::Refuse(no())).await.unwrap();
+    assert_eq!(refused, Admission::Refused(no()));
 
     let row = intent(&lender, at(10));
-    let judge = |_: &[fettle_core::ports::model::Ledger]| Ok(kept(returning(&lent, at(10)), vec![record(&row)]));
+    let returning = returning(&lent, at(10));
+    let judge = |_: &[fettle_core::ports::model::Ledger]| store(kept(returning.clone(), vec![record(&row)]));
     let stale = Claim { version: claim.version - 1, ..claim.clone() };
-    assert_eq!(db.store.admit_return(&stale, &asked, &judge).await.unwrap(), LoanAdmission::Lost);
+    assert_eq!(db.store.loans().admit(&stale, &[&asked], &mut &judge).await.unwrap(), Admission::Lost);
     assert_eq!(db.count("actions").await, 0);
-    let admitted = db.store.admit_return(&claim, &asked, &judge).await.unwrap();
-    assert_eq!(admitted, LoanAdmission::Admitted(Claim { version: claim.version + 1, ..claim }));
-    assert_eq!((db.count("actions").await, db.count("loans WHERE state = 'returning'").await), (1, 1));
+    let admitted = db.store.loans().admit(&claim, &[&asked], &mut &judge).await.unwrap();
+    let next = Stored { claim: Claim { version: claim.version + 1, ..claim }, waiting: vec![] };
+    let commit = Box::new(kept(returning, vec![record(&row)]));
+    assert_eq!(admitted, Admission::Admitted { stored: next, commit }, "what was stored comes back");
+    assert_eq!((db.count("actions").await, stored(&db).await), (1, vec!["returning -".to_owned()]));
 }
 
 async fn while_the_lender_is_at_work_its_loan_has_a_rival(db: Db) {
@@ -196,15 +229,15 @@ async fn while_the_lender_is_at_work_its_loan_has_a_rival(db: Db) {
     let row = intent(&it, at(1));
     let lent = loan(&it, at(5));
     let begun = commit(&running(it.clone(), row.id, at(1)), vec![record(&row), Record::Loan(Box::new(lent))]);
-    db.store.commit(&claim, &begun).await.unwrap().expect("claimed");
-    let claim = db.store.claim_loans(db.owner, at(5), at(99), 1).await.unwrap().remove(0).claim;
-    let rivals = std::sync::Mutex::new(Vec::new());
-    let judge = |ledgers: &[fettle_core::ports::model::Ledger]| {
-        rivals.lock().unwrap().clone_from(&ledgers[0].rivals);
-        Err(no())
+    db.store.work().commit(&claim, &begun).await.unwrap().expect("claimed");
+    let claim = db.store.loans().claim(db.owner, at(5), at(99), 1).await.unwrap().remove(0).claim;
+    let mut rivals = Vec::new();
+    let mut judge = |ledgers: &[fettle_core::ports::model::Ledger]| {
+        rivals.clone_from(&ledgers[0].rivals);
+        Judged::Refuse(no())
     };
-    db.store.admit_return(&claim, &ask(&it, at(6), &[]), &judge).await.unwrap();
-    assert_eq!(rivals.into_inner().unwrap(), [it.id]);
+    db.store.loans().admit(&claim, &[&ask(&it, at(6), &[])], &mut judge).await.unwrap();
+    assert_eq!(rivals, [it.id]);
 }
 
 async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) {
@@ -219,20 +252,20 @@ async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) 
         let free = |ledgers: &[fettle_core::ports::model::Ledger]| ledgers[0].rivals.is_empty();
         let act = |ledgers: &[fettle_core::ports::model::Ledger]| {
             let intended = commit(&running(next.clone(), row.id, at(10)), vec![record(&row)]);
-            if free(ledgers) { Ok(intended) } else { Err(no()) }
+            if free(ledgers) { store(intended) } else { Judged::Refuse(no()) }
         };
         let give = |ledgers: &[fettle_core::ports::model::Ledger]| {
-            if free(ledgers) { Ok(kept(returning(&lent, at(10)), vec![])) } else { Err(no()) }
+            if free(ledgers) { store(kept(returning(&lent, at(10)), vec![])) } else { Judged::Refuse(no()) }
         };
         let (effect, returned) = (ask(&next, at(10), &[]), ask(&lender, at(10), &[]));
         let asks = [&effect];
         let (effect_answer, return_answer) = tokio::join!(
-            retry(|| db.store.admit(&claim, &asks, &act)),
-            retry(|| db.store.admit_return(&back, &returned, &give))
+            retry(|| async { db.store.work().admit(&claim, &asks, &mut &act).await }),
+            retry(|| async { db.store.loans().admit(&back, &[&returned], &mut &give).await })
         );
         let both = (
-            matches!(effect_answer.unwrap(), Admission::Admitted(_)),
-            return_answer.unwrap() == LoanAdmission::Refused(no()),
+            matches!(effect_answer.unwrap(), Admission::Admitted { .. }),
+            return_answer.unwrap() == Admission::Refused(no()),
         );
         assert_eq!(both.0, both.1, "round {round}: exactly one");
     }
@@ -245,7 +278,7 @@ async fn the_alerts_of_a_loan_are_those_of_its_remediation_and_of_the_next(db: D
     let given = super::pauses::pause(PauseScope::All, 1, None);
     db.store.pause(&given).await.unwrap();
     open_all(&*db.store, &[held("api", at(0))]).await;
-    let (alerts, pauses) = db.store.loan_facts(&lent, at(6)).await.unwrap();
+    let LoanFacts { alerts, pauses } = db.store.loans().facts(&LoanFactsAsk::about(&lent, at(6))).await.unwrap();
     assert_eq!(
         (alerts, pauses.len()),
         (vec![firing("web", at(0))], 1),
@@ -263,7 +296,11 @@ async fn the_alerts_of_a_loan_are_those_of_its_remediation_and_of_the_next(db: D
     let changes =
         Changes { alerts: vec![again.clone()], candidates: vec![spent], opened: vec![next], ..Changes::default() };
     write(&*db.store, &ask, changes).await.unwrap();
-    assert_eq!(db.store.loan_facts(&lent, at(9)).await.unwrap().0, [again], "it has not stayed away");
+    assert_eq!(
+        db.store.loans().facts(&LoanFactsAsk::about(&lent, at(9))).await.unwrap().alerts,
+        [again],
+        "it has not stayed away"
+    );
 }
 
 async fn the_database_keeps_open_loans(db: Db) {

@@ -1,8 +1,10 @@
-//! What a store must do, written once and run on both: `store::inbox::NAME::postgres`, `store::inbox::NAME::sqlite`.
+//! What a store must do, written once and run on all: `store::inbox::NAME::postgres`, `store::inbox::NAME::sqlite`,
+//! `store::inbox::NAME::memory`. The tests that look at the schema run on both databases.
 
 mod answers;
 mod audit;
 mod breakers;
+mod db;
 mod events;
 mod facts;
 mod fixture;
@@ -10,10 +12,12 @@ mod history;
 mod inbox;
 mod ledger;
 mod loans;
+mod locks;
 mod opening;
 mod outage;
 mod outbox;
 mod pauses;
+mod places;
 mod plans;
 mod prune;
 mod read;
@@ -26,14 +30,18 @@ mod work;
 
 use std::sync::Arc;
 
-use fettle_core::ports::{Store, StoreError};
-use fettle_store::open;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use async_trait::async_trait;
+use fettle_core::ports::Store;
+use fettle_core::ports::history::History;
+use fettle_store::history::open_history;
+use fettle_store::{open, open_to_read};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
+pub use self::db::{Db, Place, retry};
 use crate::support::postgres::Database;
 
-/// Runs each named `async fn(Db)` on both stores.
+/// Runs each named `async fn(Db)` on both databases.
 macro_rules! on_both {
     ($($test:ident),* $(,)?) => { $(
         mod $test {
@@ -50,111 +58,59 @@ macro_rules! on_both {
 }
 use on_both;
 
-/// An empty database of this test's own with a store on it.
-pub struct Db {
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// Who opened it.
-    pub owner: Uuid,
-    place: Place,
+/// Runs each named `async fn(Db)` on every store.
+macro_rules! on_all {
+    ($($test:ident),* $(,)?) => { $(
+        mod $test {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn postgres() {
+                super::$test(crate::store::Db::postgres().await).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn sqlite() {
+                super::$test(crate::store::Db::sqlite().await).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn memory() {
+                super::$test(crate::store::Db::memory().await).await;
+            }
+        }
+    )* };
 }
-
-enum Place {
-    Postgres(Database),
-    Sqlite(tempfile::TempDir),
-}
+use on_all;
 
 impl Db {
     /// On PostgreSQL.
     pub async fn postgres() -> Self {
-        Self::at(Place::Postgres(Database::create().await)).await
-    }
-
-    /// On SQLite.
-    pub async fn sqlite() -> Self {
-        Self::at(Place::Sqlite(tempfile::tempdir().expect("a temporary folder"))).await
-    }
-
-    async fn at(place: Place) -> Self {
-        let owner = Uuid::now_v7();
-        let store = open(&place.url(), owner).await.expect("open the store");
-        Self { store, owner, place }
-    }
-
-    /// Whether it is the embedded one.
-    pub fn is_sqlite(&self) -> bool {
-        matches!(self.place, Place::Sqlite(_))
-    }
-
-    /// Where it is.
-    pub fn url(&self) -> String {
-        self.place.url()
-    }
-
-    /// Another process's view of the same database: PostgreSQL only.
-    pub async fn another(&self, owner: Uuid) -> Arc<dyn Store> {
-        open(&self.url(), owner).await.expect("open the store a second time")
-    }
-
-    /// As when the process ends in good order and starts again.
-    pub async fn reopen(mut self) -> Self {
-        self.store.close().await;
-        self.owner = Uuid::now_v7();
-        self.store = open(&self.url(), self.owner).await.expect("open the store again");
-        self
-    }
-
-    /// Runs SQL past the store, as a person at a shell would. How many rows it touched.
-    pub async fn sql(&self, sql: &str) -> sqlx::Result<u64> {
-        match &self.place {
-            Place::Postgres(_) => {
-                let mut connection = PgConnection::connect(&self.url()).await?;
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map(|done| done.rows_affected())
-            }
-            Place::Sqlite(_) => {
-                let mut connection = SqliteConnection::connect(&self.url()).await?;
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map(|done| done.rows_affected())
-            }
-        }
-    }
-
-    /// The first column of the rows of a query, as text.
-    pub async fn texts(&self, sql: &str) -> Vec<String> {
-        let rows: sqlx::Result<Vec<String>> = match &self.place {
-            Place::Postgres(_) => {
-                let mut connection = PgConnection::connect(&self.url()).await.expect("connect");
-                sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await
-            }
-            Place::Sqlite(_) => {
-                let mut connection = SqliteConnection::connect(&self.url()).await.expect("connect");
-                sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await
-            }
-        };
-        rows.unwrap_or_else(|e| panic!("{sql}: {e}"))
-    }
-
-    /// The number that a query gives.
-    pub async fn count(&self, from: &str) -> u64 {
-        let text = self.texts(&format!("SELECT CAST(count(*) AS text) FROM {from}")).await;
-        text[0].parse().expect("a number")
+        Self::at(Database::create().await).await
     }
 }
 
-impl Place {
+#[async_trait]
+impl Place for Database {
+    async fn open(&self, owner: Uuid) -> Arc<dyn Store> {
+        open(&Database::url(self), owner).await.expect("open the store")
+    }
+
+    async fn read(&self) -> Arc<dyn Store> {
+        open_to_read(&Database::url(self)).await.expect("open the store to read")
+    }
+
+    async fn history(&self) -> Arc<dyn History> {
+        open_history(&Database::url(self)).await.expect("open the record")
+    }
+
     fn url(&self) -> String {
-        match self {
-            Self::Postgres(database) => database.url(),
-            Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("fettle.db").display()),
-        }
+        Self::url(self)
     }
-}
 
-/// The same call again as long as somebody else was first, as every caller does.
-pub async fn retry<T, F: Future<Output = Result<T, StoreError>>>(mut call: impl FnMut() -> F) -> Result<T, StoreError> {
-    loop {
-        match call().await {
-            Err(StoreError::Conflict { .. }) => {}
-            other => return other,
-        }
+    async fn sql(&self, sql: &str) -> sqlx::Result<u64> {
+        let mut connection = PgConnection::connect(&Database::url(self)).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map(|done| done.rows_affected())
+    }
+
+    async fn texts(&self, sql: &str) -> sqlx::Result<Vec<String>> {
+        let mut connection = PgConnection::connect(&Database::url(self)).await?;
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await
     }
 }

@@ -138,11 +138,11 @@ async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() 
     open_all(&*db.store, &[held("a", at(1)), held("b", at(2)), held("mine", at(3))]).await;
     let claimed = replica.claim(other, at(2), at(9999), 9).await.unwrap();
     assert_eq!(claimed.len(), 2);
-    let row = intent(&claimed[0].remediation, at(2));
-    let mut busy = commit(&running(claimed[0].remediation.clone(), row.id, at(2)), vec![record(&row)]);
+    let row = intent(&claimed[0].effort, at(2));
+    let mut busy = commit(&running(claimed[0].effort.clone(), row.id, at(2)), vec![record(&row)]);
     busy.keep_until = Some(at(9999));
     replica.commit(&claimed[0].claim, &busy).await.unwrap().expect("claimed");
-    db.store.claim(db.owner, at(3), at(9999), 9).await.unwrap();
+    db.store.work().claim(db.owner, at(3), at(9999), 9).await.unwrap();
 
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 0, "it lives");
     replica.close().await;
@@ -154,10 +154,10 @@ async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() 
     // The server ends the dead one's session in its own time.
     let n = wait::until("the claims are adopted", std::time::Duration::from_secs(10), adopted).await;
     assert_eq!(n, 2, "the effect under way too, and not our own");
-    let free = db.store.claim(db.owner, at(9998), at(9999), 9).await.unwrap();
+    let free = db.store.work().claim(db.owner, at(9998), at(9999), 9).await.unwrap();
     assert_eq!(free.len(), 2);
     // Should it live after all, it has lost.
-    let back = commit(&claimed[1].remediation, vec![]);
+    let back = commit(&claimed[1].effort, vec![]);
     let late = open(&db.url(), other).await.unwrap();
     assert_eq!(late.commit(&claimed[1].claim, &back).await.unwrap(), None);
     late.close().await;
@@ -167,16 +167,16 @@ async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() 
 async fn whoever_owns_the_sqlite_file_adopts_everything() {
     let db = Db::sqlite().await;
     open_all(&*db.store, &[held("a", at(1)), held("b", at(1))]).await;
-    let claimed = db.store.claim(db.owner, at(1), at(9999), 9).await.unwrap();
-    let row = intent(&claimed[0].remediation, at(2));
-    let mut busy = commit(&running(claimed[0].remediation.clone(), row.id, at(2)), vec![record(&row)]);
+    let claimed = db.store.work().claim(db.owner, at(1), at(9999), 9).await.unwrap();
+    let row = intent(&claimed[0].effort, at(2));
+    let mut busy = commit(&running(claimed[0].effort.clone(), row.id, at(2)), vec![record(&row)]);
     busy.keep_until = Some(at(9999));
-    db.store.commit(&claimed[0].claim, &busy).await.unwrap().expect("claimed");
+    db.store.work().commit(&claimed[0].claim, &busy).await.unwrap().expect("claimed");
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 0, "our own");
 
     let db = db.reopen().await;
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 2);
-    assert_eq!(db.store.claim(db.owner, at(9000), at(9999), 9).await.unwrap().len(), 2);
+    assert_eq!(db.store.work().claim(db.owner, at(9000), at(9999), 9).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn the_sign_of_life_is_given_again_after_its_connection_died() {
     let db = Db::postgres().await;
     open_all(&*db.store, &[held("a", at(1))]).await;
     let other = Uuid::now_v7();
-    db.store.claim(db.owner, at(1), at(9999), 9).await.unwrap();
+    db.store.work().claim(db.owner, at(1), at(9999), 9).await.unwrap();
     // The cluster is shared with other tests.
     let holder = "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";

@@ -156,7 +156,7 @@ async fn nothing_that_the_service_asks_is_compiled() {
         unless_since: at(0),
         now: at(1),
     };
-    assert_eq!(service.facts(&ask).await.unwrap().alerts.len(), 1);
+    assert_eq!(service.work().facts(&ask).await.unwrap().alerts.len(), 1);
     let pids =
         "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'fettle'";
     let theirs = db.texts(pids).await;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fettle_core::ports::model::{Changes, LoanCommit, ReceiveAsk, World};
+use fettle_core::ports::model::{Changes, Commit, ReceiveAsk, World};
 use fettle_core::remediation::loan::LoanEnd;
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::state::Remediation;
@@ -10,9 +10,9 @@ use fettle_core::surroundings::Storm;
 
 use super::fixture::{at, closed, ended, held, lend, loan, open_all, target, write};
 use super::receive::see;
-use super::{Db, on_both};
+use super::{Db, on_all};
 
-on_both!(
+on_all!(
     the_storm_is_known_to_everybody_as_it_was_last_found,
     a_storm_found_twice_lasts_from_the_first_to_the_last,
     targets_of_late_are_known_each_once_and_those_refused_are_not,
@@ -78,8 +78,8 @@ async fn it_is_known_when_a_loan_was_last_returned(db: Db) {
             Remediation { target: target(service).parse().unwrap(), ..held(&format!("{service}-{second}"), at(0)) };
         let lent = loan(&lender, at(5));
         let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
-        let over = LoanCommit { loan: ended(lent, end, at(second)), records: vec![], keep_until: None };
-        db.store.commit_loan(&claim, &over).await.unwrap().expect("claimed");
+        let over = Commit { effort: ended(lent, end, at(second)), records: vec![], keep_until: None };
+        db.store.loans().commit(&claim, &over).await.unwrap().expect("claimed");
     };
     returned_at("web", LoanEnd::Returned, 10).await;
     returned_at("web", LoanEnd::Returned, 20).await;

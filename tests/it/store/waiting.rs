@@ -6,9 +6,9 @@ use fettle_core::remediation::outcome::Outcome;
 use uuid::Uuid;
 
 use super::fixture::{at, attached, closed, commit, firing, held, open_all, open_claimed, target, write};
-use super::{Db, on_both, retry};
+use super::{Db, on_all, retry};
 
-on_both!(
+on_all!(
     closing_spends_the_episode_or_frees_it,
     closing_gives_back_who_waited_for_the_target_and_still_fires,
     who_waits_for_a_free_target_is_found_again,
@@ -21,8 +21,8 @@ async fn closing_spends_the_episode_or_frees_it(db: Db) {
         let it = held(outcome.as_str(), at(1));
         let claim = open_claimed(&*db.store, db.owner, &it).await;
         let done = closed(it.clone(), outcome, at(2));
-        db.store.commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
-        let after = db.store.candidates(&it.alert.fingerprint.to_string()).await.unwrap();
+        db.store.work().commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
+        let after = db.candidates(it.alert.fingerprint).await;
         let free = matches!(outcome, Outcome::Expired | Outcome::Superseded);
         let standing = if free { Standing::Free } else { Standing::Spent };
         assert_eq!(after, [Candidate { standing, ..attached(&it) }], "{outcome:?}");
@@ -65,11 +65,11 @@ async fn closing_gives_back_who_waited_for_the_target_and_still_fires(db: Db) {
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let fires = four_that_wait(&db).await;
 
-    let open = db.store.commit(&claim, &commit(&it, vec![])).await.unwrap().expect("claimed");
+    let open = db.store.work().commit(&claim, &commit(&it, vec![])).await.unwrap().expect("claimed");
     assert_eq!(open.waiting, [], "not before it is closed");
-    let claim = db.store.claim(db.owner, at(9), at(99), 1).await.unwrap().remove(0).claim;
+    let claim = db.store.work().claim(db.owner, at(9), at(99), 1).await.unwrap().remove(0).claim;
     let done = closed(it, Outcome::Fixed, at(10));
-    let left = db.store.commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
+    let left = db.store.work().commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
     assert_eq!(left.waiting, [fires]);
 }
 
@@ -102,10 +102,10 @@ async fn no_alert_is_left_attached_to_a_closed_remediation(db: Db) {
         };
         let done = commit(&closed(it.clone(), Outcome::Fixed, at(2)), vec![]);
         let (closing, taking) =
-            tokio::join!(retry(|| db.store.commit(&claim, &done)), retry(|| db.store.receive(&ask, &think)));
+            tokio::join!(retry(|| db.store.work().commit(&claim, &done)), retry(|| db.store.receive(&ask, &think)));
         closing.unwrap().expect("claimed");
         taking.unwrap();
-        let after = db.store.candidates(&joins.fingerprint.to_string()).await.unwrap();
+        let after = db.candidates(joins.fingerprint).await;
         assert!(after.iter().all(|c| c.standing == Standing::Spent), "round {round}: {after:?}");
     }
 }
@@ -123,6 +123,6 @@ async fn attached_alerts_are_read_as_they_are_now(db: Db) {
 
     assert_eq!(db.store.attached(Uuid::now_v7()).await.unwrap(), []);
     let done = closed(it.clone(), Outcome::Fixed, at(9));
-    db.store.commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
+    db.store.work().commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
     assert_eq!(db.store.attached(it.id).await.unwrap(), [], "nothing is attached to what is over");
 }

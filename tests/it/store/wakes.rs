@@ -59,7 +59,7 @@ async fn what_one_received_before_it_was_stopped_the_other_decides_without_waiti
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wake_is_heard_by_all_that_listen_and_kept_for_who_comes_later() {
     let db = Db::postgres().await;
-    let another = db.another(Uuid::now_v7()).await;
+    let another = open(&db.url(), Uuid::now_v7()).await.expect("open the store a second time");
     for store in [&db.store, &another] {
         // The first look makes up for what was said before anybody listened.
         wait::until(

@@ -124,8 +124,7 @@ pub struct FusedStore {
 }
 
 /// The operations on the path of an alert: each is a touch before and a touch after.
-const TOUCHED: [&str; 10] =
-    ["append", "receive", "facts", "peek", "admit", "commit", "admit_return", "commit_loan", "record", "late"];
+const TOUCHED: [&str; 8] = ["append", "receive", "facts", "peek", "admit", "commit", "record", "late"];
 
 impl FusedStore {
     #[expect(clippy::unnecessary_wraps, reason = "the shape that `wrap_store` asks for")]

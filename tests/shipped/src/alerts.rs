@@ -192,11 +192,9 @@ impl World {
         let body = due.then(|| self.body(&alerts, group, &firing, &resolved));
         if !due {
             // What ended and was never reported firing is dropped; and so is what was muted, once it is over.
-            for at in 0..alerts.all.len() {
-                if mine(&at) && !alerts.all[at].firing && !muted(&at) {
-                    alerts.all[at].grouped = false;
-                }
-            }
+            let over = |at: &usize| mine(at) && !alerts.all[*at].firing && !muted(at);
+            let over: Vec<usize> = (0..alerts.all.len()).filter(over).collect();
+            over.into_iter().for_each(|at| alerts.all[at].grouped = false);
         }
         drop(alerts);
         if let Some(body) = body {

@@ -63,7 +63,7 @@ impl Platform for Hands {
             self.me.stand_still(&self.world, lasts);
             tokio::task::yield_now().await;
         }
-        self.world.deed(&Deed::Called { owner: self.owner, client: self.me.number, target, pin, effect, zombie });
+        self.world.deed(&Deed::Called { owner: self.owner, target, pin, effect, zombie });
         let performed = self.client.perform(target, pin, effect).await;
         self.world.step(&self.me).await;
         performed

@@ -30,6 +30,8 @@ mod rng;
 mod rules;
 mod run;
 mod seam;
+#[cfg(test)]
+mod tests;
 mod time;
 mod town;
 mod trouble;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fettle_core::action::Action;
+use fettle_core::ports::People as _;
 use fettle_core::ports::model::Answered;
 use fettle_core::rule::set::RuleSet;
 use fettle_core::remediation::order::Order;

@@ -11,7 +11,7 @@ use fettle_core::rule::model::{
 };
 use fettle_core::settings::{Protected, Settings, StormLimit, TripLimit};
 
-use super::SERVICES;
+use crate::plan::SERVICES;
 use crate::rng::Rng;
 
 fn secs(seconds: u64) -> Duration {

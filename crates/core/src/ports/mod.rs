@@ -4,6 +4,7 @@
 //! nothing more: the core has no runtime. No error here is of a driver's type.
 
 pub mod common;
+pub mod effort;
 pub mod error;
 pub mod history;
 pub mod model;
@@ -14,10 +15,9 @@ pub mod upstream;
 pub mod view;
 mod wrap;
 
+pub use effort::{Effort, Judge, Work};
 pub use error::{Cause, StoreError, chain};
 pub use platform::{Performed, Platform, PlatformError};
-pub use store::{
-    Intake, Judge, JudgeReturn, Loans, Outbox, People, Reading, Receiving, Standing, Store, Think, Upkeep, Work,
-};
+pub use store::{Effects, Intake, Outbox, People, Reading, Receiving, Standing, Store, Think, Upkeep};
 pub use telemetry::Telemetry;
 pub use upstream::{Query, Upstream, UpstreamError};

@@ -6,21 +6,15 @@ use bytes::Bytes;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use super::effort::{Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, LoanFacts, LoanFactsAsk, Stored};
 pub use crate::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
 pub use crate::receive::{Candidate, Changes, OpenTarget, Past, PastFix, Standing, World};
 
-use crate::alert::episode::AlertState;
 use crate::alert::fingerprint::Fingerprint;
-use crate::alert::labels::Labels;
 use crate::announcement::Announcement;
 use crate::receive::Notice;
-use crate::remediation::loan::Loan;
-use crate::remediation::record::{Record, Severity};
-use crate::remediation::refusal::Refusal;
-use crate::remediation::state::Remediation;
-use crate::rule::model::Rule;
+use crate::remediation::record::Severity;
 use crate::settings::Settings;
-use crate::surroundings::Surroundings;
 use crate::time::{Timestamp, before};
 
 /// A notification on its way in.
@@ -115,128 +109,6 @@ impl ReceiveAsk {
     }
 }
 
-/// Proof that a remediation is ours for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// The remediation.
-    pub id: Uuid,
-    /// Who holds it.
-    pub owner: Uuid,
-    /// The version that was read; every commit raises it by one.
-    pub version: i64,
-    /// How often it had been woken when it was read; a later wake makes it due again at once.
-    pub wakes: i64,
-}
-
-/// A remediation that is ours for now. A new one has version 1 and wakes 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    /// The proof.
-    pub claim: Claim,
-    /// As stored.
-    pub remediation: Remediation,
-}
-
-/// What one decision stores.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Commit {
-    /// The remediation's new state.
-    pub remediation: Remediation,
-    /// Rows beside it, in order.
-    pub records: Vec<Record>,
-    /// Keep the claim until then; `None` gives it back.
-    pub keep_until: Option<Timestamp>,
-}
-
-/// What a commit left behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
-    /// The next claim when it was kept: version one higher.
-    pub claim: Claim,
-    /// When the remediation was closed: alerts whose candidates waited for this target and still fire.
-    pub waiting: Vec<AlertState>,
-}
-
-/// What is asked about a remediation before it is decided.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FactsAsk {
-    /// The remediation.
-    pub remediation: Uuid,
-    /// Its rule, for its breaker.
-    pub rule: String,
-    /// Verdicts that proved nothing are counted from here on.
-    pub unproven_since: Timestamp,
-    /// Its target as written, for loans.
-    pub target: String,
-    /// What it was resolved to, once it was seen: loans are found by it too.
-    pub key: Option<String>,
-    /// For each `unless` of the rule: labels that such an alert must carry, with these values. Firing alerts with evidence
-    /// since `unless_since` are returned; the core asks the other matchers.
-    pub unless: Vec<Labels>,
-    /// See `unless`.
-    pub unless_since: Timestamp,
-    /// Now: pauses that are over are left out.
-    pub now: Timestamp,
-}
-
-impl FactsAsk {
-    /// Everything that a decision about `remediation` is made from.
-    #[must_use]
-    pub fn about(remediation: &Remediation, rule: Option<&Rule>, settings: &Settings, now: Timestamp) -> Self {
-        let own = &remediation.alert.labels;
-        Self {
-            remediation: remediation.id,
-            rule: remediation.rule.clone(),
-            unproven_since: before(now, settings.trip.map(|trip| trip.within).unwrap_or_default()),
-            target: remediation.target.to_string(),
-            key: remediation.key.clone(),
-            unless: rule.map(|rule| rule.unless.iter().map(|it| it.carried(own)).collect()).unwrap_or_default(),
-            unless_since: before(now, settings.freshness),
-            now,
-        }
-    }
-}
-
-/// The answer.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Facts {
-    /// The alerts attached to the remediation, as they are now.
-    pub alerts: Vec<AlertState>,
-    /// What is the case around it; what Alertmanager says is not in it.
-    pub surroundings: Surroundings,
-}
-
-/// A loan that is ours for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimedLoan {
-    /// The proof; `id` is the loan's.
-    pub claim: Claim,
-    /// As stored.
-    pub loan: Loan,
-}
-
-/// What one decision about a loan stores.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LoanCommit {
-    /// The loan's new state.
-    pub loan: Loan,
-    /// Rows beside it, in order.
-    pub records: Vec<Record>,
-    /// Keep the claim until then; `None` gives it back.
-    pub keep_until: Option<Timestamp>,
-}
-
-/// The answer to the admission of a return.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LoanAdmission {
-    /// The intent is stored.
-    Admitted(Claim),
-    /// A guard said no; nothing was stored.
-    Refused(Refusal),
-    /// The claim was lost; nothing was stored.
-    Lost,
-}
-
 /// What became of a person's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
@@ -265,17 +137,6 @@ pub struct Outgoing {
     pub starts_at: Timestamp,
     /// As it stands.
     pub announcement: Announcement,
-}
-
-/// The answer to an admission.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Admission {
-    /// The intent is stored.
-    Admitted(Closed),
-    /// A guard said no; nothing was stored.
-    Refused(Refusal),
-    /// The claim was lost; nothing was stored.
-    Lost,
 }
 
 /// One effect that counts against budgets.

@@ -1,7 +1,7 @@
 //! What fettle remembers, in one small trait for each who asks.
 //!
-//! Always holds: each method is one transaction, all or nothing. A remediation is changed only by whoever holds its
-//! [`Claim`]: the owner and the version are compared in the same statement, and a lost claim changes nothing. Invariants
+//! Always holds: each method is one transaction, all or nothing. A remediation or loan is changed only under its
+//! [`Claim`](super::model::Claim): owner and version are compared in the same statement, and a lost claim changes nothing. Invariants
 //! that protect production (one open remediation per target, audit rows that nobody edits) live in the store itself.
 //! Thinking is the core's: where a decision needs facts that must not change under it, the method takes it as a function
 //! of those facts and calls it inside the transaction.
@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::effort::Work;
 use super::model::{
-    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
+    Answered, Changes, Ledger, LedgerAsk, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
     World,
 };
 use super::view::{
@@ -22,19 +22,12 @@ use crate::alert::episode::AlertState;
 use crate::alert::fingerprint::Fingerprint;
 use crate::remediation::loan::Loan;
 use crate::remediation::record::Record;
-use crate::remediation::refusal::Refusal;
 use crate::remediation::state::Remediation;
 use crate::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::time::Timestamp;
 
 /// A pure decision on what was received, made inside the transaction. May be called again after a conflict.
 pub type Think<'a> = &'a (dyn Fn(&World) -> Changes + Send + Sync);
-
-/// A pure decision on an effect, made while the budgets are locked.
-pub type Judge<'a> = &'a (dyn Fn(&[Ledger]) -> Result<Commit, Refusal> + Send + Sync);
-
-/// A pure decision on the return of a loan, made while the budgets are locked.
-pub type JudgeReturn<'a> = &'a (dyn Fn(&[Ledger]) -> Result<LoanCommit, Refusal> + Send + Sync);
 
 /// What comes in: notifications are stored before anything is answered.
 #[async_trait]
@@ -68,67 +61,15 @@ pub trait Receiving: Send + Sync {
     async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError>;
 }
 
-/// Open remediations: claimed, decided, and stored under the claim.
+/// Effects outside a claim: what they would cost, and what became of them late.
 #[async_trait]
-pub trait Work: Send + Sync {
-    /// Claims open remediations that are due, earliest first, until `lease_until`.
-    async fn claim(
-        &self,
-        owner: Uuid,
-        now: Timestamp,
-        lease_until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, StoreError>;
-
-    /// The earliest due instant of an open remediation that nobody holds at `now`.
-    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
-
-    /// What is the case around a remediation, with the alerts attached to it: everything a decision is made from, in one
-    /// round trip.
-    async fn facts(&self, ask: &FactsAsk) -> Result<Facts, StoreError>;
-
+pub trait Effects: Send + Sync {
     /// Reads the ledger for each effect of `asks` without a lock: whether it could be admitted now.
     async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError>;
 
-    /// Reads the ledger for each effect of `asks` under the budgets' lock, lets `judge` decide and stores its commit, or
-    /// nothing.
-    async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError>;
-
-    /// Stores a decision. `None` when the claim was lost: then nothing was stored.
-    async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError>;
-
-    /// Stores `records` beside an audit row that says that nothing happened, or that nobody knows: what a late call says of
-    /// itself. False, and nothing is stored, when the row says otherwise, is open still, or has them already.
+    /// Stores `records` beside an audit row that reads failed or unknown: the report of a late call. False, and nothing is
+    /// stored, when the row reads otherwise, is open still, or has them already.
     async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError>;
-}
-
-/// Loans that are due: claimed, decided, and stored under the claim.
-#[async_trait]
-pub trait Loans: Send + Sync {
-    /// Claims loans that are due, earliest first, until `lease_until`.
-    async fn claim_loans(
-        &self,
-        owner: Uuid,
-        now: Timestamp,
-        lease_until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<ClaimedLoan>, StoreError>;
-
-    /// The alerts of the remediation that lent, and of those of the same rule and target after it; and the pauses that are
-    /// not over.
-    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError>;
-
-    /// As [`admit`](Work::admit), for the return of a loan. The remediation that lent is like any other here: while it is
-    /// at work, its loan is not returned.
-    async fn admit_return(
-        &self,
-        claim: &Claim,
-        ask: &LedgerAsk,
-        judge: JudgeReturn<'_>,
-    ) -> Result<LoanAdmission, StoreError>;
-
-    /// Stores a decision about a loan. `None` when the claim was lost: then nothing was stored.
-    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError>;
 }
 
 /// What fettle announces, and events that belong to no decision.
@@ -193,9 +134,6 @@ pub trait Reading: Send + Sync {
 
     /// Events, newest first.
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError>;
-
-    /// Candidates of one alert, for tests and explanations.
-    async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError>;
 }
 
 /// How things stand now, for metrics, health and predictions.
@@ -258,6 +196,12 @@ pub trait Upkeep: Send + Sync {
 }
 
 /// Everything that fettle remembers.
-pub trait Store: Intake + Receiving + Work + Loans + Outbox + People + Reading + Standing + Upkeep {}
+pub trait Store:
+    Intake + Receiving + Work<Remediation> + Work<Loan> + Effects + Outbox + People + Reading + Standing + Upkeep
+{
+}
 
-impl<T: Intake + Receiving + Work + Loans + Outbox + People + Reading + Standing + Upkeep> Store for T {}
+impl<T> Store for T where
+    T: Intake + Receiving + Work<Remediation> + Work<Loan> + Effects + Outbox + People + Reading + Standing + Upkeep
+{
+}

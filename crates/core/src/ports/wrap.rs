@@ -21,20 +21,9 @@ macro_rules! wrap_store {
                 waiting(limit: u32) -> Vec<$crate::alert::episode::AlertState>;
                 unattended(after: Option<$crate::alert::fingerprint::Fingerprint>, limit: u32) -> Vec<$crate::alert::episode::AlertState>;
             }
-            Work {
-                claim(owner: uuid::Uuid, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Claimed>;
-                next_due(now: $crate::time::Timestamp) -> Option<$crate::time::Timestamp>;
-                facts(ask: &$crate::ports::model::FactsAsk) -> $crate::ports::model::Facts;
+            Effects {
                 peek(asks: &[&$crate::ports::model::LedgerAsk]) -> Vec<$crate::ports::model::Ledger>;
-                admit(claim: &$crate::ports::model::Claim, asks: &[&$crate::ports::model::LedgerAsk], judge: $crate::ports::Judge<'_>) -> $crate::ports::model::Admission;
-                commit(claim: &$crate::ports::model::Claim, commit: &$crate::ports::model::Commit) -> Option<$crate::ports::model::Closed>;
                 late(action: uuid::Uuid, records: &[$crate::remediation::record::Record]) -> bool;
-            }
-            Loans {
-                claim_loans(owner: uuid::Uuid, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::ClaimedLoan>;
-                loan_facts(loan: &$crate::remediation::loan::Loan, now: $crate::time::Timestamp) -> (Vec<$crate::alert::episode::AlertState>, Vec<$crate::surroundings::Pause>);
-                admit_return(claim: &$crate::ports::model::Claim, ask: &$crate::ports::model::LedgerAsk, judge: $crate::ports::JudgeReturn<'_>) -> $crate::ports::model::LoanAdmission;
-                commit_loan(claim: &$crate::ports::model::Claim, commit: &$crate::ports::model::LoanCommit) -> Option<$crate::ports::model::Claim>;
             }
             Outbox {
                 announcements(owner: uuid::Uuid, now: $crate::time::Timestamp, renew_before: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Outgoing>;
@@ -55,7 +44,6 @@ macro_rules! wrap_store {
                 actions(filter: &$crate::ports::view::ActionFilter) -> Vec<$crate::ports::view::ActionView>;
                 alerts(filter: &$crate::ports::view::AlertFilter) -> Vec<$crate::ports::view::AlertView>;
                 events(filter: &$crate::ports::view::EventFilter) -> Vec<$crate::ports::view::EventView>;
-                candidates(fingerprint: &str) -> Vec<$crate::ports::model::Candidate>;
             }
             Standing {
                 remediation(id: uuid::Uuid) -> Option<$crate::remediation::state::Remediation>;
@@ -67,14 +55,30 @@ macro_rules! wrap_store {
                 open_by_state() -> Vec<(String, u64)>;
             }
         }
+        $crate::wrap_store! { @work $outer; $crate::remediation::state::Remediation }
+        $crate::wrap_store! { @work $outer; $crate::remediation::loan::Loan }
     };
-    (@ports $outer:ty; $($port:ident { $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* })*) => { $(
+    (@work $outer:ty; $effort:ty) => {
+        $crate::wrap_store! { @ports $outer;
+            Work<$effort> {
+                claim(owner: uuid::Uuid, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Claimed<$effort>>;
+                next_due(now: $crate::time::Timestamp) -> Option<$crate::time::Timestamp>;
+                facts(ask: &<$effort as $crate::ports::Effort>::Ask) -> <$effort as $crate::ports::Effort>::Facts;
+                admit(claim: &$crate::ports::model::Claim, asks: &[&$crate::ports::model::LedgerAsk], judge: $crate::ports::Judge<'_, $effort>) -> $crate::ports::model::Admission<$effort>;
+                commit(claim: &$crate::ports::model::Claim, commit: &$crate::ports::model::Commit<$effort>) -> Option<$crate::ports::model::Stored>;
+            }
+        }
+    };
+    (@ports $outer:ty; $($port:ident $(<$effort:ty>)? { $($methods:tt)* })*) => {
+        $($crate::wrap_store! { @port $outer; ($crate::ports::$port $(<$effort>)?) { $($methods)* } })*
+    };
+    (@port $outer:ty; ($port:path) { $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* }) => {
         #[async_trait::async_trait]
-        impl $crate::ports::$port for $outer {
+        impl $port for $outer {
             $(async fn $name(&self $(, $arg: $type)*) -> Result<$out, $crate::ports::StoreError> {
                 let inner = self.inner()?;
-                self.around(stringify!($name), $crate::ports::$port::$name(inner, $($arg),*)).await
+                self.around(stringify!($name), <dyn $crate::ports::Store as $port>::$name(inner, $($arg),*)).await
             })*
         }
-    )* };
+    };
 }

@@ -122,7 +122,7 @@ impl Sources {
         let mut around = Around { alerts: fresh, surroundings: Surroundings::default(), stored: false };
         if let Some(store) = &self.store {
             let ask = FactsAsk::about(remediation, rule, &self.settings, self.now);
-            if let Some(facts) = noted(answered, store.facts(&ask).await) {
+            if let Some(facts) = noted(answered, store.work().facts(&ask).await) {
                 let heard = |known: &AlertState| around.alerts.iter().any(|it| it.fingerprint == known.fingerprint);
                 let more: Vec<AlertState> = facts.alerts.into_iter().filter(|known| !heard(known)).collect();
                 around.alerts.extend(more);

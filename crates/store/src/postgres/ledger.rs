@@ -12,8 +12,10 @@ use crate::around::{self, BreakerColumns, UNPROVEN_MAX};
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::text::clean;
-use fettle_core::ports::model::{Admission, Claim, Ledger, LedgerAsk, LoanAdmission};
-use fettle_core::ports::{Judge, JudgeReturn, StoreError};
+use fettle_core::ports::model::{Admission, Claim, Ledger, LedgerAsk};
+use fettle_core::ports::{Judge, StoreError};
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::state::Remediation;
 use fettle_core::time::before;
 
 const WHAT: &str = "admit an effect";
@@ -31,37 +33,39 @@ pub(super) async fn admit(
     connection: &mut PgConnection,
     claim: &Claim,
     asks: &[&LedgerAsk],
-    judge: Judge<'_>,
-) -> Result<Admission, StoreError> {
+    judge: Judge<'_, Remediation>,
+) -> Result<Admission<Remediation>, StoreError> {
     let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
     let ledgers = read_all(&mut tx, asks).await?;
     // Dropping the transaction rolls back and frees the lock.
-    let commit = match judge(&ledgers) {
+    let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
-        Err(refusal) => return Ok(Admission::Refused(refusal)),
+        Err(no) => return Ok(no),
     };
     let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
-    Ok(Admission::Admitted(stored))
+    Ok(Admission::Admitted { stored, commit })
 }
 
-/// As [`admit`], for the return of a loan. The remediation that lent is like any other here: while it acts or judges, its
-/// loan is not returned.
+/// As [`admit`], for the return of a loan. The remediation that made the loan is like any other here: while it acts or
+/// verifies, its loan is not returned.
 pub(super) async fn admit_return(
     connection: &mut PgConnection,
     claim: &Claim,
-    ask: &LedgerAsk,
-    judge: JudgeReturn<'_>,
-) -> Result<LoanAdmission, StoreError> {
+    asks: &[&LedgerAsk],
+    judge: Judge<'_, Loan>,
+) -> Result<Admission<Loan>, StoreError> {
+    let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }).collect();
+    let asks: Vec<_> = asks.iter().collect();
     let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
-    let ledgers = read_all(&mut tx, &[&LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }]).await?;
-    let commit = match judge(&ledgers) {
+    let ledgers = read_all(&mut tx, &asks).await?;
+    let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
-        Err(refusal) => return Ok(LoanAdmission::Refused(refusal)),
+        Err(no) => return Ok(no),
     };
-    let Some(next) = loans::write_claimed(&mut tx, claim, &commit).await? else { return Ok(LoanAdmission::Lost) };
+    let Some(stored) = loans::write_claimed(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
-    Ok(LoanAdmission::Admitted(next))
+    Ok(Admission::Admitted { stored, commit })
 }
 
 /// Reads the ledger for each of `asks` as it is, locked or not.

@@ -11,11 +11,9 @@ use crate::around::{self, AlertColumns, ClaimedLoanColumns, PauseColumns};
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::text::{clean, clean_opt, json};
-use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Claim, ClaimedLoan, LoanCommit};
+use fettle_core::ports::model::{Claim, Claimed, Commit, LoanFacts, LoanFactsAsk, Stored};
 use fettle_core::remediation::loan::Loan;
-use fettle_core::surroundings::Pause;
 use fettle_core::time::Timestamp;
 
 /// A loan that is over before it was opened was never one. What is over stays as it is. Whoever voids a loan may know fewer
@@ -74,7 +72,7 @@ pub(super) async fn claim(
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
-) -> Result<Vec<ClaimedLoan>, StoreError> {
+) -> Result<Vec<Claimed<Loan>>, StoreError> {
     let rows: Vec<ClaimedLoanColumns> = sqlx::query_as(CLAIM)
         .bind(Id(owner))
         .bind(Instant(now))
@@ -84,6 +82,19 @@ pub(super) async fn claim(
         .await
         .during("claim the loans that are due")?;
     Ok(around::claimed_loans(rows, owner))
+}
+
+const NEXT_DUE: &str =
+    "SELECT min(due_at) FROM loans WHERE closed_at IS NULL AND (lease_owner IS NULL OR lease_until < $1)";
+
+/// When the next unclaimed loan is due.
+pub(super) async fn next_due(connection: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<Instant> = sqlx::query_scalar(NEXT_DUE)
+        .bind(Instant(now))
+        .fetch_one(connection)
+        .await
+        .during("read when the next loan is due")?;
+    Ok(due.map(Into::into))
 }
 
 /// The alerts of every remediation of this rule and target: a later one may have taken over what fires by now.
@@ -98,22 +109,18 @@ const FACTS: &str = "
          WHERE ended_at IS NULL AND (until IS NULL OR until > $3))";
 
 /// What the return of a loan is decided from.
-pub(super) async fn facts(
-    connection: &mut PgConnection,
-    loan: &Loan,
-    now: Timestamp,
-) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
+pub(super) async fn facts(connection: &mut PgConnection, ask: &LoanFactsAsk) -> Result<LoanFacts, StoreError> {
     const WHAT: &str = "read what is around a loan";
     let (alerts, pauses): (Option<Vec<AlertColumns>>, Option<Vec<PauseColumns>>) = sqlx::query_as(FACTS)
-        .bind(clean(&loan.target.to_string()))
-        .bind(clean(&loan.rule))
-        .bind(Instant(now))
+        .bind(clean(&ask.target))
+        .bind(clean(&ask.rule))
+        .bind(Instant(ask.now))
         .fetch_one(connection)
         .await
         .during(WHAT)?;
     let alerts: Result<_, _> = alerts.into_iter().flatten().map(around::alert).collect();
     let pauses: Result<_, _> = pauses.into_iter().flatten().map(around::pause).collect();
-    alerts.and_then(|alerts| Ok((alerts, pauses?))).map_err(|garbled| garbled.during(WHAT))
+    alerts.and_then(|alerts| Ok(LoanFacts { alerts, pauses: pauses? })).map_err(|garbled| garbled.during(WHAT))
 }
 
 /// Compare and set.
@@ -128,23 +135,23 @@ const COMMIT: &str = "
 pub(super) async fn commit(
     connection: &mut PgConnection,
     claim: &Claim,
-    commit: &LoanCommit,
-) -> Result<Option<Claim>, StoreError> {
+    commit: &Commit<Loan>,
+) -> Result<Option<Stored>, StoreError> {
     const WHAT: &str = "store a decision about a loan";
     let mut tx = connection.begin().await.during(WHAT)?;
     // Dropping the transaction rolls back.
-    let Some(next) = write_claimed(&mut tx, claim, commit).await? else { return Ok(None) };
+    let Some(stored) = write_claimed(&mut tx, claim, commit).await? else { return Ok(None) };
     tx.commit().await.during(WHAT)?;
-    Ok(Some(next))
+    Ok(Some(stored))
 }
 
 /// Writes a decision inside a transaction. `None` when the claim was lost; the transaction must then be rolled back.
 pub(super) async fn write_claimed(
     tx: &mut PgConnection,
     claim: &Claim,
-    commit: &LoanCommit,
-) -> Result<Option<Claim>, StoreError> {
-    let loan = &commit.loan;
+    commit: &Commit<Loan>,
+) -> Result<Option<Stored>, StoreError> {
+    let loan = &commit.effort;
     let end = around::loan_end(loan);
     let keep_until = commit.keep_until.filter(|_| end.is_none());
     let done = sqlx::query(COMMIT)
@@ -164,5 +171,6 @@ pub(super) async fn write_claimed(
         return Ok(None);
     }
     audit::write(tx, &commit.records).await?;
-    Ok(Some(Claim { version: claim.version + 1, ..claim.clone() }))
+    let claim = Claim { version: claim.version + 1, ..claim.clone() };
+    Ok(Some(Stored { claim, waiting: Vec::new() }))
 }

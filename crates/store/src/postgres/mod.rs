@@ -42,15 +42,14 @@ use super::error::During;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::ports::model::{
-    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
-    World,
+    Admission, Answered, Changes, Claim, Claimed, Commit, Facts, FactsAsk, Ledger, LedgerAsk, LoanFacts, LoanFactsAsk,
+    NewNotification, Outgoing, ReceiveAsk, Sample, Spent, Stored, StoredNotification, World,
 };
 use fettle_core::ports::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
 };
 use fettle_core::ports::{
-    Intake, Judge, JudgeReturn, Loans, Outbox, People, Reading, Receiving, Standing, StoreError, Think, Upkeep, Work,
+    Effects, Intake, Judge, Outbox, People, Reading, Receiving, Standing, StoreError, Think, Upkeep, Work,
 };
 use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::record::Record;
@@ -127,14 +126,14 @@ impl Receiving for Postgres {
 }
 
 #[async_trait]
-impl Work for Postgres {
+impl Work<Remediation> for Postgres {
     async fn claim(
         &self,
         owner: Uuid,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Claimed>, StoreError> {
+    ) -> Result<Vec<Claimed<Remediation>>, StoreError> {
         on_connection!(self.pool, work::claim(owner, now, lease_until, limit))
     }
 
@@ -146,53 +145,65 @@ impl Work for Postgres {
         on_connection!(self.pool, facts::facts(ask))
     }
 
-    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
-        on_connection!(self.pool, ledger::read_all(asks))
-    }
-
-    async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError> {
+    async fn admit(
+        &self,
+        claim: &Claim,
+        asks: &[&LedgerAsk],
+        judge: Judge<'_, Remediation>,
+    ) -> Result<Admission<Remediation>, StoreError> {
         // The database lets in one at a time. Whoever waits here holds no connection, which others could use meanwhile.
         let _turn = self.admitting.lock().await;
         on_connection!(self.pool, ledger::admit(claim, asks, judge))
     }
 
-    async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
+    async fn commit(&self, claim: &Claim, commit: &Commit<Remediation>) -> Result<Option<Stored>, StoreError> {
         on_connection!(self.pool, work::commit(claim, commit))
-    }
-
-    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
-        on_connection!(self.pool, audit::late(action, records))
     }
 }
 
 #[async_trait]
-impl Loans for Postgres {
-    async fn claim_loans(
+impl Work<Loan> for Postgres {
+    async fn claim(
         &self,
         owner: Uuid,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<ClaimedLoan>, StoreError> {
+    ) -> Result<Vec<Claimed<Loan>>, StoreError> {
         on_connection!(self.pool, loans::claim(owner, now, lease_until, limit))
     }
 
-    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
-        on_connection!(self.pool, loans::facts(loan, now))
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        on_connection!(self.pool, loans::next_due(now))
     }
 
-    async fn admit_return(
+    async fn facts(&self, ask: &LoanFactsAsk) -> Result<LoanFacts, StoreError> {
+        on_connection!(self.pool, loans::facts(ask))
+    }
+
+    async fn admit(
         &self,
         claim: &Claim,
-        ask: &LedgerAsk,
-        judge: JudgeReturn<'_>,
-    ) -> Result<LoanAdmission, StoreError> {
+        asks: &[&LedgerAsk],
+        judge: Judge<'_, Loan>,
+    ) -> Result<Admission<Loan>, StoreError> {
         let _turn = self.admitting.lock().await;
-        on_connection!(self.pool, ledger::admit_return(claim, ask, judge))
+        on_connection!(self.pool, ledger::admit_return(claim, asks, judge))
     }
 
-    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
+    async fn commit(&self, claim: &Claim, commit: &Commit<Loan>) -> Result<Option<Stored>, StoreError> {
         on_connection!(self.pool, loans::commit(claim, commit))
+    }
+}
+
+#[async_trait]
+impl Effects for Postgres {
+    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+        on_connection!(self.pool, ledger::read_all(asks))
+    }
+
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        on_connection!(self.pool, audit::late(action, records))
     }
 }
 
@@ -265,10 +276,6 @@ impl Reading for Postgres {
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
         on_connection!(self.pool, events::events(filter))
-    }
-
-    async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
-        on_connection!(self.pool, read::candidates(fingerprint))
     }
 }
 

@@ -13,9 +13,10 @@ use crate::rows::{AlertRow, ClaimedRow, read};
 use crate::text::clean;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Claim, Claimed, Closed, Commit};
+use fettle_core::ports::model::{Claim, Claimed, Commit, Stored};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::refusal::Guard;
+use fettle_core::remediation::state::Remediation;
 use fettle_core::time::Timestamp;
 
 /// Claiming raises the version too: a claim that ran out stays lost even when its owner claims again.
@@ -38,7 +39,7 @@ pub(super) async fn claim(
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
-) -> Result<Vec<Claimed>, StoreError> {
+) -> Result<Vec<Claimed<Remediation>>, StoreError> {
     let rows: Vec<ClaimedRow> = sqlx::query_as(CLAIM)
         .bind(Id(owner))
         .bind(Instant(now))
@@ -65,10 +66,10 @@ pub(super) async fn next_due(connection: &mut PgConnection, now: Timestamp) -> R
 pub(super) async fn commit(
     connection: &mut PgConnection,
     claim: &Claim,
-    commit: &Commit,
-) -> Result<Option<Closed>, StoreError> {
+    commit: &Commit<Remediation>,
+) -> Result<Option<Stored>, StoreError> {
     const WHAT: &str = "store a decision";
-    if commit.records.is_empty() && commit.remediation.outcome().is_none() {
+    if commit.records.is_empty() && commit.effort.outcome().is_none() {
         // One statement that nothing depends on needs no transaction around it.
         return write(connection, claim, commit).await;
     }
@@ -90,10 +91,14 @@ const COMMIT: &str = "
     WHERE id = $1 AND version = $2 AND lease_owner = $3";
 
 /// Writes a decision inside a transaction. `None` when the claim was lost; the transaction must then be rolled back.
-pub(super) async fn write(tx: &mut PgConnection, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
+pub(super) async fn write(
+    tx: &mut PgConnection,
+    claim: &Claim,
+    commit: &Commit<Remediation>,
+) -> Result<Option<Stored>, StoreError> {
     const WHAT: &str = "store a decision";
-    let row = RemediationColumns::from(&commit.remediation);
-    let outcome = commit.remediation.outcome();
+    let row = RemediationColumns::from(&commit.effort);
+    let outcome = commit.effort.outcome();
     // A closed remediation is nobody's.
     let keep_until = commit.keep_until.filter(|_| outcome.is_none());
     let (mut writes, mut later) = (Writes::default(), Writes::default());
@@ -127,7 +132,7 @@ pub(super) async fn write(tx: &mut PgConnection, claim: &Claim, commit: &Commit)
         None => Vec::new(),
     };
     let next = Claim { version: claim.version + 1, ..claim.clone() };
-    Ok(Some(Closed { claim: next, waiting }))
+    Ok(Some(Stored { claim: next, waiting }))
 }
 
 /// Those who wait are others than those who are settled, so both may look at the same time.

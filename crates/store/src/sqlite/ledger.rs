@@ -7,11 +7,14 @@ use uuid::Uuid;
 
 use super::connect::BEGIN;
 use super::{breakers, loans, work};
+use crate::around;
 use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::text::{clean, json};
-use fettle_core::ports::model::{Admission, Claim, Ledger, LedgerAsk, LoanAdmission, Scope, ScopeKind};
-use fettle_core::ports::{Judge, JudgeReturn, StoreError};
+use fettle_core::ports::model::{Admission, Claim, Ledger, LedgerAsk, Scope, ScopeKind};
+use fettle_core::ports::{Judge, StoreError};
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::state::Remediation;
 use fettle_core::time::{Timestamp, before};
 
 const WHAT: &str = "admit an effect";
@@ -21,37 +24,39 @@ pub(super) async fn admit(
     pool: &SqlitePool,
     claim: &Claim,
     asks: &[&LedgerAsk],
-    judge: Judge<'_>,
-) -> Result<Admission, StoreError> {
+    judge: Judge<'_, Remediation>,
+) -> Result<Admission<Remediation>, StoreError> {
     let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
     let ledgers = read_all(&mut tx, asks).await?;
     // Dropping the transaction rolls back and frees the lock.
-    let commit = match judge(&ledgers) {
+    let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
-        Err(refusal) => return Ok(Admission::Refused(refusal)),
+        Err(no) => return Ok(no),
     };
     let Some(stored) = work::write(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
-    Ok(Admission::Admitted(stored))
+    Ok(Admission::Admitted { stored, commit })
 }
 
-/// As [`admit`], for the return of a loan. The remediation that lent is like any other here: while it acts or judges, its
-/// loan is not returned.
+/// As [`admit`], for the return of a loan. The remediation that made the loan is like any other here: while it acts or
+/// verifies, its loan is not returned.
 pub(super) async fn admit_return(
     pool: &SqlitePool,
     claim: &Claim,
-    ask: &LedgerAsk,
-    judge: JudgeReturn<'_>,
-) -> Result<LoanAdmission, StoreError> {
+    asks: &[&LedgerAsk],
+    judge: Judge<'_, Loan>,
+) -> Result<Admission<Loan>, StoreError> {
+    let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }).collect();
+    let asks: Vec<_> = asks.iter().collect();
     let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
-    let ledgers = read_all(&mut tx, &[&LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }]).await?;
-    let commit = match judge(&ledgers) {
+    let ledgers = read_all(&mut tx, &asks).await?;
+    let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,
-        Err(refusal) => return Ok(LoanAdmission::Refused(refusal)),
+        Err(no) => return Ok(no),
     };
-    let Some(next) = loans::write_claimed(&mut tx, claim, &commit).await? else { return Ok(LoanAdmission::Lost) };
+    let Some(stored) = loans::write_claimed(&mut tx, claim, &commit).await? else { return Ok(Admission::Lost) };
     tx.commit().await.during(WHAT)?;
-    Ok(LoanAdmission::Admitted(next))
+    Ok(Admission::Admitted { stored, commit })
 }
 
 /// Reads the ledger for each of `asks` in a transaction that changes nothing.

@@ -13,11 +13,9 @@ use crate::error::During;
 use crate::instant::{Id, Instant};
 use crate::rows::{AlertRow, read};
 use crate::text::{clean, clean_opt, json};
-use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Claim, ClaimedLoan, LoanCommit};
+use fettle_core::ports::model::{Claim, Claimed, Commit, LoanFacts, LoanFactsAsk, Stored};
 use fettle_core::remediation::loan::Loan;
-use fettle_core::surroundings::Pause;
 use fettle_core::time::Timestamp;
 
 /// A loan that is over before it was opened was never one. What is over stays as it is. Whoever voids a loan may know fewer
@@ -75,7 +73,7 @@ pub(super) async fn claim(
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
-) -> Result<Vec<ClaimedLoan>, StoreError> {
+) -> Result<Vec<Claimed<Loan>>, StoreError> {
     let rows: Vec<ClaimedLoanColumns> = sqlx::query_as(CLAIM)
         .bind(Id(owner))
         .bind(Instant(now))
@@ -87,6 +85,19 @@ pub(super) async fn claim(
     Ok(around::claimed_loans(rows, owner))
 }
 
+const NEXT_DUE: &str =
+    "SELECT min(due_at) FROM loans WHERE closed_at IS NULL AND (lease_owner IS NULL OR lease_until < $1)";
+
+/// When the next unclaimed loan is due.
+pub(super) async fn next_due(pool: &SqlitePool, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<Instant> = sqlx::query_scalar(NEXT_DUE)
+        .bind(Instant(now))
+        .fetch_one(pool)
+        .await
+        .during("read when the next loan is due")?;
+    Ok(due.map(Into::into))
+}
+
 /// The alerts of every remediation of this rule and target: a later one may have taken over what fires by now.
 const ALERTS: &str = "
     SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
@@ -96,19 +107,11 @@ const ALERTS: &str = "
     ORDER BY fingerprint";
 
 /// What the return of a loan is decided from.
-pub(super) async fn facts(
-    pool: &SqlitePool,
-    loan: &Loan,
-    now: Timestamp,
-) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
+pub(super) async fn facts(pool: &SqlitePool, ask: &LoanFactsAsk) -> Result<LoanFacts, StoreError> {
     const WHAT: &str = "read what is around a loan";
-    let rows: Vec<AlertRow> = sqlx::query_as(ALERTS)
-        .bind(clean(&loan.target.to_string()))
-        .bind(clean(&loan.rule))
-        .fetch_all(pool)
-        .await
-        .during(WHAT)?;
-    Ok((read(WHAT, rows)?, pauses::pauses(pool, now).await?))
+    let rows: Vec<AlertRow> =
+        sqlx::query_as(ALERTS).bind(clean(&ask.target)).bind(clean(&ask.rule)).fetch_all(pool).await.during(WHAT)?;
+    Ok(LoanFacts { alerts: read(WHAT, rows)?, pauses: pauses::pauses(pool, ask.now).await? })
 }
 
 /// Compare and set.
@@ -120,22 +123,26 @@ const COMMIT: &str = "
     WHERE id = $1 AND version = $2 AND lease_owner = $3";
 
 /// Stores a decision, or nothing when the claim was lost.
-pub(super) async fn commit(pool: &SqlitePool, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
+pub(super) async fn commit(
+    pool: &SqlitePool,
+    claim: &Claim,
+    commit: &Commit<Loan>,
+) -> Result<Option<Stored>, StoreError> {
     const WHAT: &str = "store a decision about a loan";
     let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
     // Dropping the transaction rolls back.
-    let Some(next) = write_claimed(&mut tx, claim, commit).await? else { return Ok(None) };
+    let Some(stored) = write_claimed(&mut tx, claim, commit).await? else { return Ok(None) };
     tx.commit().await.during(WHAT)?;
-    Ok(Some(next))
+    Ok(Some(stored))
 }
 
 /// Writes a decision inside a transaction. `None` when the claim was lost; the transaction must then be rolled back.
 pub(super) async fn write_claimed(
     tx: &mut SqliteConnection,
     claim: &Claim,
-    commit: &LoanCommit,
-) -> Result<Option<Claim>, StoreError> {
-    let loan = &commit.loan;
+    commit: &Commit<Loan>,
+) -> Result<Option<Stored>, StoreError> {
+    let loan = &commit.effort;
     let end = around::loan_end(loan);
     let keep_until = commit.keep_until.filter(|_| end.is_none());
     let done = sqlx::query(COMMIT)
@@ -155,5 +162,6 @@ pub(super) async fn write_claimed(
         return Ok(None);
     }
     audit::write(tx, &commit.records).await?;
-    Ok(Some(Claim { version: claim.version + 1, ..claim.clone() }))
+    let claim = Claim { version: claim.version + 1, ..claim.clone() };
+    Ok(Some(Stored { claim, waiting: Vec::new() }))
 }

@@ -39,15 +39,14 @@ use uuid::Uuid;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::ports::model::{
-    Admission, Answered, Candidate, Changes, Claim, Claimed, ClaimedLoan, Closed, Commit, Facts, FactsAsk, Ledger,
-    LedgerAsk, LoanAdmission, LoanCommit, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
-    World,
+    Admission, Answered, Changes, Claim, Claimed, Commit, Facts, FactsAsk, Ledger, LedgerAsk, LoanFacts, LoanFactsAsk,
+    NewNotification, Outgoing, ReceiveAsk, Sample, Spent, Stored, StoredNotification, World,
 };
 use fettle_core::ports::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
 };
 use fettle_core::ports::{
-    Intake, Judge, JudgeReturn, Loans, Outbox, People, Reading, Receiving, Standing, StoreError, Think, Upkeep, Work,
+    Effects, Intake, Judge, Outbox, People, Reading, Receiving, Standing, StoreError, Think, Upkeep, Work,
 };
 use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::record::Record;
@@ -117,14 +116,14 @@ impl Receiving for Sqlite {
 }
 
 #[async_trait]
-impl Work for Sqlite {
+impl Work<Remediation> for Sqlite {
     async fn claim(
         &self,
         owner: Uuid,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Claimed>, StoreError> {
+    ) -> Result<Vec<Claimed<Remediation>>, StoreError> {
         self.watched(work::claim(&self.writer, owner, now, lease_until, limit).await)
     }
 
@@ -136,50 +135,62 @@ impl Work for Sqlite {
         facts::facts(&self.readers, ask).await
     }
 
-    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
-        ledger::peek(&self.readers, asks).await
-    }
-
-    async fn admit(&self, claim: &Claim, asks: &[&LedgerAsk], judge: Judge<'_>) -> Result<Admission, StoreError> {
+    async fn admit(
+        &self,
+        claim: &Claim,
+        asks: &[&LedgerAsk],
+        judge: Judge<'_, Remediation>,
+    ) -> Result<Admission<Remediation>, StoreError> {
         self.watched(ledger::admit(&self.writer, claim, asks, judge).await)
     }
 
-    async fn commit(&self, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
+    async fn commit(&self, claim: &Claim, commit: &Commit<Remediation>) -> Result<Option<Stored>, StoreError> {
         self.watched(work::commit(&self.writer, claim, commit).await)
-    }
-
-    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
-        self.watched(audit::late(&self.writer, action, records).await)
     }
 }
 
 #[async_trait]
-impl Loans for Sqlite {
-    async fn claim_loans(
+impl Work<Loan> for Sqlite {
+    async fn claim(
         &self,
         owner: Uuid,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<ClaimedLoan>, StoreError> {
+    ) -> Result<Vec<Claimed<Loan>>, StoreError> {
         self.watched(loans::claim(&self.writer, owner, now, lease_until, limit).await)
     }
 
-    async fn loan_facts(&self, loan: &Loan, now: Timestamp) -> Result<(Vec<AlertState>, Vec<Pause>), StoreError> {
-        loans::facts(&self.readers, loan, now).await
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        loans::next_due(&self.readers, now).await
     }
 
-    async fn admit_return(
+    async fn facts(&self, ask: &LoanFactsAsk) -> Result<LoanFacts, StoreError> {
+        loans::facts(&self.readers, ask).await
+    }
+
+    async fn admit(
         &self,
         claim: &Claim,
-        ask: &LedgerAsk,
-        judge: JudgeReturn<'_>,
-    ) -> Result<LoanAdmission, StoreError> {
-        self.watched(ledger::admit_return(&self.writer, claim, ask, judge).await)
+        asks: &[&LedgerAsk],
+        judge: Judge<'_, Loan>,
+    ) -> Result<Admission<Loan>, StoreError> {
+        self.watched(ledger::admit_return(&self.writer, claim, asks, judge).await)
     }
 
-    async fn commit_loan(&self, claim: &Claim, commit: &LoanCommit) -> Result<Option<Claim>, StoreError> {
+    async fn commit(&self, claim: &Claim, commit: &Commit<Loan>) -> Result<Option<Stored>, StoreError> {
         self.watched(loans::commit(&self.writer, claim, commit).await)
+    }
+}
+
+#[async_trait]
+impl Effects for Sqlite {
+    async fn peek(&self, asks: &[&LedgerAsk]) -> Result<Vec<Ledger>, StoreError> {
+        ledger::peek(&self.readers, asks).await
+    }
+
+    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+        self.watched(audit::late(&self.writer, action, records).await)
     }
 }
 
@@ -252,10 +263,6 @@ impl Reading for Sqlite {
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
         events::events(&self.readers, filter).await
-    }
-
-    async fn candidates(&self, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
-        read::candidates(&self.readers, fingerprint).await
     }
 }
 

@@ -7,14 +7,12 @@ use uuid::Uuid;
 
 use crate::error::During;
 use crate::instant::{Id, Instant};
-use crate::rows::{
-    ActionViewRow, AlertRow, CandidateRow, RemediationRow, SpentRow, TransitionViewRow, VerdictViewRow, read,
-};
-use crate::text::{clean, clean_opt};
+use crate::rows::{ActionViewRow, AlertRow, RemediationRow, SpentRow, TransitionViewRow, VerdictViewRow, read};
+use crate::text::clean_opt;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Candidate, Spent};
+use fettle_core::ports::model::Spent;
 use fettle_core::ports::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, RemediationFilter, RemediationView, Story,
 };
@@ -187,18 +185,6 @@ pub(super) async fn alerts(pool: &SqlitePool, filter: &AlertFilter) -> Result<Ve
         .await
         .during(WHAT)?;
     Ok(read::<_, AlertState>(WHAT, rows)?.into_iter().map(Into::into).collect())
-}
-
-const CANDIDATES: &str = "
-    SELECT fingerprint, rule, episode, target, standing, remediation_id FROM candidates
-    WHERE fingerprint = $1 ORDER BY rule";
-
-/// What became of one alert.
-pub(super) async fn candidates(pool: &SqlitePool, fingerprint: &str) -> Result<Vec<Candidate>, StoreError> {
-    const WHAT: &str = "read the candidates of an alert";
-    let rows: Vec<CandidateRow> =
-        sqlx::query_as(CANDIDATES).bind(clean(fingerprint)).fetch_all(pool).await.during(WHAT)?;
-    read(WHAT, rows)
 }
 
 const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1";

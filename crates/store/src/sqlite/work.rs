@@ -12,9 +12,10 @@ use crate::rows::{AlertRow, ClaimedRow, read};
 use crate::text::clean;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Claim, Claimed, Closed, Commit};
+use fettle_core::ports::model::{Claim, Claimed, Commit, Stored};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::refusal::Guard;
+use fettle_core::remediation::state::Remediation;
 use fettle_core::time::Timestamp;
 
 /// Claiming raises the version too: a claim that ran out stays lost even when its owner claims again.
@@ -35,7 +36,7 @@ pub(super) async fn claim(
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
-) -> Result<Vec<Claimed>, StoreError> {
+) -> Result<Vec<Claimed<Remediation>>, StoreError> {
     let rows: Vec<ClaimedRow> = sqlx::query_as(CLAIM)
         .bind(Id(owner))
         .bind(Instant(now))
@@ -59,7 +60,11 @@ pub(super) async fn next_due(pool: &SqlitePool, now: Timestamp) -> Result<Option
 }
 
 /// Stores a decision, or nothing when the claim was lost.
-pub(super) async fn commit(pool: &SqlitePool, claim: &Claim, commit: &Commit) -> Result<Option<Closed>, StoreError> {
+pub(super) async fn commit(
+    pool: &SqlitePool,
+    claim: &Claim,
+    commit: &Commit<Remediation>,
+) -> Result<Option<Stored>, StoreError> {
     const WHAT: &str = "store a decision";
     let mut tx = pool.begin_with(BEGIN).await.during(WHAT)?;
     // Dropping the transaction rolls back.
@@ -82,11 +87,11 @@ const COMMIT: &str = "
 pub(super) async fn write(
     tx: &mut SqliteConnection,
     claim: &Claim,
-    commit: &Commit,
-) -> Result<Option<Closed>, StoreError> {
+    commit: &Commit<Remediation>,
+) -> Result<Option<Stored>, StoreError> {
     const WHAT: &str = "store a decision";
-    let row = RemediationColumns::from(&commit.remediation);
-    let outcome = commit.remediation.outcome();
+    let row = RemediationColumns::from(&commit.effort);
+    let outcome = commit.effort.outcome();
     // A closed remediation is nobody's.
     let keep_until = commit.keep_until.filter(|_| outcome.is_none());
     let done = sqlx::query(COMMIT)
@@ -115,7 +120,7 @@ pub(super) async fn write(
         None => Vec::new(),
     };
     let next = Claim { version: claim.version + 1, ..claim.clone() };
-    Ok(Some(Closed { claim: next, waiting }))
+    Ok(Some(Stored { claim: next, waiting }))
 }
 
 const SETTLE: &str = "UPDATE candidates SET standing = $2 WHERE remediation_id = $1 AND standing = 'attached'";

@@ -191,7 +191,7 @@ pub fn what_succeeded_reached_docker(book: &Book, deed: &Deed<'_>, truth: &Truth
 /// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it.
 pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Called { pin, effect, zombie: false, .. } = deed else { return Ok(()) };
-    let Effect::Restart { .. } | Effect::Stop { .. } = effect else { return Ok(()) };
+    let (Effect::Restart { .. } | Effect::Stop { .. }) = effect else { return Ok(()) };
     let Some(intent) = book.intent_of(pin, effect) else { return Ok(()) };
     if intent.dependent || intent.ordered || intent.returns.is_some() || intent.approved.is_some() {
         return Ok(());

@@ -19,7 +19,7 @@ fn known(intent: &Intent, said: Micros) -> bool {
 }
 
 /// Nothing is done to what a person had paused.
-pub fn nothing_paused_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn nothing_paused_is_touched(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     // A loan's facts are read before each question; its pauses are asked before the look.
     let slack = if intent.returns.is_some() { FACTS_LAST } else { 0 };

@@ -1,0 +1,276 @@
+//! The alerts that were heard of, and what became of each for each rule.
+//!
+//! Always holds: an alert's labels never change, for they are what its fingerprint is made of. It is filed by name; while
+//! it fires, as firing; and while nothing is at work on it besides, as unattended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fettle_core::alert::episode::AlertState;
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
+use fettle_core::ports::model::{Candidate, Standing};
+use fettle_core::text;
+use fettle_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::clean;
+use super::filed::Names;
+
+/// An alert, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    /// As it is known.
+    pub state: AlertState,
+    /// One for each rule that selected it, by the rule's name.
+    pub candidates: Vec<Stand>,
+}
+
+/// A candidate without its alert.
+#[derive(Debug, Clone)]
+pub struct Stand {
+    /// The rule, by name.
+    pub rule: Arc<str>,
+    /// The episode this speaks of.
+    pub episode: i64,
+    /// The target as written.
+    pub target: Arc<str>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The remediation it is or was attached to.
+    pub remediation: Option<Uuid>,
+}
+
+impl Stand {
+    /// Whole.
+    pub(super) fn of(&self, fingerprint: Fingerprint) -> Candidate {
+        Candidate {
+            fingerprint,
+            rule: self.rule.to_string(),
+            episode: self.episode,
+            target: self.target.to_string(),
+            standing: self.standing,
+            remediation: self.remediation,
+        }
+    }
+}
+
+impl Alert {
+    /// Whether a candidate that `meant` says is attached to `remediation` or was.
+    pub(super) fn is_of(&self, remediation: Uuid, meant: impl Fn(&Stand) -> bool) -> bool {
+        self.candidates.iter().any(|it| it.remediation == Some(remediation) && meant(it))
+    }
+
+    fn is_attended(&self) -> bool {
+        self.candidates.iter().any(|it| it.standing == Standing::Attached)
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Alerts {
+    rows: BTreeMap<Fingerprint, Alert>,
+    by_name: BTreeMap<Arc<str>, BTreeSet<Fingerprint>>,
+    firing: BTreeSet<Fingerprint>,
+    unattended: BTreeSet<Fingerprint>,
+    /// Those that wait, by target as written.
+    waiting: BTreeMap<Arc<str>, BTreeSet<(Fingerprint, Arc<str>)>>,
+}
+
+impl Alerts {
+    pub(super) fn get(&self, fingerprint: Fingerprint) -> Option<&Alert> {
+        self.rows.get(&fingerprint)
+    }
+
+    /// By fingerprint.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Alert> {
+        self.rows.values()
+    }
+
+    /// Those of this name.
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Alert> {
+        self.by_name.get(&*text::name(name)).into_iter().flatten().filter_map(|it| self.rows.get(it))
+    }
+
+    /// Those that fire.
+    pub(super) fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.firing.iter().filter_map(|it| self.rows.get(it))
+    }
+
+    /// Those that fire and that no open remediation is attached to, after this one.
+    pub(super) fn unattended(&self, after: Option<Fingerprint>) -> impl Iterator<Item = &Alert> {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.unattended.range((from, std::ops::Bound::Unbounded)).filter_map(|it| self.rows.get(it))
+    }
+
+    /// Inserts or overwrites; the labels stay.
+    pub(super) fn put(&mut self, names: &mut Names, it: &AlertState) {
+        let fingerprint = it.fingerprint;
+        if let Some(row) = self.rows.get_mut(&fingerprint) {
+            let fired = row.state.firing;
+            overwrite(&mut row.state, it);
+            if fired != it.firing {
+                self.refile(fingerprint);
+            }
+            return;
+        }
+        let labels = clean::labels(&it.labels);
+        let name = names.share(&text::name(labels.get("alertname")));
+        self.by_name.entry(name).or_default().insert(fingerprint);
+        let state = AlertState { labels, ..shallow(it) };
+        self.rows.insert(fingerprint, Alert { state, candidates: Vec::new() });
+        self.refile(fingerprint);
+    }
+
+    /// The end of the episode that was looked at, unless something was heard of it since.
+    pub(super) fn end(&mut self, seen: &AlertState) {
+        let Some(row) = self.rows.get_mut(&seen.fingerprint).filter(|_| !seen.firing) else { return };
+        let known = &mut row.state;
+        if known.firing && known.episode == seen.episode && known.heard_at <= seen.heard_at {
+            known.firing = false;
+            (known.ended_at, known.end_heard_at, known.heard_at) = (seen.ended_at, seen.end_heard_at, seen.heard_at);
+            self.refile(seen.fingerprint);
+        }
+    }
+
+    fn refile(&mut self, fingerprint: Fingerprint) {
+        let row = self.rows.get(&fingerprint);
+        let fires = row.is_some_and(|row| row.state.firing);
+        let unattended = fires && row.is_some_and(|row| !row.is_attended());
+        for (set, belongs) in [(&mut self.firing, fires), (&mut self.unattended, unattended)] {
+            if belongs {
+                set.insert(fingerprint);
+            } else {
+                set.remove(&fingerprint);
+            }
+        }
+    }
+
+    /// Inserts or overwrites a candidate; gives the remediation that it spoke of before.
+    pub(super) fn stand(&mut self, names: &mut Names, it: &Candidate) -> Option<Uuid> {
+        let row = self.rows.get_mut(&it.fingerprint)?;
+        let rule = names.share(&text::clean(&it.rule));
+        let stand = Stand {
+            rule: rule.clone(),
+            episode: it.episode,
+            target: names.share(&text::clean(&it.target)),
+            standing: it.standing,
+            remediation: it.remediation,
+        };
+        let before = match row.candidates.binary_search_by(|known| known.rule.cmp(&rule)) {
+            Ok(at) => row.candidates.get_mut(at).map(|known| std::mem::replace(known, stand.clone())),
+            Err(at) => {
+                row.candidates.insert(at, stand.clone());
+                None
+            }
+        };
+        if let Some(before) = before.as_ref().filter(|before| before.standing == Standing::Waiting) {
+            self.wait_no_more(&before.target, it.fingerprint, &before.rule);
+        }
+        if stand.standing == Standing::Waiting {
+            self.waiting.entry(stand.target).or_default().insert((it.fingerprint, rule));
+        }
+        self.refile(it.fingerprint);
+        before.and_then(|before| before.remediation)
+    }
+
+    fn wait_no_more(&mut self, target: &str, fingerprint: Fingerprint, rule: &Arc<str>) {
+        if let Some(waiting) = self.waiting.get_mut(target) {
+            waiting.remove(&(fingerprint, rule.clone()));
+            if waiting.is_empty() {
+                self.waiting.remove(target);
+            }
+        }
+    }
+
+    /// A remediation was closed: its candidate is attached no more.
+    pub(super) fn settle(&mut self, fingerprint: Fingerprint, remediation: Uuid, standing: Standing) {
+        let Some(row) = self.rows.get_mut(&fingerprint) else { return };
+        let attached = |it: &&mut Stand| it.remediation == Some(remediation) && it.standing == Standing::Attached;
+        row.candidates.iter_mut().filter(attached).for_each(|it| it.standing = standing);
+        self.refile(fingerprint);
+    }
+
+    /// A remediation is forgotten: what became of the alert stays.
+    pub(super) fn part(&mut self, fingerprint: Fingerprint, remediation: Uuid) {
+        let candidates = self.rows.get_mut(&fingerprint).map(|row| &mut row.candidates);
+        let of_it = candidates.into_iter().flatten().filter(|it| it.remediation == Some(remediation));
+        of_it.for_each(|it| it.remediation = None);
+    }
+
+    /// Alerts that fire in the episode in which they began to wait for this target.
+    pub(super) fn waiting_for(&self, target: &str) -> Vec<&Alert> {
+        let mut alerts: Vec<&Alert> = Vec::new();
+        for (fingerprint, rule) in self.waiting.get(target).into_iter().flatten() {
+            let Some(row) = self.rows.get(fingerprint) else { continue };
+            let waits = |it: &Stand| it.rule == *rule && it.episode == row.state.episode;
+            let told = alerts.last().is_some_and(|last| last.state.fingerprint == *fingerprint);
+            if row.state.firing && !told && row.candidates.iter().any(waits) {
+                alerts.push(row);
+            }
+        }
+        alerts
+    }
+
+    /// The targets that something waits for.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.waiting.keys()
+    }
+
+    /// Alerts of which nothing was heard for so long and about which nothing is done, with the remediations that their
+    /// candidates spoke of; at most `limit`.
+    pub(super) fn forget(&mut self, before: Timestamp, limit: usize) -> Vec<Alert> {
+        let is_open = |it: &Stand| matches!(it.standing, Standing::Attached | Standing::Waiting);
+        let old = |row: &&Alert| row.state.heard_at < before && !row.candidates.iter().any(is_open);
+        let gone: Vec<Fingerprint> =
+            self.rows.values().filter(old).map(|row| row.state.fingerprint).take(limit).collect();
+        gone.into_iter().filter_map(|fingerprint| self.remove(fingerprint)).collect()
+    }
+
+    fn remove(&mut self, fingerprint: Fingerprint) -> Option<Alert> {
+        let row = self.rows.remove(&fingerprint)?;
+        let name = text::name(row.state.labels.get("alertname"));
+        if let Some(named) = self.by_name.get_mut(&*name) {
+            named.remove(&fingerprint);
+            if named.is_empty() {
+                self.by_name.remove(&*name);
+            }
+        }
+        self.refile(fingerprint);
+        Some(row)
+    }
+}
+
+/// Everything but the labels.
+fn overwrite(known: &mut AlertState, it: &AlertState) {
+    let labels = std::mem::take(&mut known.labels);
+    *known = AlertState { labels, ..shallow(it) };
+}
+
+/// A copy without the labels.
+pub(super) fn shallow(it: &AlertState) -> AlertState {
+    let AlertState {
+        fingerprint,
+        labels: _,
+        episode,
+        firing,
+        starts_at,
+        first_at,
+        evidence_at,
+        heard_at,
+        ended_at,
+        end_heard_at,
+    } = *it;
+    AlertState {
+        fingerprint,
+        labels: Labels::default(),
+        episode,
+        firing,
+        starts_at,
+        first_at,
+        evidence_at,
+        heard_at,
+        ended_at,
+        end_heard_at,
+    }
+}

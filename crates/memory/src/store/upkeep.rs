@@ -1,0 +1,67 @@
+//! Who works on the store, and what must be done now and then.
+
+use async_trait::async_trait;
+use fettle_core::ports::{StoreError, Upkeep};
+use fettle_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::{Process, Rows};
+
+impl Rows {
+    /// Gives back every claim of the owners meant, whatever it is on.
+    fn release(&mut self, meant: impl Fn(Uuid) -> bool) -> u64 {
+        self.remediations.release(&meant) + self.loans.release(&meant) + self.outbox.release(&meant)
+    }
+}
+
+#[async_trait]
+impl Upkeep for Process {
+    async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.alive("ask the time")?;
+        Ok(self.memory.clock.as_ref().map(|clock| clock()))
+    }
+
+    async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read("ask the latest instant", Rows::latest)
+    }
+
+    async fn woken(&self) -> Result<(), StoreError> {
+        self.heard().await;
+        Ok(())
+    }
+
+    fn hears(&self) -> bool {
+        self.can_hear()
+    }
+
+    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+        self.write("give back claims", |rows| {
+            let released = rows.release(|it| it == owner);
+            if released > 0 {
+                rows.processes.tell();
+            }
+            Ok(released)
+        })
+    }
+
+    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+        self.write("take over the claims of dead processes", |rows| {
+            let processes = std::mem::take(&mut rows.processes);
+            let adopted = rows.release(|it| it != owner && !processes.is_alive(it));
+            rows.processes = processes;
+            Ok(adopted)
+        })
+    }
+
+    async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
+        self.write("prune", |rows| Ok(rows.prune(notifications, audit)))
+    }
+
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn close(&self) {
+        self.end();
+    }
+}
