@@ -1,12 +1,14 @@
-//! A machine's clocks. True time is the runtime's; the wall clock may be off, step, or run at another rate. The monotonic
+//! A machine's clocks and its randomness. True time is the runtime's; the wall clock may be off, step, or run at another rate. The monotonic
 //! clock is true: it is the runtime's, and nobody sets it.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use fettle_core::time::Timestamp;
 use fettle_engine::clock::Clock;
 use tokio::time::Instant;
 
+use crate::rng::Rng;
 use crate::time::{Micros, instant};
 
 /// The wall clock of one machine.
@@ -14,6 +16,7 @@ use crate::time::{Micros, instant};
 pub struct Machine {
     began: Instant,
     setting: Mutex<Setting>,
+    rng: Mutex<Rng>,
 }
 
 /// How the wall clock was set last.
@@ -29,8 +32,8 @@ struct Setting {
 
 impl Machine {
     /// A machine whose clock is right. The world began at `began`.
-    pub fn new(began: Instant) -> Self {
-        Self { began, setting: Mutex::default() }
+    pub fn new(began: Instant, rng: Rng) -> Self {
+        Self { began, setting: Mutex::default(), rng: Mutex::new(rng) }
     }
 
     fn true_time(&self) -> Micros {
@@ -51,7 +54,15 @@ impl Machine {
 }
 
 impl Clock for Machine {
-    fn now(&self) -> Timestamp {
+    fn wall(&self) -> Timestamp {
         instant(self.true_time() + self.ahead())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).below(u64::MAX)
     }
 }

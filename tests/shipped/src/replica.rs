@@ -66,10 +66,10 @@ fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Replica {
     /// A machine without a process. The world began at `began`.
-    pub fn new(number: u32, began: Instant) -> Self {
+    pub fn new(number: u32, began: Instant, rng: Rng) -> Self {
         Self {
             number,
-            machine: Arc::new(Machine::new(began)),
+            machine: Arc::new(Machine::new(began, rng)),
             way: Way::default(),
             gate: Arc::default(),
             process: Mutex::default(),

@@ -117,12 +117,13 @@ pub fn report(start: u64, seeds: u64) -> ExitCode {
     if let Some(first) = totals.failures.first() {
         show(first, seeds == 1);
     }
-    let mut checks: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut checks: BTreeMap<(&str, bool), (u64, &Failure)> = BTreeMap::new();
     for failure in &totals.failures {
-        checks.entry(failure.check).or_insert((0, failure.seed)).0 += 1;
+        checks.entry((failure.check, failure.wild)).or_insert((0, failure)).0 += 1;
     }
-    for (check, (times, seed)) in &checks {
-        println!("{check}: {times} schedules, the first is seed {seed}");
+    for ((check, wild), (times, first)) in &checks {
+        let clocks = if *wild { " (clocks far off)" } else { "" };
+        println!("NEW: {check}{clocks}: {times} schedules, the first is seed {}: {}", first.seed, first.what);
     }
     for ((check, wild), (times, first)) in &totals.known {
         let clocks = if *wild { " (clocks far off)" } else { "" };

@@ -158,7 +158,8 @@ impl World {
             true => Memory::shared(move || clock.now()),
             false => Memory::alone(),
         };
-        let replicas = (0..plan.weather.replicas).map(|at| Arc::new(Replica::new(at, began))).collect();
+        let machine = |at| Arc::new(Replica::new(at, began, Rng::new(seed ^ (u64::from(at) + 1) << 32)));
+        let replicas = (0..plan.weather.replicas).map(machine).collect();
         let world = Arc::new(Self {
             checks: Mutex::new(Checks::new(&plan)),
             rng: Mutex::new(rng),

@@ -138,6 +138,8 @@ pub struct Book {
     pub evidence: BTreeMap<usize, Micros>,
     /// For each alert: when fettle heard it firing, by true time, newest last.
     pub heard: BTreeMap<usize, Vec<Micros>>,
+    /// When a person was asked to approve something, by true time.
+    pub asked: BTreeMap<Uuid, Micros>,
     /// Verdicts.
     pub verdicts: Vec<VerdictRow>,
     /// fettle's own alerts.
@@ -326,6 +328,11 @@ impl Book {
                 match kept {
                     Some(kept) => drop(self.claims.insert(kept.id, (*kept).clone())),
                     None => drop(self.claims.remove(&after.id)),
+                }
+                match after.state {
+                    State::AwaitingApproval { .. } => drop(self.asked.entry(after.id).or_insert(truth.now)),
+                    State::Running { .. } | State::Held { .. } => drop(self.asked.remove(&after.id)),
+                    _ => {}
                 }
                 if after.outcome().is_some() {
                     self.closed.entry(after.id).or_insert(truth.now);

@@ -1,17 +1,21 @@
 //! What an on-call person expects, held against what really happened: the daemon's runs and requests, who began and ended
 //! them, and which alerts were true when.
 
+use std::time::Duration;
+
 use fettle_core::action::Action;
 use fettle_core::effect::Effect;
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
+use fettle_core::rule::model::APPROVAL_WITHIN;
 use fettle_core::target::Target;
 use fettle_memory::physics::{By, Job, Request, Run};
 use uuid::Uuid;
 
 use super::book::Book;
 use super::{Deed, Truth};
+use super::effects::rule;
 use crate::alerts::Alerts;
 use crate::history::short;
 use crate::time::{MINUTE, Micros, SECOND, length, micros};
@@ -83,7 +87,9 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
 fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) -> Option<(&'d Remediation, Micros)> {
     let Deed::Stored { after, .. } = deed else { return None };
     let about_containers = matches!(after.target, Target::Container { .. } | Target::Compose { .. });
-    if after.outcome() != Some(Outcome::Superseded) || !about_containers {
+    // To take the rule away is what a person does, too.
+    let reloaded = after.reason() == Some("the rule was removed");
+    if after.outcome() != Some(Outcome::Superseded) || !about_containers || reloaded {
         return None;
     }
     // What happened shortly before it was opened may have been seen only since.
@@ -212,7 +218,8 @@ pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
 /// An alert that was heard firing within `freshness` does not expire.
 pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Stored { after, .. } = deed else { return Ok(()) };
-    if after.outcome() != Some(Outcome::Expired) || after.order.is_some() {
+    let unheard = after.reason().is_some_and(|it| it.starts_with("last heard"));
+    if after.outcome() != Some(Outcome::Expired) || after.order.is_some() || !unheard {
         return Ok(());
     }
     let heard = book.alerts_of(after, truth).filter_map(|alert| book.heard.get(&alert)?.last().copied()).max();
@@ -223,6 +230,22 @@ pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth
         let (id, ago, reason) = (short(after.id), (truth.now - at) / SECOND, after.reason().unwrap_or_default());
         Err(format!("{id} expired ({reason}), and its alert was heard {ago} s ago"))
     })
+}
+
+/// A person has the time to answer that the rule gives.
+pub fn a_person_has_time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Stored { after, .. } = deed else { return Ok(()) };
+    let unanswered = after.reason().is_some_and(|it| it.starts_with("nobody answered"));
+    let Some(asked_at) = book.asked.get(&after.id).filter(|_| unanswered) else { return Ok(()) };
+    let step = rule(truth, &after.rule).and_then(|rule| rule.steps.get(after.rung));
+    let within = step.and_then(|it| it.approval.as_ref()).map_or(APPROVAL_WITHIN, |it| it.within);
+    let waited = truth.now - asked_at;
+    // A rule's own step may lie behind the one that was proposed.
+    if waited >= length(within.min(Duration::from_secs(30))) - 10 * SECOND {
+        return Ok(());
+    }
+    let (id, reason) = (short(after.id), after.reason().unwrap_or_default());
+    Err(format!("{id} was given up ({reason}) {} s after the proposal was made", waited / SECOND))
 }
 
 /// An alert that was given up because Docker could not be reached, and fires on when Docker is back, is decided again.
