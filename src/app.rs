@@ -32,6 +32,7 @@ use fettle_core::diagnostic::Diagnostic;
 use fettle_core::diagnostic::render::human;
 use fettle_core::ports::platform::{Observer, Platform};
 use fettle_core::ports::upstream::{Answers, Query, Upstream};
+use fettle_core::ports::{StoreError, chain};
 use fettle_core::settings::{Protected, Settings};
 use fettle_core::sight::published_port;
 use fettle_docker::{DiskConfig, Docker, HostConfig, OPS, Pace, Tls, own_container_id};
@@ -39,6 +40,7 @@ use fettle_engine::by_hand::ByHand;
 use fettle_engine::clock::{SystemClock, Time};
 use fettle_engine::heartbeat::Expected;
 use fettle_engine::readiness::{Condition, Readiness};
+use fettle_engine::retry::Retry;
 use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
 use fettle_engine::upkeep::Retention;
@@ -46,7 +48,10 @@ use fettle_store::late::Late;
 use fettle_upstream::{Alertmanager, Prometheus};
 use systemd::Systemd;
 
-/// Longest pause between two tries to open the database.
+/// Upper bound of the first pause between two tries to open the database.
+const OPEN_FIRST: Duration = Duration::from_millis(100);
+
+/// Upper bound of any such pause.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long the tasks beside the engine may take to end.
@@ -86,7 +91,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
         tracing::warn!("the environment variable {name} is no setting of fettle's, nothing follows from it");
     }
     let metrics = Arc::new(Metrics::new());
-    let time = Arc::new(Time::new(Arc::new(SystemClock)));
+    let time = Arc::new(Time::new(Arc::new(SystemClock::default())));
     let (rules, warnings) = RuleBook::load(config.rules.clone(), config.rule_context(), metrics.clone(), time.clone())
         .map_err(|problems| anyhow::anyhow!(human(&problems).trim_end().to_owned()))?;
     tell(&warnings);
@@ -198,35 +203,26 @@ async fn run(
     ended
 }
 
-/// Opens the database, however long that takes, and takes over what an earlier process left behind.
+/// Opens the database, however long that takes, and takes over what an earlier process left behind. The caller ends it.
 async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readiness) -> anyhow::Result<()> {
-    let mut pause = Duration::from_millis(100);
-    let opened = loop {
-        match fettle_store::open(database.url.expose(), shell.owner).await {
-            Ok(opened) => break opened,
-            Err(error) if error.is_transient() => {
-                let why = fettle_core::ports::chain(&error);
-                tracing::warn!(error = %why, "the database cannot be opened yet");
-                readiness.unmet(Condition::Store, "the database cannot be opened yet");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(OPEN_PAUSE);
-            }
-            Err(error) => return Err(anyhow::Error::new(error).context("open the database (setting `database`)")),
+    let retry = Retry { first: OPEN_FIRST, longest: OPEN_PAUSE, until: None };
+    let away = |error: &StoreError| {
+        if error.is_transient() {
+            tracing::warn!(error = %chain(error), "cannot open the database yet; retrying");
+            readiness.unmet(Condition::Store, "the database cannot be opened yet");
         }
+        error.is_transient()
     };
-    late.open(opened);
+    let opened = retry.run(&shell.time, away, || fettle_store::open(database.url.expose(), shell.owner)).await;
+    late.open(opened.context("open the database (setting `database`)")?);
     readiness.met(Condition::Store);
-    loop {
-        match recover(shell, readiness).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_transient() => {
-                tracing::warn!(error = %fettle_core::ports::chain(&error), "recovery is tried again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(OPEN_PAUSE);
-            }
-            Err(error) => return Err(anyhow::Error::new(error).context("use the database (setting `database`)")),
+    let away = |error: &StoreError| {
+        if error.is_transient() {
+            tracing::warn!(error = %chain(error), "cannot recover yet; retrying");
         }
-    }
+        error.is_transient()
+    };
+    retry.run(&shell.time, away, || recover(shell, readiness)).await.context("use the database (setting `database`)")
 }
 
 /// Works until told to stop, then gives the engine back to be stopped.

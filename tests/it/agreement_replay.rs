@@ -240,7 +240,7 @@ async fn lived(url: &str) {
     let shell = Arc::new(Shell {
         store: store.clone(),
         platform: Arc::new(Town::default()),
-        time: Arc::new(Time::new(Arc::new(SystemClock))),
+        time: Arc::new(Time::new(Arc::new(SystemClock::default()))),
         rules: Arc::new(ArcSwap::from_pointee(rules(&stories()))),
         hosts: Hosts::new([("local", &[][..])]),
         settings: settings(),

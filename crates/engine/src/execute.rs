@@ -3,43 +3,25 @@
 //! Always holds: the lease is checked on a monotonic clock right before the call, so a process that was stopped in between
 //! does not act on an old decision. Docker checks no fencing token: a process stopped between this check and the write of
 //! the request can still act late. That window is a few microseconds of our own code; a late call is found by `StartedAt`.
+//!
+//! [`Time::monotonic`]: crate::clock::Time::monotonic
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio::time::Instant;
-
-use crate::drive::blind;
+use crate::lease::INTENT_FRESH;
+use crate::look::blind;
 use crate::shell::Shell;
-use fettle_core::action::{Action, CALL_MARGIN};
 use fettle_core::decide::{Call, CallFailure};
 use fettle_core::ports::platform::PlatformError;
 use fettle_core::remediation::state::Attempt;
 use fettle_core::target::Target;
-
-/// Slack between the end of the call's own deadline and the end of the lease: a look and a commit, with their time-outs.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
-
-/// How old a stored intent may be when its call is made: nothing but scheduling and the evidence lie between them.
-const INTENT_FRESH: Duration = Duration::from_secs(5);
+use serde_json::{Value, json};
 
 /// How long the evidence may take: it is worth less than a restart in time.
 const EVIDENCE: Duration = Duration::from_secs(2);
 
-/// How long the claim on an effect lasts: the call's deadline and the time to store its result.
-#[must_use]
-pub fn call_lease(action: &Action) -> Duration {
-    action.takes() + CALL_MARGIN + LEASE_MARGIN
-}
-
-/// Makes the call, keeping `log_lines` lines of evidence before. Not to be dropped half-way: the daemon would go on.
-pub async fn execute(
-    shell: &Shell,
-    target: &Target,
-    attempt: &Attempt,
-    log_lines: u32,
-    intent_stored: Instant,
-) -> Call {
+/// Makes the call, keeping `log_lines` lines of evidence before. `intended_at` is the [`Time::monotonic`] of the intent. Not to be dropped half-way: the daemon would go on.
+pub async fn execute(shell: &Shell, target: &Target, attempt: &Attempt, log_lines: u32, intended_at: Duration) -> Call {
     let mut detail = json!({});
     if log_lines > 0 {
         let evidence = shell.platform.evidence(target, &attempt.pin, log_lines);
@@ -49,7 +31,7 @@ pub async fn execute(
         };
     }
     let started_at = shell.time.now();
-    if intent_stored.elapsed() > INTENT_FRESH {
+    if shell.time.monotonic().saturating_sub(intended_at) > INTENT_FRESH {
         let error = "this process stood still between the intent and the call; nothing was sent".to_owned();
         let answer = Err(CallFailure { reason: "lease_lost", error, nothing_sent: true, is_answer: false });
         return Call { started_at, detail, answer, after: Ok(None), short: None };

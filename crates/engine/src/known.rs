@@ -15,40 +15,40 @@ use fettle_core::time::Timestamp;
 const PICTURE_AGE: Duration = Duration::from_secs(2);
 
 /// What is known around one remediation.
-pub(super) struct Known {
+pub struct Known {
     /// The alerts attached to it.
     pub(super) alerts: Vec<AlertState>,
     /// What is the case around it.
     pub(super) surroundings: Surroundings,
-    /// Alerts whose end only Alertmanager told: to be stored with the decision.
-    pub(super) ended: Vec<Record>,
 }
 
 impl Known {
-    /// Reads it: one round trip to the store.
-    pub(super) async fn read(shell: &Shell, remediation: &Remediation) -> Result<Self, StoreError> {
+    /// Reads it: one round trip to the store. With the ends of alerts that only Alertmanager reported, to be stored with the
+    /// decision.
+    pub(super) async fn read(shell: &Shell, remediation: &Remediation) -> Result<(Self, Vec<Record>), StoreError> {
         let now = shell.time.now();
         let rule = remediation.rule_in(&shell.rules.load());
         let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
         let facts = shell.store.work().facts(&ask).await?;
-        let known = Self { alerts: facts.alerts, surroundings: facts.surroundings, ended: Vec::new() };
+        let known = Self { alerts: facts.alerts, surroundings: facts.surroundings };
         Ok(known.asked_upstream(shell, remediation, now).await)
     }
 
     /// Asks Alertmanager where one is configured; one that does not answer is a fact like any other.
-    async fn asked_upstream(mut self, shell: &Shell, remediation: &Remediation, now: Timestamp) -> Self {
-        let Some(upstream) = &shell.upstream else { return self };
+    async fn asked_upstream(mut self, shell: &Shell, remediation: &Remediation, now: Timestamp) -> (Self, Vec<Record>) {
+        let mut ended = Vec::new();
+        let Some(upstream) = &shell.upstream else { return (self, ended) };
         match upstream.picture(now, PICTURE_AGE).await {
             Ok(picture) => {
                 let working = remediation.announced_until.is_some();
                 let (alerts, said) = look_upstream(&self.alerts, &picture, working, shell.settings.freshness, now);
                 let told = alerts.iter().zip(&self.alerts).filter(|(seen, heard)| heard.firing && !seen.firing);
-                self.ended = told.map(|(seen, _)| Record::Ended(Box::new(seen.clone()))).collect();
+                ended = told.map(|(seen, _)| Record::Ended(Box::new(seen.clone()))).collect();
                 self.alerts = alerts;
                 self.surroundings.upstream = said;
             }
             Err(error) => self.surroundings.upstream = Upstream::Silent { error: error.to_string() },
         }
-        self
+        (self, ended)
     }
 }

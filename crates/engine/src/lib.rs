@@ -18,15 +18,21 @@ pub mod by_hand;
 
 pub mod worker;
 
-mod drive;
+pub mod place;
+
+pub mod driver;
+
+pub mod efforts;
 
 mod known;
 
+mod look;
+
 pub mod execute;
 
-mod late;
+pub mod lease;
 
-pub mod loans;
+pub mod retry;
 
 pub mod announce;
 
@@ -35,3 +41,6 @@ pub mod heartbeat;
 pub mod upkeep;
 
 pub mod run;
+
+#[cfg(test)]
+mod testing;

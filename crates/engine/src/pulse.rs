@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How long one round of a task may take that waits for nothing but the store: its calls end after 6 s each, there are a
 /// few in a row, and a machine under load is slow.

@@ -9,7 +9,7 @@
 //! Nothing that somebody may send holds up the others: when the database cannot take what a batch would write, its notifications
 //! are tried one by one, and the one that fails alone is set aside. It stays stored, and an event says that a person must look.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::intake::Received;
+use crate::lease::DECISION_LEASE;
 use crate::pulse::{Pulse, ROUND};
 use crate::shell::Shell;
-use crate::worker::{DECISION_LEASE, Queue};
+use crate::worker::Queue;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::webhook::Webhook;
 use fettle_core::ports::StoreError;
@@ -89,8 +90,8 @@ impl Receiver {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.pulse.again(ROUND);
-            // Every arm is cancel safe: recv and tick keep what they did not give. In this order, because new notifications may
-            // come without end, and the others do not.
+            // Every arm is cancel safe: recv and tick keep what they did not give. Biased, so that a schedule can be replayed; the
+            // arm that is always ready under load comes last and keeps no other waiting.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -299,8 +300,8 @@ impl Receiver {
         let mut unclaimed = !changes.woken.is_empty();
         // Everything attached to a new remediation is in the batch that opened it. What waits for it names it as well, and says
         // nothing of whether its own alerts fire.
-        let by_fingerprint: HashMap<_, _> = changes.alerts.iter().map(|alert| (alert.fingerprint, alert)).collect();
-        let mut attached: HashMap<Uuid, Vec<AlertState>> = HashMap::new();
+        let by_fingerprint: BTreeMap<_, _> = changes.alerts.iter().map(|alert| (alert.fingerprint, alert)).collect();
+        let mut attached: BTreeMap<Uuid, Vec<AlertState>> = BTreeMap::new();
         for candidate in changes.candidates.iter().filter(|it| it.standing == Standing::Attached) {
             if let (Some(id), Some(alert)) = (candidate.remediation, by_fingerprint.get(&candidate.fingerprint)) {
                 attached.entry(id).or_default().push((*alert).clone());

@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use crate::announce::Announcer;
 use crate::heartbeat::{Expected, Heartbeat};
 use crate::intake::{Intake, Writer, intake};
-use crate::loans::Loans;
 use crate::pulse::Pulses;
 use crate::readiness::{Condition, Readiness};
 use crate::receive::Receiver;
@@ -26,8 +25,10 @@ use crate::seldom::Seldom;
 use crate::shell::Shell;
 use crate::tasks::{Tasks, Work};
 use crate::upkeep::{Retention, Upkeep};
-use crate::worker::{Worker, worker};
+use crate::worker::{self, Worker};
 use fettle_core::ports::chain;
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::state::Remediation;
 
 /// Notifications that wait in memory to be taken in; more are read back from the store.
 const STORED: usize = 1024;
@@ -44,8 +45,8 @@ pub struct Engine {
     shell: Arc<Shell>,
     writer: Writer,
     receiver: Receiver,
-    worker: Worker,
-    loans: Loans,
+    worker: Worker<Remediation>,
+    loans: Worker<Loan>,
     announcer: Announcer,
     heartbeat: Heartbeat,
     upkeep: Upkeep,
@@ -75,12 +76,12 @@ pub fn build(
     let (again, asked) = mpsc::channel(AGAIN);
     let overflow = Arc::new(AtomicBool::new(false));
     let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone(), readiness.clone());
-    let (queue, worker) = worker(shell.clone(), again.clone());
+    let (queue, worker) = worker::remediations(shell.clone(), again.clone());
+    let loans = worker::loans(shell.clone(), again.clone());
     let pulses = Pulses::of(&TASKS);
     let pulse = pulses.pulse(1);
     let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
-    let loans = Loans { shell: shell.clone() };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
     let enclosure = Arc::new(());
@@ -90,10 +91,11 @@ pub fn build(
 }
 
 impl Engine {
-    /// Runs each task, and each remediation's, in what `enclosure` makes of it.
+    /// Runs each task, and each effort's, in what `enclosure` makes of it.
     #[must_use]
     pub fn enclosed(mut self, enclosure: Arc<dyn Tasks>) -> Self {
         self.worker = self.worker.enclosed(enclosure.clone());
+        self.loans = self.loans.enclosed(enclosure.clone());
         self.enclosure = enclosure;
         self
     }

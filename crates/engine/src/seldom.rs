@@ -2,9 +2,11 @@
 //!
 //! Always holds: memory is bounded, whatever the keys are.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Keys that are remembered. More senders than that at once share the last place.
 const KEYS: usize = 256;
@@ -12,7 +14,7 @@ const KEYS: usize = 256;
 /// Says when a repeated complaint may be said again.
 pub struct Seldom {
     every: Duration,
-    said: Mutex<HashMap<String, (Instant, u64)>>,
+    said: Mutex<BTreeMap<String, (Instant, u64)>>,
 }
 
 impl Default for Seldom {

@@ -12,7 +12,7 @@ use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::sight::{Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
 use fettle_core::target::Target;
 use fettle_core::time::{Timestamp, after};
-use fettle_engine::clock::Clock;
+use fettle_engine::clock::{Clock, SystemClock};
 use fettle_predict::world::{Answered, Docker, Sent};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -208,16 +208,19 @@ impl Docker for Foretold {
 
 /// A clock that shows what the test says.
 #[derive(Debug)]
-pub struct Hand(watch::Sender<Timestamp>);
+pub struct Hand {
+    hand: watch::Sender<Timestamp>,
+    machine: SystemClock,
+}
 
 impl Hand {
     pub fn at(start: Timestamp) -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(start)))
+        Arc::new(Self { hand: watch::Sender::new(start), machine: SystemClock::default() })
     }
 
     /// Forward, never back.
     pub fn set(&self, at: Timestamp) {
-        self.0.send_if_modified(|now| {
+        self.hand.send_if_modified(|now| {
             let forward = *now < at;
             *now = at.max(*now);
             forward
@@ -226,8 +229,16 @@ impl Hand {
 }
 
 impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        *self.0.borrow()
+    fn wall(&self) -> Timestamp {
+        *self.hand.borrow()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.machine.monotonic()
+    }
+
+    fn random(&self) -> u64 {
+        self.machine.random()
     }
 }
 
@@ -273,9 +284,9 @@ impl Platform for Really {
     async fn perform(&self, target: &Target, _: &Pin, effect: &Effect) -> Performed {
         let name = target.name().expect("a name").to_owned();
         let (fate, takes) = self.rig.lock().expect("one at a time").begin(&name);
-        let end = after(self.clock.now(), takes);
+        let end = after(self.clock.wall(), takes);
         self.pending.lock().expect("one at a time").push(end);
-        let mut clock = self.clock.0.subscribe();
+        let mut clock = self.clock.hand.subscribe();
         clock.wait_for(|now| *now >= end).await.expect("the clock outlives the call");
         self.rig.lock().expect("one at a time").land(&name, effect, fate, end);
         let mut pending = self.pending.lock().expect("one at a time");

@@ -99,7 +99,7 @@ impl Setup {
     pub async fn start(self) -> Edge {
         let folder = tempfile::tempdir().expect("a folder");
         let late = Arc::new(Late::default());
-        let time = Arc::new(Time::new(Arc::new(SystemClock)));
+        let time = Arc::new(Time::new(Arc::new(SystemClock::default())));
         let (onward, received) = tokio::sync::mpsc::channel(1);
         let readiness = Arc::new(Readiness::default());
         let (intake, writer) = intake(late.clone(), time.clone(), onward, Arc::default(), readiness.clone());

@@ -13,7 +13,7 @@ use fettle_core::rule::model::Mode;
 use fettle_core::settings::{Protected, Settings};
 use fettle_core::target::Hosts;
 use fettle_core::time::{Timestamp, after};
-use fettle_engine::clock::{Clock, Time};
+use fettle_engine::clock::{Clock, SystemClock, Time};
 use fettle_engine::intake::Intake;
 use fettle_engine::readiness::Readiness;
 use fettle_engine::run::{Running, build, recover};
@@ -23,20 +23,28 @@ use uuid::Uuid;
 
 /// A clock on which a minute passes in half a second, so that waiting out a daemon does not take a minute.
 pub struct Fast {
-    began: std::time::Instant,
+    machine: SystemClock,
     start: Timestamp,
 }
 
 impl Fast {
     /// Begins now.
     pub fn begin() -> Arc<Self> {
-        Arc::new(Self { began: std::time::Instant::now(), start: Timestamp::now() })
+        Arc::new(Self { machine: SystemClock::default(), start: Timestamp::now() })
     }
 }
 
 impl Clock for Fast {
-    fn now(&self) -> Timestamp {
-        after(self.start, self.began.elapsed() * 120)
+    fn wall(&self) -> Timestamp {
+        after(self.start, self.machine.monotonic() * 120)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.machine.monotonic()
+    }
+
+    fn random(&self) -> u64 {
+        self.machine.random()
     }
 }
 

@@ -5,10 +5,22 @@
 //! `async fn around<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T, StoreError>> + Send) ->
 //! Result<T, StoreError>`. A call that is dropped before it is awaited was never made.
 
-/// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside.
+/// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside. With `but driver:` before the
+/// type, the ports of the driver are left to it as well: [`Work`](super::Work), twice, and [`Effects`](super::Effects).
 #[macro_export]
 macro_rules! wrap_store {
     ($outer:ty) => {
+        $crate::wrap_store! { but driver: $outer }
+        $crate::wrap_store! { @work $outer; $crate::remediation::state::Remediation }
+        $crate::wrap_store! { @work $outer; $crate::remediation::loan::Loan }
+        $crate::wrap_store! { @ports $outer;
+            Effects {
+                peek(asks: &[&$crate::ports::model::LedgerAsk]) -> Vec<$crate::ports::model::Ledger>;
+                late(action: uuid::Uuid, records: &[$crate::remediation::record::Record]) -> bool;
+            }
+        }
+    };
+    (but driver: $outer:ty) => {
         $crate::wrap_store! { @ports $outer;
             Intake {
                 append(batch: &[$crate::ports::model::NewNotification]) -> ();
@@ -20,10 +32,6 @@ macro_rules! wrap_store {
                 foresee(ask: &$crate::ports::model::ReceiveAsk) -> $crate::ports::model::World;
                 waiting(limit: u32) -> Vec<$crate::alert::episode::AlertState>;
                 unattended(after: Option<$crate::alert::fingerprint::Fingerprint>, limit: u32) -> Vec<$crate::alert::episode::AlertState>;
-            }
-            Effects {
-                peek(asks: &[&$crate::ports::model::LedgerAsk]) -> Vec<$crate::ports::model::Ledger>;
-                late(action: uuid::Uuid, records: &[$crate::remediation::record::Record]) -> bool;
             }
             Outbox {
                 announcements(owner: uuid::Uuid, now: $crate::time::Timestamp, renew_before: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Outgoing>;
@@ -55,8 +63,6 @@ macro_rules! wrap_store {
                 open_by_state() -> Vec<(String, u64)>;
             }
         }
-        $crate::wrap_store! { @work $outer; $crate::remediation::state::Remediation }
-        $crate::wrap_store! { @work $outer; $crate::remediation::loan::Loan }
     };
     (@work $outer:ty; $effort:ty) => {
         $crate::wrap_store! { @ports $outer;
