@@ -42,7 +42,7 @@ const TABLE: [(&str, &[&str]); 13] = [
 
 /// The order inside the core: a module may name those of its own line and of the lines before.
 const CORE: [&[&str]; 10] = [
-    &["words", "time", "duration", "yaml", "interval"],
+    &["words", "text", "time", "duration", "yaml", "interval"],
     &["alert", "matcher", "target"],
     &["action", "announcement", "upstream"],
     &["sight", "rule", "effect"],

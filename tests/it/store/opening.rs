@@ -134,7 +134,7 @@ async fn replicas_that_start_at_once_on_an_empty_postgres_all_start() {
 async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() {
     let db = Db::postgres().await;
     let other = Uuid::now_v7();
-    let replica = db.another(other).await;
+    let replica = open(&db.url(), other).await.expect("open the store a second time");
     open_all(&*db.store, &[held("a", at(1)), held("b", at(2)), held("mine", at(3))]).await;
     let claimed = replica.claim(other, at(2), at(9999), 9).await.unwrap();
     assert_eq!(claimed.len(), 2);

@@ -113,7 +113,7 @@ async fn the_sign_of_life_is_given_again_after_its_connection_died() {
         _ => Ok(()),
     };
     wait::until("another connection holds the lock", SOON, again).await;
-    let replica = db.another(other).await;
+    let replica = open(&db.url(), other).await.expect("open the store a second time");
     assert_eq!(replica.adopt(other).await.unwrap(), 0, "we live");
     replica.close().await;
 }

@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use fettle_core::ports::model::FactsAsk;
+use fettle_store::open;
 use uuid::Uuid;
 
 use super::fixture::{at, held, open_all, target};
@@ -143,7 +144,7 @@ async fn nothing_that_the_service_asks_is_compiled() {
     db.sql(&eager.replace("{}", &format!("\"{name}\""))).await.unwrap();
     let compiled = async || db.texts("SELECT it FROM pg_ls_dir('.') AS it WHERE it LIKE '%.bc'").await;
 
-    let service = db.another(Uuid::now_v7()).await;
+    let service = open(&db.url(), Uuid::now_v7()).await.expect("open the store a second time");
     let it = held("web", at(0));
     open_all(&*service, std::slice::from_ref(&it)).await;
     let ask = FactsAsk {
