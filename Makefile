@@ -3,8 +3,8 @@
 #   make run     try it: SQLite, the rules in rules/, this machine's Docker if there is one
 #   make test    all tests, against real servers of their own
 #   make lint    formatting, clippy, docs, dependencies: no warnings
-#   make sim     tries to break the core: SEEDS=n schedules from seed START=s on all cores, in a release build
-#   make sim-mutants   breaks the core on purpose, one line at a time: the simulator must find each
+#   make sim     tries to break the shipped engine: SEEDS=n schedules from seed START=s on all cores
+#   make sim-mutants   breaks core and engine on purpose, one line at a time: the simulator must find each
 #   make fuzz    broken rules, matchers and webhook bodies, changed at random: SECONDS=60 for each of the three
 #   make schemas   writes the committed JSON Schemas anew
 #   make bench   measures how fast and how small fettle is (QUICK=1: shorter and rougher; ONLY=flood,start: these rows)
@@ -16,8 +16,8 @@ MAKEFLAGS += --no-print-directory
 # Where cargo builds; another place by CARGO_TARGET_DIR.
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-# The simulator is a crate of its own over the core's sources: see tests/sim/Cargo.toml.
-SIM := --manifest-path tests/sim/Cargo.toml --target-dir $(TARGET)
+# The simulator runs optimised, with every assertion on.
+SIM := -p fettle-sim --profile checked
 
 # As the simulator, over the sources of what reads.
 FUZZ := --manifest-path tests/fuzz/Cargo.toml --target-dir $(TARGET)
@@ -40,7 +40,7 @@ test:
 lint:
 	cargo fmt --check
 	cargo fmt --check --manifest-path bench/Cargo.toml
-	cargo fmt --check --manifest-path tests/sim/Cargo.toml
+	cargo fmt --check -p fettle-sim
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --manifest-path bench/Cargo.toml --target-dir $(TARGET) -- -D warnings
@@ -59,15 +59,15 @@ bench:
 	$(TARGET)/release/fettle-bench run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(TARGET)/release/fettle
 
 SEEDS ?= 200000
-START ?= 1
+START ?= 0
 sim:
-	@cargo build --quiet --release $(SIM)
-	@$(TARGET)/release/sim $(SEEDS) $(START)
+	@cargo build --quiet $(SIM)
+	@$(TARGET)/checked/sim $(SEEDS) $(START)
 
-# Each change is a build of the core and schedules until it is found: about half a minute.
+# Each change is a build of what depends on it, and schedules until it is found: a minute or two.
 sim-mutants:
 	@cargo build --quiet $(SIM)
-	@CARGO_TARGET_DIR=$(TARGET) $(TARGET)/debug/sim mutants
+	@CARGO_TARGET_DIR=$(TARGET) $(TARGET)/checked/sim mutants
 
 # Optimised, with every assertion on; on all cores.
 SECONDS ?= 60

@@ -115,6 +115,9 @@ impl Desk {
         operation: &'static str,
         call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
+        if self.world.checks().is_stuck() {
+            std::future::pending::<()>().await;
+        }
         let away = |why: &'static str| StoreError::Unavailable { operation, source: why.into() };
         let poll = POLLS.contains(&operation);
         self.delay(poll).await;

@@ -69,8 +69,10 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
         }
         By::Itself | By::Policy => false,
     };
+    // What is gone was removed at any time before.
+    let gone = doc.reason().is_some_and(|it| it.contains("gone"));
     let asked = truth.daemon.jobs().iter().any(|job| {
-        micros(job.asked_at) >= since - MINUTE && matches!(job.by, By::Person | By::Deploy) && job.executed_at.is_some()
+        (gone || micros(job.asked_at) >= since - MINUTE) && job.by.is_person() && job.executed_at.is_some()
             && match (&doc.target, job.request.container()) {
                 (Target::Container { name, .. }, Some(id)) => {
                     truth.daemon.runs().iter().any(|run| run.id == id && run.name == *name)
