@@ -4,8 +4,8 @@
 #   make test    all tests, against real servers of their own
 #   make quick   what to run after each change: the tests that need no server
 #   make lint    formatting, clippy, docs, dependencies: no warnings
-#   make sim     tries to break the core: SEEDS=n schedules from seed START=s on all cores, in a release build
-#   make sim-mutants   breaks the core on purpose, one line at a time: the simulator must find each
+#   make sim     tries to break the shipped engine: SEEDS=n schedules from seed START=s on all cores
+#   make sim-mutants   breaks core and engine on purpose, one line at a time: the simulator must find each
 #   make fuzz    broken rules, matchers and webhook bodies, changed at random: SECONDS=60 for each of the three
 #   make schemas   writes the committed JSON Schemas anew
 #   make bench   measures how fast and how small fettle is (QUICK=1: shorter and rougher; ONLY=flood,start: these rows)
@@ -61,7 +61,7 @@ bench:
 	$(TARGET)/release/fettle-bench run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(TARGET)/release/fettle
 
 SEEDS ?= 200000
-START ?= 1
+START ?= 0
 sim:
 	@cargo run --quiet $(CHECKED) -p fettle-sim -- $(SEEDS) $(START)
 

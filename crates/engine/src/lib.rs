@@ -9,6 +9,7 @@ pub mod readiness;
 pub mod rule_files;
 pub mod seldom;
 pub mod shell;
+pub mod tasks;
 
 pub mod intake;
 pub mod receive;

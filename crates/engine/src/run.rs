@@ -23,6 +23,7 @@ use crate::readiness::{Condition, Readiness};
 use crate::receive::Receiver;
 use crate::seldom::Seldom;
 use crate::shell::Shell;
+use crate::tasks::{Tasks, Work};
 use crate::upkeep::{Retention, Upkeep};
 use crate::worker::{self, Worker};
 use fettle_core::ports::chain;
@@ -50,6 +51,7 @@ pub struct Engine {
     heartbeat: Heartbeat,
     upkeep: Upkeep,
     pulses: Arc<Pulses>,
+    enclosure: Arc<dyn Tasks>,
 }
 
 /// The engine at work.
@@ -82,10 +84,22 @@ pub fn build(
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
-    (intake.clone(), Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep, pulses })
+    let enclosure = Arc::new(());
+    let engine =
+        Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep, pulses, enclosure };
+    (engine.intake.clone(), engine)
 }
 
 impl Engine {
+    /// Runs each task, and each effort's, in what `enclosure` makes of it.
+    #[must_use]
+    pub fn enclosed(mut self, enclosure: Arc<dyn Tasks>) -> Self {
+        self.worker = self.worker.enclosed(enclosure.clone());
+        self.loans = self.loans.enclosed(enclosure.clone());
+        self.enclosure = enclosure;
+        self
+    }
+
     /// Starts all tasks and opens the door. The store must be open and [`recover`] done.
     #[must_use]
     pub fn start(self) -> Running {
@@ -93,16 +107,17 @@ impl Engine {
         let [writer, receiver, worker, loans, announcer, heartbeat, upkeep] = stops.clone();
         let pulse = |task| self.pulses.pulse(task);
         let mut tasks = JoinSet::new();
-        let ids = [
-            tasks.spawn(self.writer.run(writer, pulse(0))),
-            tasks.spawn(self.receiver.run(receiver)),
-            tasks.spawn(self.worker.run(worker, pulse(2))),
-            tasks.spawn(self.loans.run(loans, pulse(3))),
-            tasks.spawn(self.announcer.run(announcer, pulse(4))),
-            tasks.spawn(self.heartbeat.run(heartbeat, pulse(5))),
-            tasks.spawn(self.upkeep.run(upkeep, pulse(6))),
+        let work: [Work; TASKS.len()] = [
+            Box::pin(self.writer.run(writer, pulse(0))),
+            Box::pin(self.receiver.run(receiver)),
+            Box::pin(self.worker.run(worker, pulse(2))),
+            Box::pin(self.loans.run(loans, pulse(3))),
+            Box::pin(self.announcer.run(announcer, pulse(4))),
+            Box::pin(self.heartbeat.run(heartbeat, pulse(5))),
+            Box::pin(self.upkeep.run(upkeep, pulse(6))),
         ];
-        let names = ids.iter().map(tokio::task::AbortHandle::id).zip(TASKS).collect();
+        let start = |(work, name)| (tasks.spawn(self.enclosure.enclose(name, work)).id(), name);
+        let names = work.into_iter().zip(TASKS).map(start).collect();
         self.intake.open();
         Running { intake: self.intake, shell: self.shell, tasks, names, stops, pulses: self.pulses }
     }

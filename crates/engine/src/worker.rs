@@ -18,6 +18,7 @@ use crate::lease::DECISION_LEASE;
 use crate::place::Place;
 use crate::pulse::{self, Pulse};
 use crate::shell::Shell;
+use crate::tasks::Tasks;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::Claimed;
@@ -122,23 +123,29 @@ pub struct Worker<T> {
     /// Claimed efforts that need no claim from the store; closed and empty where there are none.
     queue: mpsc::Receiver<Item<T>>,
     again: mpsc::Sender<Vec<AlertState>>,
+    enclosure: Arc<dyn Tasks>,
 }
 
 /// The worker for remediations and the queue to it. Alerts whose candidates waited go to `again`.
 #[must_use]
 pub fn remediations(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> (Queue, Worker<Remediation>) {
     let (queue, waiting) = mpsc::channel(QUEUE);
-    (Queue(queue), Worker { shell, queue: waiting, again })
+    (Queue(queue), Worker { shell, queue: waiting, again, enclosure: Arc::new(()) })
 }
 
 /// The worker for loans.
 #[must_use]
 pub fn loans(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> Worker<Loan> {
     let (_, queue) = mpsc::channel(1);
-    Worker { shell, queue, again }
+    Worker { shell, queue, again, enclosure: Arc::new(()) }
 }
 
 impl<T: Paced> Worker<T> {
+    /// Each effort is driven in what `enclosure` makes of it.
+    pub(crate) fn enclosed(self, enclosure: Arc<dyn Tasks>) -> Self {
+        Self { enclosure, ..self }
+    }
+
     /// Works until `stop`, then lets what is under way end for at most [`DRAIN`].
     pub async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
         let places = Arc::new(Semaphore::new(T::PACE.at_once));
@@ -181,7 +188,8 @@ impl<T: Paced> Worker<T> {
                 };
                 let (shell, again) = (self.shell.clone(), self.again.clone());
                 let (place, span) = (Place::new(place, anteroom.clone()), item.claimed.effort.span());
-                tasks.spawn(async move { drive_one(&shell, &again, item, place).instrument(span).await });
+                let driven = async move { drive_one(&shell, &again, item, place).instrument(span).await };
+                tasks.spawn(self.enclosure.enclose("effort", Box::pin(driven)));
             }
         }
         pulse.done();

@@ -1,243 +1,292 @@
-//! A model of Prometheus and Alertmanager: alerts that fire when something is in trouble, or for no reason; notifications
-//! that are repeated, sent twice, frozen and sent late, lost, and whose `startsAt` moves.
+//! Prometheus and Alertmanager: alerts that are pending and fire, groups that wait, repeat and try again, and bodies that are
+//! lost, doubled or late.
+//!
+//! A group is flushed each `group_interval`. It is notified when an alert is new in it or resolved, or after
+//! `repeat_interval`; a body that nobody takes is tried again until the next flush, and then made again.
 
-use std::collections::{BTreeMap, HashSet};
-use std::rc::Rc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use fettle_core::alert::episode::Word;
-use fettle_core::announcement::{Announcement, AnnouncementName};
+use bytes::Bytes;
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::alert::labels::Labels;
 use fettle_core::time::Timestamp;
-use fettle_core::upstream::{Picture, Seen, Status};
-
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::checks::Deed;
 use crate::plan::Plan;
-use crate::rng::Rng;
-use crate::shell;
-use crate::time::{MINUTE, Micros, SECOND, instant};
+use crate::time::{Micros, SECOND, instant};
+use crate::trouble::is_wrong;
 use crate::world::{Wake, World};
 
-/// One alert as Alertmanager has it.
+/// The alert that always fires.
+pub const WATCHDOG: &str = "Watchdog";
+
+/// Prometheus' evaluation interval.
+const EVALUATION: Micros = 5 * SECOND;
+
+/// How long Alertmanager waits for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Longest pause between two tries.
+const PAUSE_MAX: Micros = 30 * SECOND;
+
+/// One alert as Prometheus and Alertmanager have it.
 #[derive(Debug, Clone, Default)]
 pub struct One {
     /// Whether it fires.
     pub firing: bool,
-    starts_at: Micros,
-    ends_at: Micros,
-    /// For no reason.
+    /// When its expression was found true last.
+    pub seen_true_at: Micros,
+    /// Since when it fires.
+    pub starts_at: Micros,
+    /// Fires, or does not, whatever is the case.
     forced: Option<bool>,
-    /// The plan for the next flush; a flush with another number is off.
-    flush: u64,
-    /// How often it is repeated.
-    repeat: Micros,
-    asked: bool,
+    ends_at: Micros,
+    pending_since: Option<Micros>,
+    /// Whether its group has it: it fires, or its end was not sent yet.
+    grouped: bool,
 }
 
-/// A body on its way.
+/// One group.
+#[derive(Debug, Clone, Default)]
+struct Group {
+    scheduled: bool,
+    /// When it was notified last, of which alerts that fire and which that do not.
+    sent: Option<(Micros, BTreeSet<usize>, BTreeSet<usize>)>,
+}
+
+/// An alert that fettle posted.
 #[derive(Debug, Clone)]
-pub struct Body {
-    /// What it says, by alert.
-    pub words: Vec<(usize, Word)>,
-    tries: u32,
+struct Own {
+    labels: Labels,
+    ends_at: Timestamp,
 }
 
-/// Alertmanager.
-#[derive(Debug, Default)]
+/// Prometheus and Alertmanager.
+#[derive(Debug)]
 pub struct Alerts {
     /// By number.
     pub all: Vec<One>,
-    /// Bodies that were not accepted yet.
-    pub bodies: BTreeMap<u64, Body>,
-    sent: u64,
+    groups: Vec<Group>,
+    /// By fingerprint.
+    own: BTreeMap<String, Own>,
+    /// Bodies on their way.
+    under_way: u64,
 }
 
-/// How often a body is sent before it is dropped; the next flush says the same.
-const TRIES: u32 = 4;
+/// A body, and what it rests on.
+#[derive(Debug, Clone)]
+struct Body {
+    text: Bytes,
+    /// For each alert that it reports firing: when that was true last.
+    evidence: Vec<(usize, Micros)>,
+}
 
 impl Alerts {
-    /// Draws how each is repeated.
-    pub fn draw(rng: &mut Rng, plan: &Plan) -> Self {
-        let one = |rng: &mut Rng| One {
-            repeat: Micros::try_from(rng.between(20, 200)).unwrap_or(60) * SECOND,
-            ..One::default()
-        };
-        Self { all: plan.alerts.iter().map(|_| one(rng)).collect(), ..Self::default() }
+    /// Nothing fires yet.
+    pub fn new(plan: &Plan) -> Self {
+        let (alerts, groups) = (plan.alerts.len(), plan.groups.len());
+        Self {
+            all: vec![One::default(); alerts],
+            groups: vec![Group::default(); groups],
+            own: BTreeMap::new(),
+            under_way: 0,
+        }
     }
 
-    /// Nothing fires and nothing is on its way.
+    /// Nothing fires, everything was sent, and nothing is on its way.
     pub fn is_quiet(&self) -> bool {
-        self.bodies.is_empty() && self.all.iter().all(|one| !one.firing)
+        self.under_way == 0 && self.all.iter().all(|one| !one.firing && !one.grouped)
+    }
+
+    /// The number of an alert.
+    pub fn by_fingerprint(plan: &Plan, fingerprint: Fingerprint) -> Option<usize> {
+        plan.alerts.iter().position(|it| it.fingerprint == fingerprint)
+    }
+
+    /// Takes an alert of fettle's own.
+    pub fn post(&mut self, labels: &Labels, ends_at: Timestamp) {
+        self.own.insert(Fingerprint::of(labels).to_string(), Own { labels: labels.clone(), ends_at });
+    }
+
+    /// Whether `FettleWorking` inhibits this alert.
+    pub fn is_inhibited(&self, plan: &Plan, at: usize, now: Timestamp) -> bool {
+        let about = plan.alerts[at].labels.get("instance");
+        plan.inhibits
+            && self.own.values().any(|own| {
+                own.ends_at > now
+                    && own.labels.get("alertname") == "FettleWorking"
+                    && own.labels.get("instance") == about
+            })
     }
 }
 
 impl World {
-    /// Every alert whose trouble began or ended is evaluated soon.
-    pub fn reevaluate(&self) {
-        if self.calm.get() {
-            return;
-        }
-        let mut due = Vec::new();
+    /// Prometheus evaluates all alerting rules.
+    pub fn evaluate(&self) {
+        let now = self.now();
+        self.push(now + EVALUATION, Wake::Evaluate);
+        let wrong: Vec<bool> = self.docker(|docker| {
+            let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+            self.plan.alerts.iter().map(|it| is_wrong(&docker.daemon, &troubles.ailing, &it.about, now)).collect()
+        });
+        let (calm, force) =
+            (self.is_calm(), self.chance(30).then(|| (self.below(self.plan.alerts.len() as u64), self.below(4))));
+        let mut flushes = Vec::new();
         {
-            let (docker, mut alerts) = (self.docker.borrow(), self.alerts.borrow_mut());
-            for (at, one) in alerts.all.iter_mut().enumerate() {
-                if !one.asked && one.firing != docker.in_trouble(&self.plan.alerts[at].about) {
-                    one.asked = true;
-                    due.push(at);
+            let mut alerts = self.alerts();
+            if let Some((at, how)) = force {
+                let at = usize::try_from(at).unwrap_or(0);
+                alerts.all[at].forced = [None, Some(true), Some(true), Some(false)][usize::try_from(how).unwrap_or(0)];
+            }
+            for (at, wrong) in wrong.into_iter().enumerate() {
+                let plan = &self.plan.alerts[at];
+                let one = &mut alerts.all[at];
+                let is_true = !calm && one.forced.unwrap_or(wrong);
+                if is_true {
+                    one.seen_true_at = now;
+                    let since = *one.pending_since.get_or_insert(now);
+                    if !one.firing && now - since >= plan.pending {
+                        (one.firing, one.starts_at, one.grouped) = (true, now, true);
+                        self.note(|| format!("alert {at} {} of {} fires", plan.labels.get("alertname"), plan.about));
+                        flushes.push(plan.group);
+                    }
+                } else {
+                    one.pending_since = None;
+                    if one.firing {
+                        (one.firing, one.ends_at) = (false, now);
+                        self.note(|| format!("alert {at} {} of {} ends", plan.labels.get("alertname"), plan.about));
+                    }
                 }
             }
         }
-        for at in due {
-            self.later(25, Wake::Evaluate(at));
-        }
-        if self.chance(60) {
-            let at = usize::try_from(self.below(Micros::try_from(self.plan.alerts.len()).unwrap_or(0))).unwrap_or(0);
-            let forced = [None, Some(true), Some(true), Some(false)][usize::try_from(self.below(4)).unwrap_or(0)];
-            self.alerts.borrow_mut().all[at].forced = forced;
-            self.later(5, Wake::Evaluate(at));
-        }
-    }
-
-    /// It may begin or end.
-    pub fn evaluate(&self, at: usize) {
-        let trouble = self.docker.borrow().in_trouble(&self.plan.alerts[at].about);
-        let now = self.now();
-        let mut alerts = self.alerts.borrow_mut();
-        let one = &mut alerts.all[at];
-        one.asked = false;
-        let firing = !self.calm.get() && one.forced.unwrap_or(trouble);
-        // In the end everybody learns how it is, whatever was lost before.
-        if firing == one.firing && !self.calm.get() {
-            return;
-        }
-        let changed = firing != one.firing;
-        one.firing = firing;
-        if !changed && one.starts_at == 0 {
-            return;
-        }
-        if !changed {
-            one.ends_at = now;
-        } else if firing {
-            one.starts_at = now;
-        } else {
-            one.ends_at = now;
-        }
-        one.flush += 1;
-        let number = one.flush;
-        drop(alerts);
-        self.tell(|| format!("alert {at} {:?} firing={firing}", self.plan.alerts[at].labels.get("alertname")));
-        self.later(8, Wake::Flush(at, number));
-    }
-
-    /// A notification is made and sent.
-    pub fn flush(&self, at: usize, number: u64) {
-        let (one, others) = {
-            let alerts = self.alerts.borrow();
-            let others: Vec<usize> = (0..alerts.all.len()).filter(|it| alerts.all[*it].firing && *it != at).collect();
-            (alerts.all[at].clone(), others)
-        };
-        if one.flush != number {
-            return;
-        }
-        if one.firing {
-            self.push(self.now() + one.repeat, Wake::Flush(at, number));
-        } else if self.chance(40) {
-            self.tell(|| format!("alert {at}: its resolve is lost"));
-            return;
-        }
-        if self.is_inhibited(at) {
-            return;
-        }
-        let mut words = vec![(at, self.word(&one))];
-        if self.chance(200) {
-            for other in others {
-                let one = self.alerts.borrow().all[other].clone();
-                words.push((other, self.word(&one)));
+        for group in flushes {
+            let scheduled = std::mem::replace(&mut self.alerts().groups[group].scheduled, true);
+            if !scheduled {
+                self.push(now + self.plan.groups[group].wait, Wake::Flush(group));
             }
         }
-        self.send(words.clone(), 0);
-        if self.chance(100) {
-            self.send(words.clone(), 5);
+    }
+
+    /// Alertmanager flushes a group.
+    pub fn flush(self: &Arc<Self>, group: usize) {
+        let now = self.now();
+        let mut alerts = self.alerts();
+        let mine = |at: &usize| self.plan.alerts[*at].group == group;
+        let members: Vec<usize> = (0..alerts.all.len()).filter(mine).filter(|at| alerts.all[*at].grouped).collect();
+        if members.is_empty() {
+            alerts.groups[group].scheduled = false;
+            return;
         }
-        if self.chance(40) {
-            self.send(words, 480);
+        self.push(now + self.plan.groups[group].interval, Wake::Flush(group));
+        let silenced = self.people().silences;
+        let muted = |at: &usize| silenced || alerts.is_inhibited(&self.plan, *at, instant(now));
+        let members: Vec<usize> = members.into_iter().filter(|at| !muted(at)).collect();
+        let (firing, resolved): (BTreeSet<usize>, BTreeSet<usize>) =
+            members.iter().partition(|at| alerts.all[**at].firing);
+        let due = match &alerts.groups[group].sent {
+            None => !firing.is_empty(),
+            Some((at, before, ended)) => {
+                !firing.is_subset(before)
+                    || resolved.iter().any(|it| before.contains(it) && !ended.contains(it))
+                    || (!firing.is_empty() && now - at >= self.plan.groups[group].repeat)
+            }
+        };
+        let body = due.then(|| self.body(&alerts, group, &firing, &resolved));
+        if !due {
+            // What ended and was never reported firing is dropped; and so is what was muted, once it is over.
+            let over = |at: &usize| mine(at) && !alerts.all[*at].firing && !muted(at);
+            let over: Vec<usize> = (0..alerts.all.len()).filter(over).collect();
+            over.into_iter().for_each(|at| alerts.all[at].grouped = false);
+        }
+        drop(alerts);
+        if let Some(body) = body {
+            self.alerts().under_way += 1;
+            let world = self.clone();
+            tokio::spawn(async move { world.notify(group, body, firing, resolved).await });
         }
     }
 
-    /// While `FettleWorking` stands it holds back the notifications, where the configuration says so.
-    fn is_inhibited(&self, at: usize) -> bool {
-        if !self.plan.inhibits || self.calm.get() {
+    fn body(&self, alerts: &Alerts, group: usize, firing: &BTreeSet<usize>, resolved: &BTreeSet<usize>) -> Body {
+        let moved = if self.chance(60) { self.within(20) } else { 0 };
+        let jumped = if self.chance(15) { 360 * SECOND } else { 0 };
+        let alert = |at: usize| {
+            let (plan, one) = (&self.plan.alerts[at], &alerts.all[at]);
+            let labels: BTreeMap<&str, &str> = plan.labels.iter().collect();
+            let ends_at = if one.firing { "0001-01-01T00:00:00Z".to_owned() } else { instant(one.ends_at).to_string() };
+            json!({"status": if one.firing { "firing" } else { "resolved" }, "labels": labels, "annotations": {},
+                "startsAt": instant(one.starts_at + moved + jumped).to_string(), "endsAt": ends_at})
+        };
+        let all: Vec<_> = firing.iter().chain(resolved).map(|at| alert(*at)).collect();
+        let status = if firing.is_empty() { "resolved" } else { "firing" };
+        let text = json!({"version": "4", "groupKey": format!("{{}}:{{group=\"{group}\"}}"), "status": status,
+            "receiver": "fettle", "alerts": all});
+        let evidence = firing.iter().map(|at| (*at, alerts.all[*at].seen_true_at)).collect();
+        Body { text: text.to_string().into(), evidence }
+    }
+
+    /// Sends a body until it is taken, or until the next flush makes another.
+    async fn notify(self: Arc<Self>, group: usize, body: Body, firing: BTreeSet<usize>, resolved: BTreeSet<usize>) {
+        let until = self.now() + self.plan.groups[group].interval.max(20 * SECOND);
+        self.checks().sent(&body.text, &body.evidence);
+        let mut pause = SECOND;
+        let mut sent = self.chance(30);
+        if sent {
+            self.note(|| format!("group {group}: a notification is lost on the way"));
+        }
+        while !sent && (self.now() < until || self.is_calm()) {
+            sent = self.post_once(&body).await;
+            if !sent {
+                tokio::time::sleep_until(self.at(self.now() + pause)).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+        if sent {
+            let mut alerts = self.alerts();
+            for at in &resolved {
+                let one = &mut alerts.all[*at];
+                one.grouped = one.firing;
+            }
+            alerts.groups[group].sent = Some((self.now(), firing, resolved));
+        }
+        if self.chance(100) {
+            tokio::time::sleep_until(self.at(self.now() + self.within(8))).await;
+            self.post_once(&body).await;
+        }
+        if self.chance(30) {
+            tokio::time::sleep_until(self.at(self.now() + self.within(480))).await;
+            if !self.is_calm() {
+                self.post_once(&body).await;
+            }
+        }
+        self.alerts().under_way -= 1;
+    }
+
+    /// Posts a body to one of the processes; whether it was acknowledged.
+    async fn post_once(&self, body: &Body) -> bool {
+        let up: Vec<_> = self.replicas.iter().filter(|it| it.is_up()).collect();
+        if up.is_empty() {
             return false;
         }
-        let store = self.store.borrow();
-        let stands = |it: &Announcement| it.name == AnnouncementName::Working && it.until > instant(self.now());
-        let about = self.plan.alerts[at].labels.get("instance");
-        store.outbox.values().any(|it| stands(it) && it.labels.get("instance") == about)
-    }
-
-    /// What the API lists, unless nobody answers.
-    pub fn picture(&self, at: Timestamp) -> Option<Picture> {
-        let people = self.people.borrow();
-        if people.upstream_down {
-            return None;
-        }
-        let alerts = self.alerts.borrow();
-        let firing = self.plan.alerts.iter().zip(&alerts.all).filter(|(_, one)| one.firing);
-        let seen = |one: &One| Seen {
-            status: Status::Active,
-            silenced: people.silences,
-            inhibited_by_others: false,
-            starts_at: instant(one.starts_at),
-        };
-        let alerts = firing.map(|(plan, one)| (plan.fingerprint, seen(one))).collect();
-        Some(Picture { at, alerts, answered: 1, asked: 1, believes_absence: true, dropped: HashSet::new() })
-    }
-
-    fn word(&self, one: &One) -> Word {
-        let moved = if self.chance(80) { self.below(20 * SECOND) } else { 0 };
-        let jumped = if self.chance(20) { 6 * MINUTE } else { 0 };
-        let starts_at = instant(one.starts_at + moved + jumped);
-        if one.firing {
-            Word::Firing { starts_at }
-        } else {
-            Word::Resolved { starts_at, ends_at: instant(one.ends_at) }
-        }
-    }
-
-    fn send(&self, words: Vec<(usize, Word)>, within: u64) {
-        let mut alerts = self.alerts.borrow_mut();
-        alerts.sent += 1;
-        let number = alerts.sent;
-        alerts.bodies.insert(number, Body { words, tries: 0 });
-        drop(alerts);
-        self.later(within, Wake::Deliver(number));
-    }
-
-    /// A body is posted to one of the processes, and again when nobody accepted it.
-    pub fn deliver(self: &Rc<Self>, number: u64) {
-        let body = {
-            let mut alerts = self.alerts.borrow_mut();
-            let Some(body) = alerts.bodies.get_mut(&number) else { return };
-            body.tries += 1;
-            if body.tries > TRIES && !self.calm.get() {
-                alerts.bodies.remove(&number);
-                return;
+        let chosen = usize::try_from(self.below(up.len() as u64)).unwrap_or(0);
+        let Some(posted) = up[chosen].post(body.text.clone()) else { return false };
+        match tokio::time::timeout(ANSWER, posted).await {
+            Ok(Ok(Ok(accepted))) => {
+                self.deed(&Deed::Accepted { notification: accepted.id });
+                // A proxy may lose the answer: then it is sent again.
+                !self.chance(20)
             }
-            body.clone()
-        };
-        let up: Vec<_> = self.replicas.iter().filter(|it| it.is_up(self.now())).collect();
-        if !up.is_empty() {
-            let chosen = usize::try_from(self.below(Micros::try_from(up.len()).unwrap_or(0))).unwrap_or(0);
-            let replica = up[chosen].clone();
-            let world = self.clone();
-            self.spawn(replica.number, async move { shell::receive::intake(world, replica, number, body).await });
+            _ => false,
         }
-        self.push(self.now() + 10 * SECOND + self.below(5 * SECOND), Wake::Deliver(number));
     }
 
-    /// A body was accepted: 202.
-    pub fn accepted(&self, number: u64, notification: Uuid) {
-        self.alerts.borrow_mut().bodies.remove(&number);
-        self.deed(&Deed::Accepted { notification });
+    /// A new process's name among all that share the database.
+    pub fn new_owner(&self) -> Uuid {
+        let mut rng = self.rng();
+        let (high, low) = (rng.below(u64::MAX), rng.below(u64::MAX));
+        Uuid::from_u64_pair(high, low)
     }
 }

@@ -1,44 +1,47 @@
-//! What must always hold. Each check is a named function that sees every deed as it happens and knows nothing of how the core,
-//! the ledger or the guards are written: it counts for itself.
+//! What must always hold. Each check is a named function that sees every deed as it happens; what it compares with is the
+//! simulated world: the daemon's own runs and requests, the bodies that were posted, the deeds of people. It counts for
+//! itself and does not ask the engine's tables.
 
 mod book;
 mod effects;
 mod ending;
 mod limits;
+mod oncall;
 mod people;
 mod records;
 
 use std::collections::BTreeMap;
 
-use fettle_core::alert::episode::Word;
-use fettle_core::guard::Request;
+use fettle_core::effect::Effect;
+use fettle_core::ports::model::{Claim, Commit, LedgerAsk, NewNotification, ReceiveAsk};
 use fettle_core::receive::Changes;
-use fettle_core::remediation::loan::Loan;
-use fettle_core::remediation::record::{BreakerRow, Record};
-use fettle_core::remediation::state::{Attempt, Remediation};
+use fettle_core::remediation::loan::{Loan, LoanState};
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::Remediation;
+use fettle_core::sight::Pin;
 use fettle_core::surroundings::{Answer, Pause};
+use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
+use fettle_memory::physics::{Call, Daemon};
 use uuid::Uuid;
 
 use self::book::Book;
 pub use self::book::Intent;
-use crate::docker::{Docker, Sent};
-use crate::plan::Plan;
-use crate::store::Store;
+use crate::daemon::Faults;
+use crate::plan::{Clocks, Plan};
 use crate::time::{Micros, micros};
-
-/// When the facts of a decision were read, by true time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// When.
-    pub at: Micros,
-}
+use crate::world::World;
 
 /// What was done.
 #[derive(Debug)]
 pub enum Deed<'a> {
-    /// Nothing besides what transactions left behind.
-    Settle,
+    /// Nothing: some time has passed.
+    Tick,
+    /// Bodies are stored.
+    Appended {
+        /// Which.
+        batch: &'a [NewNotification],
+    },
     /// A notification was acknowledged.
     Accepted {
         /// The stored body.
@@ -46,21 +49,57 @@ pub enum Deed<'a> {
     },
     /// Notifications were taken in.
     Received {
+        /// By which process.
+        owner: Uuid,
+        /// What was asked.
+        ask: &'a ReceiveAsk,
         /// What was written.
         changes: &'a Changes,
     },
+    /// A remediation or loan was claimed.
+    Claimed {
+        /// The proof.
+        claim: &'a Claim,
+    },
+    /// The facts of a decision were read.
+    Read {
+        /// By which process.
+        owner: Uuid,
+        /// About which remediation.
+        of: Uuid,
+    },
     /// A decision was stored.
     Stored {
-        /// The state before.
-        before: Option<&'a Remediation>,
+        /// The claim it was stored under.
+        claim: &'a Claim,
         /// The state after.
         after: &'a Remediation,
         /// The rows beside it.
         records: &'a [Record],
+        /// The claim that was kept.
+        kept: Option<&'a Claim>,
         /// Whether the claim was the row's own.
         fenced: bool,
     },
-    /// An effect was admitted.
+    /// Effects were admitted.
+    Admitted {
+        /// By which process.
+        owner: Uuid,
+        /// What the ledger was asked.
+        asks: &'a [&'a LedgerAsk],
+        /// What was stored.
+        commit: &'a Commit<Remediation>,
+    },
+    /// The return of a loan was admitted.
+    Returning {
+        /// What the ledger was asked.
+        asks: &'a [&'a LedgerAsk],
+        /// The loan.
+        loan: &'a Loan,
+        /// The rows beside it.
+        records: &'a [Record],
+    },
+    /// One effect was admitted; follows each of the two above.
     Intended(&'a Intent),
     /// A decision about a loan was stored.
     Lent {
@@ -69,19 +108,23 @@ pub enum Deed<'a> {
         /// The rows beside it.
         records: &'a [Record],
     },
-    /// A call is about to be sent.
-    Sent {
-        /// The attempt.
-        attempt: &'a Attempt,
-        /// The call.
-        sent: &'a Sent,
-    },
-    /// The daemon did it.
-    Landed {
-        /// For which row.
-        action: Uuid,
-        /// See [`Sent::zombie`].
+    /// A call is about to be made.
+    Called {
+        /// By which process.
+        owner: Uuid,
+        /// On what.
+        target: &'a Target,
+        /// The run that was decided about.
+        pin: &'a Pin,
+        /// What.
+        effect: &'a Effect,
+        /// The process stood still after the check of its lease.
         zombie: bool,
+    },
+    /// A late call was reported.
+    Late {
+        /// How.
+        records: &'a [Record],
     },
     /// Rules were taken out or put back.
     Reloaded,
@@ -104,8 +147,10 @@ pub enum Deed<'a> {
     },
     /// A person reset a breaker.
     BreakerReset {
-        /// How.
-        row: &'a BreakerRow,
+        /// Of which rule.
+        rule: &'a str,
+        /// When.
+        at: Timestamp,
     },
 }
 
@@ -115,12 +160,21 @@ pub struct Truth<'a> {
     pub now: Micros,
     /// What this schedule is about.
     pub plan: &'a Plan,
-    /// The database.
-    pub store: &'a Store,
+    /// Everything.
+    pub world: &'a World,
     /// The daemon.
-    pub docker: &'a Docker,
-    /// The processes that run.
-    pub running: Vec<Uuid>,
+    pub daemon: &'a Daemon,
+    /// The calls that were made to it.
+    pub calls: &'a [Call],
+    /// What is wrong with it.
+    pub faults: &'a Faults,
+}
+
+impl Truth<'_> {
+    /// Whether a machine's clock may be far off.
+    pub fn wild(&self) -> bool {
+        self.plan.weather.clocks == Clocks::Wild
+    }
 }
 
 /// A check: what is wrong, or nothing.
@@ -141,52 +195,69 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("accepted_alerts_are_decided", records::accepted_alerts_are_decided),
     ("working_stands_while_working", records::working_stands_while_working),
     ("an_effect_has_its_intent", effects::an_effect_has_its_intent),
-    ("a_failure_stays_one", effects::a_failure_stays_one),
     ("one_effect_at_a_time", effects::one_effect_at_a_time),
     ("only_what_is_allowed_is_touched", effects::only_what_is_allowed_is_touched),
     ("nothing_lent_is_touched", effects::nothing_lent_is_touched),
     ("unknown_is_never_repeated", effects::unknown_is_never_repeated),
     ("budgets_hold", limits::budgets_hold),
+    ("budgets_hold_at_docker", limits::budgets_hold_at_docker),
     ("a_storm_holds_back", limits::a_storm_holds_back),
     ("an_open_breaker_holds_back", limits::an_open_breaker_holds_back),
+    ("an_unreachable_host_opens_no_breaker", limits::an_unreachable_host_opens_no_breaker),
     ("nothing_paused_is_touched", people::nothing_paused_is_touched),
     ("approvals_are_given", people::approvals_are_given),
     ("approvals_are_used_once", people::approvals_are_used_once),
     ("no_means_no", people::no_means_no),
+    ("a_crash_loop_is_not_superseded", oncall::a_crash_loop_is_not_superseded),
+    ("superseded_means_another_acted", oncall::superseded_means_another_acted),
+    ("what_a_person_stopped_stays_stopped", oncall::what_a_person_stopped_stays_stopped),
+    ("one_intent_has_one_effect", oncall::one_intent_has_one_effect),
+    ("not_executed_was_not_executed", oncall::not_executed_was_not_executed),
+    ("what_succeeded_reached_docker", oncall::what_succeeded_reached_docker),
+    ("a_newer_run_is_left_alone", oncall::a_newer_run_is_left_alone),
+    ("an_alert_heard_lately_does_not_expire", oncall::an_alert_heard_lately_does_not_expire),
+    ("a_person_has_time_to_answer", oncall::a_person_has_time_to_answer),
+    ("an_alert_that_fires_is_decided_again", oncall::an_alert_that_fires_is_decided_again),
 ];
 
-/// What a transaction did; looked at once the step is over.
-#[derive(Debug)]
-enum Left {
-    Stored(Box<(Option<Remediation>, Remediation)>, Vec<Record>, bool),
-    Intended(Box<Intent>),
-    Lent(Box<Loan>, Vec<Record>),
-    Received(Box<Changes>),
+/// A check that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The check.
+    pub check: &'static str,
+    /// Whether a machine's clock was far off in this schedule.
+    pub wild: bool,
+    /// When, by true time.
+    pub at: Micros,
+    /// What is wrong.
+    pub what: String,
 }
 
 /// The checks, and what they remember.
-#[derive(Debug)]
 pub struct Checks {
-    /// The first that failed.
-    pub violation: Option<(&'static str, String)>,
-    /// What was seen.
-    pub counts: BTreeMap<&'static str, u64>,
-    left: Vec<Left>,
+    /// What is wrong with the daemon.
+    pub faults: Faults,
+    violations: Vec<Violation>,
+    counts: BTreeMap<&'static str, u64>,
     book: Book,
-    notifications: BTreeMap<Uuid, (Timestamp, Vec<(usize, Word)>)>,
     hash: u64,
+    /// Deeds since the last tick.
+    busy: u32,
 }
+
+/// Deeds between two ticks, at most: what takes more never comes to rest.
+const BUSY_MAX: u32 = 3_000;
 
 impl Checks {
     /// Nothing happened yet.
     pub fn new(_: &Plan) -> Self {
         Self {
-            violation: None,
+            faults: Faults::default(),
+            violations: Vec::new(),
             counts: BTreeMap::new(),
-            left: Vec::new(),
             book: Book::default(),
-            notifications: BTreeMap::new(),
             hash: 0xcbf2_9ce4_8422_2325,
+            busy: 0,
         }
     }
 
@@ -195,93 +266,110 @@ impl Checks {
         *self.counts.entry(what).or_default() += 1;
     }
 
-    /// How far a process's time was off.
-    pub fn skew(&mut self, off: Micros) {
-        self.book.skew = self.book.skew.max(off.abs());
+    /// Whether a check failed that is not in the list of known faults.
+    pub fn is_broken(&self) -> bool {
+        self.violations.iter().any(|it| !crate::known::is_known(it.check, it.wild))
     }
 
-    /// A body that was received.
-    pub fn notified(&mut self, id: Uuid, at: Timestamp, words: &[(usize, Word)]) {
-        self.notifications.insert(id, (at, words.to_vec()));
+    /// Whether the processes do not come to rest: then nothing more is done for them.
+    pub fn is_stuck(&self) -> bool {
+        self.busy >= BUSY_MAX
     }
 
-    /// What a stored body says.
-    pub fn notification(&self, id: Uuid) -> (Timestamp, Vec<(usize, Word)>) {
-        self.notifications.get(&id).cloned().unwrap_or_default()
+    /// A body is on its way: what it reports firing, and when that was true last.
+    pub fn sent(&mut self, text: &bytes::Bytes, evidence: &[(usize, Micros)]) {
+        self.book.bodies.insert(text.clone(), evidence.to_vec());
     }
 
-    /// A decision was stored.
-    pub fn push_stored(&mut self, before: Option<Remediation>, after: &Remediation, records: &[Record], fenced: bool) {
-        self.left.push(Left::Stored(Box::new((before, after.clone())), records.to_vec(), fenced));
+    /// Alertmanager's API was read.
+    pub fn heard(&mut self, evidence: &[(usize, Micros)], now: Micros) {
+        self.book.hear(evidence, now);
     }
 
-    /// A decision about a loan was stored.
-    pub fn push_loan(&mut self, loan: &Loan, records: &[Record]) {
-        self.left.push(Left::Lent(Box::new(loan.clone()), records.to_vec()));
+    /// The claim on an effort, as the store has it.
+    pub fn claim_of(&self, id: Uuid) -> Option<Claim> {
+        self.book.claims.get(&id).cloned()
     }
 
-    /// Notifications were taken in.
-    pub fn push_received(&mut self, changes: &Changes) {
-        self.left.push(Left::Received(Box::new(changes.clone())));
+    /// Every remediation as it was stored last.
+    pub fn docs(&self) -> impl Iterator<Item = &Remediation> {
+        self.book.docs.values()
     }
 
-    /// An effect was admitted, with its dependents.
-    pub fn push_intent(&mut self, request: &Request, doc: &Remediation, read: Read, now: Micros) {
-        for intent in book::intents(request, doc, read, now) {
-            self.left.push(Left::Intended(Box::new(intent)));
-        }
-    }
-
-    /// The return of a loan was admitted.
-    pub fn push_return(&mut self, request: &Request, loan: &Loan, now: Micros) {
-        self.left.push(Left::Intended(Box::new(book::restore(request, loan, now))));
+    /// Loans that are open and may be returned.
+    pub fn open_loans(&self, world: &World, daemon: &Daemon) -> Vec<Uuid> {
+        let open = self.book.loans.values().filter(|loan| !matches!(loan.state, LoanState::Closed { .. }));
+        let open = open.filter(|loan| !effects::is_held_back(daemon, loan, &world.plan.settings.protected));
+        open.map(|loan| loan.id).collect()
     }
 
     /// Looks at what was done.
-    pub fn look(&mut self, deed: &Deed<'_>, truth: &Truth<'_>) {
-        for left in std::mem::take(&mut self.left) {
-            match &left {
-                Left::Stored(docs, records, fenced) => {
-                    let (before, after) = (docs.0.as_ref(), &docs.1);
-                    self.ask(&Deed::Stored { before, after, records, fenced: *fenced }, truth);
-                }
-                Left::Intended(intent) => self.ask(&Deed::Intended(intent), truth),
-                Left::Lent(loan, records) => self.ask(&Deed::Lent { loan, records }, truth),
-                Left::Received(changes) => self.ask(&Deed::Received { changes }, truth),
+    pub fn look(&mut self, deed: &Deed<'_>, world: &World, daemon: &Daemon, calls: &[Call]) {
+        let now = world.now();
+        self.busy = if matches!(deed, Deed::Tick) { 0 } else { self.busy + 1 };
+        if self.busy == BUSY_MAX {
+            self.violate("work_comes_to_rest", format!("{BUSY_MAX} deeds within 5 s, and no end"), world);
+        }
+        for replica in &world.replicas {
+            if let Some(time) = replica.time() {
+                self.book.skew = self.book.skew.max((micros(time) - now).abs());
             }
         }
-        if !matches!(deed, Deed::Settle) {
-            self.ask(deed, truth);
+        let faults = std::mem::take(&mut self.faults);
+        let truth = Truth { now, plan: &world.plan, world, daemon, calls, faults: &faults };
+        self.ask(deed, &truth);
+        match deed {
+            Deed::Admitted { owner, asks, commit } => {
+                for intent in self.book.intents_of(*owner, asks, commit, now) {
+                    self.ask(&Deed::Intended(&intent), &truth);
+                }
+            }
+            Deed::Returning { asks, loan, records } => {
+                for intent in self.book.returns_of(asks, loan, records, now) {
+                    self.ask(&Deed::Intended(&intent), &truth);
+                }
+            }
+            _ => {}
         }
+        self.faults = faults;
     }
 
     fn ask(&mut self, deed: &Deed<'_>, truth: &Truth<'_>) {
-        if self.violation.is_some() {
-            return;
-        }
         for (name, check) in CHECKS {
             if let Err(what) = check(&self.book, deed, truth) {
-                self.violation = Some((name, what));
-                return;
+                self.violate(name, what, truth.world);
             }
         }
         self.book.learn(deed, truth);
         self.tally(deed);
     }
 
-    /// Everything is over.
-    pub fn end(&mut self, truth: &Truth<'_>) {
-        for (name, check) in ending::ENDING {
-            if let Err(what) = check(&self.book, truth) {
-                self.violation = Some((name, what));
-                return;
-            }
+    fn violate(&mut self, check: &'static str, what: String, world: &World) {
+        if self.violations.iter().all(|it| it.check != check) {
+            world.note(|| format!("VIOLATION {check}: {what}"));
+            let wild = world.plan.weather.clocks == Clocks::Wild;
+            self.violations.push(Violation { check, wild, at: world.now(), what });
         }
     }
 
-    /// The same for the same history.
-    pub fn hash(&self) -> u64 {
-        self.hash
+    /// Everything is over; `left` is what the store has left open.
+    pub fn end(&mut self, left: &[String], world: &World, daemon: &Daemon, calls: &[Call]) {
+        let faults = std::mem::take(&mut self.faults);
+        let truth = Truth { now: world.now(), plan: &world.plan, world, daemon, calls, faults: &faults };
+        if let Some(left) = left.first() {
+            self.violate("nothing_is_left_open", format!("{left} is left open"), world);
+        }
+        for (name, check) in ending::ENDING {
+            if let Err(what) = check(&self.book, &truth) {
+                self.violate(name, what, world);
+            }
+        }
+        self.faults = faults;
+    }
+
+    /// What came of it.
+    pub fn close(&mut self) -> (Vec<Violation>, u64, BTreeMap<&'static str, u64>) {
+        (std::mem::take(&mut self.violations), self.hash, std::mem::take(&mut self.counts))
     }
 
     fn mix(&mut self, value: u64) {
@@ -291,7 +379,7 @@ impl Checks {
     fn tally(&mut self, deed: &Deed<'_>) {
         match deed {
             Deed::Stored { after, records, .. } => {
-                self.mix(u64::try_from(after.id.as_u128()).unwrap_or(0));
+                self.mix(after.id.as_u64_pair().1);
                 self.mix(after.state_name() as u64);
                 self.mix(after.due().map_or(0, |at| micros(at).unsigned_abs()));
                 self.mix(records.len() as u64);
@@ -319,22 +407,18 @@ impl Checks {
                 }
             }
             Deed::Lent { loan, .. } => {
-                self.mix(u64::try_from(loan.id.as_u128()).unwrap_or(0));
+                self.mix(loan.id.as_u64_pair().1);
                 self.mix(loan.due().map_or(0, |at| micros(at).unsigned_abs()));
                 self.count(loan.word());
             }
-            Deed::Sent { sent, .. } => {
-                self.count("calls");
-                if sent.zombie {
-                    self.count("zombies");
-                }
-            }
-            Deed::Received { changes } => {
+            Deed::Called { .. } => self.count("calls"),
+            Deed::Received { changes, .. } => {
                 self.mix(changes.opened.len() as u64);
                 if changes.storm.is_some() {
                     self.count("storms");
                 }
             }
+            Deed::Late { .. } => self.count("late calls"),
             Deed::Accepted { .. } => self.count("notifications"),
             _ => {}
         }

@@ -1,23 +1,23 @@
-//! What happened, in short lines, for whoever reads about a seed that failed.
+//! What happened, in short lines, for a reader of a seed that failed.
 
 use crate::time::{Micros, show};
 
 /// The lines; none are made unless they are asked for.
 #[derive(Debug, Default)]
 pub struct History {
-    tell: bool,
+    kept: bool,
     lines: Vec<String>,
 }
 
 impl History {
     /// A history that is kept, or not.
-    pub fn new(tell: bool) -> Self {
-        Self { tell, lines: Vec::new() }
+    pub fn new(kept: bool) -> Self {
+        Self { kept, lines: Vec::new() }
     }
 
     /// Adds a line.
-    pub fn tell(&mut self, at: Micros, line: impl FnOnce() -> String) {
-        if self.tell {
+    pub fn note(&mut self, at: Micros, line: impl FnOnce() -> String) {
+        if self.kept {
             self.lines.push(format!("{}  {}", show(at), line()));
         }
     }
@@ -30,5 +30,6 @@ impl History {
 
 /// The last part of an id: enough to tell things apart.
 pub fn short(id: uuid::Uuid) -> String {
-    format!("#{:x}", id.as_u128())
+    let (_, low) = id.as_u64_pair();
+    format!("#{:06x}", low & 0x00ff_ffff)
 }

@@ -1,4 +1,4 @@
-//! Many schedules on all cores, and what is said about them.
+//! Many schedules on all cores, and the report about them.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::checks::Violation;
+use crate::known::is_known;
 use crate::mutants::Mutant;
-use crate::world::World;
+use crate::world;
 
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(200);
@@ -16,13 +18,15 @@ const TICK: Duration = Duration::from_millis(200);
 /// Lines of a history that are shown when many schedules were run; all of them when it is one.
 const LINES: usize = 80;
 
-/// A schedule that broke something.
+/// A schedule in which a check failed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
     /// Its seed.
     pub seed: u64,
     /// The check.
     pub check: &'static str,
+    /// Whether a machine's clock was far off.
+    pub wild: bool,
     /// What is wrong.
     pub what: String,
 }
@@ -36,8 +40,28 @@ pub struct Totals {
     pub counts: BTreeMap<&'static str, u64>,
     /// The same for the same seeds.
     pub hash: u64,
-    /// Those that failed, by seed.
+    /// Failures that are not known, by seed.
     pub failures: Vec<Failure>,
+    /// Failures that are known, by check and by whether a machine's clock was far off: how many, and the first.
+    pub known: BTreeMap<(&'static str, bool), (u64, Failure)>,
+}
+
+impl Totals {
+    fn note(&mut self, seed: u64, violations: Vec<Violation>) {
+        for Violation { check, wild, what, .. } in violations {
+            let failure = Failure { seed, check, wild, what };
+            if !is_known(check, wild) {
+                self.failures.push(failure);
+                // What follows from it is not judged.
+                return;
+            }
+            let (times, first) = self.known.entry((check, wild)).or_insert_with(|| (0, failure.clone()));
+            *times += 1;
+            if failure.seed < first.seed {
+                *first = failure;
+            }
+        }
+    }
 }
 
 /// Runs the seeds from `start`, on all cores; `enough` failures end it early.
@@ -52,7 +76,7 @@ pub fn run(start: u64, seeds: u64, mutant: Option<Mutant>, enough: usize, progre
                 return;
             }
             let seed = start + at;
-            let ended = World::new(seed, mutant, false).run();
+            let ended = world::run(seed, mutant, false);
             done.fetch_add(1, Ordering::Relaxed);
             let Ok(mut totals) = totals.lock() else { return };
             totals.schedules += 1;
@@ -60,11 +84,9 @@ pub fn run(start: u64, seeds: u64, mutant: Option<Mutant>, enough: usize, progre
             for (what, times) in ended.counts {
                 *totals.counts.entry(what).or_default() += times;
             }
-            if let Some((check, what)) = ended.violation {
-                totals.failures.push(Failure { seed, check, what });
-                if totals.failures.len() >= enough {
-                    stop.store(true, Ordering::Relaxed);
-                }
+            totals.note(seed, ended.violations);
+            if totals.failures.len() >= enough {
+                stop.store(true, Ordering::Relaxed);
             }
         }
     };
@@ -81,7 +103,7 @@ pub fn run(start: u64, seeds: u64, mutant: Option<Mutant>, enough: usize, progre
     totals
 }
 
-/// Runs them and says how it went.
+/// Runs them and reports how it went.
 pub fn report(start: u64, seeds: u64) -> ExitCode {
     let (began, shown) = (Instant::now(), std::io::stderr().is_terminal());
     let totals = run(start, seeds, None, usize::MAX, |done, failed| {
@@ -93,14 +115,19 @@ pub fn report(start: u64, seeds: u64) -> ExitCode {
         eprintln!();
     }
     if let Some(first) = totals.failures.first() {
-        tell(first, seeds == 1);
+        show(first, seeds == 1);
     }
-    let mut checks: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut checks: BTreeMap<(&str, bool), (u64, &Failure)> = BTreeMap::new();
     for failure in &totals.failures {
-        checks.entry(failure.check).or_insert((0, failure.seed)).0 += 1;
+        checks.entry((failure.check, failure.wild)).or_insert((0, failure)).0 += 1;
     }
-    for (check, (times, seed)) in &checks {
-        println!("{check}: {times} schedules, the first is seed {seed}");
+    for ((check, wild), (times, first)) in &checks {
+        let clocks = if *wild { " (clocks far off)" } else { "" };
+        println!("NEW: {check}{clocks}: {times} schedules, the first is seed {}: {}", first.seed, first.what);
+    }
+    for ((check, wild), (times, first)) in &totals.known {
+        let clocks = if *wild { " (clocks far off)" } else { "" };
+        println!("known: {check}{clocks}: {times} schedules, the first is seed {}: {}", first.seed, first.what);
     }
     let seen: Vec<String> = totals.counts.iter().map(|(what, times)| format!("{times} {what}")).collect();
     println!("{}", seen.join(", "));
@@ -119,9 +146,9 @@ fn bar(done: u64, all: u64, failed: usize, took: Duration) {
     let _ = std::io::stderr().flush();
 }
 
-/// The history of a seed that failed, and how to see it again.
-pub fn tell(failure: &Failure, all: bool) {
-    let lines = World::new(failure.seed, None, true).run().history;
+/// Shows the history of a seed that failed, and how to see it again.
+pub fn show(failure: &Failure, all: bool) {
+    let lines = world::run(failure.seed, None, true).history;
     let from = if all { 0 } else { lines.len().saturating_sub(LINES) };
     for line in &lines[from..] {
         println!("{line}");

@@ -1,4 +1,4 @@
-//! Faults: those at the seams ([`Mutant`]), then those in the core's own sources, of which one line at a time is changed in
+//! Faults: those at the seams ([`Mutant`]), then those in the sources of core and engine, of which one line at a time is changed in
 //! a copy that is built and run until the fault is found. One that survives is either a check that is missing or a line that
 //! nothing needs.
 
@@ -8,64 +8,102 @@ use std::process::{Command, ExitCode, Stdio};
 use crate::mutants::{Mutant, caught};
 
 /// Schedules that a fault has to survive.
-const SEEDS: &str = "100000";
+const SEEDS: &str = "20000";
 
-/// A change of one line: the file, what stands there exactly once, and what is put in its place.
+/// A change of one line: the file below `crates`, the text that occurs in it exactly once, and the text in its place.
 type Change = (&'static str, &'static str, &'static str);
 
 /// The changes.
 const CHANGES: &[Change] = &[
-    ("guard/mod.rs", "of(ScopeKind::RuleTarget, &rule.budget),", "of(ScopeKind::RuleTarget, &[]),"),
-    ("decide/planning.rs", "row.spends = true;", "row.spends = attempt.dependent.is_some();"),
+    ("core/src/guard/mod.rs", "of(ScopeKind::RuleTarget, &rule.budget),", "of(ScopeKind::RuleTarget, &[]),"),
+    ("core/src/decide/planning.rs", "row.spends = true;", "row.spends = attempt.dependent.is_some();"),
     (
-        "guard/mod.rs",
+        "core/src/guard/mod.rs",
         "(Guard::Budget, Needs::Store, budget::check, |it| Some(budget::basis(it))),",
         "(Guard::Budget, Needs::Store, in_flight::check, |it| Some(budget::basis(it))),",
     ),
     (
-        "guard/in_flight.rs",
+        "core/src/guard/in_flight.rs",
         "if let Some(rival) = counted.ledger.rivals.first() {",
         "if let Some(rival) = counted.ledger.rivals.get(9) {",
     ),
-    ("guard/paused.rs", "PauseScope::Target(it) => it == target,", "PauseScope::Target(_) => false,"),
-    ("guard/storm.rs", "(now < end).then_some(end)", "(now > end).then_some(end)"),
+    ("core/src/guard/paused.rs", "PauseScope::Target(it) => it == target,", "PauseScope::Target(_) => false,"),
+    ("core/src/guard/storm.rs", "(now < end).then_some(end)", "(now > end).then_some(end)"),
     (
-        "guard/tripped.rs",
+        "core/src/guard/tripped.rs",
         "BreakerState::HalfOpen if breaker.probe.is_none() => None,",
         "BreakerState::HalfOpen => None,",
     ),
-    ("guard/not_enabled.rs", "if own != Some(\"true\") {", "if own.is_none() {"),
+    ("core/src/guard/not_enabled.rs", "if own != Some(\"true\") {", "if own.is_none() {"),
     (
-        "guard/protected.rs",
+        "core/src/guard/protected.rs",
         "if protected.containers.contains(sight.name) {",
         "if protected.containers.contains(sight.id) {",
     ),
     (
-        "guard/held_by_label.rs",
+        "core/src/guard/held_by_label.rs",
         "part.labels.get(HOLD).map(|value| (HOLD, value))",
         "part.labels.get(BUDGET).filter(|it| it.is_empty()).map(|value| (HOLD, value))",
     ),
     (
-        "guard/on_loan.rs",
+        "core/src/guard/on_loan.rs",
         "loan.remediation != own || seen.action.scales()",
         "loan.remediation == own && seen.action.scales()",
     ),
-    ("decide/planning.rs", "let pause = pause.max(plan.attempt.action.conclusive_after());", ""),
-    ("decide/running.rs", "_ if now < conclusive_at => {", "_ if now < attempt.intended_at => {"),
-    ("decide/running.rs", "drop_rest(&mut turn, Verdict::NotFixed, why);", ""),
+    ("core/src/decide/planning.rs", "let pause = pause.max(plan.attempt.action.conclusive_after());", ""),
+    ("core/src/decide/running.rs", "_ if now < conclusive_at => {", "_ if now < attempt.intended_at => {"),
+    ("core/src/decide/running.rs", "drop_rest(&mut turn, Verdict::NotFixed, why);", ""),
     (
-        "decide/ending.rs",
+        "core/src/decide/ending.rs",
         "Verdict::Unknown | Verdict::Regressed => return self.escalate(reason),",
         "Verdict::Unknown | Verdict::Regressed => return self.next_rung(reason),",
     ),
-    ("decide/ending.rs", "self.next_probe(breaker.opened_at.unwrap_or(now));", ""),
-    ("decide/returning.rs", "Ok(_) if conclusive => failed(", "Ok(_) => failed("),
+    ("core/src/decide/ending.rs", "self.next_probe(breaker.opened_at.unwrap_or(now));", ""),
+    ("core/src/decide/returning.rs", "Ok(_) if conclusive => failed(", "Ok(_) => failed("),
     (
-        "decide/telling.rs",
+        "core/src/decide/telling.rs",
         "records.push(working(remediation, rule, now, now));",
         "drop(working(remediation, rule, now, now));",
     ),
-    ("receive/batch.rs", "self.wait(alert, rule, target, &open, now),", "drop((target, &open, now)),"),
+    ("core/src/receive/batch.rs", "self.wait(alert, rule, target, &open, now),", "drop((target, &open, now)),"),
+    // The fault that a copy of the engine once hid: what waits for a remediation was counted as attached to it.
+    (
+        "engine/src/receive.rs",
+        "changes.candidates.iter().filter(|it| it.standing == Standing::Attached)",
+        "changes.candidates.iter().filter(|it| it.standing != Standing::Spent)",
+    ),
+    // The lease is not checked before the call.
+    (
+        "engine/src/execute.rs",
+        "if shell.time.monotonic().saturating_sub(intended_at) > INTENT_FRESH {",
+        "if shell.time.monotonic() < intended_at {",
+    ),
+    // The result of an effect is stored once, or not at all.
+    (
+        "engine/src/driver.rs",
+        "Retry::store_until(until).run(&shell.time, passes,",
+        "Retry::store_until(Duration::ZERO.min(until)).run(&shell.time, passes,",
+    ),
+    // A decision that became too old is made all the same.
+    (
+        "engine/src/driver.rs",
+        "if shell.time.monotonic().saturating_sub(begun_at) > DECISION_LEASE {",
+        "if shell.time.monotonic() < begun_at {",
+    ),
+    // A conflict is taken for done.
+    (
+        "engine/src/receive.rs",
+        "Err(StoreError::Conflict { .. }) => {}",
+        "Err(StoreError::Conflict { .. }) => return Written::Done,",
+    ),
+    // A late call is not reported.
+    (
+        "engine/src/driver.rs",
+        "let Some(records) = late(whose, attempt, call, shell.time.now()) else { return };",
+        "let Some(records) = late(whose, attempt, call, shell.time.now()).filter(Vec::is_empty) else { return };",
+    ),
+    // What waited for a remediation is not asked again, and nobody is woken for it.
+    ("engine/src/upkeep.rs", "if !waiting.is_empty() {", "if waiting.len() > 9_999 {"),
 ];
 
 /// Applies each, builds, runs; fails when one survives.
@@ -101,10 +139,11 @@ pub fn survive() -> ExitCode {
 /// What finds the fault, if anything does.
 fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Result<Option<String>, String> {
     let fail = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
-    for part in ["src/core", "src/diagnostic", "tests/sim"] {
+    for part in ["crates/core", "crates/engine", "crates/memory", "crates/store", "tests/sim"] {
         renew(&root.join(part), &copy.join(part)).map_err(|error| fail(part, &error))?;
     }
-    let path = copy.join("src/core").join(file);
+    workspace(root, copy).map_err(|error| fail("Cargo.toml", &error))?;
+    let path = copy.join("crates").join(file);
     let text = std::fs::read_to_string(&path).map_err(|error| fail(file, &error))?;
     if text.matches(from).count() != 1 {
         return Err(format!("{file}: what is to be changed stands there {} times: {from}", text.matches(from).count()));
@@ -112,7 +151,7 @@ fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Res
     std::fs::write(&path, text.replace(from, to)).map_err(|error| fail(file, &error))?;
     let manifest = copy.join("tests/sim/Cargo.toml");
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--offline", "--bin", "sim", "--manifest-path"])
+        .args(["build", "--quiet", "--offline", "--profile", "checked", "--bin", "sim", "--manifest-path"])
         .arg(&manifest)
         .arg("--target-dir")
         .arg(target.join("sim-mutants-target"))
@@ -122,12 +161,28 @@ fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Res
     if !built.success() {
         return Err(format!("{file}: the change does not compile"));
     }
-    let ended = Command::new(target.join("sim-mutants-target/debug/sim"))
+    let ended = Command::new(target.join("sim-mutants-target/checked/sim"))
         .args(["until", SEEDS])
         .stderr(Stdio::null())
         .output()
         .map_err(|error| fail("sim", &error))?;
     Ok((!ended.status.success()).then(|| String::from_utf8_lossy(&ended.stdout).into_owned()))
+}
+
+/// A workspace of the few crates that are copied, with the versions of all.
+fn workspace(root: &Path, copy: &Path) -> std::io::Result<()> {
+    let text = std::fs::read_to_string(root.join("Cargo.toml"))?;
+    let text = text.split("\n[package]").next().unwrap_or_default();
+    let members = text.lines().map(|line| match line.starts_with("members") {
+        true => "members = [\"crates/*\", \"tests/sim\"]",
+        false => line,
+    });
+    let text = members.collect::<Vec<_>>().join("\n");
+    if std::fs::read_to_string(copy.join("Cargo.toml")).ok().as_ref() != Some(&text) {
+        std::fs::write(copy.join("Cargo.toml"), text)?;
+        std::fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock"))?;
+    }
+    Ok(())
 }
 
 /// Makes `to` what `from` is. Files that are the same are left alone, so that only what differs is compiled again.

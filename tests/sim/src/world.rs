@@ -1,105 +1,100 @@
-//! The world: a virtual clock, a queue of what happens when, and the tasks of the processes that live in it.
+//! The world: true time, what happens in it and when, and the processes that live in it.
 //!
-//! Always holds: one thread, one source of chance, one queue ordered by time and then by insertion: a seed is a schedule. A
-//! task is polled only when the very sleep it waits for is over; a process that dies takes its tasks with it between two
-//! steps, whatever it was doing, and Docker does not notice.
+//! Always holds: one thread, one paused clock, one source of chance, one queue ordered by time and then by insertion: a seed
+//! is a schedule. Time passes only while every task waits. A process that dies takes its tasks with it between two polls,
+//! whatever they were doing, and Docker does not notice.
 
-use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use fettle_core::ports::{Intake, Receiving, Standing};
+use fettle_core::rule::set::RuleSet;
+use fettle_memory::physics::{Clock, Daemon, Host, World as Docker};
+use fettle_memory::store::{Memory, Process};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::alerts::Alerts;
-use crate::checks::{Checks, Deed, Truth};
-use crate::docker::{Docker, Later};
+use crate::checks::{Checks, Deed, Violation};
 use crate::history::History;
 use crate::mutants::Mutant;
 use crate::people::People;
 use crate::plan::{self, Plan};
+use crate::replica::Replica;
 use crate::rng::Rng;
-use crate::shell::Replica;
-use crate::store::Store;
 use crate::time::{MINUTE, Micros, SECOND, instant};
+use crate::town;
+use crate::trouble::{Fortune, Troubles};
 
 /// What happens.
 #[derive(Debug, Clone)]
 pub enum Wake {
-    /// A task's sleep is over.
-    Task(usize, u64),
-    /// The daemon gets round to a call.
-    Land(u64),
-    /// Docker does something by itself.
-    Docker(Later),
+    /// A process is started.
+    Start(u32),
+    /// It dies.
+    Crash(u32),
+    /// It goes on after it stood still.
+    Resume(u32),
+    /// A machine's clock is set.
+    SetClock(u32),
+    /// It is set right again.
+    RightClock(u32),
+    /// The store, or a way to it, fails.
+    Outage,
     /// Something gets into trouble.
     Trouble,
+    /// The daemon, or the way to it, fails.
+    Daemon,
+    /// That is over.
+    DaemonOver(u64),
     /// A person does something.
     People,
-    /// An alert may begin or end.
-    Evaluate(usize),
-    /// Alertmanager flushes an alert's group: with the number of the plan for it.
-    Flush(usize, u64),
-    /// A body is sent, for the first time or again.
-    Deliver(u64),
-    /// The process dies.
-    Crash(usize),
-    /// It is started again.
-    Start(usize),
+    /// Prometheus evaluates all rules.
+    Evaluate,
+    /// Alertmanager flushes a group.
+    Flush(usize),
     /// The random part is over.
     Calm,
 }
 
 /// How long the calm may last before everything must be over.
-const PATIENCE: Micros = 10 * 60 * MINUTE;
+const PATIENCE: Micros = 5 * 60 * MINUTE;
 
-/// More steps than any schedule that comes to an end.
-const STEPS_MAX: u64 = 400_000;
-
-type Work = Pin<Box<dyn Future<Output = ()>>>;
-
-struct Task {
-    replica: usize,
-    token: u64,
-    work: Option<Work>,
-}
+/// How often it is checked whether everything is over, and what must hold at any time.
+const TICK: Micros = 5 * SECOND;
 
 /// Everything.
 pub struct World {
     /// What this schedule is about.
     pub plan: Plan,
-    /// The source of chance.
-    pub rng: RefCell<Rng>,
-    /// The database.
-    pub store: RefCell<Store>,
-    /// The daemon.
-    pub docker: RefCell<Docker>,
-    /// Alertmanager.
-    pub alerts: RefCell<Alerts>,
-    /// The people.
-    pub people: RefCell<People>,
-    /// The processes.
-    pub replicas: Vec<Rc<Replica>>,
-    /// What must hold.
-    pub checks: RefCell<Checks>,
-    /// What happened, for people.
-    pub history: RefCell<History>,
-    /// Whether the random part is over.
-    pub calm: Cell<bool>,
-    /// Rules that are not loaded at the moment.
-    pub unloaded: Cell<Option<usize>>,
     /// A deliberate fault.
     pub mutant: Option<Mutant>,
-    clock: Cell<Micros>,
-    queue: RefCell<BinaryHeap<Reverse<Entry>>>,
-    pushed: Cell<u64>,
-    tasks: RefCell<BTreeMap<usize, Task>>,
-    spawned: Cell<usize>,
-    current: Cell<usize>,
-    ids: Cell<u128>,
+    /// The daemon, and the way to it.
+    pub host: Arc<Host>,
+    /// The database.
+    pub memory: Arc<Memory>,
+    /// The API's way to it, which is always there.
+    pub store: Process,
+    /// The rules that are loaded.
+    pub rules: Arc<arc_swap::ArcSwap<RuleSet>>,
+    /// The processes.
+    pub replicas: Vec<Arc<Replica>>,
+    /// What ails the containers.
+    pub troubles: Arc<Mutex<Troubles>>,
+    calm: AtomicBool,
+    rng: Mutex<Rng>,
+    alerts: Mutex<Alerts>,
+    people: Mutex<People>,
+    checks: Mutex<Checks>,
+    history: Mutex<History>,
+    began: Instant,
+    queue: Mutex<BinaryHeap<Reverse<Entry>>>,
+    pushed: AtomicU64,
+    roused: Notify,
 }
 
 #[derive(Debug, Clone)]
@@ -128,8 +123,8 @@ impl Ord for Entry {
 /// How a schedule ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// The first check that failed, with its words.
-    pub violation: Option<(&'static str, String)>,
+    /// The checks that failed, the first failure of each, in order.
+    pub violations: Vec<Violation>,
     /// The same for the same seed.
     pub hash: u64,
     /// What was seen on the way.
@@ -138,393 +133,275 @@ pub struct Ended {
     pub history: Vec<String>,
 }
 
+fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs the schedule of this seed.
+pub fn run(seed: u64, mutant: Option<Mutant>, kept: bool) -> Ended {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime without I/O needs nothing");
+    runtime.block_on(async { World::new(seed, mutant, kept).live().await })
+}
+
 impl World {
     /// The world of this seed.
-    pub fn new(seed: u64, mutant: Option<Mutant>, tell: bool) -> Rc<Self> {
+    fn new(seed: u64, mutant: Option<Mutant>, kept: bool) -> Arc<Self> {
         let mut rng = Rng::new(seed);
         let plan = plan::draw(&mut rng);
-        let docker = Docker::draw(&mut rng);
-        let alerts = Alerts::draw(&mut rng, &plan);
-        let replicas = (0..plan.weather.replicas).map(|at| Rc::new(Replica::new(at))).collect();
-        let world = Rc::new(Self {
-            checks: RefCell::new(Checks::new(&plan)),
-            rng: RefCell::new(rng),
-            store: RefCell::new(Store { mutant, ..Store::default() }),
-            docker: RefCell::new(docker),
-            alerts: RefCell::new(alerts),
-            people: RefCell::default(),
-            replicas,
-            history: RefCell::new(History::new(tell)),
-            calm: Cell::new(false),
-            unloaded: Cell::new(None),
+        let began = Instant::now();
+        let troubles = Arc::new(Mutex::new(Troubles::new(&mut rng, plan.weather.docker)));
+        let clock = Clock::new(began, instant(0));
+        let daemon = Daemon::new(town::DAEMON, instant(0)).chance(Fortune(troubles.clone()));
+        let daemon = town::settle(&mut rng, daemon, instant(0));
+        let memory = match plan.weather.shared {
+            true => Memory::shared(move || clock.now()),
+            false => Memory::alone(),
+        };
+        let machine = |at| Arc::new(Replica::new(at, began, Rng::new(seed ^ (u64::from(at) + 1) << 32)));
+        let replicas = (0..plan.weather.replicas).map(machine).collect();
+        let world = Arc::new(Self {
+            checks: Mutex::new(Checks::new(&plan)),
+            rng: Mutex::new(rng),
             mutant,
-            clock: Cell::new(0),
-            queue: RefCell::default(),
-            pushed: Cell::new(0),
-            tasks: RefCell::default(),
-            spawned: Cell::new(0),
-            current: Cell::new(0),
-            ids: Cell::new(1),
+            host: Host::new(daemon, clock),
+            store: memory.process(Uuid::from_u128(1)),
+            memory,
+            rules: Arc::new(arc_swap::ArcSwap::from_pointee(RuleSet::of(plan.rules.clone()))),
+            replicas,
+            troubles,
+            calm: AtomicBool::new(false),
+            alerts: Mutex::new(Alerts::new(&plan)),
+            people: Mutex::default(),
+            history: Mutex::new(History::new(kept)),
+            began,
+            queue: Mutex::default(),
+            pushed: AtomicU64::new(0),
+            roused: Notify::new(),
             plan,
         });
         world.begin();
         world
     }
 
-    fn begin(self: &Rc<Self>) {
-        let tell = |at: usize, rule: &fettle_core::rule::model::Rule| {
-            let steps: Vec<_> = rule.steps.iter().map(|step| step.action.name()).collect();
-            format!("rule {at} {} {:?} {steps:?} budget {:?}", rule.name, rule.target.find, rule.budget)
-        };
-        self.tell(|| format!("{:?}", self.plan.weather));
-        self.tell(|| format!("{:?}", self.plan.settings));
+    fn begin(&self) {
+        self.note(|| format!("{:?}", self.plan.weather));
+        self.note(|| format!("{:?}", self.plan.settings));
         for (at, rule) in self.plan.rules.iter().enumerate() {
-            self.tell(|| tell(at, rule));
+            let steps = || rule.steps.iter().map(|step| step.action.name()).collect::<Vec<_>>();
+            self.note(|| {
+                format!("rule {at} {} {:?} {:?} budget {:?}", rule.name, rule.target.find, steps(), rule.budget)
+            });
         }
-        for at in 0..self.replicas.len() {
+        let weather = self.plan.weather;
+        for at in 0..weather.replicas {
+            if weather.clocks != plan::Clocks::Right {
+                self.push(0, Wake::SetClock(at));
+            }
             self.push(0, Wake::Start(at));
         }
-        for at in 0..self.plan.alerts.len() {
-            self.later(20, Wake::Evaluate(at));
+        self.later(5, Wake::Evaluate);
+        self.later(weather.trouble, Wake::Trouble);
+        self.later(weather.people * 2, Wake::People);
+        if weather.outages > 0 {
+            self.later(weather.outages * 2, Wake::Outage);
         }
-        self.later(self.plan.weather.trouble, Wake::Trouble);
-        self.later(self.plan.weather.people * 2, Wake::People);
-        self.push(Micros::try_from(self.plan.seconds).unwrap_or(0) * SECOND, Wake::Calm);
+        if weather.daemon > 0 {
+            self.later(weather.daemon * 2, Wake::Daemon);
+        }
+        self.push(self.calm_at(), Wake::Calm);
+    }
+
+    fn calm_at(&self) -> Micros {
+        Micros::try_from(self.plan.seconds).unwrap_or(0) * SECOND
     }
 
     /// True time.
     pub fn now(&self) -> Micros {
-        self.clock.get()
+        Micros::try_from(self.began.elapsed().as_micros()).unwrap_or(Micros::MAX)
     }
 
-    /// An id that nothing carries yet.
-    pub fn new_id(&self) -> Uuid {
-        self.ids.set(self.ids.get() + 1);
-        Uuid::from_u128(self.ids.get())
+    /// The runtime's instant of this true time.
+    pub fn at(&self, at: Micros) -> Instant {
+        self.began + Duration::from_micros(at.unsigned_abs())
     }
 
-    /// A number of chance, from 0 to `n - 1`, as a time.
-    pub fn below(&self, n: Micros) -> Micros {
-        let n = u64::try_from(n).unwrap_or(0);
-        Micros::try_from(self.rng.borrow_mut().below(n)).unwrap_or(0)
+    /// Whether the random part is over.
+    pub fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
+    /// The source of chance.
+    pub fn rng(&self) -> MutexGuard<'_, Rng> {
+        lock(&self.rng)
+    }
+
+    /// Prometheus and Alertmanager.
+    pub fn alerts(&self) -> MutexGuard<'_, Alerts> {
+        lock(&self.alerts)
+    }
+
+    /// What people have set.
+    pub fn people(&self) -> MutexGuard<'_, People> {
+        lock(&self.people)
+    }
+
+    /// What must hold.
+    pub fn checks(&self) -> MutexGuard<'_, Checks> {
+        lock(&self.checks)
+    }
+
+    /// A number of chance, from 0 to `n - 1`.
+    pub fn below(&self, n: u64) -> u64 {
+        self.rng().below(n)
+    }
+
+    /// A time of chance within so many seconds.
+    pub fn within(&self, seconds: u64) -> Micros {
+        Micros::try_from(self.below(seconds * 1_000_000)).unwrap_or(0)
     }
 
     /// True so often in a thousand while the random part lasts.
     pub fn chance(&self, per_mille: u64) -> bool {
-        !self.calm.get() && self.rng.borrow_mut().chance(per_mille)
-    }
-
-    /// How much Docker misbehaves.
-    pub fn docker_trouble(&self) -> u64 {
-        if self.calm.get() { 0 } else { self.plan.weather.docker }
+        !self.is_calm() && self.rng().chance(per_mille)
     }
 
     /// Puts something in the queue.
     pub fn push(&self, at: Micros, wake: Wake) {
-        let order = self.pushed.get();
-        self.pushed.set(order + 1);
-        self.queue.borrow_mut().push(Reverse(Entry(at, order, wake)));
+        let order = self.pushed.fetch_add(1, Ordering::Relaxed);
+        lock(&self.queue).push(Reverse(Entry(at, order, wake)));
+        self.roused.notify_one();
     }
 
     /// Some time within `seconds` from now.
     pub fn later(&self, seconds: u64, wake: Wake) {
-        let at = self.now() + 1 + self.below(Micros::try_from(seconds).unwrap_or(0) * SECOND);
-        self.push(at, wake);
+        self.push(self.now() + 1 + self.within(seconds), wake);
     }
 
     /// A line of the history.
-    pub fn tell(&self, line: impl FnOnce() -> String) {
-        self.history.borrow_mut().tell(self.now(), line);
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        lock(&self.history).note(self.now(), line);
+    }
+
+    /// The daemon as it is now.
+    pub fn docker<T>(&self, look: impl FnOnce(&mut Docker) -> T) -> T {
+        self.host.with(|docker, _| look(docker))
     }
 
     /// Something was done that checks look at.
     pub fn deed(&self, deed: &Deed<'_>) {
-        let (store, docker) = (self.store.borrow(), self.docker.borrow());
-        let truth = self.truth(&store, &docker);
-        self.checks.borrow_mut().look(deed, &truth);
+        self.docker(|docker| self.checks().look(deed, self, &docker.daemon, &docker.calls));
     }
 
-    fn truth<'a>(&'a self, store: &'a Store, docker: &'a Docker) -> Truth<'a> {
-        let alive = self.replicas.iter().filter(|it| it.alive.get());
-        Truth { now: self.now(), plan: &self.plan, store, docker, running: alive.map(|it| it.owner.get()).collect() }
-    }
-
-    /// Work for a process; it ends with the process.
-    pub fn spawn(&self, replica: usize, work: impl Future<Output = ()> + 'static) {
-        let task = self.spawned.get() + 1;
-        self.spawned.set(task);
-        self.tasks.borrow_mut().insert(task, Task { replica, token: 0, work: Some(Box::pin(work)) });
-        self.push(self.now(), Wake::Task(task, 0));
-    }
-
-    fn arm(&self, until: Micros) -> (usize, u64) {
-        let task = self.current.get();
-        let mut tasks = self.tasks.borrow_mut();
-        let token = match tasks.get_mut(&task) {
-            Some(it) => {
-                it.token += 1;
-                it.token
-            }
-            None => 0,
-        };
-        drop(tasks);
-        self.push(until, Wake::Task(task, token));
-        (task, token)
-    }
-
-    /// Ends a task's sleep early.
-    pub fn rouse(&self, sleeper: (usize, u64), at: Micros) {
-        self.push(at, Wake::Task(sleeper.0, sleeper.1));
-    }
-
-    fn poll(&self, task: usize, token: u64) {
-        let work = {
-            let mut tasks = self.tasks.borrow_mut();
-            let Some(it) = tasks.get_mut(&task).filter(|it| it.token == token) else { return };
-            let until = self.replicas[it.replica].stopped_until.get();
-            if until > self.now() {
-                drop(tasks);
-                self.push(until + 1 + self.below(50_000), Wake::Task(task, token));
-                return;
-            }
-            it.work.take()
-        };
-        let Some(mut work) = work else { return };
-        self.current.set(task);
-        let ended = work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
-        let mut tasks = self.tasks.borrow_mut();
-        if ended {
-            tasks.remove(&task);
-        } else if let Some(it) = tasks.get_mut(&task) {
-            it.work = Some(work);
-        }
-    }
-
-    /// The process dies: everything it was doing ends here.
-    pub fn bury(&self, replica: usize) {
-        let theirs: Vec<usize> =
-            self.tasks.borrow().iter().filter(|(_, task)| task.replica == replica).map(|(at, _)| *at).collect();
-        for task in theirs {
-            let dropped = self.tasks.borrow_mut().remove(&task);
-            drop(dropped);
-        }
-    }
-
-    /// Runs until nothing is left to be done.
-    pub fn run(self: &Rc<Self>) -> Ended {
-        let mut steps = 0;
+    /// Lives until nothing is left to be done.
+    async fn live(self: Arc<Self>) -> Ended {
+        let mut ticked = 0;
         loop {
-            let Some(Reverse(Entry(at, _, wake))) = self.queue.borrow_mut().pop() else { break };
-            self.clock.set(at.max(self.now()));
-            self.happen(wake);
-            self.deed(&Deed::Settle);
-            steps += 1;
-            if self.checks.borrow().violation.is_some() || self.over(steps) {
+            let next = lock(&self.queue).peek().map(|Reverse(entry)| entry.0);
+            let next = next.unwrap_or(Micros::MAX).min(ticked + TICK);
+            if next > self.now() {
+                // Cancel safe: both keep nothing.
+                tokio::select! {
+                    biased;
+                    () = sleep_until(self.at(next)) => {}
+                    () = self.roused.notified() => {}
+                }
+                continue;
+            }
+            let due = {
+                let mut queue = lock(&self.queue);
+                queue.peek().is_some_and(|Reverse(entry)| entry.0 <= self.now()).then(|| queue.pop()).flatten()
+            };
+            match due {
+                Some(Reverse(Entry(_, _, wake))) => self.happen(wake),
+                None => {
+                    ticked = self.now();
+                    self.deed(&Deed::Tick);
+                    if self.is_over().await {
+                        break;
+                    }
+                }
+            }
+            if self.checks().is_broken() || self.checks().is_stuck() {
                 break;
             }
         }
-        let mut checks = self.checks.borrow_mut();
-        if checks.violation.is_none() {
-            let (store, docker) = (self.store.borrow(), self.docker.borrow());
-            checks.end(&self.truth(&store, &docker));
-        }
-        let violation = checks.violation.take();
-        let hash = checks.hash();
-        let mut counts = checks.counts.clone();
-        counts.insert("steps", steps);
-        self.queue.borrow_mut().clear();
-        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
-        drop(tasks);
-        Ended { violation, hash, counts, history: self.history.borrow_mut().take() }
+        self.end().await
     }
 
-    fn over(&self, steps: u64) -> bool {
-        if !self.calm.get() {
+    async fn end(self: Arc<Self>) -> Ended {
+        if !self.checks().is_broken() {
+            let left = self.left_open().await;
+            self.docker(|docker| self.checks().end(&left, &self, &docker.daemon, &docker.calls));
+        }
+        for replica in &self.replicas {
+            replica.die(&self);
+        }
+        let mut checks = self.checks();
+        let (violations, hash, counts) = checks.close();
+        Ended { violations, hash, counts, history: lock(&self.history).take() }
+    }
+
+    async fn is_over(&self) -> bool {
+        if !self.is_calm() {
             return false;
         }
-        let began = Micros::try_from(self.plan.seconds).unwrap_or(0) * SECOND;
-        self.is_quiet() || self.now() > began + PATIENCE || steps > STEPS_MAX
+        let since = self.now() - self.calm_at();
+        since > PATIENCE || (since > MINUTE && self.alerts().is_quiet() && self.left_open().await.is_empty())
     }
 
-    /// Nothing is open, nothing is under way.
-    fn is_quiet(&self) -> bool {
-        let began = Micros::try_from(self.plan.seconds).unwrap_or(0) * SECOND;
-        if self.now() < began + 11 * MINUTE {
-            return false;
+    /// What the store has left open, in words; empty when everything is over.
+    async fn left_open(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        match self.store.open_by_state().await {
+            Ok(open) => left.extend(open.into_iter().filter(|it| it.1 > 0).map(|(state, n)| format!("{n} {state}"))),
+            Err(error) => left.push(error.to_string()),
         }
-        let (store, docker) = (self.store.borrow(), self.docker.borrow());
-        store.open.is_empty()
-            && store.pending.is_empty()
-            && store
-                .loans
-                .values()
-                .all(|row| row.due.is_none() || docker.hands_off(&row.doc, &self.plan.settings.protected))
-            && store.waiting().is_empty()
-            && self.alerts.borrow().is_quiet()
-            && docker.under_way(self.now()).next().is_none()
+        match self.store.backlog().await {
+            Ok(0) => {}
+            other => left.push(format!("{other:?} notifications that were never taken in")),
+        }
+        match self.store.waiting(100).await {
+            Ok(waiting) if waiting.is_empty() => {}
+            other => left.push(format!("alerts that wait: {other:?}")),
+        }
+        let loans = self.docker(|docker| self.checks().open_loans(self, &docker.daemon));
+        left.extend(loans.into_iter().map(|id| format!("loan {id}")));
+        left
     }
 
-    fn happen(self: &Rc<Self>, wake: Wake) {
+    fn happen(self: &Arc<Self>, wake: Wake) {
         match wake {
-            Wake::Task(task, token) => self.poll(task, token),
-            Wake::Land(call) => {
-                let mut docker = self.docker.borrow_mut();
-                let later = docker.land(&mut self.rng.borrow_mut(), call, self.now());
-                let about = docker.calls.get(&call).map(|it| (it.action, it.answer.clone()));
-                let landed = docker.calls.get(&call).filter(|it| docker.landed.contains_key(&it.action));
-                let landed = landed.map(|it| (it.action, it.zombie));
-                drop(docker);
-                if let Some((action, zombie)) = landed {
-                    self.deed(&Deed::Landed { action, zombie });
-                }
-                self.tell(|| format!("  docker: call {call} lands {about:?}"));
-                self.follow(later);
-                self.reevaluate();
-            }
-            Wake::Docker(later) => {
-                let mut docker = self.docker.borrow_mut();
-                let next = match &later {
-                    Later::Crash(id) => docker.crash(id),
-                    Later::Policy(id) => docker.policy(id, self.now()),
-                    Later::Converge => {
-                        docker.converge();
-                        Vec::new()
-                    }
-                };
-                drop(docker);
-                self.follow(next);
-                self.reevaluate();
-            }
+            Wake::Start(at) => self.replicas[at as usize].start(self),
+            Wake::Crash(at) => self.replicas[at as usize].crash(self),
+            Wake::Resume(at) => self.replicas[at as usize].resume(self),
+            Wake::SetClock(at) => self.set_clock(at),
+            Wake::RightClock(at) => self.right_clock(at),
+            Wake::Outage => self.outage(),
             Wake::Trouble => self.trouble(),
+            Wake::Daemon => self.daemon_fails(),
+            Wake::DaemonOver(number) => self.daemon_recovers(number),
             Wake::People => self.person(),
-            Wake::Evaluate(alert) => self.evaluate(alert),
-            Wake::Flush(alert, number) => self.flush(alert, number),
-            Wake::Deliver(number) => self.deliver(number),
-            Wake::Crash(replica) => self.crash(replica),
-            Wake::Start(replica) => self.start(replica),
+            Wake::Evaluate => self.evaluate(),
+            Wake::Flush(group) => self.flush(group),
             Wake::Calm => self.become_calm(),
         }
     }
 
-    /// What Docker does later by itself.
-    pub fn follow(&self, later: Vec<Later>) {
-        for it in later {
-            let within = match it {
-                Later::Crash(_) => 20,
-                Later::Policy(_) => 2,
-                Later::Converge => 6,
-            };
-            self.later(within, Wake::Docker(it));
-        }
-    }
-
-    fn trouble(&self) {
-        if self.calm.get() {
-            return;
-        }
-        let mut rng = self.rng.borrow_mut();
-        let names = ["app-0", "app-1", "app-2", "side-0", "shop-db-1", "shop-web-1", "shop-web-2"];
-        // Troubles seldom come alone: that is what a storm is.
-        let many = if rng.chance(100) { 5 } else { 1 };
-        let chosen: Vec<&str> = (0..many).map(|_| *rng.pick(&names)).collect();
-        let sick = !rng.chance(200);
-        let unreachable = rng.chance(40) && self.plan.weather.docker > 0;
-        drop(rng);
-        let mut docker = self.docker.borrow_mut();
-        let later: Vec<Later> = chosen.iter().flat_map(|name| docker.sicken(name, sick)).collect();
-        docker.reachable = !unreachable;
-        drop(docker);
-        self.tell(|| format!("  docker: {chosen:?} sick={sick} reachable={}", !unreachable));
-        self.follow(later);
-        self.reevaluate();
-        self.later(self.plan.weather.trouble * 2, Wake::Trouble);
-    }
-
     /// From here on nothing goes wrong, nobody does anything, and every alert resolves.
-    fn become_calm(self: &Rc<Self>) {
-        self.calm.set(true);
-        self.tell(|| "calm".to_owned());
-        self.docker.borrow_mut().recover();
-        self.unloaded.set(None);
-        let pauses = std::mem::take(&mut self.store.borrow_mut().pauses);
-        for pause in pauses {
-            self.deed(&Deed::Resumed { pause: pause.id });
-        }
-        self.people.borrow_mut().silences = false;
-        self.people.borrow_mut().upstream_down = false;
-        for (at, replica) in self.replicas.iter().enumerate() {
-            replica.stopped_until.set(replica.stopped_until.get().min(self.now()));
-            if !replica.alive.get() {
-                self.push(self.now() + SECOND, Wake::Start(at));
+    fn become_calm(self: &Arc<Self>) {
+        self.calm.store(true, Ordering::Relaxed);
+        self.note(|| "calm".to_owned());
+        self.daemon_is_well();
+        self.rules.store(Arc::new(RuleSet::of(self.plan.rules.clone())));
+        self.people_rest();
+        for replica in &self.replicas {
+            replica.machine.set(0, 0);
+            replica.way.clear();
+            replica.resume(self);
+            if !replica.is_up() {
+                self.push(self.now() + SECOND, Wake::Start(replica.number));
             }
         }
-        for at in 0..self.plan.alerts.len() {
-            self.later(60, Wake::Evaluate(at));
-            // Once more, when nothing that was frozen before is still on its way.
-            self.push(self.now() + 10 * MINUTE, Wake::Evaluate(at));
-        }
-    }
-
-    fn crash(&self, replica: usize) {
-        let it = &self.replicas[replica];
-        if !it.alive.get() {
-            return;
-        }
-        it.alive.set(false);
-        it.stopped_until.set(0);
-        self.bury(replica);
-        self.checks.borrow_mut().count("crashes");
-        self.tell(|| format!("replica {replica} dies"));
-        self.later(90, Wake::Start(replica));
-    }
-
-    fn start(self: &Rc<Self>, replica: usize) {
-        let it = &self.replicas[replica];
-        if it.alive.get() {
-            return;
-        }
-        it.begin(self, instant(self.now()));
-        self.tell(|| format!("replica {replica} begins"));
-        crate::shell::begin(self, it);
-    }
-}
-
-/// Waits until an instant of true time.
-pub struct Sleep<'w> {
-    world: &'w World,
-    until: Micros,
-    armed: bool,
-    /// Where to leave the name of this sleep, so that it can be ended early.
-    leave: Option<&'w Cell<Option<(usize, u64)>>>,
-}
-
-impl<'w> Sleep<'w> {
-    /// Until `until`.
-    pub fn until(world: &'w World, until: Micros) -> Self {
-        Self { world, until, armed: false, leave: None }
-    }
-
-    /// Until `until`, or until somebody rouses the sleeper whose name is left in `leave`.
-    pub fn rest(world: &'w World, until: Micros, leave: &'w Cell<Option<(usize, u64)>>) -> Self {
-        Self { world, until, armed: false, leave: Some(leave) }
-    }
-}
-
-impl Future for Sleep<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.armed {
-            if let Some(leave) = self.leave {
-                leave.set(None);
-            }
-            return Poll::Ready(());
-        }
-        self.armed = true;
-        let name = self.world.arm(self.until);
-        if let Some(leave) = self.leave {
-            leave.set(Some(name));
-        }
-        Poll::Pending
     }
 }

@@ -1,23 +1,28 @@
-//! What the checks remember: effects, answers, pauses, verdicts, storms, as they were told of them and not as the store has
-//! them.
+//! What the checks remember: everything that passed the seam between engine and store, calls, bodies, and deeds of people.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fettle_core::action::Action;
-use fettle_core::guard::Request;
-use fettle_core::remediation::loan::Loan;
+use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::announcement::Announcement;
+use fettle_core::effect::Effect;
+use fettle_core::ports::model::{Claim, Commit, LedgerAsk};
+use fettle_core::receive::{Candidate, Changes, Standing};
+use fettle_core::remediation::loan::{Loan, LoanState};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle_core::remediation::record::Record;
-use fettle_core::remediation::state::{Attempt, Remediation, Running, State};
+use fettle_core::remediation::record::{ActionRow, Record, ResultRow, VerdictRow};
+use fettle_core::remediation::state::{Attempt, Awaiting, Remediation, Running, State};
 use fettle_core::rule::model::Mode;
+use fettle_core::sight::Pin;
 use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::target::Target;
 use fettle_core::time::{Timestamp, after, before};
 use uuid::Uuid;
 
-use super::{Deed, Read, Truth};
-use crate::docker::{DAEMON, touched};
+use super::{Deed, Truth};
+use crate::alerts::Alerts;
 use crate::time::{Micros, instant, length, micros};
 
 /// An effect that was admitted.
@@ -25,7 +30,7 @@ use crate::time::{Micros, instant, length, micros};
 pub struct Intent {
     /// Its row.
     pub action: Uuid,
-    /// Whose.
+    /// The remediation; of a return, the one that made the loan.
     pub remediation: Uuid,
     /// The rule.
     pub rule: String,
@@ -43,35 +48,59 @@ pub struct Intent {
     pub at: Micros,
     /// Since when its own time counts, by true time: a dependent's begins when what it follows is over.
     pub counts_from: Micros,
-    /// When its facts were read.
-    pub read: Read,
+    /// When its facts were read, by true time.
+    pub read_at: Micros,
     /// What it touches: full ids.
     pub touches: BTreeSet<String>,
     /// The action's name.
     pub name: &'static str,
     /// The action.
     pub does: Action,
+    /// What exactly is done.
+    pub effect: Effect,
+    /// The run that was decided about.
+    pub pin: Pin,
     /// Which rung.
     pub rung: usize,
-    /// The answer that it uses, and the plan that was agreed to.
+    /// The answer that it uses, and the plan that was approved.
     pub approved: Option<(Uuid, String)>,
+    /// Ordered by a person by hand.
+    pub ordered: bool,
     /// A dependent of another effect.
     pub dependent: bool,
     /// The loan that it returns.
     pub returns: Option<Uuid>,
-    /// When what it lends is to be returned.
+    /// It makes a loan that is to be returned.
     pub lends: bool,
-    /// How it ended, and whether it counts.
-    pub result: Option<(ActionResult, bool)>,
-    /// Calls that were sent for it.
-    pub calls: u32,
+    /// How it ended.
+    pub result: Option<ResultRow>,
+    /// Calls that were made for it.
+    pub calls: Vec<usize>,
+}
+
+impl Intent {
+    /// Whether it counts against budgets, as far as the record goes.
+    pub fn spends(&self) -> bool {
+        self.result.as_ref().is_none_or(|row| row.spends)
+    }
+}
+
+/// A call, beside the host's own row of it.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// For which row.
+    pub action: Option<Uuid>,
+    /// By which process.
+    pub owner: Uuid,
+    /// That process stood still after the check of its lease.
+    pub zombie: bool,
 }
 
 /// A rule's breaker, as the verdicts make it.
 #[derive(Debug, Clone, Default)]
 pub struct Breaker {
     /// When verdicts were given that proved nothing.
-    pub strikes: Vec<Timestamp>,
+    pub strikes: Vec<(Timestamp, Uuid)>,
     /// Since when it is open.
     pub opened_at: Option<Timestamp>,
     /// The act that is tried.
@@ -83,6 +112,42 @@ pub struct Breaker {
 pub struct Book {
     /// Effects by row.
     pub intents: BTreeMap<Uuid, Intent>,
+    /// The audit, with results merged in.
+    pub rows: BTreeMap<Uuid, ActionRow>,
+    /// Remediations as they were stored last.
+    pub docs: BTreeMap<Uuid, Remediation>,
+    /// When each was opened, by true time.
+    pub opened: BTreeMap<Uuid, Micros>,
+    /// When each was closed, by true time.
+    pub closed: BTreeMap<Uuid, Micros>,
+    /// Loans as they were stored last.
+    pub loans: BTreeMap<Uuid, Loan>,
+    /// Loans that are made with the admission that is looked at now.
+    pub lent_now: BTreeSet<Uuid>,
+    /// Claims that are held.
+    pub claims: BTreeMap<Uuid, Claim>,
+    /// What became of each alert for each rule.
+    pub candidates: BTreeMap<(Fingerprint, String), Candidate>,
+    /// Remediations that an alert was attached to, oldest first.
+    pub attached: BTreeMap<Fingerprint, Vec<Uuid>>,
+    /// Bodies that were stored.
+    pub appended: BTreeSet<Uuid>,
+    /// Bodies that were posted, with what they report firing and when that was true last.
+    pub bodies: BTreeMap<Bytes, Vec<(usize, Micros)>>,
+    /// For each alert that fettle heard firing: when that was true last.
+    pub evidence: BTreeMap<usize, Micros>,
+    /// For each alert: when fettle heard it firing, by true time, newest last.
+    pub heard: BTreeMap<usize, Vec<Micros>>,
+    /// When a person was asked to approve something, by true time.
+    pub asked: BTreeMap<Uuid, Micros>,
+    /// Verdicts.
+    pub verdicts: Vec<VerdictRow>,
+    /// fettle's own alerts.
+    pub outbox: BTreeMap<(Uuid, &'static str), Announcement>,
+    /// When facts were read: by process and remediation.
+    pub reads: BTreeMap<(Uuid, Uuid), Micros>,
+    /// Calls in the order in which they were made.
+    pub calls: Vec<Made>,
     /// Answers that were taken, with when by true time.
     pub answers: BTreeMap<Uuid, (Uuid, Answer, Micros)>,
     /// Answers that were used.
@@ -91,93 +156,196 @@ pub struct Book {
     pub pauses: Vec<(Pause, Micros, Option<Micros>)>,
     /// Breakers by rule.
     pub breakers: BTreeMap<String, Breaker>,
+    /// Probes that are open, by rule, as the record has them.
+    pub probes: BTreeMap<String, Uuid>,
     /// Storms: when by true time each was found, and by the process's.
     pub storms: Vec<(Micros, Timestamp)>,
     /// Actions that were judged.
     pub judged: BTreeSet<Uuid>,
-    /// Whether rules were ever taken out: then nobody can tell which of them selected an alert.
+    /// Whether rules were ever taken out: then the rules that selected an alert are not certain.
     pub reloaded: bool,
     /// The most that any process's time was off.
     pub skew: Micros,
+    /// Runs that were looked at.
+    pub runs_seen: usize,
+    /// Calls that were counted as executed.
+    pub executed: BTreeSet<usize>,
 }
 
-/// The effects of one admission.
-pub fn intents(request: &Request, doc: &Remediation, read: Read, now: Micros) -> Vec<Intent> {
-    let attempts: Vec<&Attempt> = match &doc.state {
-        State::Running(Running { attempt, queue, .. }) => std::iter::once(&**attempt).chain(queue).collect(),
-        _ => vec![&request.plan.attempt],
-    };
-    let of = |attempt: &Attempt| {
-        let dependent = attempt.dependent.is_some();
-        Intent {
-            action: attempt.action_id,
-            remediation: doc.id,
-            rule: doc.rule.clone(),
-            target: doc.target.clone(),
-            written: attempt.dependent.as_ref().unwrap_or(&doc.target).to_string(),
-            key: if dependent { format!("{DAEMON}/{}", attempt.pin.id) } else { request.plan.key.clone() },
-            mode: if request.plan.mode == Mode::Observe { Mode::Observe } else { Mode::Act },
-            planned_at: attempt.intended_at,
-            at: now,
-            counts_from: now,
-            read,
-            touches: touched(&attempt.effect, &attempt.pin),
-            name: attempt.action.name(),
-            does: attempt.action.clone(),
-            rung: attempt.rung,
-            approved: request.plan.approved.as_ref().map(|it| (it.id, it.hash.clone())),
-            dependent,
-            returns: None,
-            lends: request.plan.restore.is_some() && !dependent,
-            result: None,
-            calls: 0,
+/// What an effect touches: full ids.
+pub fn touched(effect: &Effect, pin: &Pin) -> BTreeSet<String> {
+    match effect {
+        Effect::StopReplicas { replicas, .. } | Effect::StartReplicas { replicas, .. } => {
+            replicas.iter().map(|it| it.id.clone()).collect()
         }
-    };
-    attempts.into_iter().map(of).collect()
-}
-
-/// The return of a loan.
-pub fn restore(request: &Request, loan: &Loan, now: Micros) -> Intent {
-    let attempt = &request.plan.attempt;
-    Intent {
-        action: attempt.action_id,
-        remediation: loan.remediation,
-        rule: loan.rule.clone(),
-        target: loan.target.clone(),
-        written: loan.target.to_string(),
-        key: loan.key.clone(),
-        mode: Mode::Act,
-        planned_at: attempt.intended_at,
-        at: now,
-        counts_from: now,
-        read: Read { at: now },
-        touches: touched(&attempt.effect, &attempt.pin),
-        name: "restore",
-        does: attempt.action.clone(),
-        rung: attempt.rung,
-        approved: None,
-        dependent: false,
-        returns: Some(loan.id),
-        lends: false,
-        result: None,
-        calls: 0,
+        _ => BTreeSet::from([pin.id.clone()]),
     }
 }
 
 impl Book {
-    /// Effects under way, as far as the record says.
+    /// Effects under way, as far as the record goes.
     pub fn under_way(&self) -> impl Iterator<Item = &Intent> {
         self.intents.values().filter(|it| it.mode == Mode::Act && it.result.is_none())
+    }
+
+    /// fettle heard alerts firing.
+    pub fn hear(&mut self, evidence: &[(usize, Micros)], now: Micros) {
+        for (alert, at) in evidence {
+            let known = self.evidence.entry(*alert).or_insert(*at);
+            *known = (*known).max(*at);
+            self.heard.entry(*alert).or_default().push(now);
+        }
+    }
+
+    /// The effects of one admission.
+    pub fn intents_of(
+        &self,
+        owner: Uuid,
+        asks: &[&LedgerAsk],
+        commit: &Commit<Remediation>,
+        now: Micros,
+    ) -> Vec<Intent> {
+        let doc = &commit.effort;
+        let attempts: Vec<&Attempt> = match &doc.state {
+            State::Running(Running { attempt, queue, .. }) => std::iter::once(&**attempt).chain(queue).collect(),
+            _ => Vec::new(),
+        };
+        let read_at = self.reads.get(&(owner, doc.id)).copied().unwrap_or(now);
+        let hash = match self.docs.get(&doc.id).map(|it| &it.state) {
+            Some(State::AwaitingApproval(Awaiting { proposal, .. })) => Some(proposal.hash.clone()),
+            _ => None,
+        };
+        let of = |attempt: &&Attempt| {
+            let dependent = attempt.dependent.is_some();
+            let row = commit.records.iter().find_map(|it| match it {
+                Record::Action(row) if row.id == attempt.action_id => Some(row),
+                _ => None,
+            });
+            let by_person = row.is_some_and(|row| row.actor != "fettle") && doc.order.is_none();
+            let key = asks.first().map(|ask| ask.key.clone()).unwrap_or_default();
+            Intent {
+                action: attempt.action_id,
+                remediation: doc.id,
+                rule: doc.rule.clone(),
+                target: doc.target.clone(),
+                written: attempt.dependent.as_ref().unwrap_or(&doc.target).to_string(),
+                key: if dependent { format!("{}/{}", crate::town::DAEMON, attempt.pin.id) } else { key },
+                mode: Mode::Act,
+                planned_at: attempt.intended_at,
+                at: now,
+                counts_from: now,
+                read_at,
+                touches: touched(&attempt.effect, &attempt.pin),
+                name: attempt.action.name(),
+                does: attempt.action.clone(),
+                effect: attempt.effect.clone(),
+                pin: attempt.pin.clone(),
+                rung: attempt.rung,
+                approved: doc.answered.filter(|_| by_person).map(|id| (id, hash.clone().unwrap_or_default())),
+                ordered: doc.order.is_some(),
+                dependent,
+                returns: None,
+                lends: attempt.action.scales() && !dependent && doc.order.is_none(),
+                result: None,
+                calls: Vec::new(),
+            }
+        };
+        attempts.iter().map(of).collect()
+    }
+
+    /// The return of a loan.
+    pub fn returns_of(&self, asks: &[&LedgerAsk], loan: &Loan, _: &[Record], now: Micros) -> Vec<Intent> {
+        let LoanState::Returning { attempt, .. } = &loan.state else { return Vec::new() };
+        let _ = asks;
+        vec![Intent {
+            action: attempt.action_id,
+            remediation: loan.remediation,
+            rule: loan.rule.clone(),
+            target: loan.target.clone(),
+            written: loan.target.to_string(),
+            key: loan.key.clone(),
+            mode: Mode::Act,
+            planned_at: attempt.intended_at,
+            at: now,
+            counts_from: now,
+            read_at: now,
+            touches: touched(&attempt.effect, &attempt.pin),
+            name: "restore",
+            does: attempt.action.clone(),
+            effect: attempt.effect.clone(),
+            pin: attempt.pin.clone(),
+            rung: attempt.rung,
+            approved: None,
+            ordered: false,
+            dependent: false,
+            returns: Some(loan.id),
+            lends: false,
+            result: None,
+            calls: Vec::new(),
+        }]
+    }
+
+    /// The intent that a call is made for.
+    pub fn intent_of(&self, pin: &Pin, effect: &Effect) -> Option<&Intent> {
+        let fits = |it: &&Intent| it.pin == *pin && it.effect == *effect;
+        let open = self.intents.values().filter(fits).filter(|it| it.calls.is_empty()).max_by_key(|it| it.at);
+        open.or_else(|| self.intents.values().filter(fits).max_by_key(|it| it.at))
     }
 
     /// Remembers a deed.
     pub fn learn(&mut self, deed: &Deed<'_>, truth: &Truth<'_>) {
         match deed {
-            Deed::Stored { records, .. } | Deed::Lent { records, .. } => self.learn_records(records, truth),
-            Deed::Received { changes } => {
+            Deed::Tick => {
+                self.runs_seen = truth.daemon.runs().len();
+                let executed = |call: &usize| super::oncall::was_executed(truth, *call);
+                let new: Vec<usize> =
+                    (0..self.calls.len()).filter(|it| !self.executed.contains(it)).filter(executed).collect();
+                self.executed.extend(new);
+            }
+            Deed::Appended { batch } => {
+                for row in *batch {
+                    self.appended.insert(row.id);
+                    if let Some(evidence) = self.bodies.get(&row.body).cloned() {
+                        self.hear(&evidence, truth.now);
+                    }
+                }
+            }
+            Deed::Accepted { .. } | Deed::Returning { .. } => {}
+            Deed::Admitted { commit, .. } => {
+                let lent = commit.records.iter().filter_map(|it| match it {
+                    Record::Loan(loan) => Some(loan.id),
+                    _ => None,
+                });
+                self.lent_now = lent.collect();
+            }
+            Deed::Received { owner, ask, changes } => {
+                self.learn_changes(*owner, ask.lease_until.is_some(), changes, truth);
                 self.learn_records(&changes.records, truth);
                 self.learn_storm(changes, truth);
             }
+            Deed::Claimed { claim } => drop(self.claims.insert(claim.id, (*claim).clone())),
+            Deed::Read { owner, of } => drop(self.reads.insert((*owner, *of), truth.now)),
+            Deed::Stored { after, records, kept, .. } => {
+                match kept {
+                    Some(kept) => drop(self.claims.insert(kept.id, (*kept).clone())),
+                    None => drop(self.claims.remove(&after.id)),
+                }
+                match after.state {
+                    State::AwaitingApproval(_) => drop(self.asked.entry(after.id).or_insert(truth.now)),
+                    State::Running(_) | State::Held { .. } => drop(self.asked.remove(&after.id)),
+                    _ => {}
+                }
+                if after.outcome().is_some() {
+                    self.closed.entry(after.id).or_insert(truth.now);
+                }
+                self.docs.insert(after.id, (*after).clone());
+                self.learn_records(records, truth);
+            }
+            Deed::Lent { loan, records } => {
+                self.loans.insert(loan.id, (*loan).clone());
+                self.learn_records(records, truth);
+            }
+            Deed::Late { records } => self.learn_records(records, truth),
             Deed::Intended(intent) => {
                 if let Some((answer, _)) = &intent.approved {
                     self.used.insert(*answer);
@@ -185,9 +353,12 @@ impl Book {
                 self.learn_probe(intent, truth);
                 self.intents.insert(intent.action, (*intent).clone());
             }
-            Deed::Sent { attempt, .. } => {
-                if let Some(intent) = self.intents.get_mut(&attempt.action_id) {
-                    intent.calls += 1;
+            Deed::Called { owner, pin, effect, zombie, .. } => {
+                let action = self.intent_of(pin, effect).map(|it| it.action);
+                let number = self.calls.len();
+                self.calls.push(Made { action, owner: *owner, zombie: *zombie });
+                if let Some(intent) = action.and_then(|id| self.intents.get_mut(&id)) {
+                    intent.calls.push(number);
                 }
             }
             Deed::Answered { remediation, answer } => {
@@ -199,18 +370,50 @@ impl Book {
                     *ended = Some(truth.now);
                 }
             }
-            Deed::BreakerReset { row } => drop(self.breakers.remove(&row.rule)),
+            Deed::BreakerReset { rule, .. } => {
+                self.breakers.remove(*rule);
+                self.probes.remove(*rule);
+            }
             Deed::Reloaded => self.reloaded = true,
-            Deed::Settle | Deed::Accepted { .. } | Deed::Landed { .. } => {}
+        }
+    }
+
+    fn learn_changes(&mut self, owner: Uuid, claimed: bool, changes: &Changes, truth: &Truth<'_>) {
+        for doc in &changes.opened {
+            self.opened.insert(doc.id, truth.now);
+            self.docs.insert(doc.id, doc.clone());
+            if doc.outcome().is_some() {
+                self.closed.insert(doc.id, truth.now);
+            } else if claimed {
+                self.claims.insert(doc.id, Claim { id: doc.id, owner, version: 1, wakes: 0 });
+            }
+        }
+        for candidate in &changes.candidates {
+            let key = (candidate.fingerprint, candidate.rule.clone());
+            if let Some(id) = candidate.remediation
+                && candidate.standing == Standing::Attached
+            {
+                let attached = self.attached.entry(candidate.fingerprint).or_default();
+                if !attached.contains(&id) {
+                    attached.push(id);
+                }
+            }
+            self.candidates.insert(key, candidate.clone());
         }
     }
 
     fn learn_records(&mut self, records: &[Record], truth: &Truth<'_>) {
         for record in records {
             match record {
+                Record::Action(row) => drop(self.rows.insert(row.id, (**row).clone())),
                 Record::Result(row) => {
+                    if let Some(known) = self.rows.get_mut(&row.action_id) {
+                        known.result = Some(row.result);
+                        known.reason.clone_from(&row.reason);
+                        known.finished_at = Some(row.finished_at);
+                    }
                     let Some(intent) = self.intents.get_mut(&row.action_id) else { continue };
-                    intent.result = Some((row.result, row.spends));
+                    intent.result = Some(row.clone());
                     let of = intent.remediation;
                     for next in self.intents.values_mut().filter(|it| it.dependent && it.remediation == of) {
                         if next.result.is_none() {
@@ -220,13 +423,27 @@ impl Book {
                 }
                 Record::Verdict { rule, row, .. } => {
                     self.judged.insert(row.action_id);
+                    self.verdicts.push(row.clone());
                     if !self.intents.get(&row.action_id).is_some_and(|it| it.dependent) {
                         self.learn_verdict(rule, row.action_id, row.verdict, row.at, truth);
                     }
                 }
                 Record::Breaker(row) => {
+                    match (row.opened_at, row.probe) {
+                        (Some(_), Some(probe)) => drop(self.probes.insert(row.rule.clone(), probe)),
+                        _ => drop(self.probes.remove(&row.rule)),
+                    }
                     let breaker = self.breakers.entry(row.rule.clone()).or_default();
                     breaker.opened_at = row.opened_at.or(breaker.opened_at).filter(|_| row.opened_at.is_some());
+                }
+                Record::Announce(it) => {
+                    self.outbox.insert((it.remediation, it.name.as_str()), (**it).clone());
+                }
+                Record::Loan(loan) => {
+                    let closed = |it: &Loan| matches!(it.state, LoanState::Closed { .. });
+                    if !self.loans.get(&loan.id).is_some_and(closed) {
+                        self.loans.insert(loan.id, (**loan).clone());
+                    }
                 }
                 _ => {}
             }
@@ -245,7 +462,7 @@ impl Book {
         if verdict == Verdict::Fixed && probed {
             *breaker = Breaker::default();
         } else if verdict.proves_nothing() {
-            breaker.strikes.push(at);
+            breaker.strikes.push((at, action));
             if probed {
                 breaker.opened_at = Some(at);
             }
@@ -262,26 +479,26 @@ impl Book {
         }
     }
 
-    fn learn_storm(&mut self, changes: &fettle_core::receive::Changes, truth: &Truth<'_>) {
+    fn learn_storm(&mut self, changes: &Changes, truth: &Truth<'_>) {
         let Some(limit) = truth.plan.settings.storm else { return };
         let new: Vec<_> = changes.opened.iter().filter(|it| it.outcome().is_none()).collect();
         let Some(now) = new.iter().map(|it| it.opened_at).max() else { return };
-        // What surely lies in the window of whoever took it in, whatever its clock says.
+        // What is certainly in the window of the process that took it in, whatever its clock shows.
         let since = after(
             before(instant(truth.now), limit.within),
             Duration::from_micros(2 * self.skew.unsigned_abs() + 1_000_000),
         );
-        let rows = truth.store.remediations.values().map(|row| &row.doc);
         let new: BTreeSet<_> = new.iter().map(|it| it.id).collect();
-        let counted =
-            rows.filter(|it| (it.opened_at >= since || new.contains(&it.id)) && it.outcome() != Some(Outcome::Refused));
+        let counted = self
+            .docs
+            .values()
+            .filter(|it| (it.opened_at >= since || new.contains(&it.id)) && it.outcome() != Some(Outcome::Refused));
         let targets: BTreeSet<String> = counted.map(|it| it.target.to_string()).collect();
         // One that was opened lately anyway is not one more.
-        let opened: Vec<_> = truth.store.remediations.values().filter(|row| !new.contains(&row.doc.id)).collect();
         let lately = |target: &str| {
-            opened
-                .iter()
-                .any(|row| row.doc.opened_at >= before(since, limit.within) && row.doc.target.to_string() == target)
+            self.docs.values().any(|it| {
+                !new.contains(&it.id) && it.opened_at >= before(since, limit.within) && it.target.to_string() == target
+            })
         };
         if changes.opened.iter().all(|it| lately(&it.target.to_string())) {
             return;
@@ -289,5 +506,29 @@ impl Book {
         if targets.len() >= limit.targets as usize {
             self.storms.push((truth.now, now));
         }
+    }
+
+    /// The last evidence, by true time, that one of the alerts of this remediation fires.
+    pub fn evidence_of(&self, doc: &Remediation, truth: &Truth<'_>) -> Option<Micros> {
+        self.alerts_of(doc, truth).filter_map(|alert| self.evidence.get(&alert).copied()).max()
+    }
+
+    /// The alerts of this remediation, by number.
+    pub fn alerts_of<'a>(&'a self, doc: &'a Remediation, truth: &'a Truth<'_>) -> impl Iterator<Item = usize> + 'a {
+        let attached = self.attached.iter().filter(|(_, ids)| ids.contains(&doc.id)).map(|(it, _)| *it);
+        let all = attached.chain([doc.alert.fingerprint]);
+        all.filter_map(|it| Alerts::by_fingerprint(truth.plan, it))
+    }
+
+    /// Whether anything was done for this remediation, as far as Docker knows.
+    pub fn had_effect(&self, remediation: Uuid, truth: &Truth<'_>) -> bool {
+        let own = self.intents.values().filter(|it| it.remediation == remediation);
+        own.flat_map(|it| &it.calls).any(|call| super::oncall::was_executed(truth, *call))
+    }
+
+    /// The result of an action.
+    pub fn result_of(&self, action: Uuid) -> Option<(ActionResult, &str)> {
+        let row = self.intents.get(&action)?.result.as_ref()?;
+        Some((row.result, row.reason.as_deref().unwrap_or_default()))
     }
 }

@@ -1,14 +1,18 @@
 //! Checks on what is done to Docker.
 
 use fettle_core::action::Action;
+use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::loan::LoanState;
 use fettle_core::remediation::outcome::ActionResult;
+use fettle_core::rule::budget;
 use fettle_core::rule::model::{Mode, Rule};
-use fettle_core::sight::{ImageLabel, Sight};
+use fettle_core::settings::Protected;
+use fettle_core::sight::{Found, ImageLabel, Sight, Wanted};
+use fettle_memory::physics::Daemon;
 
-use super::book::{Book, Intent};
+use super::book::{Book, Intent, touched};
+use super::oncall::is_under_way;
 use super::{Deed, Truth};
-use crate::docker::{hands_off, touched};
 use crate::history::short;
 
 /// The rule of a name, loaded or not.
@@ -17,30 +21,19 @@ pub fn rule<'t>(truth: &'t Truth<'_>, name: &str) -> Option<&'t Rule> {
 }
 
 /// A call is made for an intent that is stored and open, and never twice.
-pub fn an_effect_has_its_intent(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Sent { attempt, sent } = deed else { return Ok(()) };
-    let id = short(attempt.action_id);
-    let Some(row) = truth.store.actions.get(&attempt.action_id) else {
+pub fn an_effect_has_its_intent(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+    let Deed::Called { pin, effect, target, zombie, .. } = deed else { return Ok(()) };
+    let Some(intent) = book.intent_of(pin, effect) else {
+        return Err(format!("{effect:?} of {target}, which was not admitted"));
+    };
+    let id = short(intent.action);
+    let Some(row) = book.rows.get(&intent.action) else {
         return Err(format!("the call for {id} has no stored intent"));
     };
-    if row.result.is_some() && !sent.zombie {
+    if row.result.is_some() && !zombie {
         return Err(format!("the call for {id} is made after its result {:?}", row.result));
     }
-    match book.intents.get(&attempt.action_id) {
-        Some(intent) if intent.calls == 0 => Ok(()),
-        Some(_) => Err(format!("a second call for {id}")),
-        None => Err(format!("nobody admitted {id}")),
-    }
-}
-
-/// What counts as failed is not done afterwards: the daemon cannot still be at it.
-pub fn a_failure_stays_one(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Landed { action, zombie: false } = deed else { return Ok(()) };
-    let failed = book.intents.get(action).is_some_and(|it| matches!(it.result, Some((ActionResult::Failed, _))));
-    if failed && !truth.plan.weather.wild_clock {
-        return Err(format!("{} counts as failed, and is done now", short(*action)));
-    }
-    Ok(())
+    if intent.calls.is_empty() { Ok(()) } else { Err(format!("a second call for {id}")) }
 }
 
 /// Nothing that an effect touches is touched by another meanwhile. A process that was stopped in the window of design §1
@@ -63,13 +56,17 @@ pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> 
                 ))
             })
         }
-        Deed::Sent { sent, .. } if !sent.zombie && !truth.plan.weather.wild_clock => {
-            let other = truth
-                .docker
-                .under_way(truth.now)
-                .find(|it| !it.zombie && it.action != sent.action && !it.touches.is_disjoint(&sent.touches));
-            other.map_or(Ok(()), |it| {
-                Err(format!("the daemon is still at {} when {} is sent", short(it.action), short(sent.action)))
+        Deed::Called { pin, effect, zombie: false, .. } => {
+            let touches = touched(effect, pin);
+            let own = book.intent_of(pin, effect).map(|it| it.action);
+            let other = (0..truth.calls.len()).find(|at| {
+                let (call, made) = (&truth.calls[*at], book.calls.get(*at));
+                let other = made.is_some_and(|it| !it.zombie && it.action != own);
+                other && is_under_way(truth, *at) && !touched(&call.effect, &call.pin).is_disjoint(&touches)
+            });
+            other.map_or(Ok(()), |at| {
+                let action = book.calls[at].action.map(short);
+                Err(format!("the daemon is still at {action:?} when {:?} is called", own.map(short)))
             })
         }
         _ => Ok(()),
@@ -78,13 +75,16 @@ pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> 
 
 /// Allowed by the rule and by the thing itself, not protected, not held.
 pub fn only_what_is_allowed_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Sent { attempt, sent } = deed else { return Ok(()) };
-    let Some(intent) = book.intents.get(&attempt.action_id) else { return Ok(()) };
+    let Deed::Called { pin, effect, .. } = deed else { return Ok(()) };
+    let Some(intent) = book.intent_of(pin, effect) else { return Ok(()) };
     let rule = rule(truth, &intent.rule);
-    for id in &sent.touches {
-        let real = truth.docker.containers.get(id).map(|it| Sight::from(it.seen.clone()));
-        let service = truth.docker.service.as_ref().filter(|it| it.id == *id).map(|it| Sight::Service(it.clone()));
-        let Some(sight) = real.or(service) else { continue };
+    for id in &touched(effect, pin) {
+        let real = truth.daemon.container(id).map(|it| Sight::from(it.clone()));
+        let service = || match truth.daemon.find(&intent.target, Wanted::default()) {
+            Ok(Found::One(sight)) if matches!(*sight, Sight::Service(_)) => Some(*sight),
+            _ => None,
+        };
+        let Some(sight) = real.or_else(service) else { continue };
         if let Some(why) = hands_off(&sight, &truth.plan.settings.protected) {
             return Err(format!("{} touches what {why}", short(intent.action)));
         }
@@ -105,7 +105,7 @@ pub fn only_what_is_allowed_is_touched(book: &Book, deed: &Deed<'_>, truth: &Tru
             }
         }
         let name = sight.parts().first().map(|part| part.name.to_owned()).unwrap_or_default();
-        if !permitted(rule, intent, attempt.dependent.is_some(), &name) {
+        if !intent.ordered && !permitted(rule, intent, intent.dependent, &name) {
             return Err(format!("{} touches {name}, which rule {} does not allow", short(intent.action), intent.rule));
         }
     }
@@ -124,16 +124,15 @@ fn permitted(rule: Option<&Rule>, intent: &Intent, dependent: bool, name: &str) 
 }
 
 /// What another remediation lent is not touched until it is back.
-pub fn nothing_lent_is_touched(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn nothing_lent_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     if intent.mode != Mode::Act || intent.returns.is_some() {
         return Ok(());
     }
-    for row in truth.store.loans.values() {
-        let loan = &row.doc;
+    for loan in book.loans.values() {
         let open = !matches!(loan.state, LoanState::Closed { .. }) && loan.remediation != intent.remediation;
         // Lent when the facts were read: a loan that began since excludes by what it does.
-        let before = crate::time::micros(loan.opened_at) < intent.read.at;
+        let before = crate::time::micros(loan.opened_at) < intent.read_at && !truth.wild();
         let pin = fettle_core::sight::Pin { id: intent.key.clone(), started_at: None, restart_count: 0, size: None };
         let lent = touched(&loan.effect, &pin);
         let same = lent.iter().any(|id| intent.touches.contains(id)) || loan.key == intent.key;
@@ -152,15 +151,42 @@ pub fn unknown_is_never_repeated(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) ->
     }
     let own = book.intents.values().filter(|it| it.remediation == intent.remediation && it.returns.is_none());
     for it in own.filter(|it| it.at != intent.at) {
-        match it.result {
+        match it.result.as_ref().map(|row| row.result) {
             None => {
                 return Err(format!("{} is intended while nobody knows of {}", short(intent.action), short(it.action)));
             }
-            Some((ActionResult::Unknown, _)) => {
+            Some(ActionResult::Unknown) => {
                 return Err(format!("{} follows {}, which is unknown", short(intent.action), short(it.action)));
             }
             Some(_) => {}
         }
     }
     Ok(())
+}
+
+/// Why nothing may be done to what was seen: it is protected, or a person holds it back by a label.
+fn hands_off(sight: &Sight, protected: &Protected) -> Option<String> {
+    sight.parts().into_iter().find_map(|part| {
+        let label = |name: &str| part.labels.get(name).map(String::as_str);
+        let project = label("com.docker.compose.project").is_some_and(|it| protected.compose_projects.contains(it));
+        let known_as = [Some(part.name), label("com.docker.compose.service")];
+        let database = known_as.iter().flatten().any(|it| protected.database.contains(*it));
+        let garbled = label("fettle.budget").is_some_and(|it| it.split(',').any(|one| budget::parse(one).is_err()));
+        let why = match () {
+            () if protected.containers.contains(part.name) || project || database => "is protected",
+            () if label("fettle.hold").is_some() => "carries fettle.hold",
+            () if garbled => "carries a budget that does not read",
+            () => return None,
+        };
+        Some(format!("{why}: {}", part.name))
+    })
+}
+
+/// Whether a loan is never returned, because what it is about is held back.
+pub fn is_held_back(daemon: &Daemon, loan: &Loan, protected: &Protected) -> bool {
+    let wanted = Wanted { replicas: true, dependents: false };
+    match daemon.find(&loan.target, wanted) {
+        Ok(Found::One(sight)) => hands_off(&sight, protected).is_some(),
+        _ => false,
+    }
 }

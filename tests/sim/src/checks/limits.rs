@@ -1,14 +1,17 @@
 //! Checks on budgets, storms and breakers.
 
+use fettle_core::remediation::record::Record;
 use fettle_core::rule::budget;
 use fettle_core::rule::model::{Budget, Mode};
 use fettle_core::time::{after, before};
 
 use super::book::{Book, Intent};
 use super::effects::rule;
+use super::oncall::was_executed;
 use super::{Deed, Truth};
 use crate::history::short;
 use crate::time::{Micros, SECOND, length, micros};
+use uuid::Uuid;
 
 /// Between the plan and the stored intent: a claim lasts 20 s, and a process that stood still acts on nothing older.
 const DECIDED_WITHIN: Micros = 60 * SECOND;
@@ -33,7 +36,7 @@ fn budgets(intent: &Intent, truth: &Truth<'_>) -> Vec<(&'static str, Budget, Sco
     all.extend(settings.target_budget.iter().map(|it| ("target_budget", *it, same_target as Scope)));
     all.extend(settings.budget.iter().map(|it| ("fleet", *it, (|_, _| true) as Scope)));
     for id in &intent.touches {
-        let written = truth.docker.containers.get(id).and_then(|it| it.seen.labels.get("fettle.budget"));
+        let written = truth.daemon.container(id).and_then(|it| it.labels.get("fettle.budget"));
         let read = written.into_iter().flat_map(|it| it.split(',')).filter_map(|it| budget::parse(it).ok());
         all.extend(read.map(|it| ("fettle.budget", it, same_target as Scope)));
     }
@@ -47,8 +50,7 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
     if intent.returns.is_some() {
         return Ok(());
     }
-    let counts =
-        |it: &&Intent| it.returns.is_none() && it.mode == intent.mode && it.result.is_none_or(|(_, spends)| spends);
+    let counts = |it: &&Intent| it.returns.is_none() && it.mode == intent.mode && it.spends();
     for (name, budget, same) in budgets(intent, truth) {
         let counted: Vec<&Intent> = book.intents.values().filter(counts).filter(|it| same(it, intent)).collect();
         let stored = counted.iter().map(|it| micros(it.planned_at)).collect();
@@ -74,6 +76,31 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
     Ok(())
 }
 
+/// The same by Docker's own count: calls that it executed, dated when they were made. Between an intent and its call, and
+/// between calls of one step, lies at most [`DECIDED_WITHIN`].
+pub fn budgets_hold_at_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Tick = deed else { return Ok(()) };
+    let new = (0..book.calls.len()).filter(|at| !book.executed.contains(at) && was_executed(truth, *at));
+    for at in new {
+        let Some(intent) = book.calls[at].action.and_then(|id| book.intents.get(&id)) else { continue };
+        if intent.returns.is_some() || intent.ordered || book.calls[at].zombie {
+            continue;
+        }
+        for (name, budget, same) in budgets(intent, truth) {
+            let others = book.intents.values().filter(|it| it.returns.is_none() && same(it, intent));
+            let calls = others.flat_map(|it| &it.calls).filter(|it| **it != at && was_executed(truth, **it));
+            let made = calls.filter(|it| !book.calls[**it].zombie).map(|it| micros(truth.calls[*it].made_at)).collect();
+            let window = length(budget.per) - DECIDED_WITHIN;
+            let most = fullest(made, micros(truth.calls[at].made_at), window);
+            if most > budget.max as usize {
+                let (id, what, max) = (short(intent.action), &intent.written, budget.max);
+                return Err(format!("{id} makes it {most} calls to {what} within {window} us, {name} is {max}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The most instants in any closed window of this length around a new one, which counts as well.
 fn fullest(mut all: Vec<Micros>, new: Micros, window: Micros) -> usize {
     if window < 0 {
@@ -89,10 +116,10 @@ fn fullest(mut all: Vec<Micros>, new: Micros, window: Micros) -> usize {
 pub fn a_storm_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     let Some(limit) = truth.plan.settings.storm else { return Ok(()) };
-    if intent.mode != Mode::Act || intent.returns.is_some() {
+    if intent.mode != Mode::Act || intent.returns.is_some() || intent.ordered {
         return Ok(());
     }
-    let known = book.storms.iter().rev().find(|(found, _)| *found <= intent.read.at);
+    let known = book.storms.iter().rev().find(|(found, _)| *found <= intent.read_at);
     let Some((_, last_at)) = known.filter(|(_, at)| intent.planned_at < after(*at, limit.quiet_for)) else {
         return Ok(());
     };
@@ -106,13 +133,16 @@ pub fn a_storm_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Re
 pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     let Some(limit) = truth.plan.settings.trip else { return Ok(()) };
-    let by_itself =
-        intent.mode == Mode::Act && intent.returns.is_none() && !intent.dependent && intent.approved.is_none();
+    let by_itself = intent.mode == Mode::Act
+        && intent.returns.is_none()
+        && !intent.dependent
+        && intent.approved.is_none()
+        && !intent.ordered;
     let Some(breaker) = book.breakers.get(&intent.rule).filter(|_| by_itself) else { return Ok(()) };
     let id = short(intent.action);
     let Some(opened_at) = breaker.opened_at else {
         let since = before(intent.planned_at, limit.within);
-        let strikes = breaker.strikes.iter().filter(|at| **at >= since).count();
+        let strikes = breaker.strikes.iter().filter(|(at, _)| *at >= since).count();
         if strikes >= limit.unproven as usize {
             return Err(format!(
                 "{} {id} of {} after {strikes} verdicts that proved nothing",
@@ -128,4 +158,37 @@ pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_
         Some(probe) => Err(format!("{} {id} of {} beside the probe {}", intent.name, intent.rule, short(probe))),
         None => Ok(()),
     }
+}
+
+/// A verdict about a host that could not be reached is no strike against the rule.
+pub fn an_unreachable_host_opens_no_breaker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let (Deed::Stored { records, .. }, Some(limit)) = (deed, truth.plan.settings.trip) else { return Ok(()) };
+    let results: Vec<_> = records
+        .iter()
+        .filter_map(|it| match it {
+            Record::Result(row) => Some((row.action_id, row.reason.as_deref())),
+            _ => None,
+        })
+        .collect();
+    let unreachable = |action: Uuid| {
+        let now = results.iter().find(|(id, _)| *id == action).map(|(_, reason)| *reason);
+        now.unwrap_or_else(|| book.result_of(action).map(|(_, reason)| reason)) == Some("docker_unreachable")
+    };
+    for record in *records {
+        let Record::Verdict { rule, row, .. } = record else { continue };
+        let dependent = book.intents.get(&row.action_id).is_some_and(|it| it.dependent);
+        if !row.verdict.proves_nothing() || dependent {
+            continue;
+        }
+        let since = before(row.at, limit.within);
+        let strikes = book.breakers.get(rule).map(|it| it.strikes.as_slice()).unwrap_or_default();
+        let recent = || strikes.iter().filter(|(at, _)| *at >= since).map(|(_, action)| *action).chain([row.action_id]);
+        let (all, proven) = (recent().count(), recent().filter(|it| !unreachable(*it)).count());
+        if all >= limit.unproven as usize && proven < limit.unproven as usize {
+            return Err(format!(
+                "the breaker of {rule} opens by {all} verdicts, of which only {proven} reached Docker"
+            ));
+        }
+    }
+    Ok(())
 }

@@ -15,11 +15,11 @@ const FACTS_LAST: Micros = 45 * SECOND;
 
 /// Whether what was said at `said` (true time) had to be known to this effect.
 fn known(intent: &Intent, said: Micros) -> bool {
-    said <= intent.read.at || (intent.returns.is_none() && said <= intent.at - FACTS_LAST)
+    said <= intent.read_at || (intent.returns.is_none() && said <= intent.at - FACTS_LAST)
 }
 
 /// Nothing is done to what a person had paused.
-pub fn nothing_paused_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn nothing_paused_is_touched(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     // A loan's facts are read before each question; its pauses are asked before the look.
     let slack = if intent.returns.is_some() { FACTS_LAST } else { 0 };
@@ -29,28 +29,27 @@ pub fn nothing_paused_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
         PauseScope::Target(target) => *target == intent.target,
     };
     let standing = book.pauses.iter().find(|(pause, began, ended)| {
-        let read = intent.read.at - slack;
+        let read = intent.read_at - slack;
         known(intent, *began + slack)
             && ended.is_none_or(|ended| ended > intent.at)
             && *began <= read.max(intent.at - FACTS_LAST)
             && pause.until.is_none_or(|until| until > intent.planned_at)
             && about(pause)
     });
-    match standing.filter(|_| intent.mode == Mode::Act && !truth.plan.weather.wild_clock) {
+    match standing.filter(|_| intent.mode == Mode::Act) {
         Some((pause, ..)) => Err(format!("{} {} though paused: {:?}", intent.name, short(intent.action), pause.scope)),
         None => Ok(()),
     }
 }
 
 /// What needs a person has one.
-pub fn approvals_are_given(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn approvals_are_given(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
-    if intent.mode != Mode::Act || intent.returns.is_some() || intent.approved.is_some() {
+    if intent.mode != Mode::Act || intent.returns.is_some() || intent.approved.is_some() || intent.ordered {
         return Ok(());
     }
     let id = short(intent.action);
-    let labelled =
-        |id: &String| truth.docker.containers.get(id).is_some_and(|it| it.seen.labels.contains_key("fettle.approval"));
+    let labelled = |id: &String| truth.daemon.container(id).is_some_and(|it| it.labels.contains_key("fettle.approval"));
     if intent.touches.iter().any(labelled) {
         return Err(format!("{id} touches what asks for an approval, and has none"));
     }
@@ -58,7 +57,7 @@ pub fn approvals_are_given(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Resu
     if rule.mode.min(truth.plan.settings.mode) < Mode::Act {
         return Err(format!("{id} acts by itself in mode {:?}", rule.mode));
     }
-    let opener = truth.store.remediations.get(&intent.remediation).map(|row| row.doc.alert.labels.clone());
+    let opener = book.docs.get(&intent.remediation).map(|doc| doc.alert.labels.clone());
     let step = rule.steps.get(intent.rung);
     let asked = step.and_then(|step| step.approval.as_ref()).zip(opener);
     match asked {
@@ -71,7 +70,7 @@ pub fn approvals_are_given(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Resu
 }
 
 /// A yes counts for exactly what was asked, within its time, once.
-pub fn approvals_are_used_once(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn approvals_are_used_once(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     // Dependents come with their step's own yes.
     let Some((answer, hash)) = intent.approved.as_ref().filter(|_| !intent.dependent) else { return Ok(()) };
@@ -86,7 +85,6 @@ pub fn approvals_are_used_once(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) 
         && given.kind == AnswerKind::Approve
         && given.plan.as_ref() == Some(hash)
         && given.at <= intent.planned_at;
-    let _ = truth;
     if fits { Ok(()) } else { Err(format!("{id} uses an answer to something else: {given:?}, plan {hash}")) }
 }
 

@@ -11,41 +11,42 @@ use fettle_core::remediation::outcome::{Outcome, Verdict};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::State;
 use fettle_core::rule::model::Mode;
-use fettle_core::sight::Status;
+use fettle_core::sight::{Found, Sight, Status, Wanted};
 
 use super::book::Book;
 use super::effects::rule;
+use super::oncall::was_executed;
 use super::{Deed, Truth};
 use crate::history::short;
 use crate::time::{MINUTE, length, micros};
 
 /// A claim that was lost stores nothing.
-pub fn claims_are_fenced(_: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
-    match deed {
-        Deed::Stored { after, fenced: false, .. } => {
-            Err(format!("{} was stored under a claim that was lost", short(after.id)))
-        }
-        _ => Ok(()),
+pub fn claims_are_fenced(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+    let Deed::Stored { claim, after, fenced, .. } = deed else { return Ok(()) };
+    let newer = book.claims.get(&after.id).filter(|it| it.version > claim.version);
+    if *fenced && newer.is_none() {
+        return Ok(());
     }
+    Err(format!("{} was stored under a claim that was lost", short(after.id)))
 }
 
 /// What is closed is over.
-pub fn closed_stays_closed(_: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+pub fn closed_stays_closed(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     match deed {
-        Deed::Stored { before: Some(before), .. } if before.outcome().is_some() => {
-            Err(format!("{} was closed already", short(before.id)))
+        Deed::Stored { after, .. } if book.closed.contains_key(&after.id) => {
+            Err(format!("{} was closed already", short(after.id)))
         }
         _ => Ok(()),
     }
 }
 
 /// One open remediation per target.
-pub fn one_open_remediation_per_target(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Received { .. } = deed else { return Ok(()) };
+pub fn one_open_remediation_per_target(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
+    let Deed::Received { changes, .. } = deed else { return Ok(()) };
     let mut seen = BTreeSet::new();
-    for row in truth.store.remediations.values().filter(|row| row.doc.outcome().is_none()) {
-        if !seen.insert(row.doc.target.to_string()) {
-            return Err(format!("two open remediations of {}", row.doc.target));
+    for doc in book.docs.values().chain(&changes.opened).filter(|doc| doc.outcome().is_none()) {
+        if !seen.insert(doc.target.to_string()) {
+            return Err(format!("two open remediations of {}", doc.target));
         }
     }
     Ok(())
@@ -59,6 +60,7 @@ pub fn everything_open_is_due(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> R
         _ => return Ok(()),
     };
     let soon = due.is_some_and(|due| micros(due) < truth.now + 25 * 60 * MINUTE);
+    let soon = soon || (truth.wild() && due.is_some());
     if open && !soon { Err(format!("{} is open and due {due:?}", short(id))) } else { Ok(()) }
 }
 
@@ -82,7 +84,8 @@ pub fn every_effect_has_one_result(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) 
 
 /// The table of design §2: what follows each verdict.
 pub fn verdicts_are_followed(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
-    let Deed::Stored { before: Some(before), after, records, .. } = deed else { return Ok(()) };
+    let Deed::Stored { after, records, .. } = deed else { return Ok(()) };
+    let Some(before) = book.docs.get(&after.id) else { return Ok(()) };
     let own = |it: &&Record| match it {
         Record::Verdict { row, .. } => !book.intents.get(&row.action_id).is_some_and(|it| it.dependent),
         _ => false,
@@ -105,10 +108,10 @@ pub fn verdicts_are_followed(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Res
 }
 
 /// What is lent is on record with the intent that lends it.
-pub fn what_is_lent_is_on_record(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn what_is_lent_is_on_record(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     match deed {
         Deed::Intended(intent) if intent.lends && intent.mode == Mode::Act => {
-            if truth.store.loans.contains_key(&intent.action) {
+            if book.loans.contains_key(&intent.action) || book.lent_now.contains(&intent.action) {
                 return Ok(());
             }
             Err(format!("{} {} has no loan", intent.name, short(intent.action)))
@@ -134,65 +137,73 @@ pub fn a_loan_is_returned_for_real(book: &Book, deed: &Deed<'_>, truth: &Truth<'
     let Deed::Lent { loan, .. } = deed else { return Ok(()) };
     let LoanState::Closed { end: LoanEnd::Returned, reason, .. } = &loan.state else { return Ok(()) };
     let tries = book.intents.values().filter(|it| it.returns == Some(loan.id));
-    let landed = tries.filter(|it| truth.docker.landed.contains_key(&it.action)).count();
-    if landed > 0 || is_back(loan, truth) {
+    let executed = tries.flat_map(|it| &it.calls).any(|call| was_executed(truth, *call));
+    if executed || is_back(loan, truth) {
         return Ok(());
     }
     Err(format!("loan {} counts as returned ({reason}), and nothing was brought back", short(loan.id)))
 }
 
 fn is_back(loan: &Loan, truth: &Truth<'_>) -> bool {
-    let runs = |id: &str| truth.docker.containers.get(id).is_some_and(|it| it.seen.status == Status::Running);
+    let runs = |id: &str| truth.daemon.container(id).is_some_and(|it| it.status == Status::Running);
     match &loan.effect {
         Effect::StopReplicas { replicas, .. } => replicas.iter().all(|it| runs(&it.id)),
         Effect::StartReplicas { replicas, .. } => replicas.iter().all(|it| !runs(&it.id)),
-        Effect::SetReplicas { from, .. } => truth.docker.service.as_ref().is_some_and(|it| it.replicas == Some(*from)),
+        Effect::SetReplicas { from, .. } => match truth.daemon.find(&loan.target, Wanted::default()) {
+            Ok(Found::One(sight)) => matches!(&*sight, Sight::Service(it) if it.replicas == Some(*from)),
+            // Nothing answers, so it cannot be seen here either.
+            _ => true,
+        },
         _ => false,
     }
 }
 
 /// Nothing is acknowledged into memory: it is pending, or taken in already.
-pub fn what_is_accepted_is_stored(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn what_is_accepted_is_stored(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     let Deed::Accepted { notification } = deed else { return Ok(()) };
-    let known = truth.store.pending.contains_key(notification) || truth.store.taken.contains(notification);
-    let _ = book;
-    if known { Ok(()) } else { Err(format!("{} was acknowledged and is not stored", short(*notification))) }
+    if book.appended.contains(notification) {
+        Ok(())
+    } else {
+        Err(format!("{} was acknowledged and is not stored", short(*notification)))
+    }
 }
 
 /// Every alert that was accepted firing has a decision on record for each rule that selects it.
 pub fn accepted_alerts_are_decided(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Received { changes } = deed else { return Ok(()) };
+    let Deed::Received { changes, .. } = deed else { return Ok(()) };
+    let newly = |fingerprint, rule: &str| {
+        changes.candidates.iter().rev().find(|it| it.fingerprint == fingerprint && it.rule == rule)
+    };
+    let doc = |id| changes.opened.iter().find(|it| it.id == id).or_else(|| book.docs.get(&id));
     for alert in changes.alerts.iter().filter(|it| it.firing) {
         for rule in selecting(truth, &alert.labels) {
-            let missing = !truth.store.candidates.contains_key(&(alert.fingerprint, rule.clone()));
-            if missing && !book.reloaded {
+            let key = (alert.fingerprint, rule.clone());
+            let known = book.candidates.contains_key(&key) || newly(alert.fingerprint, &rule).is_some();
+            if !known && !book.reloaded {
                 return Err(format!("nothing is on record of {} for rule {rule}", alert.fingerprint));
             }
         }
         for candidate in changes.candidates.iter().filter(|it| it.fingerprint == alert.fingerprint) {
-            let key = (candidate.fingerprint, candidate.rule.clone());
-            let Some(stored) = truth.store.candidates.get(&key) else {
-                return Err(format!("nothing is on record of {} for rule {}", alert.fingerprint, candidate.rule));
-            };
-            let row = stored.remediation.and_then(|id| truth.store.remediations.get(&id));
-            let open = row.is_some_and(|row| row.doc.outcome().is_none());
-            let on_record = truth.store.actions.values().any(|row| {
+            let open = candidate.remediation.and_then(doc).is_some_and(|doc| doc.outcome().is_none());
+            let written = changes.records.iter().filter_map(|it| match it {
+                Record::Action(row) => Some(&**row),
+                _ => None,
+            });
+            let on_record = book.rows.values().chain(written).any(|row| {
                 row.fingerprint == alert.fingerprint
                     && row.rule == candidate.rule
                     && row.reason.as_deref() == Some("in_flight")
             });
-            let fits = match stored.standing {
-                Standing::Attached => open && stored.episode == alert.episode,
-                Standing::Spent => row.is_some() && !open,
-                // Nobody waits any more: whoever was at work may be at it still.
+            let fits = match candidate.standing {
+                Standing::Attached => open && candidate.episode == alert.episode,
+                Standing::Spent => candidate.remediation.and_then(doc).is_some() && !open,
+                // It waits no more: the other remediation may be at work still.
                 Standing::Free => true,
                 Standing::Waiting => on_record,
             };
             if !fits {
-                return Err(format!(
-                    "{} for rule {} stands {}: {stored:?}",
-                    alert.fingerprint, candidate.rule, stored.standing
-                ));
+                let (fingerprint, rule, standing) = (alert.fingerprint, &candidate.rule, candidate.standing);
+                return Err(format!("{fingerprint} for rule {rule} is {standing}: {candidate:?}"));
             }
         }
     }
@@ -212,14 +223,19 @@ fn selecting(truth: &Truth<'_>, labels: &Labels) -> Vec<String> {
 }
 
 /// `FettleWorking` stands while fettle works, and only then.
-pub fn working_stands_while_working(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Stored { after, .. } = deed else { return Ok(()) };
-    if !truth.plan.settings.alertmanager {
+pub fn working_stands_while_working(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Stored { after, records, .. } = deed else { return Ok(()) };
+    if !truth.plan.settings.alertmanager || after.order.is_some() {
         return Ok(());
     }
-    let row = truth.store.outbox.get(&(after.id, AnnouncementName::Working.as_str()));
+    let working = AnnouncementName::Working;
+    let now = records.iter().rev().find_map(|it| match it {
+        Record::Announce(it) if it.name == working && it.remediation == after.id => Some(&**it),
+        _ => None,
+    });
+    let row = now.or_else(|| book.outbox.get(&(after.id, working.as_str())));
     let stands = row.is_some_and(|it| it.until > it.at);
-    let works = matches!(after.state, State::Running { .. } | State::Verifying { .. });
+    let works = matches!(after.state, State::Running(_) | State::Verifying(_));
     let between = matches!(after.state, State::Held { .. }) && after.attempts > 0;
     let observes = rule(truth, &after.rule).is_none_or(|rule| rule.mode.min(truth.plan.settings.mode) == Mode::Observe);
     let id = short(after.id);

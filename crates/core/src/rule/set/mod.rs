@@ -38,6 +38,12 @@ impl RuleSet {
         Self { index: Index::new(&rules), by_name, digest, rules, warnings: HashMap::new() }
     }
 
+    /// These rules in this order, as if they had been read from files: for tests and simulations that draw rules.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn of(rules: Vec<Arc<Rule>>) -> Self {
+        Self::new(rules, &[])
+    }
+
     /// The same, with what was found suspicious about each rule, in the order of rules.
     pub(super) fn warned_of(mut self, warnings: Vec<Vec<Diagnostic>>) -> Self {
         let told = warnings.into_iter().map(|mut of_rule| {

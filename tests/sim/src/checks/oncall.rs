@@ -1,0 +1,286 @@
+//! What an on-call person expects, held against what really happened: the daemon's runs and requests, who began and ended
+//! them, and which alerts were true when.
+
+use std::time::Duration;
+
+use fettle_core::action::Action;
+use fettle_core::effect::Effect;
+use fettle_core::remediation::outcome::{ActionResult, Outcome};
+use fettle_core::remediation::record::Record;
+use fettle_core::remediation::state::Remediation;
+use fettle_core::rule::model::APPROVAL_WITHIN;
+use fettle_core::target::Target;
+use fettle_memory::physics::{By, Job, Request, Run};
+use uuid::Uuid;
+
+use super::book::Book;
+use super::effects::rule;
+use super::{Deed, Truth};
+use crate::alerts::Alerts;
+use crate::history::short;
+use crate::time::{MINUTE, Micros, SECOND, length, micros};
+
+/// The requests of a call that reached the daemon.
+fn jobs<'t>(truth: &'t Truth<'_>, call: usize) -> impl Iterator<Item = &'t Job> {
+    truth.calls.get(call).into_iter().flat_map(|it| &it.requests).map(|ticket| truth.daemon.job(*ticket))
+}
+
+/// Whether the daemon has done something of this call.
+pub fn was_executed(truth: &Truth<'_>, call: usize) -> bool {
+    jobs(truth, call).any(|job| job.executed_at.is_some())
+}
+
+/// Whether the daemon may still do something of this call.
+pub fn is_under_way(truth: &Truth<'_>, call: usize) -> bool {
+    jobs(truth, call).any(Job::is_under_way)
+}
+
+/// The names of the containers that a target is about; `None`: it is not about containers.
+fn is_of(target: &Target, run: &Run, truth: &Truth<'_>) -> bool {
+    match target {
+        Target::Container { name, .. } => run.name == *name,
+        Target::Compose { project, service, .. } => {
+            let label = |key: &str, value: &str| {
+                truth.daemon.container(&run.id).is_none_or(|it| it.labels.get(key).is_some_and(|it| it == value))
+            };
+            label("com.docker.compose.project", project) && label("com.docker.compose.service", service)
+        }
+        _ => true,
+    }
+}
+
+/// Runs of the target's containers that went on, began or ended since.
+fn runs_since<'t>(truth: &'t Truth<'_>, target: &'t Target, since: Micros) -> impl Iterator<Item = &'t Run> {
+    let lately = move |run: &&Run| micros(run.begun_at) >= since || run.ended.is_some_and(|it| micros(it.at) >= since);
+    truth.daemon.runs().iter().filter(lately).filter(move |run| is_of(target, run, truth))
+}
+
+/// Whether a person, a deployment, the daemon's own restart, or fettle for another remediation began or ended a run since,
+/// or changed what the target consists of.
+fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micros) -> bool {
+    let other = |by: By| match by {
+        By::Person | By::Deploy | By::Daemon | By::Swarm => true,
+        By::Fettle(call) => {
+            let action = usize::try_from(call).ok().and_then(|it| book.calls.get(it)).and_then(|it| it.action);
+            let intent = action.and_then(|id| book.intents.get(&id));
+            intent.is_none_or(|it| it.remediation != doc.id || it.returns.is_some())
+        }
+        By::Itself | By::Policy => false,
+    };
+    // What is gone was removed at any time before.
+    let gone = doc.reason().is_some_and(|it| it.contains("gone"));
+    let asked = truth.daemon.jobs().iter().any(|job| {
+        (gone || micros(job.asked_at) >= since - MINUTE)
+            && job.by.is_person()
+            && job.executed_at.is_some()
+            && match (&doc.target, job.request.container()) {
+                (Target::Container { name, .. }, Some(id)) => {
+                    truth.daemon.runs().iter().any(|run| run.id == id && run.name == *name)
+                }
+                _ => true,
+            }
+    });
+    asked
+        || runs_since(truth, &doc.target, since)
+            .any(|run| other(run.begun_by) && micros(run.begun_at) >= since || run.ended.is_some_and(|it| other(it.by)))
+}
+
+/// The remediation that was superseded with this deed, when nobody else acted since it was opened.
+fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) -> Option<(&'d Remediation, Micros)> {
+    let Deed::Stored { after, .. } = deed else { return None };
+    let about_containers = matches!(after.target, Target::Container { .. } | Target::Compose { .. });
+    // To take the rule away is what a person does, too.
+    let reloaded = after.reason() == Some("the rule was removed");
+    if after.outcome() != Some(Outcome::Superseded) || !about_containers || reloaded {
+        return None;
+    }
+    // What happened shortly before it was opened may have been seen only since.
+    let since = book.opened.get(&after.id).copied().unwrap_or(truth.now) - 30 * SECOND;
+    (!another_acted(book, after, truth, since)).then_some((after, since))
+}
+
+/// A container that its restart policy starts again and again was not restarted by another.
+pub fn a_crash_loop_is_not_superseded(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Some((doc, since)) = wrongly_superseded(book, deed, truth) else { return Ok(()) };
+    let by_policy = runs_since(truth, &doc.target, since).filter(|run| run.begun_by == By::Policy).count();
+    if by_policy == 0 {
+        return Ok(());
+    }
+    let (id, target, reason) = (short(doc.id), &doc.target, doc.reason().unwrap_or_default());
+    Err(format!("{id} of {target}: {reason}; Docker's policy started it {by_policy} times, and nobody else did"))
+}
+
+/// Superseded means that a person or a deployment acted.
+pub fn superseded_means_another_acted(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Some((doc, since)) = wrongly_superseded(book, deed, truth) else { return Ok(()) };
+    if runs_since(truth, &doc.target, since).any(|run| run.begun_by == By::Policy) {
+        return Ok(());
+    }
+    let (id, target, reason) = (short(doc.id), &doc.target, doc.reason().unwrap_or_default());
+    Err(format!("{id} of {target}: {reason}; nobody but fettle itself did"))
+}
+
+/// fettle starts nothing that a person stopped, unless the step asks for it.
+pub fn what_a_person_stopped_stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Tick = deed else { return Ok(()) };
+    let runs = truth.daemon.runs();
+    for (at, run) in runs.iter().enumerate().skip(book.runs_seen) {
+        let By::Fettle(call) = run.begun_by else { continue };
+        let made = usize::try_from(call).ok().and_then(|it| book.calls.get(it));
+        let Some(intent) = made.and_then(|it| it.action).and_then(|id| book.intents.get(&id)) else { continue };
+        let Action::Restart { start_stopped: false, .. } = intent.does else { continue };
+        let Some(ended) = runs[..at].iter().rev().find(|it| it.id == run.id).and_then(|it| it.ended) else { continue };
+        let begun = run.begun_at;
+        let by_person = |job: &&Job| {
+            job.by.is_person()
+                && job.request.container() == Some(&run.id)
+                && job.executed_at.is_some_and(|it| it <= begun)
+        };
+        let last = truth.daemon.jobs().iter().rev().find(by_person).map(|job| &job.request);
+        let stopped = matches!(last, Some(Request::Stop { .. } | Request::Kill { .. }));
+        if ended.by == By::Person && stopped && micros(ended.at) < intent.read_at {
+            let ago = (intent.read_at - micros(ended.at)) / SECOND;
+            let (id, name) = (short(intent.action), &run.name);
+            return Err(format!("{id} starts {name}, which a person stopped {ago} s before the facts were read"));
+        }
+    }
+    Ok(())
+}
+
+/// However often it is tried, looked at or taken over: one intent has at most one effect.
+pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Tick = deed else { return Ok(()) };
+    let twice = book.intents.values().find(|it| it.calls.iter().filter(|at| was_executed(truth, **at)).count() > 1);
+    twice.map_or(Ok(()), |it| Err(format!("{} {} was executed more than once", it.name, short(it.action))))
+}
+
+/// What is on record as not executed was not executed, and is not executed later. A call that was made after its row was
+/// closed is another matter: its process stood still in the window that design §1 documents.
+pub fn not_executed_was_not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let wrong = |action: Uuid, closed_at: Option<Micros>| {
+        let intent = book.intents.get(&action)?;
+        let of_its_time = |at: &&usize| {
+            let made = micros(truth.calls.get(**at).map(|it| it.made_at).unwrap_or_default());
+            !book.calls[**at].zombie && closed_at.is_none_or(|closed| made <= closed)
+        };
+        intent.calls.iter().filter(of_its_time).any(|at| was_executed(truth, *at)).then_some(intent)
+    };
+    let found = match deed {
+        Deed::Stored { records, .. } | Deed::Lent { records, .. } => records.iter().find_map(|it| match it {
+            Record::Result(row) if row.reason.as_deref() == Some("not_executed") => wrong(row.action_id, None),
+            _ => None,
+        }),
+        Deed::Tick => book.intents.values().find_map(|it| {
+            let not_executed = it.result.as_ref().is_some_and(|row| row.reason.as_deref() == Some("not_executed"));
+            // Requests that arrive later are of a call that was made before the row was closed, but for late calls.
+            not_executed.then(|| wrong(it.action, Some(it.counts_from + length(it.does.conclusive_after()))))?
+        }),
+        _ => None,
+    };
+    found.map_or(Ok(()), |it| {
+        Err(format!("{} {} is on record as not executed, and Docker executed it", it.name, short(it.action)))
+    })
+}
+
+/// What is on record as done was at least received by Docker.
+pub fn what_succeeded_reached_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let (Deed::Stored { records, .. } | Deed::Lent { records, .. }) = deed else { return Ok(()) };
+    for record in *records {
+        let Record::Result(row) = record else { continue };
+        let Some(intent) = book.intents.get(&row.action_id).filter(|_| row.result == ActionResult::Succeeded) else {
+            continue;
+        };
+        if !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {
+            let (id, name, reason) = (short(intent.action), intent.name, row.reason.as_deref().unwrap_or_default());
+            return Err(format!("{name} {id} succeeded ({reason}), and Docker received no request for it"));
+        }
+    }
+    Ok(())
+}
+
+/// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it.
+pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Called { pin, effect, zombie: false, .. } = deed else { return Ok(()) };
+    let (Effect::Restart { .. } | Effect::Stop { .. }) = effect else { return Ok(()) };
+    let Some(intent) = book.intent_of(pin, effect) else { return Ok(()) };
+    if intent.dependent || intent.ordered || intent.returns.is_some() || intent.approved.is_some() {
+        return Ok(());
+    }
+    let Some(doc) = book.docs.get(&intent.remediation) else { return Ok(()) };
+    let current = truth.daemon.runs().iter().rev().find(|run| run.id == pin.id);
+    let Some(run) = current.filter(|it| it.begun_by.is_person() && Some(it.begun_at) == pin.started_at) else {
+        return Ok(());
+    };
+    let evidence = book.evidence_of(doc, truth);
+    if evidence.is_some_and(|it| it >= micros(run.begun_at)) {
+        return Ok(());
+    }
+    let (id, name) = (short(intent.action), &run.name);
+    Err(format!("{id} touches the run of {name} that a person began at {}; the last evidence is older", run.begun_at))
+}
+
+/// An alert that was heard firing within `freshness` does not expire.
+pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Stored { after, .. } = deed else { return Ok(()) };
+    let unheard = after.reason().is_some_and(|it| it.starts_with("last heard"));
+    if after.outcome() != Some(Outcome::Expired) || after.order.is_some() || !unheard {
+        return Ok(());
+    }
+    let heard = book.alerts_of(after, truth).filter_map(|alert| book.heard.get(&alert)?.last().copied()).max();
+    let freshness = length(truth.plan.settings.freshness);
+    // Facts are some seconds old when they are decided on.
+    let lately = heard.filter(|at| truth.now - at < freshness - MINUTE);
+    lately.map_or(Ok(()), |at| {
+        let (id, ago, reason) = (short(after.id), (truth.now - at) / SECOND, after.reason().unwrap_or_default());
+        Err(format!("{id} expired ({reason}), and its alert was heard {ago} s ago"))
+    })
+}
+
+/// A person has the time to answer that the rule gives.
+pub fn a_person_has_time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Stored { after, .. } = deed else { return Ok(()) };
+    let unanswered = after.reason().is_some_and(|it| it.starts_with("nobody answered"));
+    let Some(asked_at) = book.asked.get(&after.id).filter(|_| unanswered) else { return Ok(()) };
+    let step = rule(truth, &after.rule).and_then(|rule| rule.steps.get(after.rung));
+    let within = step.and_then(|it| it.approval.as_ref()).map_or(APPROVAL_WITHIN, |it| it.within);
+    let waited = truth.now - asked_at;
+    // A rule's own step may lie behind the one that was proposed.
+    if waited >= length(within.min(Duration::from_secs(30))) - 10 * SECOND {
+        return Ok(());
+    }
+    let (id, reason) = (short(after.id), after.reason().unwrap_or_default());
+    Err(format!("{id} was given up ({reason}) {} s after the proposal was made", waited / SECOND))
+}
+
+/// An alert that was given up because Docker could not be reached, and fires on when Docker is back, is decided again.
+pub fn an_alert_that_fires_is_decided_again(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let (Deed::Tick, Some(back_at)) = (deed, truth.faults.back_at) else { return Ok(()) };
+    if truth.faults.is_away() || truth.world.is_calm() || truth.now - back_at < 12 * MINUTE {
+        return Ok(());
+    }
+    for (fingerprint, ids) in &book.attached {
+        let Some(alert) = Alerts::by_fingerprint(truth.plan, *fingerprint) else { continue };
+        let Some(doc) = ids.last().and_then(|id| book.docs.get(id)) else { continue };
+        let given_up = doc.outcome() == Some(Outcome::Escalated) && !book.had_effect(doc.id, truth);
+        let closed_at = book.closed.get(&doc.id).copied().unwrap_or(truth.now);
+        let unreachable = book
+            .intents
+            .values()
+            .filter(|it| it.remediation == doc.id)
+            .any(|it| book.result_of(it.action).is_some_and(|(_, reason)| reason == "docker_unreachable"));
+        if !given_up || !unreachable || closed_at > back_at {
+            continue;
+        }
+        let heard = book.heard.get(&alert).map(Vec::as_slice).unwrap_or_default();
+        let since = heard.iter().filter(|at| **at > back_at + 6 * MINUTE).count();
+        let (firing, began) = {
+            let alerts = truth.world.alerts();
+            (alerts.all[alert].firing, alerts.all[alert].starts_at)
+        };
+        if firing && began < closed_at && since >= 2 {
+            let (id, ago) = (short(doc.id), (truth.now - back_at) / MINUTE);
+            return Err(format!("{id} was given up while Docker was away; its alert fires on {ago} minutes after"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! A process's way to Docker: the model's client, which takes time, and on which a process may die or stand still before and
+//! after each call.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fettle_core::effect::Effect;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::target::Target;
+use fettle_memory::physics::Client;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::checks::Deed;
+use crate::replica::Replica;
+use crate::time::SECOND;
+use crate::world::World;
+
+/// The platform of one process.
+pub struct Hands {
+    world: Arc<World>,
+    me: Arc<Replica>,
+    owner: Uuid,
+    client: Client,
+}
+
+impl Hands {
+    /// The platform of the process `owner`.
+    pub fn new(world: &Arc<World>, me: Arc<Replica>, owner: Uuid, client: Client) -> Self {
+        Self { world: world.clone(), me, owner, client }
+    }
+
+    /// The daemon and the network take their time.
+    async fn pause(&self) {
+        self.world.step(&self.me).await;
+        if self.world.chance(300) {
+            let lasts = self.world.within(1) / 4;
+            tokio::time::sleep_until(self.world.at(self.world.now() + lasts)).await;
+            self.world.step(&self.me).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Platform for Hands {
+    async fn find(&self, target: &Target, wanted: Wanted) -> Result<Found, PlatformError> {
+        self.pause().await;
+        self.client.find(target, wanted).await
+    }
+
+    async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
+        self.pause().await;
+        self.client.look(target, pin).await
+    }
+
+    async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
+        let zombie = self.world.plan.weather.zombies && self.world.chance(30);
+        if zombie {
+            // The window that design §1 documents: stopped after the check of the lease, before the write of the request.
+            self.world.checks().count("zombies");
+            let lasts = 60 * SECOND + self.world.within(200);
+            self.me.stand_still(&self.world, lasts);
+            tokio::task::yield_now().await;
+        }
+        self.world.deed(&Deed::Called { owner: self.owner, target, pin, effect, zombie });
+        let performed = self.client.perform(target, pin, effect).await;
+        self.world.step(&self.me).await;
+        performed
+    }
+
+    async fn evidence(&self, target: &Target, pin: &Pin, log_lines: u32) -> Value {
+        self.client.evidence(target, pin, log_lines).await
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        self.client.targets().await
+    }
+
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        self.client.ping().await
+    }
+}
