@@ -121,7 +121,9 @@ impl Events {
 impl Process {
     pub(super) fn store_samples(&self, samples: &[Sample]) -> Result<(), StoreError> {
         self.write("store how a host is doing", |rows| {
-            samples.iter().for_each(|it| rows.events.sample(it));
+            for it in samples {
+                rows.events.sample(it);
+            }
             rows.saw(samples.iter().map(|it| it.at).max());
             Ok(())
         })

@@ -129,7 +129,9 @@ impl Said {
         let over = |it: &&Announced| it.announcement.until <= now && it.delivered_version == it.version;
         let rows = self.standing.values().filter_map(|id| self.rows.get(id));
         let over: Vec<Uuid> = rows.filter(over).map(|it| it.id).collect();
-        over.into_iter().for_each(|id| self.end(id));
+        for id in over {
+            self.end(id);
+        }
     }
 
     fn claim(&mut self, lease: Lease, now: Timestamp, renew_before: Timestamp, limit: u32) -> Vec<Outgoing> {
@@ -185,7 +187,9 @@ impl Said {
     pub(super) fn forget_about(&mut self, remediation: Uuid) -> u64 {
         let about = self.by_remediation.range((remediation, Uuid::nil())..=(remediation, Uuid::max()));
         let gone: Vec<Uuid> = about.map(|(_, id)| *id).collect();
-        gone.iter().for_each(|id| self.remove(*id));
+        for id in &gone {
+            self.remove(*id);
+        }
         gone.len() as u64
     }
 
@@ -193,7 +197,9 @@ impl Said {
     pub(super) fn forget(&mut self, before: Timestamp, limit: usize) -> u64 {
         let old = self.ended.iter().take_while(|(until, _)| *until < before).take(limit);
         let gone: Vec<Uuid> = old.map(|(_, id)| *id).collect();
-        gone.iter().for_each(|id| self.remove(*id));
+        for id in &gone {
+            self.remove(*id);
+        }
         gone.len() as u64
     }
 }

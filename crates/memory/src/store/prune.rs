@@ -67,8 +67,12 @@ impl Rows {
         let RemediationRow { steps, answers, actions, loans, alerts, .. } = row;
         let mut gone = 1 + (steps.len() + answers.len() + loans.len()) as u64;
         gone += actions.into_iter().map(|action| self.actions.remove(action)).sum::<u64>();
-        loans.into_iter().for_each(|loan| self.loans.remove(loan));
-        alerts.into_iter().for_each(|alert| self.alerts.part(alert, id));
+        for loan in loans {
+            self.loans.remove(loan);
+        }
+        for alert in alerts {
+            self.alerts.part(alert, id);
+        }
         gone + self.outbox.forget_about(id)
     }
 }

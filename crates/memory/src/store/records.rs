@@ -51,10 +51,10 @@ impl Rows {
         }
         for record in records {
             match record {
-                Record::Verdict { row, .. } => {
-                    if self.actions.get(row.action_id).is_none() && !fates.contains_key(&row.action_id) {
-                        return Err(refused(WHAT, "a verdict on no audit row"));
-                    }
+                Record::Verdict { row, .. }
+                    if self.actions.get(row.action_id).is_none() && !fates.contains_key(&row.action_id) =>
+                {
+                    return Err(refused(WHAT, "a verdict on no audit row"));
                 }
                 Record::Transition(row) if !known(row.remediation_id) => {
                     return Err(refused(WHAT, "a step of no remediation"));

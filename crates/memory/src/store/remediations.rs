@@ -17,7 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::clean;
-use super::filed::{Filed, Names};
+use super::filed::{Filed, Last, Latest, Names};
 use super::lease::{Lease, Leased, Row};
 
 /// A remediation and what belongs to it.
@@ -79,7 +79,7 @@ pub(super) struct Remediations {
     recent: BTreeSet<(Timestamp, Uuid)>,
     closed: BTreeSet<(Timestamp, Uuid)>,
     /// The last that ended fixed, of each target and rule.
-    fixed: HashMap<Arc<str>, Vec<(Arc<str>, Timestamp, Uuid)>>,
+    fixed: Latest,
 }
 
 impl Remediations {
@@ -130,7 +130,7 @@ impl Remediations {
 
     /// The last fixed one of each rule of this target.
     pub(super) fn fixed(&self, target: &str) -> impl Iterator<Item = &Remediation> {
-        let ids = self.fixed.get(target).into_iter().flatten().map(|(_, _, id)| *id);
+        let ids = self.fixed.of(target).iter().map(|last| last.id);
         ids.filter_map(|id| self.rows.get(id)).map(|row| &*row.doc.remediation)
     }
 
@@ -211,13 +211,7 @@ impl Remediations {
             Outcome::Refused => {
                 self.recent.remove(&(opened_at, id));
             }
-            Outcome::Fixed => {
-                let fixed = self.fixed.entry(row.target.clone()).or_default();
-                match fixed.iter_mut().find(|(rule, ..)| *rule == row.rule) {
-                    Some(last) => (last.1, last.2) = (last.1, last.2).max((at, id)),
-                    None => fixed.push((row.rule.clone(), at, id)),
-                }
-            }
+            Outcome::Fixed => self.fixed.put(&row.target, Last { rule: row.rule.clone(), at, id }),
             _ => {}
         }
     }
@@ -238,7 +232,9 @@ impl Remediations {
                 && rule.is_none_or(|rule| *row.doc.rule == *text::clean(rule))
         };
         let woken: Vec<Uuid> = self.rows.open().filter(|(_, row)| meant(row)).map(|(id, _)| id).collect();
-        woken.iter().for_each(|id| self.wake(*id, now));
+        for id in &woken {
+            self.wake(*id, now);
+        }
         !woken.is_empty()
     }
 
@@ -277,12 +273,7 @@ impl Remediations {
         if let Some(at) = it.closed_at() {
             self.closed.remove(&(at, id));
         }
-        if let Some(fixed) = self.fixed.get_mut(&row.target) {
-            fixed.retain(|(.., last)| *last != id);
-            if fixed.is_empty() {
-                self.fixed.remove(&row.target);
-            }
-        }
+        self.fixed.take(&row.target, id);
         Some(row)
     }
 }
