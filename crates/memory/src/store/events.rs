@@ -121,8 +121,8 @@ impl Events {
 impl Process {
     pub(super) fn store_samples(&self, samples: &[Sample]) -> Result<(), StoreError> {
         self.write("store how a host is doing", |rows| {
-            for sample in samples {
-                rows.events.sample(sample);
+            for it in samples {
+                rows.events.sample(it);
             }
             rows.saw(samples.iter().map(|it| it.at).max());
             Ok(())

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use fettle_core::time::Timestamp;
+use uuid::Uuid;
 
 /// Names that many rows share, each held once.
 #[derive(Debug, Default)]
@@ -69,4 +70,40 @@ pub(super) fn newest_of<T: Ord + Copy>(
         other.next_if_eq(&next);
         Some(next)
     })
+}
+
+/// The latest row of each rule under a name.
+#[derive(Debug, Default)]
+pub(super) struct Latest(HashMap<Arc<str>, Vec<Last>>);
+
+/// The latest row of a rule.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub(super) rule: Arc<str>,
+    pub(super) at: Timestamp,
+    pub(super) id: Uuid,
+}
+
+impl Latest {
+    pub(super) fn put(&mut self, name: &Arc<str>, last: Last) {
+        let all = self.0.entry(name.clone()).or_default();
+        match all.iter_mut().find(|known| known.rule == last.rule) {
+            Some(known) if (known.at, known.id) < (last.at, last.id) => *known = last,
+            Some(_) => {}
+            None => all.push(last),
+        }
+    }
+
+    pub(super) fn of(&self, name: &str) -> &[Last] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn take(&mut self, name: &str, id: Uuid) {
+        if let Some(all) = self.0.get_mut(name) {
+            all.retain(|last| last.id != id);
+            if all.is_empty() {
+                self.0.remove(name);
+            }
+        }
+    }
 }

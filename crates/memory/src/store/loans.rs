@@ -3,7 +3,7 @@
 //! As with remediations, a loan is changed only by whoever holds its claim. The one exception is the remediation that lent
 //! and found that nothing happened: it closes the loan whoever holds it, and that one's commit finds its claim lost.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fettle_core::ports::common::loan_end;
@@ -14,7 +14,7 @@ use fettle_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::clean;
-use super::filed::{Filed, Names, newest_of};
+use super::filed::{Filed, Last, Latest, Names, newest_of};
 use super::lease::{Lease, Leased, Row};
 
 /// The last of each rule: the rule, when, and which.
@@ -30,7 +30,7 @@ pub(super) struct Lent {
     /// Those that are being brought back.
     returning: BTreeSet<Uuid>,
     /// When the last of each target and rule was brought back.
-    returned: HashMap<Arc<str>, Last>,
+    returned: Latest,
 }
 
 impl Lent {
@@ -63,7 +63,7 @@ impl Lent {
 
     /// When the last of each rule of this target was brought back.
     pub(super) fn returned(&self, target: &str) -> impl Iterator<Item = (&Arc<str>, Timestamp)> {
-        self.returned.get(target).into_iter().flatten().map(|(rule, at, _)| (rule, *at))
+        self.returned.of(target).iter().map(|last| (&last.rule, last.at))
     }
 
     /// As the remediation that lends wants it. A loan that is over before it was opened was never one; what is over stays as
@@ -113,12 +113,8 @@ impl Lent {
         }
         match &loan.state {
             LoanState::Closed { end: LoanEnd::Returned, at, .. } => {
-                let (target, rule) = (written(loan), names.share(&loan.rule));
-                let returned = self.returned.entry(names.share(&target)).or_default();
-                match returned.iter_mut().find(|(known, ..)| *known == rule) {
-                    Some(last) => (last.1, last.2) = (last.1, last.2).max((*at, loan.id)),
-                    None => returned.push((rule, *at, loan.id)),
-                }
+                let last = Last { rule: names.share(&loan.rule), at: *at, id: loan.id };
+                self.returned.put(&names.share(&written(loan)), last);
             }
             LoanState::Closed { .. } => {}
             LoanState::Lent { .. } | LoanState::Returning { .. } => {
@@ -153,13 +149,7 @@ impl Lent {
     pub(super) fn remove(&mut self, id: Uuid) {
         let Some(row) = self.rows.remove(id) else { return };
         self.unfile(&row.doc);
-        let target = written(&row.doc);
-        if let Some(returned) = self.returned.get_mut(&*target) {
-            returned.retain(|(.., last)| *last != id);
-            if returned.is_empty() {
-                self.returned.remove(&*target);
-            }
-        }
+        self.returned.take(&written(&row.doc), id);
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::clean;
-use super::filed::{Filed, Names};
+use super::filed::{Filed, Last, Latest, Names};
 use super::lease::{Lease, Leased, Row};
 
 /// A remediation and what belongs to it.
@@ -82,7 +82,7 @@ pub(super) struct Remediations {
     recent: BTreeSet<(Timestamp, Uuid)>,
     closed: BTreeSet<(Timestamp, Uuid)>,
     /// The last that ended fixed, of each target and rule.
-    fixed: HashMap<Arc<str>, Last>,
+    fixed: Latest,
 }
 
 impl Remediations {
@@ -133,7 +133,7 @@ impl Remediations {
 
     /// The last fixed one of each rule of this target.
     pub(super) fn fixed(&self, target: &str) -> impl Iterator<Item = &Remediation> {
-        let ids = self.fixed.get(target).into_iter().flatten().map(|(_, _, id)| *id);
+        let ids = self.fixed.of(target).iter().map(|last| last.id);
         ids.filter_map(|id| self.rows.get(id)).map(|row| &*row.doc.remediation)
     }
 
@@ -214,13 +214,7 @@ impl Remediations {
             Outcome::Refused => {
                 self.recent.remove(&(opened_at, id));
             }
-            Outcome::Fixed => {
-                let fixed = self.fixed.entry(row.target.clone()).or_default();
-                match fixed.iter_mut().find(|(rule, ..)| *rule == row.rule) {
-                    Some(last) => (last.1, last.2) = (last.1, last.2).max((at, id)),
-                    None => fixed.push((row.rule.clone(), at, id)),
-                }
-            }
+            Outcome::Fixed => self.fixed.put(&row.target, Last { rule: row.rule.clone(), at, id }),
             _ => {}
         }
     }
@@ -282,12 +276,7 @@ impl Remediations {
         if let Some(at) = it.closed_at() {
             self.closed.remove(&(at, id));
         }
-        if let Some(fixed) = self.fixed.get_mut(&row.target) {
-            fixed.retain(|(.., last)| *last != id);
-            if fixed.is_empty() {
-                self.fixed.remove(&row.target);
-            }
-        }
+        self.fixed.take(&row.target, id);
         Some(row)
     }
 }

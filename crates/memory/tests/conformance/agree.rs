@@ -94,9 +94,8 @@ fn next() -> impl Strategy<Value = Next> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let (any_of, flag) = (0..8_usize, any::<bool>());
-    let any_of = || any_of.clone();
-    let flag = || flag;
+    let any_of = || 0..8_usize;
+    let flag = any::<bool>;
     prop_oneof![
         2 => Just(Op::Append),
         2 => Just(Op::TakeIn),
