@@ -20,7 +20,7 @@ const LIST: &str = include_str!("../known.txt");
 /// Every known fault, in the order of the list.
 pub fn all() -> impl Iterator<Item = Known> {
     LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
-        let mut words = line.splitn(5, char::is_whitespace).map(str::trim);
+        let mut words = line.splitn(5, char::is_whitespace);
         let mut word = || words.next().unwrap_or_default();
         let (finding, check, clocks, seed) = (word(), word(), word(), word());
         Known { finding, check, wild: clocks == "wild", seed: seed.parse().unwrap_or(u64::MAX), what: word() }

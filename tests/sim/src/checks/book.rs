@@ -138,6 +138,8 @@ pub struct Book {
     pub evidence: BTreeMap<usize, Micros>,
     /// For each alert: when fettle heard it firing, by true time, newest last.
     pub heard: BTreeMap<usize, Vec<Micros>>,
+    /// For each alert: when a body that reports it firing was stored, by true time.
+    pub posted: BTreeMap<usize, Vec<Micros>>,
     /// When a person was asked to approve something, by true time.
     pub asked: BTreeMap<Uuid, Micros>,
     /// Verdicts.
@@ -307,6 +309,9 @@ impl Book {
                     self.appended.insert(row.id);
                     if let Some(evidence) = self.bodies.get(&row.body).cloned() {
                         self.hear(&evidence, truth.now);
+                        for (alert, _) in &evidence {
+                            self.posted.entry(*alert).or_default().push(truth.now);
+                        }
                     }
                 }
             }

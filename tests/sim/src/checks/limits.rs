@@ -163,16 +163,16 @@ pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_
 /// A verdict about a host that could not be reached is no strike against the rule.
 pub fn an_unreachable_host_opens_no_breaker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let (Deed::Stored { records, .. }, Some(limit)) = (deed, truth.plan.settings.trip) else { return Ok(()) };
-    let results: Vec<_> = records
-        .iter()
-        .filter_map(|it| match it {
-            Record::Result(row) => Some((row.action_id, row.reason.as_deref())),
+    let now = |action: Uuid| {
+        records.iter().rev().find_map(|it| match it {
+            Record::Result(row) if row.action_id == action => Some(row.reason.as_deref()),
+            Record::Action(row) if row.id == action => Some(row.reason.as_deref()),
             _ => None,
         })
-        .collect();
+    };
     let unreachable = |action: Uuid| {
-        let now = results.iter().find(|(id, _)| *id == action).map(|(_, reason)| *reason);
-        now.unwrap_or_else(|| book.result_of(action).map(|(_, reason)| reason)) == Some("docker_unreachable")
+        let before = || book.rows.get(&action).and_then(|row| row.reason.as_deref());
+        now(action).unwrap_or_else(before) == Some("docker_unreachable")
     };
     for record in *records {
         let Record::Verdict { rule, row, .. } = record else { continue };

@@ -226,12 +226,12 @@ pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth
     if after.outcome() != Some(Outcome::Expired) || after.order.is_some() || !unheard {
         return Ok(());
     }
-    let heard = book.alerts_of(after, truth).filter_map(|alert| book.heard.get(&alert)?.last().copied()).max();
-    let freshness = length(truth.plan.settings.freshness);
-    // Facts are some seconds old when they are decided on.
-    let lately = heard.filter(|at| truth.now - at < freshness - MINUTE);
+    // What was heard a moment ago may not be taken in yet, and facts are some seconds old when they are decided on.
+    let fresh = MINUTE..=length(truth.plan.settings.freshness) - MINUTE;
+    let posted = book.alerts_of(after, truth).filter_map(|alert| book.posted.get(&alert)).flatten();
+    let lately = posted.filter(|at| fresh.contains(&(truth.now - **at))).max();
     lately.map_or(Ok(()), |at| {
-        let (id, ago, reason) = (short(after.id), (truth.now - at) / SECOND, after.reason().unwrap_or_default());
+        let (id, ago, reason) = (short(after.id), (truth.now - *at) / SECOND, after.reason().unwrap_or_default());
         Err(format!("{id} expired ({reason}), and its alert was heard {ago} s ago"))
     })
 }
@@ -263,11 +263,8 @@ pub fn an_alert_that_fires_is_decided_again(book: &Book, deed: &Deed<'_>, truth:
         let Some(doc) = ids.last().and_then(|id| book.docs.get(id)) else { continue };
         let given_up = doc.outcome() == Some(Outcome::Escalated) && !book.had_effect(doc.id, truth);
         let closed_at = book.closed.get(&doc.id).copied().unwrap_or(truth.now);
-        let unreachable = book
-            .intents
-            .values()
-            .filter(|it| it.remediation == doc.id)
-            .any(|it| book.result_of(it.action).is_some_and(|(_, reason)| reason == "docker_unreachable"));
+        let rows = book.rows.values().filter(|row| row.remediation_id == doc.id);
+        let unreachable = rows.filter_map(|row| row.reason.as_deref()).any(|it| it == "docker_unreachable");
         if !given_up || !unreachable || closed_at > back_at {
             continue;
         }
