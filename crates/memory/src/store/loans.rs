@@ -17,9 +17,6 @@ use super::clean;
 use super::filed::{Filed, Last, Latest, Names, newest_of};
 use super::lease::{Lease, Leased, Row};
 
-/// The last of each rule: the rule, when, and which.
-type Last = Vec<(Arc<str>, Timestamp, Uuid)>;
-
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Lent {

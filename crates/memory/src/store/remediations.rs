@@ -65,9 +65,6 @@ pub struct Given {
     pub asked_at: Option<Timestamp>,
 }
 
-/// The last of each rule: the rule, when, and which.
-type Last = Vec<(Arc<str>, Timestamp, Uuid)>;
-
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Remediations {
