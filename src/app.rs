@@ -208,7 +208,7 @@ async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readi
     let retry = Retry { first: OPEN_FIRST, longest: OPEN_PAUSE, until: None };
     let away = |error: &StoreError| {
         if error.is_transient() {
-            tracing::warn!(error = %chain(error), "cannot open the database yet; retrying");
+            tracing::warn!(error = %chain(error), "the database cannot be opened yet; retrying");
             readiness.unmet(Condition::Store, "the database cannot be opened yet");
         }
         error.is_transient()
