@@ -1,7 +1,6 @@
 //! Much passes through a store that forgets, and it stays as small as what is of late. `SCALE=1000000` makes it a
 //! measurement: run it with `--release --nocapture`.
 
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use fettle_core::alert::episode::{AlertState, Word};
