@@ -49,6 +49,7 @@
 //! | [`fettle_core`] | what fettle knows and decides; the ports | |
 //! | [`fettle_engine`] | the shell around the core: claims, drives, stores, announces | core |
 //! | [`fettle_store`] | PostgreSQL and SQLite | core |
+//! | `fettle_memory` | a store in memory and the model of Docker, for tests and the simulator | core |
 //! | [`fettle_docker`] | Docker hosts | core |
 //! | [`fettle_upstream`] | Alertmanager and Prometheus | core |
 //! | [`fettle_predict`] | `explain`, `test`, `replay`, `reach` | core, engine |
