@@ -89,7 +89,12 @@ impl Alerts {
     /// Nothing fires yet.
     pub fn new(plan: &Plan) -> Self {
         let (alerts, groups) = (plan.alerts.len(), plan.groups.len());
-        Self { all: vec![One::default(); alerts], groups: vec![Group::default(); groups], own: BTreeMap::new(), under_way: 0 }
+        Self {
+            all: vec![One::default(); alerts],
+            groups: vec![Group::default(); groups],
+            own: BTreeMap::new(),
+            under_way: 0,
+        }
     }
 
     /// Nothing fires, everything was sent, and nothing is on its way.
@@ -128,7 +133,8 @@ impl World {
             let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
             self.plan.alerts.iter().map(|it| is_wrong(&docker.daemon, &troubles.ailing, &it.about, now)).collect()
         });
-        let (calm, force) = (self.is_calm(), self.chance(30).then(|| (self.below(self.plan.alerts.len() as u64), self.below(4))));
+        let (calm, force) =
+            (self.is_calm(), self.chance(30).then(|| (self.below(self.plan.alerts.len() as u64), self.below(4))));
         let mut flushes = Vec::new();
         {
             let mut alerts = self.alerts();

@@ -47,16 +47,7 @@ impl Way {
 }
 
 /// Calls that a process makes all the time, mostly for nothing.
-const POLLS: [&str; 8] = [
-    "claim",
-    "next_due",
-    "pending",
-    "waiting",
-    "announcements",
-    "last_heard",
-    "now",
-    "adopt",
-];
+const POLLS: [&str; 8] = ["claim", "next_due", "pending", "waiting", "announcements", "last_heard", "now", "adopt"];
 
 /// The store as one process has it.
 pub struct Desk {
@@ -82,7 +73,10 @@ impl Desk {
         Self { world: world.clone(), me, owner, store }
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the macro that lists the ports also serves stores that may not be open")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the macro that lists the ports also serves stores that may not be open"
+    )]
     fn inner(&self) -> Result<&dyn Store, StoreError> {
         Ok(&*self.store)
     }

@@ -77,14 +77,8 @@ impl Upstream for Peer {
             evidence.push((at, one.seen_true_at));
         }
         drop(alerts);
-        let picture = Picture {
-            at: now,
-            alerts: listed,
-            answered: 1,
-            asked: 1,
-            believes_absence: true,
-            dropped: HashSet::new(),
-        };
+        let picture =
+            Picture { at: now, alerts: listed, answered: 1, asked: 1, believes_absence: true, dropped: HashSet::new() };
         world.checks().heard(&evidence, world.now());
         let picture = Arc::new(picture);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture.clone());

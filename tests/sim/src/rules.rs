@@ -61,11 +61,15 @@ pub fn settings(rng: &mut Rng) -> Settings {
             then: then(rng),
             quiet_for: secs(*rng.pick(&[120, 600])),
         }),
-        trip: if shipped { Some(TripLimit::default()) } else { rng.chance(600).then(|| TripLimit {
-            unproven: u32::try_from(rng.between(1, 3)).unwrap_or(1),
-            within: secs(*rng.pick(&[120, 600, 1800])),
-            then: then(rng),
-        }) },
+        trip: if shipped {
+            Some(TripLimit::default())
+        } else {
+            rng.chance(600).then(|| TripLimit {
+                unproven: u32::try_from(rng.between(1, 3)).unwrap_or(1),
+                within: secs(*rng.pick(&[120, 600, 1800])),
+                then: then(rng),
+            })
+        },
         alertmanager: rng.chance(500),
         approvers: true,
         protected: Protected {
@@ -221,4 +225,3 @@ fn rule(rng: &mut Rng, at: u64, settings: &Settings) -> Rule {
         source: format!("rules.yaml:{at}"),
     }
 }
-

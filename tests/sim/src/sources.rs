@@ -79,7 +79,11 @@ const CHANGES: &[Change] = &[
         "if shell.time.monotonic() < intended_at {",
     ),
     // The result of an effect is stored once, or not at all.
-    ("engine/src/driver.rs", "Retry::store_until(until).run(&shell.time, passes,", "Retry::store_until(Duration::ZERO.min(until)).run(&shell.time, passes,"),
+    (
+        "engine/src/driver.rs",
+        "Retry::store_until(until).run(&shell.time, passes,",
+        "Retry::store_until(Duration::ZERO.min(until)).run(&shell.time, passes,",
+    ),
     // A decision that became too old is made all the same.
     (
         "engine/src/driver.rs",
@@ -87,7 +91,11 @@ const CHANGES: &[Change] = &[
         "if shell.time.monotonic() < begun_at {",
     ),
     // A conflict is taken for done.
-    ("engine/src/receive.rs", "Err(StoreError::Conflict { .. }) => {}", "Err(StoreError::Conflict { .. }) => return Written::Done,"),
+    (
+        "engine/src/receive.rs",
+        "Err(StoreError::Conflict { .. }) => {}",
+        "Err(StoreError::Conflict { .. }) => return Written::Done,",
+    ),
     // A late call is not reported.
     (
         "engine/src/driver.rs",

@@ -86,6 +86,11 @@ fn every_fault_at_a_seam_is_found_by_the_check_that_is_for_it() {
 fn the_seed_of_each_known_fault_shows_it() {
     for it in known::all() {
         let shown = world::run(it.seed, None, false).violations;
-        assert!(shown.iter().any(|one| one.check == it.check), "seed {} does not show {}: {shown:?}", it.seed, it.check);
+        assert!(
+            shown.iter().any(|one| one.check == it.check),
+            "seed {} does not show {}: {shown:?}",
+            it.seed,
+            it.check
+        );
     }
 }

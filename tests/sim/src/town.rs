@@ -24,7 +24,11 @@ pub fn settle(rng: &mut Rng, daemon: Daemon, now: Timestamp) -> Daemon {
         daemon.run(container(rng, name), now);
     }
     let side = container(rng, "side-0");
-    let side = if rng.chance(500) { side.network_of("app-0") } else { side.label(label::DEPENDS_ON, "app-0:service_started:true") };
+    let side = if rng.chance(500) {
+        side.network_of("app-0")
+    } else {
+        side.label(label::DEPENDS_ON, "app-0:service_started:true")
+    };
     daemon.run(side, now);
     let db = container(rng, "shop-db-1").compose("shop", "db", 1);
     daemon.run(db, now);
@@ -33,7 +37,10 @@ pub fn settle(rng: &mut Rng, daemon: Daemon, now: Timestamp) -> Daemon {
         daemon.run(container(rng, &format!("shop-web-{number}")).compose("shop", "web", number), now);
     }
     let replicas = (!rng.chance(100)).then_some(3);
-    daemon.create_service(ServiceSpec { name: "api".to_owned(), labels: labels(rng), replicas, task: Spec::named("") }, now);
+    daemon.create_service(
+        ServiceSpec { name: "api".to_owned(), labels: labels(rng), replicas, task: Spec::named("") },
+        now,
+    );
     let disk = Disk { allow: disk_allow(), space: Some(Space { total: 100, free: 50 }), frees: 60 };
     daemon.add_disk("srv", disk);
     daemon

@@ -300,7 +300,8 @@ impl Book {
             Deed::Tick => {
                 self.runs_seen = truth.daemon.runs().len();
                 let executed = |call: &usize| super::oncall::was_executed(truth, *call);
-                let new: Vec<usize> = (0..self.calls.len()).filter(|it| !self.executed.contains(it)).filter(executed).collect();
+                let new: Vec<usize> =
+                    (0..self.calls.len()).filter(|it| !self.executed.contains(it)).filter(executed).collect();
                 self.executed.extend(new);
             }
             Deed::Appended { batch } => {

@@ -1,11 +1,11 @@
 //! Checks on what is done to Docker.
 
 use fettle_core::action::Action;
+use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::loan::LoanState;
 use fettle_core::remediation::outcome::ActionResult;
-use fettle_core::rule::model::{Mode, Rule};
-use fettle_core::remediation::loan::Loan;
 use fettle_core::rule::budget;
+use fettle_core::rule::model::{Mode, Rule};
 use fettle_core::settings::Protected;
 use fettle_core::sight::{Found, ImageLabel, Sight, Wanted};
 use fettle_memory::physics::Daemon;

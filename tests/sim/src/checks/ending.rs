@@ -48,7 +48,8 @@ fn a_late_call_is_reported(book: &Book, truth: &Truth<'_>) -> Result<(), String>
         let late = micros(truth.calls[at].made_at) > limit;
         let lives = truth.world.replicas.iter().any(|it| it.owner() == Some(made.owner));
         let weather = &truth.plan.weather;
-        if failed && late && !book.verdicts.iter().any(reported) && lives && weather.store == 0 && weather.outages == 0 {
+        if failed && late && !book.verdicts.iter().any(reported) && lives && weather.store == 0 && weather.outages == 0
+        {
             return Err(format!("{} was done late, and the record reads that it was not", short(intent.action)));
         }
     }

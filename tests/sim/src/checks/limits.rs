@@ -50,8 +50,7 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
     if intent.returns.is_some() {
         return Ok(());
     }
-    let counts =
-        |it: &&Intent| it.returns.is_none() && it.mode == intent.mode && it.spends();
+    let counts = |it: &&Intent| it.returns.is_none() && it.mode == intent.mode && it.spends();
     for (name, budget, same) in budgets(intent, truth) {
         let counted: Vec<&Intent> = book.intents.values().filter(counts).filter(|it| same(it, intent)).collect();
         let stored = counted.iter().map(|it| micros(it.planned_at)).collect();
@@ -134,12 +133,11 @@ pub fn a_storm_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Re
 pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     let Some(limit) = truth.plan.settings.trip else { return Ok(()) };
-    let by_itself =
-        intent.mode == Mode::Act
-            && intent.returns.is_none()
-            && !intent.dependent
-            && intent.approved.is_none()
-            && !intent.ordered;
+    let by_itself = intent.mode == Mode::Act
+        && intent.returns.is_none()
+        && !intent.dependent
+        && intent.approved.is_none()
+        && !intent.ordered;
     let Some(breaker) = book.breakers.get(&intent.rule).filter(|_| by_itself) else { return Ok(()) };
     let id = short(intent.action);
     let Some(opened_at) = breaker.opened_at else {
@@ -187,7 +185,9 @@ pub fn an_unreachable_host_opens_no_breaker(book: &Book, deed: &Deed<'_>, truth:
         let recent = || strikes.iter().filter(|(at, _)| *at >= since).map(|(_, action)| *action).chain([row.action_id]);
         let (all, proven) = (recent().count(), recent().filter(|it| !unreachable(*it)).count());
         if all >= limit.unproven as usize && proven < limit.unproven as usize {
-            return Err(format!("the breaker of {rule} opens by {all} verdicts, of which only {proven} reached Docker"));
+            return Err(format!(
+                "the breaker of {rule} opens by {all} verdicts, of which only {proven} reached Docker"
+            ));
         }
     }
     Ok(())

@@ -14,8 +14,8 @@ use fettle_memory::physics::{By, Job, Request, Run};
 use uuid::Uuid;
 
 use super::book::Book;
-use super::{Deed, Truth};
 use super::effects::rule;
+use super::{Deed, Truth};
 use crate::alerts::Alerts;
 use crate::history::short;
 use crate::time::{MINUTE, Micros, SECOND, length, micros};
@@ -51,9 +51,7 @@ fn is_of(target: &Target, run: &Run, truth: &Truth<'_>) -> bool {
 
 /// Runs of the target's containers that went on, began or ended since.
 fn runs_since<'t>(truth: &'t Truth<'_>, target: &'t Target, since: Micros) -> impl Iterator<Item = &'t Run> {
-    let lately = move |run: &&Run| {
-        micros(run.begun_at) >= since || run.ended.is_some_and(|it| micros(it.at) >= since)
-    };
+    let lately = move |run: &&Run| micros(run.begun_at) >= since || run.ended.is_some_and(|it| micros(it.at) >= since);
     truth.daemon.runs().iter().filter(lately).filter(move |run| is_of(target, run, truth))
 }
 
@@ -72,7 +70,9 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
     // What is gone was removed at any time before.
     let gone = doc.reason().is_some_and(|it| it.contains("gone"));
     let asked = truth.daemon.jobs().iter().any(|job| {
-        (gone || micros(job.asked_at) >= since - MINUTE) && job.by.is_person() && job.executed_at.is_some()
+        (gone || micros(job.asked_at) >= since - MINUTE)
+            && job.by.is_person()
+            && job.executed_at.is_some()
             && match (&doc.target, job.request.container()) {
                 (Target::Container { name, .. }, Some(id)) => {
                     truth.daemon.runs().iter().any(|run| run.id == id && run.name == *name)
@@ -132,7 +132,9 @@ pub fn what_a_person_stopped_stays_stopped(book: &Book, deed: &Deed<'_>, truth: 
         let Some(ended) = runs[..at].iter().rev().find(|it| it.id == run.id).and_then(|it| it.ended) else { continue };
         let begun = run.begun_at;
         let by_person = |job: &&Job| {
-            job.by.is_person() && job.request.container() == Some(&run.id) && job.executed_at.is_some_and(|it| it <= begun)
+            job.by.is_person()
+                && job.request.container() == Some(&run.id)
+                && job.executed_at.is_some_and(|it| it <= begun)
         };
         let last = truth.daemon.jobs().iter().rev().find(by_person).map(|job| &job.request);
         let stopped = matches!(last, Some(Request::Stop { .. } | Request::Kill { .. }));

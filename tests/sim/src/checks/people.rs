@@ -49,8 +49,7 @@ pub fn approvals_are_given(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> R
         return Ok(());
     }
     let id = short(intent.action);
-    let labelled =
-        |id: &String| truth.daemon.container(id).is_some_and(|it| it.labels.contains_key("fettle.approval"));
+    let labelled = |id: &String| truth.daemon.container(id).is_some_and(|it| it.labels.contains_key("fettle.approval"));
     if intent.touches.iter().any(labelled) {
         return Err(format!("{id} touches what asks for an approval, and has none"));
     }

@@ -161,7 +161,11 @@ fn is_back(loan: &Loan, truth: &Truth<'_>) -> bool {
 /// Nothing is acknowledged into memory: it is pending, or taken in already.
 pub fn what_is_accepted_is_stored(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     let Deed::Accepted { notification } = deed else { return Ok(()) };
-    if book.appended.contains(notification) { Ok(()) } else { Err(format!("{} was acknowledged and is not stored", short(*notification))) }
+    if book.appended.contains(notification) {
+        Ok(())
+    } else {
+        Err(format!("{} was acknowledged and is not stored", short(*notification)))
+    }
 }
 
 /// Every alert that was accepted firing has a decision on record for each rule that selects it.
