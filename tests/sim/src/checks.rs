@@ -227,8 +227,6 @@ pub struct Violation {
     pub check: &'static str,
     /// Whether a machine's clock was far off in this schedule.
     pub wild: bool,
-    /// When, by true time.
-    pub at: Micros,
     /// What is wrong.
     pub what: String,
 }
@@ -348,7 +346,7 @@ impl Checks {
         if self.violations.iter().all(|it| it.check != check) {
             world.note(|| format!("VIOLATION {check}: {what}"));
             let wild = world.plan.weather.clocks == Clocks::Wild;
-            self.violations.push(Violation { check, wild, at: world.now(), what });
+            self.violations.push(Violation { check, wild, what });
         }
     }
 
