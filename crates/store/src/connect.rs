@@ -11,7 +11,7 @@ use fettle_core::ports::{Store, StoreError};
 use super::{postgres, sqlite};
 
 /// Opens the database at `url`, creating and migrating what is missing, for the process known as `owner` (new for every
-/// start of a process; the same as is given to [`Store::claim`]).
+/// start of a process; the same as is given to [`Work::claim`](fettle_core::ports::Work::claim)).
 ///
 /// Does not retry: when the database is not there yet, the error [`is_transient`](StoreError::is_transient) and the caller
 /// decides. No error repeats the URL, which may hold a password.
