@@ -4,7 +4,7 @@
 //! does not act on an old decision. Docker checks no fencing token: a process stopped between this check and the write of
 //! the request can still act late. That window is a few microseconds of our own code; a late call is found by `StartedAt`.
 //!
-//! [`Time::monotonic`]: crate::clock::Time::monotonic
+//! [`Time::monotonic`](crate::clock::Time::monotonic): crate::clock::Time::monotonic
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 /// How long the evidence may take: it is worth less than a restart in time.
 const EVIDENCE: Duration = Duration::from_secs(2);
 
-/// Makes the call, keeping `log_lines` lines of evidence before. `intended_at` is the [`Time::monotonic`] of the intent. Not to be dropped half-way: the daemon would go on.
+/// Makes the call, keeping `log_lines` lines of evidence before. `intended_at` is the [`Time::monotonic`](crate::clock::Time::monotonic) of the intent. Not to be dropped half-way: the daemon would go on.
 pub async fn execute(shell: &Shell, target: &Target, attempt: &Attempt, log_lines: u32, intended_at: Duration) -> Call {
     let mut detail = json!({});
     if log_lines > 0 {

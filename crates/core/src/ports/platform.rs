@@ -53,7 +53,7 @@ pub struct Performed {
 
 /// Is told of every request that a platform makes, for metrics. Called inline: it must not block.
 pub trait Observer: Send + Sync {
-    /// One request to `host` ended after `took`. `op` is one of [`docker::OPS`]; `code` is the HTTP status as text, or
+    /// One request to `host` ended after `took`. `op` is one of `fettle_docker::OPS`; `code` is the HTTP status as text, or
     /// the [`reason`](PlatformError::reason) why there is none.
     fn call(&self, host: &str, op: &'static str, code: &str, took: Duration);
 }

@@ -1,7 +1,7 @@
 //! The platform of the shipped engine over hosts of the model, with the deadlines of the real Docker client.
 //!
 //! A look ends within [`LOOK`]; a call within the time that its effect takes and
-//! [`CALL_MARGIN`](fettle_core::action::CALL_MARGIN). Dropping a call cancels nothing: the daemon goes on.
+//! [`CALL_MARGIN`]. Dropping a call cancels nothing: the daemon goes on.
 
 use std::sync::Arc;
 use std::time::Duration;

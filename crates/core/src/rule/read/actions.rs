@@ -23,7 +23,7 @@ const MEMORY: RangeInclusive<u64> = 6 << 20..=1 << 50;
 /// Docker takes no less than a hundredth of a processor; in billionths.
 const NANO_CPUS: RangeInclusive<u64> = 10_000_000..=1024 * 1_000_000_000;
 
-/// Reads the parameters of the action `name`; `node` is where they stand, [`Value::Null`] for none.
+/// Reads the parameters of the action `name`; `node` is where they stand, a null node for none.
 pub(super) fn read(name: &str, node: &Node, target: Option<&TargetSpec>, report: &mut Report<'_>) -> Option<Action> {
     match name {
         "restart" => restart(node, target, report),
