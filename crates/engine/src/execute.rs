@@ -4,7 +4,7 @@
 //! does not act on an old decision. Docker checks no fencing token: a process stopped between this check and the write of
 //! the request can still act late. That window is a few microseconds of our own code; a late call is found by `StartedAt`.
 //!
-//! [`Time::monotonic`](crate::clock::Time::monotonic): crate::clock::Time::monotonic
+//! [`Time::monotonic`]: crate::clock::Time::monotonic
 
 use std::time::Duration;
 

@@ -21,7 +21,6 @@ use fettle_core::remediation::state::Remediation;
 use fettle_core::sight::Pin;
 use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::target::Target;
-use fettle_core::time::Timestamp;
 use fettle_memory::physics::{Call, Daemon};
 use uuid::Uuid;
 
@@ -149,8 +148,6 @@ pub enum Deed<'a> {
     BreakerReset {
         /// Of which rule.
         rule: &'a str,
-        /// When.
-        at: Timestamp,
     },
 }
 
@@ -196,6 +193,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("working_stands_while_working", records::working_stands_while_working),
     ("an_effect_has_its_intent", effects::an_effect_has_its_intent),
     ("one_effect_at_a_time", effects::one_effect_at_a_time),
+    ("no_call_while_docker_is_at_another", effects::no_call_while_docker_is_at_another),
     ("only_what_is_allowed_is_touched", effects::only_what_is_allowed_is_touched),
     ("nothing_lent_is_touched", effects::nothing_lent_is_touched),
     ("unknown_is_never_repeated", effects::unknown_is_never_repeated),

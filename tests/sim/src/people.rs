@@ -107,7 +107,7 @@ impl World {
             5 => {
                 let rule = self.rng().pick(&self.plan.rules).name.clone();
                 if let Ok(true) = self.store.reset_breaker(&rule, "oncall", now).await {
-                    self.deed(&Deed::BreakerReset { rule: &rule, at: now });
+                    self.deed(&Deed::BreakerReset { rule: &rule });
                 }
             }
             _ => self.order().await,

@@ -36,9 +36,8 @@ pub fn an_effect_has_its_intent(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> 
     if intent.calls.is_empty() { Ok(()) } else { Err(format!("a second call for {id}")) }
 }
 
-/// Nothing that an effect touches is touched by another meanwhile. A process that was stopped in the window of design §1
-/// may act late: that call is left out.
-pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+/// Nothing that an effect touches is intended to be touched by another meanwhile.
+pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     match deed {
         Deed::Intended(intent) if intent.mode == Mode::Act => {
             let other = book.under_way().find(|it| {
@@ -56,6 +55,14 @@ pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> 
                 ))
             })
         }
+        _ => Ok(()),
+    }
+}
+
+/// No call is made while the daemon is still at another that touches the same. A process that was stopped in the window of
+/// design §1 may call late: that call is left out.
+pub fn no_call_while_docker_is_at_another(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    match deed {
         Deed::Called { pin, effect, zombie: false, .. } => {
             let touches = touched(effect, pin);
             let own = book.intent_of(pin, effect).map(|it| it.action);
