@@ -200,7 +200,9 @@ impl World {
             // What ended and was never reported firing is dropped; and so is what was muted, once it is over.
             let over = |at: &usize| mine(at) && !alerts.all[*at].firing && !muted(at);
             let over: Vec<usize> = (0..alerts.all.len()).filter(over).collect();
-            over.into_iter().for_each(|at| alerts.all[at].grouped = false);
+            for at in over {
+                alerts.all[at].grouped = false;
+            }
         }
         drop(alerts);
         if let Some(body) = body {

@@ -91,12 +91,8 @@ pub enum Deed<'a> {
     },
     /// The return of a loan was admitted.
     Returning {
-        /// What the ledger was asked.
-        asks: &'a [&'a LedgerAsk],
         /// The loan.
         loan: &'a Loan,
-        /// The rows beside it.
-        records: &'a [Record],
     },
     /// One effect was admitted; follows each of the two above.
     Intended(&'a Intent),
@@ -320,8 +316,8 @@ impl Checks {
                     self.ask(&Deed::Intended(&intent), &truth);
                 }
             }
-            Deed::Returning { asks, loan, records } => {
-                for intent in self.book.returns_of(asks, loan, records, now) {
+            Deed::Returning { loan } => {
+                for intent in Book::returns_of(loan, now) {
                     self.ask(&Deed::Intended(&intent), &truth);
                 }
             }

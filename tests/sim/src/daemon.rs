@@ -114,7 +114,9 @@ impl World {
     /// Nothing is wrong with the daemon any more, and every container is well.
     pub fn daemon_is_well(&self) {
         let numbers: Vec<u64> = self.checks().faults.open.keys().copied().collect();
-        numbers.into_iter().for_each(|number| self.daemon_recovers(number));
+        for number in numbers {
+            self.daemon_recovers(number);
+        }
         let now = instant(self.now());
         self.docker(|docker| docker.daemon.resume_all(now));
         self.cure();

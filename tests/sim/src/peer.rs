@@ -89,7 +89,9 @@ impl Upstream for Peer {
         let answer = self.reach().await;
         if answer.is_ok() {
             let mut alerts = self.world.alerts();
-            announcements.iter().for_each(|it| alerts.post(&it.labels, it.ends_at));
+            for it in announcements {
+                alerts.post(&it.labels, it.ends_at);
+            }
         }
         vec![(NAME.to_owned(), answer)]
     }

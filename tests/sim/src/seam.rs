@@ -43,7 +43,9 @@ pub trait Watched: Effort {
 impl Watched for Remediation {
     fn claimed(mutant: Option<Mutant>, mut claimed: Vec<Claimed<Self>>) -> Vec<Claimed<Self>> {
         if mutant == Some(Mutant::ApprovalReused) {
-            claimed.iter_mut().for_each(|it| it.effort.answered = None);
+            for it in &mut claimed {
+                it.effort.answered = None;
+            }
         }
         claimed
     }
@@ -102,8 +104,8 @@ impl Watched for Loan {
         commit
     }
 
-    fn admitted<'a>(_: Uuid, asks: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a> {
-        Deed::Returning { asks, loan: &commit.effort, records: &commit.records }
+    fn admitted<'a>(_: Uuid, _: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a> {
+        Deed::Returning { loan: &commit.effort }
     }
 
     fn stored<'a>(_: &'a Claim, commit: &'a Commit<Self>, _: Option<&'a Claim>, _: bool) -> Deed<'a> {

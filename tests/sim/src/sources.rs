@@ -173,10 +173,8 @@ fn one(root: &Path, copy: &Path, target: &Path, (file, from, to): Change) -> Res
 fn workspace(root: &Path, copy: &Path) -> std::io::Result<()> {
     let text = std::fs::read_to_string(root.join("Cargo.toml"))?;
     let text = text.split("\n[package]").next().unwrap_or_default();
-    let members = text.lines().map(|line| match line.starts_with("members") {
-        true => "members = [\"crates/*\", \"tests/sim\"]",
-        false => line,
-    });
+    let few = "members = [\"crates/*\", \"tests/sim\"]";
+    let members = text.lines().map(|line| if line.starts_with("members") { few } else { line });
     let text = members.collect::<Vec<_>>().join("\n");
     if std::fs::read_to_string(copy.join("Cargo.toml")).ok().as_ref() != Some(&text) {
         std::fs::write(copy.join("Cargo.toml"), text)?;

@@ -154,10 +154,7 @@ impl World {
         let clock = Clock::new(began, instant(0));
         let daemon = Daemon::new(town::DAEMON, instant(0)).chance(Fortune(troubles.clone()));
         let daemon = town::settle(&mut rng, daemon, instant(0));
-        let memory = match plan.weather.shared {
-            true => Memory::shared(move || clock.now()),
-            false => Memory::alone(),
-        };
+        let memory = if plan.weather.shared { Memory::shared(move || clock.now()) } else { Memory::alone() };
         let machine = |at| Arc::new(Replica::new(at, began, Rng::new(seed ^ (u64::from(at) + 1) << 32)));
         let replicas = (0..plan.weather.replicas).map(machine).collect();
         let world = Arc::new(Self {
@@ -312,14 +309,13 @@ impl World {
                 let mut queue = lock(&self.queue);
                 queue.peek().is_some_and(|Reverse(entry)| entry.0 <= self.now()).then(|| queue.pop()).flatten()
             };
-            match due {
-                Some(Reverse(Entry(_, _, wake))) => self.happen(wake),
-                None => {
-                    ticked = self.now();
-                    self.deed(&Deed::Tick);
-                    if self.is_over().await {
-                        break;
-                    }
+            if let Some(Reverse(Entry(_, _, wake))) = due {
+                self.happen(&wake);
+            } else {
+                ticked = self.now();
+                self.deed(&Deed::Tick);
+                if self.is_over().await {
+                    break;
                 }
             }
             if self.checks().is_broken() || self.checks().is_stuck() {
@@ -370,8 +366,8 @@ impl World {
         left
     }
 
-    fn happen(self: &Arc<Self>, wake: Wake) {
-        match wake {
+    fn happen(self: &Arc<Self>, wake: &Wake) {
+        match *wake {
             Wake::Start(at) => self.replicas[at as usize].start(self),
             Wake::Crash(at) => self.replicas[at as usize].crash(self),
             Wake::Resume(at) => self.replicas[at as usize].resume(self),

@@ -256,9 +256,8 @@ impl Book {
     }
 
     /// The return of a loan.
-    pub fn returns_of(&self, asks: &[&LedgerAsk], loan: &Loan, _: &[Record], now: Micros) -> Vec<Intent> {
+    pub fn returns_of(loan: &Loan, now: Micros) -> Vec<Intent> {
         let LoanState::Returning { attempt, .. } = &loan.state else { return Vec::new() };
-        let _ = asks;
         vec![Intent {
             action: attempt.action_id,
             remediation: loan.remediation,

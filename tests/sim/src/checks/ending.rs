@@ -60,7 +60,7 @@ fn a_late_call_is_reported(book: &Book, truth: &Truth<'_>) -> Result<(), String>
 fn no_breaker_waits_for_ever(book: &Book, _: &Truth<'_>) -> Result<(), String> {
     for (rule, probe) in &book.probes {
         let over = book.rows.get(probe).and_then(|row| book.docs.get(&row.remediation_id));
-        if let Some(outcome) = over.and_then(|doc| doc.outcome()) {
+        if let Some(outcome) = over.and_then(fettle_core::remediation::state::Remediation::outcome) {
             return Err(format!("the breaker of {rule} waits for a probe that ended {outcome:?}"));
         }
     }
