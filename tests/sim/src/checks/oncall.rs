@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fettle_core::action::Action;
+use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::effect::Effect;
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
@@ -217,6 +218,22 @@ pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     }
     let (id, name) = (short(intent.action), &run.name);
     Err(format!("{id} touches the run of {name} that a person began at {}; the last evidence is older", run.begun_at))
+}
+
+/// Nothing is done once every alert of the remediation is known not to fire. What Alertmanager's API shows counts besides, so
+/// this holds only where none is asked.
+pub fn an_effect_has_an_alert_that_fires(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Intended(intent) = deed else { return Ok(()) };
+    if intent.ordered || intent.returns.is_some() || truth.plan.settings.alertmanager {
+        return Ok(());
+    }
+    let mut own =
+        book.attached.iter().filter(|(_, ids)| ids.contains(&intent.remediation)).map(|(it, _)| it).peekable();
+    let known_ended = |it: &Fingerprint| book.ended.get(it).is_some_and(|at| *at <= intent.read_at);
+    if own.peek().is_none() || !own.all(known_ended) {
+        return Ok(());
+    }
+    Err(format!("{} {} though every alert of its remediation had ended", intent.name, short(intent.action)))
 }
 
 /// An alert that was heard firing within `freshness` does not expire.
