@@ -68,10 +68,8 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
         }
         By::Itself | By::Policy => false,
     };
-    // What is gone was removed at any time before.
-    let gone = doc.reason().is_some_and(|it| it.contains("gone"));
     let asked = truth.daemon.jobs().iter().any(|job| {
-        (gone || micros(job.asked_at) >= since - MINUTE)
+        micros(job.asked_at) >= since - MINUTE
             && job.by.is_person()
             && job.executed_at.is_some()
             && match (&doc.target, job.request.container()) {
@@ -90,8 +88,8 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
 fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) -> Option<(&'d Remediation, Micros)> {
     let Deed::Stored { after, .. } = deed else { return None };
     let about_containers = matches!(after.target, Target::Container { .. } | Target::Compose { .. });
-    // To take the rule away is what a person does, too.
-    let reloaded = after.reason() == Some("the rule was removed");
+    // To take the rule away is what a person does, and so is to remove the container.
+    let reloaded = after.reason().is_some_and(|it| it == "the rule was removed" || it.contains("gone"));
     if after.outcome() != Some(Outcome::Superseded) || !about_containers || reloaded {
         return None;
     }
