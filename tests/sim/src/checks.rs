@@ -208,6 +208,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("one_intent_has_one_effect", oncall::one_intent_has_one_effect),
     ("not_executed_was_not_executed", oncall::not_executed_was_not_executed),
     ("what_succeeded_reached_docker", oncall::what_succeeded_reached_docker),
+    ("an_effect_has_an_alert_that_fires", oncall::an_effect_has_an_alert_that_fires),
     ("a_newer_run_is_left_alone", oncall::a_newer_run_is_left_alone),
     ("an_alert_heard_lately_does_not_expire", oncall::an_alert_heard_lately_does_not_expire),
     ("a_person_has_time_to_answer", oncall::a_person_has_time_to_answer),

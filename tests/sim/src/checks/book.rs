@@ -128,6 +128,8 @@ pub struct Book {
     pub claims: BTreeMap<Uuid, Claim>,
     /// What became of each alert for each rule.
     pub candidates: BTreeMap<(Fingerprint, String), Candidate>,
+    /// Since when, by true time, each alert is known not to fire.
+    pub ended: BTreeMap<Fingerprint, Micros>,
     /// Remediations that an alert was attached to, oldest first.
     pub attached: BTreeMap<Fingerprint, Vec<Uuid>>,
     /// Bodies that were stored.
@@ -390,6 +392,13 @@ impl Book {
                 self.closed.insert(doc.id, truth.now);
             } else if claimed {
                 self.claims.insert(doc.id, Claim { id: doc.id, owner, version: 1, wakes: 0 });
+            }
+        }
+        for alert in &changes.alerts {
+            if alert.firing {
+                self.ended.remove(&alert.fingerprint);
+            } else {
+                self.ended.entry(alert.fingerprint).or_insert(truth.now);
             }
         }
         for candidate in &changes.candidates {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fettle_core::action::Action;
+use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::effect::Effect;
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
@@ -67,10 +68,8 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
         }
         By::Itself | By::Policy => false,
     };
-    // What is gone was removed at any time before.
-    let gone = doc.reason().is_some_and(|it| it.contains("gone"));
     let asked = truth.daemon.jobs().iter().any(|job| {
-        (gone || micros(job.asked_at) >= since - MINUTE)
+        micros(job.asked_at) >= since - MINUTE
             && job.by.is_person()
             && job.executed_at.is_some()
             && match (&doc.target, job.request.container()) {
@@ -89,8 +88,8 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
 fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) -> Option<(&'d Remediation, Micros)> {
     let Deed::Stored { after, .. } = deed else { return None };
     let about_containers = matches!(after.target, Target::Container { .. } | Target::Compose { .. });
-    // To take the rule away is what a person does, too.
-    let reloaded = after.reason() == Some("the rule was removed");
+    // To take the rule away is what a person does, and so is to remove the container.
+    let reloaded = after.reason().is_some_and(|it| it == "the rule was removed" || it.contains("gone"));
     if after.outcome() != Some(Outcome::Superseded) || !about_containers || reloaded {
         return None;
     }
@@ -217,6 +216,22 @@ pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     }
     let (id, name) = (short(intent.action), &run.name);
     Err(format!("{id} touches the run of {name} that a person began at {}; the last evidence is older", run.begun_at))
+}
+
+/// Nothing is done once every alert of the remediation is known not to fire. What Alertmanager's API shows counts besides, so
+/// this holds only where none is asked.
+pub fn an_effect_has_an_alert_that_fires(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Intended(intent) = deed else { return Ok(()) };
+    if intent.ordered || intent.returns.is_some() || truth.plan.settings.alertmanager {
+        return Ok(());
+    }
+    let mut own =
+        book.attached.iter().filter(|(_, ids)| ids.contains(&intent.remediation)).map(|(it, _)| it).peekable();
+    let known_ended = |it: &Fingerprint| book.ended.get(it).is_some_and(|at| *at <= intent.read_at);
+    if own.peek().is_none() || !own.all(known_ended) {
+        return Ok(());
+    }
+    Err(format!("{} {} though every alert of its remediation had ended", intent.name, short(intent.action)))
 }
 
 /// An alert that was heard firing within `freshness` does not expire.
