@@ -124,7 +124,7 @@ fn surroundings(now: Timestamp) -> Surroundings {
     let long_ago = before(now, Duration::from_hours(2));
     let mut it = Surroundings::default();
     it.pauses.push(Pause {
-        id: Uuid::from_u128(1),
+        id: Uuid::from_u128(1).into(),
         scope: PauseScope::Rule("another".to_owned()),
         reason: "deploy".to_owned(),
         by: "oncall".to_owned(),
@@ -138,7 +138,7 @@ fn surroundings(now: Timestamp) -> Surroundings {
 
 fn remediation(rule: &Rule, alert: &AlertState, now: Timestamp) -> Remediation {
     Remediation {
-        id: Uuid::from_u128(2),
+        id: Uuid::from_u128(2).into(),
         rule: rule.name.clone(),
         target: Target::Container { host: "local".to_owned(), name: "web".to_owned() },
         alert: Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() },
@@ -188,7 +188,7 @@ fn verifying(held: &Remediation, rule: &Rule, now: Timestamp) -> Remediation {
     let container = container(now);
     let effect_at = before(now, Duration::from_mins(2));
     let attempt = Attempt {
-        action_id: Uuid::from_u128(3),
+        action_id: Uuid::from_u128(3).into(),
         rung: 0,
         action: Action::Restart { grace: Duration::from_secs(10), dependents: None, start_stopped: false },
         effect: Effect::Restart { grace: Duration::from_secs(10) },

@@ -30,6 +30,7 @@ use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
 use fettle_core::diagnostic::Diagnostic;
 use fettle_core::diagnostic::render::human;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::platform::{Observer, Platform};
 use fettle_core::ports::upstream::{Answers, Query, Upstream};
 use fettle_core::ports::{StoreError, chain};
@@ -122,7 +123,7 @@ async fn run(
         hosts: config.known_hosts(),
         settings: settings(&config),
         telemetry: metrics.clone(),
-        owner: Uuid::now_v7(),
+        owner: ReplicaId(Uuid::now_v7()),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
         upstream: upstream(&config, Some(&metrics))?,

@@ -1,7 +1,6 @@
 //! `fettle actions`: the audit, newest first.
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::client::{Peer, converse, limit, text, words};
 use super::colour::Colour;
@@ -9,6 +8,7 @@ use super::table::{Column, field, laid_out};
 use super::view::View;
 use super::watch::{self, Watch};
 use super::{Outcome, Output, hint, print};
+use fettle_core::id::{ActionId, RemediationId};
 use fettle_core::remediation::outcome::ActionResult;
 
 /// List actions and refusals from the audit, newest first.
@@ -31,13 +31,13 @@ pub(super) struct Args {
     result: Option<String>,
     /// Only those of this remediation
     #[arg(long, value_name = "ID")]
-    remediation: Option<Uuid>,
+    remediation: Option<RemediationId>,
     /// At most so many, up to 1000
     #[arg(long, default_value_t = 20, value_parser = limit())]
     limit: u32,
     /// Only those older than this one
     #[arg(long, value_name = "ID")]
-    after: Option<Uuid>,
+    after: Option<ActionId>,
     #[command(flatten)]
     peer: Peer,
     /// For whom to print

@@ -3,11 +3,11 @@
 //! Always holds: nothing is approved that was not named or seen. With `--plan` exactly that plan is meant; without it the plan
 //! is shown on a terminal and asked about, and where nobody can be asked nothing is sent.
 
+use fettle_core::id::RemediationId;
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::client::{Client, Peer, converse};
 use super::table::field;
@@ -24,7 +24,7 @@ Examples:
   fettle approve 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --plan 9f2c6a1b0d3e4f5061728394a5b6c7d8")]
 pub(super) struct Approve {
     /// The remediation's id, as `fettle remediations --state awaiting_approval` shows it
-    id: Uuid,
+    id: RemediationId,
     /// The hash of the plan, as `fettle show` prints it
     #[arg(long, value_name = "HASH")]
     plan: Option<String>,
@@ -45,7 +45,7 @@ Examples:
   fettle reject 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --plan 9f2c6a1b0d3e4f5061728394a5b6c7d8")]
 pub(super) struct Reject {
     /// The remediation's id, as `fettle remediations --state awaiting_approval` shows it
-    id: Uuid,
+    id: RemediationId,
     /// Only if it is still this plan that is proposed
     #[arg(long, value_name = "HASH")]
     plan: Option<String>,
@@ -66,7 +66,7 @@ Examples:
   fettle cancel 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --reason \"moved by hand\"")]
 pub(super) struct Cancel {
     /// The remediation's id, as `fettle remediations --state open` shows it
-    id: Uuid,
+    id: RemediationId,
     /// Why, for its story
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -101,7 +101,7 @@ pub(super) fn cancel(args: &Cancel) -> Outcome {
     done(args.output, &answer, &format!("cancelled; its story: fettle show {}", args.id))
 }
 
-fn post(client: &Client, id: Uuid, what: &str, body: &Value) -> Result<Value, Failure> {
+fn post(client: &Client, id: RemediationId, what: &str, body: &Value) -> Result<Value, Failure> {
     let path = format!("/api/v1/remediations/{id}/{what}");
     converse(async { client.post(&path, body).await })
 }
@@ -114,7 +114,7 @@ fn done(output: Output, answer: &Value, said: &str) -> Outcome {
 }
 
 /// The plan that a person at a terminal agreed to after seeing it.
-fn asked(client: &Client, id: Uuid) -> Result<String, Failure> {
+fn asked(client: &Client, id: RemediationId) -> Result<String, Failure> {
     let path = format!("/api/v1/remediations/{id}");
     let found = converse(async { client.get(&path, &[]).await })?;
     let Some((plan, shown)) = proposal::plan(&found).zip(proposal::shown(&found)) else {

@@ -8,13 +8,13 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::client::{Peer, converse};
 use super::local::Local;
 use super::{Failure, Outcome, Output, explained, print, send};
 use fettle_core::alert::labels::Labels;
 use fettle_core::alert::webhook::Webhook;
+use fettle_core::id::RemediationId;
 use fettle_predict::explain::{explain_alerts, explain_remediation};
 
 /// Tell what would be done about an alert, or by a remediation, and why not.
@@ -45,7 +45,7 @@ pub(super) struct Args {
 /// What is asked about.
 enum Question {
     Notification(Value),
-    Remediation(Uuid),
+    Remediation(RemediationId),
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 fn question(what: &[String]) -> Result<Question, Failure> {
     match what {
-        [one] if Uuid::parse_str(one).is_ok() => Ok(Question::Remediation(Uuid::parse_str(one).unwrap_or_default())),
+        [one] if one.parse::<RemediationId>().is_ok() => Ok(Question::Remediation(one.parse().unwrap_or_default())),
         [file] if !file.contains('=') => Ok(Question::Notification(read(file)?)),
         all => {
             let pairs: Vec<(String, String)> = all
@@ -123,6 +123,6 @@ fn think(args: &Args, question: Question) -> Result<Value, Failure> {
     })
 }
 
-fn closed(id: Uuid) -> anyhow::Error {
+fn closed(id: RemediationId) -> anyhow::Error {
     anyhow!("no open remediation has the id {id}; its story, if there is one: fettle show {id}")
 }

@@ -1,7 +1,6 @@
 //! `fettle remediations`: what was undertaken, newest first.
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::client::{Peer, converse, limit, text, words};
 use super::colour::Colour;
@@ -9,6 +8,7 @@ use super::table::{Column, field, laid_out};
 use super::view::View;
 use super::watch::{self, Watch};
 use super::{Outcome, Output, hint, print};
+use fettle_core::id::RemediationId;
 use fettle_core::remediation::state::StateName;
 
 /// List remediations, newest first.
@@ -37,7 +37,7 @@ pub(super) struct Args {
     limit: u32,
     /// Only those older than this one
     #[arg(long, value_name = "ID")]
-    after: Option<Uuid>,
+    after: Option<RemediationId>,
     #[command(flatten)]
     peer: Peer,
     /// For whom to print

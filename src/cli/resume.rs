@@ -3,8 +3,8 @@
 //! Always holds: what is ended was named, or was the only one there is.
 
 use anyhow::anyhow;
+use fettle_core::id::PauseId;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::client::{Peer, converse};
 use super::pauses::{about, listed, standing};
@@ -16,7 +16,7 @@ use super::{Failure, Outcome, Output, hint, print};
 #[group(id = "which", multiple = false)]
 pub(super) struct Which {
     /// The pause's id, as `fettle pauses` shows it
-    id: Option<Uuid>,
+    id: Option<PauseId>,
     /// Every pause that stands
     #[arg(long)]
     all: bool,

@@ -1,7 +1,7 @@
 //! `fettle show ID`: one remediation's story: what it was about, what happened, what was done, whether it helped.
 
+use fettle_core::id::RemediationId;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::client::{Peer, converse};
 use super::colour::Colour;
@@ -19,7 +19,7 @@ Examples:
   fettle show 0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11 --output json")]
 pub(super) struct Args {
     /// The remediation's id, as `fettle remediations` shows it
-    id: Uuid,
+    id: RemediationId,
     #[command(flatten)]
     peer: Peer,
     /// For whom to print

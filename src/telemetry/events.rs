@@ -7,10 +7,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::metrics::Metrics;
 use fettle_core::announcement::AnnouncementName;
+use fettle_core::id::{ActionId, RemediationId};
 use fettle_core::ports::Telemetry;
 use fettle_core::ports::upstream::Answers;
 use fettle_core::remediation::loan::Loan;
@@ -23,7 +22,7 @@ use fettle_core::time::{Timestamp, since};
 /// Says and counts what taking notifications in stored. `remediations` are those it opened, some of them closed at once.
 pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Record]) {
     // A body may open a hundred thousand remediations: none of them is searched for among all others.
-    let by_id: HashMap<Uuid, &Remediation> = remediations.iter().map(|it| (it.id, it)).collect();
+    let by_id: HashMap<RemediationId, &Remediation> = remediations.iter().map(|it| (it.id, it)).collect();
     let apart = counted_apart(records);
     for record in records {
         match record {
@@ -77,7 +76,7 @@ fn counted_apart(records: &[Record]) -> HashSet<(&str, Guard)> {
 fn acted<'a>(
     remediations: &'a [Remediation],
     records: &'a [Record],
-    action_id: Uuid,
+    action_id: ActionId,
 ) -> Option<(&'a Remediation, &'static str)> {
     let attempt = remediations.iter().find_map(|it| {
         let (first, rest) = match &it.state {

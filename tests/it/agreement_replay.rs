@@ -236,7 +236,7 @@ fn heard() -> Vec<(u64, &'static str, &'static str, bool)> {
 /// The stories, as they are told to the service and as it makes them end.
 async fn lived(url: &str) {
     let owner = Uuid::now_v7();
-    let store = fettle_store::open(url, owner).await.expect("the database opens");
+    let store = fettle_store::open(url, owner.into()).await.expect("the database opens");
     let shell = Arc::new(Shell {
         store: store.clone(),
         platform: Arc::new(Town::default()),
@@ -245,7 +245,7 @@ async fn lived(url: &str) {
         hosts: Hosts::new([("local", &[][..])]),
         settings: settings(),
         telemetry: Arc::new(Metrics::new()),
-        owner,
+        owner: owner.into(),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
         upstream: None,
@@ -264,7 +264,8 @@ async fn lived(url: &str) {
         tokio::time::sleep_until(at(5)).await;
         let (now, target) = (shell.time.now(), format!("container:local/{PAUSED}").parse().expect("a target"));
         let (scope, until) = (PauseScope::Target(target), Some(after(now, Duration::from_secs(6))));
-        let pause = Pause { id: Uuid::now_v7(), scope, reason: "a test".into(), by: "anna".into(), at: now, until };
+        let pause =
+            Pause { id: Uuid::now_v7().into(), scope, reason: "a test".into(), by: "anna".into(), at: now, until };
         store.pause(&pause).await.expect("paused");
     };
     let telling = async {

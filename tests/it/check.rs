@@ -183,7 +183,7 @@ async fn recorded_alerts_tell_whether_a_target_could_ever_be_named() {
     let url = format!("sqlite://{}/fettle.db", here.path().display());
     assert_eq!(check(here.path(), &["--against", &url]).code, Some(1), "a database that is not there is not made");
     assert!(!here.path().join("fettle.db").exists());
-    let _store = open(&url, Uuid::now_v7()).await.expect("open");
+    let _store = open(&url, Uuid::now_v7().into()).await.expect("open");
     let mut connection = SqliteConnection::connect(&url).await.expect("connect");
     let row = "INSERT INTO alerts (evidence_at, heard_at, starts_at, first_at, episode, firing, fingerprint, alertname, labels)
         VALUES ('2026-01-31T12:00:00.000000Z', '2026-01-31T12:00:00.000000Z', '2026-01-31T12:00:00.000000Z',

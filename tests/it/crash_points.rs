@@ -58,12 +58,12 @@ impl World {
         let url = format!("sqlite://{}", self.folder.path().join("fettle.db").display());
         // The old life's last threads let go of the file a moment after its last value is gone.
         let opened = wait::until("the database opens", SOON, async || {
-            fettle_store::open(&url, owner).await.map_err(|error| error.to_string())
+            fettle_store::open(&url, owner.into()).await.map_err(|error| error.to_string())
         })
         .await;
         let store: Arc<dyn Store> = Arc::new(FusedStore { inner: opened, fuse: fuse.clone() });
         let platform = Arc::new(FusedPlatform { inner: self.docker.clone(), fuse: fuse.clone() });
-        let (intake, running) = engine::start(store.clone(), platform, self.clock.clone(), owner, RULES).await;
+        let (intake, running) = engine::start(store.clone(), platform, self.clock.clone(), owner.into(), RULES).await;
         Life { intake, running, store }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The order inside the core: a module may name those of its own line and of the lines before.
 const CORE: [&[&str]; 11] = [
-    &["diagnostic", "words", "text", "time", "duration", "yaml", "interval"],
+    &["diagnostic", "words", "text", "time", "duration", "yaml", "interval", "id"],
     &["alert", "matcher", "target"],
     &["action", "announcement", "upstream"],
     &["sight", "rule", "effect"],

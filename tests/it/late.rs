@@ -85,8 +85,8 @@ async fn late(url: &str, another: bool) {
     let (docker, clock) = (Arc::new(Model::running()), Fast::begin());
     let slow = StandsStill { docker: docker.clone(), stands: AtomicBool::new(false), goes_on: Notify::new() };
     let (slow, owner) = (Arc::new(slow), Uuid::now_v7());
-    let store: Arc<dyn Store> = open(url, owner).await.expect("a store");
-    let (intake, _running) = start(store.clone(), slow.clone(), clock.clone(), owner, RULES).await;
+    let store: Arc<dyn Store> = open(url, owner.into()).await.expect("a store");
+    let (intake, _running) = start(store.clone(), slow.clone(), clock.clone(), owner.into(), RULES).await;
     let body = firing(&[("alertname", "Down"), ("service", "web")]);
     intake.submit("test", Bytes::from(body.to_string())).await.expect("acknowledged");
     wait::until("it stands before its call", SOON, async || {
@@ -95,8 +95,8 @@ async fn late(url: &str, another: bool) {
     .await;
     let second = if another {
         let owner = Uuid::now_v7();
-        let store: Arc<dyn Store> = open(url, owner).await.expect("a second store");
-        Some(start(store, docker.clone(), clock, owner, RULES).await)
+        let store: Arc<dyn Store> = open(url, owner.into()).await.expect("a second store");
+        Some(start(store, docker.clone(), clock, owner.into(), RULES).await)
     } else {
         None
     };

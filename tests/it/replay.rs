@@ -162,7 +162,7 @@ fn what_cannot_be_replayed_is_said_in_one_sentence() {
 }
 
 async fn record_is_read(url: &str) {
-    let store = fettle_store::open(url, Uuid::now_v7()).await.expect("the database opens");
+    let store = fettle_store::open(url, Uuid::now_v7().into()).await.expect("the database opens");
     let now = Timestamp::now();
     let body = |status: &str, since: Timestamp| {
         format!(
@@ -173,7 +173,7 @@ async fn record_is_read(url: &str) {
     let notification = |ago: u64, status: &'static str| {
         let (at, since) = (before(now, Duration::from_secs(ago)), before(now, Duration::from_hours(2)));
         NewNotification {
-            id: Uuid::now_v7(),
+            id: Uuid::now_v7().into(),
             received_at: at,
             sender: "test".into(),
             receiver: "fettle".into(),

@@ -4,10 +4,10 @@
 //! when nobody renews it; `FettleGaveUp` calls people. `FettlePipelineSilent` speaks of the pipeline. All carry
 //! `fettle="self"` and so never select a rule.
 
+use crate::id::RemediationId;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::alert::labels::Labels;
 use super::time::Timestamp;
@@ -31,7 +31,7 @@ pub struct Announcement {
     /// Which.
     pub name: AnnouncementName,
     /// What it is about; the nil id speaks of no remediation.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// Its labels, `alertname` and `fettle="self"` among them.
     pub labels: Labels,
     /// For people.

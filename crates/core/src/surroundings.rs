@@ -1,11 +1,11 @@
 //! What is the case around a remediation when it is decided: pauses, the storm, the rule's breaker, open loans, other alerts,
 //! what people answered. Read by the shell in one round trip; the guards judge it.
 
+use crate::id::{ActionId, AnswerId, LoanId, PauseId, RemediationId};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::alert::episode::AlertState;
 use super::target::Target;
@@ -56,7 +56,7 @@ pub enum Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: PauseId,
     /// What it is about.
     pub scope: PauseScope,
     /// Why.
@@ -98,7 +98,7 @@ pub struct Breaker {
     /// Since when it is open; `None`: closed.
     pub opened_at: Option<Timestamp>,
     /// The one act that is tried while half open, from its intent on.
-    pub probe: Option<Uuid>,
+    pub probe: Option<ActionId>,
     /// When the last verdicts were given that proved nothing, newest first, none from before it was last closed.
     pub unproven: Vec<Timestamp>,
 }
@@ -119,7 +119,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: AnswerId,
     /// What was answered.
     pub kind: AnswerKind,
     /// Which plan was meant.
@@ -134,9 +134,9 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenLoan {
     /// The loan.
-    pub id: Uuid,
+    pub id: LoanId,
     /// The remediation that lent.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// The target as written.
     pub target: String,
     /// What was lent, for records.

@@ -28,8 +28,8 @@ pub fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub fn id(number: u128) -> Uuid {
-    Uuid::from_u128(number)
+pub fn id<T: From<Uuid>>(number: u128) -> T {
+    Uuid::from_u128(number).into()
 }
 
 /// `container:local/web`.

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::receive::TRIES;
 use crate::shell::Shell;
 use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::{Changes, ReceiveAsk};
 use fettle_core::ports::{StoreError, Think};
@@ -34,17 +34,17 @@ pub struct ByHand {
 
 impl ByHand {
     /// Takes an order; the remediation it became, which may be refused already. The worker was woken.
-    pub async fn order(&self, target: &Target, order: &Order) -> Result<Uuid, StoreError> {
+    pub async fn order(&self, target: &Target, order: &Order) -> Result<RemediationId, StoreError> {
         let shell = &*self.shell;
         let now = shell.time.now();
-        let ids = [shell.time.new_id(), shell.time.new_id()];
+        let ids: (RemediationId, _) = (shell.time.new_id(), shell.time.new_id());
         let mut ask = ReceiveAsk::new(shell.owner, now);
         ask.targets.insert(target.to_string());
         let changes = self.write(&ask, &|world| take(world, target, order, &shell.settings, now, ids)).await?;
-        tracing::info!(remediation.id = %ids[0], actor = order.by, %target, action = order.action.name(),
+        tracing::info!(remediation.id = %ids.0, actor = order.by, %target, action = order.action.name(),
             "{} ordered {} of {target}", order.by, order.action.name());
         self.done(&changes);
-        Ok(ids[0])
+        Ok(ids.0)
     }
 
     /// Looks again at every firing alert that no open remediation is attached to, as if nothing had been given up; what was
@@ -102,7 +102,7 @@ impl ByHand {
     }
 
     async fn tell(&self, by: &str, opened: &[Remediation]) {
-        let ids: Vec<Uuid> = opened.iter().map(|it| it.id).collect();
+        let ids: Vec<RemediationId> = opened.iter().map(|it| it.id).collect();
         let details = json!({"by": by, "opened": ids.len(), "remediations": ids.iter().take(100).collect::<Vec<_>>()});
         let at = self.shell.time.now();
         let records = [Record::Event(EventRow { at, event: "self_heal", severity: Severity::Info, details })];

@@ -114,7 +114,7 @@ impl Time {
     /// An id that nothing carries yet: `UUIDv7`. Ids order by this time, not by the machine's, so that "newest first" stays
     /// true when the clock is stepped back.
     #[must_use]
-    pub fn new_id(&self) -> Uuid {
+    pub fn new_id<T: From<Uuid>>(&self) -> T {
         const OVERFLOW: u64 = 1 << COUNTER_BITS;
         let millis = u64::try_from(self.now().as_millisecond()).unwrap_or(0);
         let random = self.clock.random();
@@ -130,7 +130,7 @@ impl Time {
         let (high, low) = (ids.counter >> 30, ids.counter & ((1 << 30) - 1));
         let head = (ids.millis << 16) | (7 << 12) | high;
         let tail = (0b10 << 62) | (low << 32) | (random >> 32);
-        Uuid::from_u64_pair(head, tail)
+        Uuid::from_u64_pair(head, tail).into()
     }
 
     /// Never go below `instant`: something stored carries it.
@@ -182,9 +182,9 @@ mod tests {
     fn ids_go_up_even_when_the_clock_is_stepped_back() {
         let hand = Hand::at(1_800_000_000);
         let time = Time::new(hand.clone());
-        let mut ids: Vec<_> = (0..100).map(|_| time.new_id()).collect();
+        let mut ids: Vec<Uuid> = (0..100).map(|_| time.new_id()).collect();
         hand.set_wall(1_700_000_000);
-        ids.extend((0..100).map(|_| time.new_id()));
+        ids.extend((0..100).map(|_| time.new_id::<Uuid>()));
         assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
         let id = ids[0];
         assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
@@ -195,7 +195,7 @@ mod tests {
     fn the_same_clock_and_randomness_give_the_same_ids() {
         let ids = || {
             let time = Time::new(Hand::at(1_800_000_000));
-            (0..10).map(|_| time.new_id()).collect::<Vec<_>>()
+            (0..10).map(|_| time.new_id()).collect::<Vec<Uuid>>()
         };
         assert_eq!(ids(), ids());
     }
@@ -203,9 +203,9 @@ mod tests {
     #[test]
     fn an_exhausted_counter_goes_on_in_the_next_millisecond() {
         let time = Time::new(Hand::at(1));
-        let first = time.new_id();
+        let first: Uuid = time.new_id();
         time.ids.lock().expect("test").counter = (1 << COUNTER_BITS) - 1;
-        let (last, next) = (first.get_timestamp(), time.new_id());
+        let (last, next) = (first.get_timestamp(), time.new_id::<Uuid>());
         assert!(next > first);
         assert_eq!(
             (last.map(|at| at.to_unix()), next.get_timestamp().map(|at| at.to_unix())),

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::pulse::{Pulse, ROUND};
 use crate::shell::Shell;
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::{Announcement, AnnouncementName};
+use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::chain;
 use fettle_core::remediation::record::{EventRow, Record, Severity};
@@ -107,7 +107,7 @@ fn alert(expected: &Expected, now: Timestamp, missing: bool) -> Announcement {
     let summary = format!("{} did not reach fettle for {} s", expected.alertname, expected.max_silence.as_secs());
     Announcement {
         name,
-        remediation: Uuid::nil(),
+        remediation: RemediationId::nil(),
         labels: Labels::from_iter([
             ("alertname", name.as_str()),
             ("fettle", "self"),

@@ -18,13 +18,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::clock::Time;
 use crate::pulse::{Pulse, ROUND};
 use crate::readiness::{Condition, Readiness};
 use crate::seldom::Seldom;
 use fettle_core::alert::webhook::{Malformed, Webhook};
+use fettle_core::id::NotificationId;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::NewNotification;
 use fettle_core::ports::{Store, StoreError};
@@ -58,7 +58,7 @@ const CLOSED: u8 = 2;
 #[derive(Debug)]
 pub struct Received {
     /// The stored row.
-    pub id: Uuid,
+    pub id: NotificationId,
     /// When its last byte arrived.
     pub received_at: Timestamp,
     /// What it says.
@@ -69,7 +69,7 @@ pub struct Received {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
     /// The stored row.
-    pub id: Uuid,
+    pub id: NotificationId,
     /// Alerts in the body that fire.
     pub firing: usize,
     /// Alerts in the body that are resolved.

@@ -17,7 +17,6 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::intake::Received;
 use crate::lease::DECISION_LEASE;
@@ -26,6 +25,7 @@ use crate::shell::Shell;
 use crate::worker::Queue;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::webhook::Webhook;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::{Claim, Claimed, ReceiveAsk};
@@ -301,7 +301,7 @@ impl Receiver {
         // Everything attached to a new remediation is in the batch that opened it. What waits for it names it as well, and says
         // nothing of whether its own alerts fire.
         let by_fingerprint: BTreeMap<_, _> = changes.alerts.iter().map(|alert| (alert.fingerprint, alert)).collect();
-        let mut attached: BTreeMap<Uuid, Vec<AlertState>> = BTreeMap::new();
+        let mut attached: BTreeMap<RemediationId, Vec<AlertState>> = BTreeMap::new();
         for candidate in changes.candidates.iter().filter(|it| it.standing == Standing::Attached) {
             if let (Some(id), Some(alert)) = (candidate.remediation, by_fingerprint.get(&candidate.fingerprint)) {
                 attached.entry(id).or_default().push((*alert).clone());
@@ -315,7 +315,7 @@ impl Receiver {
                 unclaimed = true;
                 continue;
             }
-            let claim = Claim { id: remediation.id, owner: self.shell.owner, version: 1, wakes: 0 };
+            let claim = Claim { id: remediation.id.into(), owner: self.shell.owner, version: 1, wakes: 0 };
             let alerts = attached.remove(&remediation.id).unwrap_or_default();
             self.queue.push(Claimed { claim, effort: remediation }, alerts).await;
         }

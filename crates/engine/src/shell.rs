@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::clock::Time;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::Store;
 use fettle_core::ports::Telemetry;
 use fettle_core::ports::platform::Platform;
@@ -36,7 +36,7 @@ pub struct Shell {
     /// Logs and metrics.
     pub telemetry: Arc<dyn Telemetry>,
     /// Who this process is, among all that share the database; another one after every start.
-    pub owner: Uuid,
+    pub owner: ReplicaId,
     /// Tells the worker that something may be due earlier than it thinks.
     pub wake: Notify,
     /// Tells the announcer that something is to be told.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use fettle_core::alert::episode::{AlertState, Word};
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
+use fettle_core::id::{ActionId, ReplicaId};
 use fettle_core::ports::model::{
     Candidate, Changes, Commit, Judged, Ledger, LedgerAsk, ReceiveAsk, Scope, ScopeKind, Standing, World,
 };
@@ -56,7 +57,7 @@ fn think(world: &World, heard: &[(usize, AlertState)], now: Timestamp, id: &dyn 
         let written = target.to_string();
         if !world.open.contains_key(&written) && !world.past.recent.contains(&written) {
             let opener = Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() };
-            let it = Remediation::new(id(), &format!("rule-{}", number % RULES), target, opener, now);
+            let it = Remediation::new(id().into(), &format!("rule-{}", number % RULES), target, opener, now);
             changes.candidates.push(Candidate {
                 fingerprint: alert.fingerprint,
                 rule: it.rule.clone(),
@@ -72,7 +73,7 @@ fn think(world: &World, heard: &[(usize, AlertState)], now: Timestamp, id: &dyn 
     changes
 }
 
-fn intent(it: &Remediation, id: Uuid, now: Timestamp) -> ActionRow {
+fn intent(it: &Remediation, id: ActionId, now: Timestamp) -> ActionRow {
     ActionRow {
         id,
         remediation_id: it.id,
@@ -98,13 +99,13 @@ fn intent(it: &Remediation, id: Uuid, now: Timestamp) -> ActionRow {
     }
 }
 
-async fn work(process: &Process, owner: Uuid, now: Timestamp, id: &dyn Fn() -> Uuid) -> usize {
+async fn work(process: &Process, owner: ReplicaId, now: Timestamp, id: &dyn Fn() -> Uuid) -> usize {
     let until = after(now, Duration::from_secs(30));
     let claimed = Work::<Remediation>::claim(process, owner, now, until, 1000).await.expect("claimed");
     let count = claimed.len();
     for claimed in claimed {
         let mut it = claimed.effort;
-        let row = intent(&it, id(), now);
+        let row = intent(&it, id().into(), now);
         let kinds = [ScopeKind::RuleTarget, ScopeKind::Rule, ScopeKind::Target, ScopeKind::Fleet];
         let scope = |kind| Scope { kind, budget: Budget { max: 20, per: Duration::from_mins(10) } };
         let ask = LedgerAsk {
@@ -150,7 +151,7 @@ async fn what_is_forgotten_makes_room() {
     let alerts: usize = std::env::var("SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
     let memory = Memory::alone();
     let owner = Uuid::from_u128(1);
-    let process = memory.process(owner);
+    let process = memory.process(owner.into());
     let last = std::cell::Cell::new(1_u128);
     let id = || {
         last.set(last.get() + 1);
@@ -161,7 +162,7 @@ async fn what_is_forgotten_makes_room() {
         now = after(now, APART);
         let heard: Vec<(usize, AlertState)> =
             (batch * BATCH..(batch + 1) * BATCH).map(|number| (number, alert(number, now))).collect();
-        let mut ask = ReceiveAsk::new(owner, now);
+        let mut ask = ReceiveAsk::new(owner.into(), now);
         ask.fingerprints = heard.iter().map(|(_, alert)| alert.fingerprint).collect();
         ask.targets = heard.iter().map(|(number, _)| format!("container:local/service-{}", number % TARGETS)).collect();
         ask.fixed_since = Some(before(now, KEEP));
@@ -169,7 +170,7 @@ async fn what_is_forgotten_makes_room() {
         let new = || Uuid::from_u128(u128::from(numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) + 1);
         process.receive(&ask, &|world| think(world, &heard, now, &new)).await.expect("taken in");
         last.set(u128::from(numbers.into_inner()));
-        done += work(&process, owner, now, &id).await;
+        done += work(&process, owner.into(), now, &id).await;
         if batch % EVERY == 0 {
             memory.forget(before(now, KEEP));
             most = most.max(memory.rows(|rows| rows.actions().count()));

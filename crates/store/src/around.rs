@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sqlx::types::Json;
-use uuid::Uuid;
 
-use super::instant::{Id, Instant};
+use super::db_types::{DbId, DbTime};
 use super::rows::{Garbled, KnownColumns, known};
 use super::text::clean;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::{Announcement, AnnouncementName};
 use fettle_core::effect::Effect;
+use fettle_core::id::ReplicaId;
 pub(super) use fettle_core::ports::common::{RELATED_MAX, UNPROVEN_MAX, asked, loan_end};
 use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Judged, Ledger, Outgoing};
 use fettle_core::ports::{Effort, Judge};
@@ -29,10 +29,10 @@ pub(super) fn alert((state, labels): AlertColumns) -> Result<AlertState, Garbled
 }
 
 /// Id, scope, about, reason, by, at, until.
-pub(super) type PauseColumns = (Id, String, Option<String>, String, String, Instant, Option<Instant>);
+pub(super) type PauseColumns = (DbId, String, Option<String>, String, String, DbTime, Option<DbTime>);
 
 pub(super) fn pause((id, scope, about, reason, by, at, until): PauseColumns) -> Result<Pause, Garbled> {
-    Ok(Pause { id: id.0, scope: scope_of(&scope, about)?, reason, by, at: at.0, until: until.map(|at| at.0) })
+    Ok(Pause { id: id.read(), scope: scope_of(&scope, about)?, reason, by, at: at.0, until: until.map(|at| at.0) })
 }
 
 /// A pause's scope, from its word and what it is about.
@@ -55,49 +55,49 @@ pub(super) fn scope(pause: &Pause) -> (&'static str, Option<String>) {
 }
 
 /// `opened_at`, probe.
-pub(super) type BreakerColumns = (Option<Instant>, Option<Id>);
+pub(super) type BreakerColumns = (Option<DbTime>, Option<DbId>);
 
 /// A rule without a row has a breaker that was never opened.
-pub(super) fn breaker(row: Option<BreakerColumns>, unproven: Vec<Instant>) -> Breaker {
+pub(super) fn breaker(row: Option<BreakerColumns>, unproven: Vec<DbTime>) -> Breaker {
     let (opened_at, probe) = row.unwrap_or_default();
     Breaker {
         opened_at: opened_at.map(|at| at.0),
-        probe: probe.map(|id| id.0),
+        probe: probe.map(DbId::read),
         unproven: unproven.into_iter().map(|at| at.0).collect(),
     }
 }
 
 /// Since, `last_at`, targets.
-pub(super) type StormColumns = (Instant, Instant, i64);
+pub(super) type StormColumns = (DbTime, DbTime, i64);
 
 pub(super) fn storm((since, last_at, targets): StormColumns) -> Storm {
     Storm { since: since.0, last_at: last_at.0, targets: u32::try_from(targets).unwrap_or(u32::MAX) }
 }
 
 /// Id, remediation, target, effect, `due_at`.
-pub(super) type LoanColumns = (Id, Id, String, Json<Effect>, Instant);
+pub(super) type LoanColumns = (DbId, DbId, String, Json<Effect>, DbTime);
 
 pub(super) fn open_loan((id, remediation, target, effect, due_at): LoanColumns) -> OpenLoan {
-    OpenLoan { id: id.0, remediation: remediation.0, target, detail: effect.0.describe(), due_at: due_at.0 }
+    OpenLoan { id: id.read(), remediation: remediation.read(), target, detail: effect.0.describe(), due_at: due_at.0 }
 }
 
 /// Id, kind, plan, by, at.
-pub(super) type AnswerColumns = (Id, String, Option<String>, String, Instant);
+pub(super) type AnswerColumns = (DbId, String, Option<String>, String, DbTime);
 
 pub(super) fn answer((id, kind, plan, by, at): AnswerColumns) -> Result<Answer, Garbled> {
     let kind = AnswerKind::from_word(&kind).ok_or(Garbled("answer"))?;
-    Ok(Answer { id: id.0, kind, plan, by, at: at.0 })
+    Ok(Answer { id: id.read(), kind, plan, by, at: at.0 })
 }
 
 /// Id, version, `due_at`, doc.
-pub(super) type ClaimedLoanColumns = (Id, i64, Instant, Json<Value>);
+pub(super) type ClaimedLoanColumns = (DbId, i64, DbTime, Json<Value>);
 
 /// In the order they were due. As with remediations, a document that this version cannot read is said aloud and must not
 /// keep the others from being worked on.
-pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: Uuid) -> Vec<Claimed<Loan>> {
+pub(super) fn claimed_loans(mut rows: Vec<ClaimedLoanColumns>, owner: ReplicaId) -> Vec<Claimed<Loan>> {
     rows.sort_by_key(|(id, _, due_at, _)| (*due_at, id.0));
     let read = |(id, version, _, doc): ClaimedLoanColumns| match serde_json::from_value::<Loan>(doc.0) {
-        Ok(loan) => Some(Claimed { claim: Claim { id: id.0, owner, version, wakes: 0 }, effort: loan }),
+        Ok(loan) => Some(Claimed { claim: Claim { id: id.read(), owner, version, wakes: 0 }, effort: loan }),
         Err(error) => {
             tracing::error!(loan.id = %id.0, %error, "loan {} does not read back", id.0);
             None
@@ -117,17 +117,17 @@ pub(super) fn judged<T: Effort>(judge: Judge<'_, T>, ledgers: &[Ledger]) -> Resu
 
 /// Id, version, name, remediation, labels, annotations, `starts_at`, at, until.
 pub(super) type OutgoingColumns =
-    (Id, i64, String, Id, Json<Labels>, Json<BTreeMap<String, String>>, Instant, Instant, Instant);
+    (DbId, i64, String, DbId, Json<Labels>, Json<BTreeMap<String, String>>, DbTime, DbTime, DbTime);
 
 pub(super) fn outgoing(columns: OutgoingColumns) -> Result<Outgoing, Garbled> {
     let (id, version, name, remediation, labels, annotations, starts_at, at, until) = columns;
     let announcement = Announcement {
         name: AnnouncementName::from_word(&name).ok_or(Garbled("announcement"))?,
-        remediation: remediation.0,
+        remediation: remediation.read(),
         labels: labels.0,
         annotations: annotations.0,
         at: at.0,
         until: until.0,
     };
-    Ok(Outgoing { id: id.0, version, starts_at: starts_at.0, announcement })
+    Ok(Outgoing { id: id.read(), version, starts_at: starts_at.0, announcement })
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::instant::{Id, Instant};
+use super::db_types::{DbId, DbTime};
 use super::text::{clean, clean_opt, json, name, name_opt};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
@@ -36,10 +36,10 @@ impl<'a> From<&'a Labels> for Named<'a> {
 
 /// The columns of `remediations`, without those of the lease.
 pub(super) struct RemediationColumns<'a> {
-    pub(super) id: Id,
-    pub(super) opened_at: Instant,
-    pub(super) closed_at: Option<Instant>,
-    pub(super) due_at: Option<Instant>,
+    pub(super) id: DbId,
+    pub(super) opened_at: DbTime,
+    pub(super) closed_at: Option<DbTime>,
+    pub(super) due_at: Option<DbTime>,
     pub(super) actions: i64,
     pub(super) state: &'static str,
     pub(super) outcome: Option<&'static str>,
@@ -58,10 +58,10 @@ impl<'a> From<&'a Remediation> for RemediationColumns<'a> {
     fn from(it: &'a Remediation) -> Self {
         let labels = &it.alert.labels;
         Self {
-            id: Id(it.id),
-            opened_at: Instant(it.opened_at),
-            closed_at: it.closed_at().map(Instant),
-            due_at: it.due().map(Instant),
+            id: DbId::of(it.id),
+            opened_at: DbTime(it.opened_at),
+            closed_at: it.closed_at().map(DbTime),
+            due_at: it.due().map(DbTime),
             actions: it.attempts.into(),
             state: it.state_name().as_str(),
             outcome: it.outcome().map(Outcome::as_str),
@@ -116,10 +116,10 @@ impl<'a> From<&'a [Record]> for Records<'a> {
 }
 
 /// A new id for an event: ordered by the event's own time, not by the process's clock.
-pub(super) fn event_id(at: Timestamp) -> Id {
+pub(super) fn event_id(at: Timestamp) -> DbId {
     let seconds = u64::try_from(at.as_second()).unwrap_or(0);
     let nanos = u32::try_from(at.subsec_nanosecond()).unwrap_or(0);
-    Id(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
+    DbId::of(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
 }
 
 /// The alerts whose whole row is new, and those of which something changed. A stale word often changes nothing. What is

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
-use uuid::Uuid;
 
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::{Store, StoreError};
 
 use super::{postgres, sqlite};
@@ -15,7 +15,7 @@ use super::{postgres, sqlite};
 ///
 /// Does not retry: when the database is not there yet, the error [`is_transient`](StoreError::is_transient) and the caller
 /// decides. No error repeats the URL, which may hold a password.
-pub async fn open(url: &str, owner: Uuid) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open(url: &str, owner: ReplicaId) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => Ok(Arc::new(postgres::Postgres::open(url, owner).await?)),
         Some("sqlite") => Ok(Arc::new(sqlite::Sqlite::open(url).await?)),

@@ -6,9 +6,9 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::{Store, StoreError, Upkeep};
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 /// A store that opens later.
 #[derive(Default)]
@@ -54,11 +54,11 @@ impl Upkeep for Late {
         self.0.get().is_some_and(|store| store.hears())
     }
 
-    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn release(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.inner()?.release(owner).await
     }
 
-    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn adopt(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.inner()?.adopt(owner).await
     }
 

@@ -13,10 +13,10 @@
 mod around;
 mod columns;
 mod connect;
+pub mod db_types;
 mod document;
 mod error;
 pub mod history;
-pub mod instant;
 mod labels;
 pub mod late;
 pub mod postgres;

@@ -10,11 +10,11 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
-use uuid::Uuid;
 
-use super::instant::{Id, Instant};
+use super::db_types::{DbId, DbTime};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
+use fettle_core::id::{ActionId, EventId, NotificationId, RemediationId, ReplicaId};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Candidate, Claim, Claimed, OpenTarget, PastFix, Spent, Standing, StoredNotification};
 use fettle_core::ports::view::{ActionView, EventView, RemediationView, TransitionView, VerdictView};
@@ -40,8 +40,7 @@ pub(super) fn read<R, T>(
 }
 
 /// Fingerprint, episode, firing, `starts_at`, `first_at`, `evidence_at`, `heard_at`, `ended_at`, `end_heard_at`.
-pub(super) type KnownColumns =
-    (String, i64, bool, Instant, Instant, Instant, Instant, Option<Instant>, Option<Instant>);
+pub(super) type KnownColumns = (String, i64, bool, DbTime, DbTime, DbTime, DbTime, Option<DbTime>, Option<DbTime>);
 
 /// An alert without its labels, for who has them from elsewhere: reading them back costs more than all the rest.
 pub(super) fn known(columns: KnownColumns) -> Result<AlertState, Garbled> {
@@ -67,12 +66,12 @@ pub(super) struct AlertRow {
     labels: Json<Labels>,
     episode: i64,
     firing: bool,
-    starts_at: Instant,
-    first_at: Instant,
-    evidence_at: Instant,
-    heard_at: Instant,
-    ended_at: Option<Instant>,
-    end_heard_at: Option<Instant>,
+    starts_at: DbTime,
+    first_at: DbTime,
+    evidence_at: DbTime,
+    heard_at: DbTime,
+    ended_at: Option<DbTime>,
+    end_heard_at: Option<DbTime>,
 }
 
 /// An alert with its labels.
@@ -84,7 +83,7 @@ pub(super) fn alert(row: AlertRow) -> Result<AlertState, Garbled> {
 }
 
 /// Fingerprint, rule, episode, target, standing, remediation.
-pub(super) type CandidateColumns = (String, String, i64, String, String, Option<Id>);
+pub(super) type CandidateColumns = (String, String, i64, String, String, Option<DbId>);
 
 pub(super) fn candidate(columns: CandidateColumns) -> Result<Candidate, Garbled> {
     let (fingerprint, rule, episode, target, standing, remediation) = columns;
@@ -94,20 +93,20 @@ pub(super) fn candidate(columns: CandidateColumns) -> Result<Candidate, Garbled>
         episode,
         target,
         standing: Standing::from_word(&standing).ok_or(Garbled("standing"))?,
-        remediation: remediation.map(|id| id.0),
+        remediation: remediation.map(DbId::read),
     })
 }
 
 /// Target, id, rule, state.
-pub(super) type OpenColumns = (String, Id, String, String);
+pub(super) type OpenColumns = (String, DbId, String, String);
 
 pub(super) fn open((target, id, rule, state): OpenColumns) -> Result<(String, OpenTarget), Garbled> {
     let state = StateName::from_word(&state).ok_or(Garbled("state"))?;
-    Ok((target, OpenTarget { id: id.0, rule, state }))
+    Ok((target, OpenTarget { id: id.read(), rule, state }))
 }
 
 /// Rule, target, `closed_at`, `last_action`, rung, regressed.
-pub(super) type FixColumns = (String, String, Instant, Option<String>, Option<i64>, bool);
+pub(super) type FixColumns = (String, String, DbTime, Option<String>, Option<i64>, bool);
 
 /// `None` when the document does not say which action it was: then there is nothing to append a verdict to.
 pub(super) fn fix(
@@ -119,21 +118,21 @@ pub(super) fn fix(
 
 #[derive(FromRow)]
 pub(super) struct ClaimedRow {
-    id: Id,
+    id: DbId,
     version: i64,
     wakes: i64,
-    due_at: Instant,
+    due_at: DbTime,
     doc: Json<serde_json::Value>,
 }
 
 impl ClaimedRow {
     /// In the order they were due. A document that this version cannot read stays claimed until its lease ends and is
     /// said aloud: it must not keep the others from being worked on.
-    pub(super) fn read_all(mut rows: Vec<Self>, owner: uuid::Uuid) -> Vec<Claimed<Remediation>> {
+    pub(super) fn read_all(mut rows: Vec<Self>, owner: ReplicaId) -> Vec<Claimed<Remediation>> {
         rows.sort_by_key(|row| (row.due_at, row.id.0));
         let read = |row: Self| match serde_json::from_value::<Remediation>(row.doc.0) {
             Ok(remediation) => {
-                let claim = Claim { id: row.id.0, owner, version: row.version, wakes: row.wakes };
+                let claim = Claim { id: row.id.read(), owner, version: row.version, wakes: row.wakes };
                 Some(Claimed { claim, effort: remediation })
             }
             Err(error) => {
@@ -171,8 +170,11 @@ macro_rules! kept {
 }
 
 kept! {
-    Uuid as Id => |id: Id| id.0;
-    Timestamp as Instant => |at: Instant| at.0;
+    ActionId as DbId => DbId::read;
+    EventId as DbId => DbId::read;
+    NotificationId as DbId => DbId::read;
+    RemediationId as DbId => DbId::read;
+    Timestamp as DbTime => |at: DbTime| at.0;
     Value as Json<Value> => |json: Json<Value>| json.0;
     Bytes as Vec<u8> => Bytes::from;
     String as String => identity;

@@ -7,12 +7,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::control::{Control, reason};
 use super::{Answer, unknown};
 use crate::http::auth::{Admin, Caller};
 use crate::http::problem::{Kind, Problem};
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::Answered;
 use fettle_core::ports::view::{ActionView, Story};
 use fettle_core::remediation::outcome::ActionResult;
@@ -90,11 +90,11 @@ pub(in crate::http) async fn cancel(
     question.put(&control, &caller, state.unwrap_or(StateName::Held), why).await
 }
 
-fn parsed(id: &str) -> Result<Uuid, Problem> {
-    Uuid::parse_str(id).map_err(|_| unknown())
+fn parsed(id: &str) -> Result<RemediationId, Problem> {
+    id.parse().map_err(|_| unknown())
 }
 
-async fn story(control: &Control, id: Uuid) -> Result<Story, Problem> {
+async fn story(control: &Control, id: RemediationId) -> Result<Story, Problem> {
     let found = control.store.story(id).await.map_err(|error| Problem::store(&error))?;
     found.ok_or_else(unknown)
 }
@@ -119,7 +119,7 @@ pub(super) fn proposal(story: &Story) -> Option<Value> {
 /// An answer on its way.
 struct Question {
     kind: AnswerKind,
-    id: Uuid,
+    id: RemediationId,
     plan: Option<String>,
 }
 
@@ -166,7 +166,7 @@ fn past(kind: AnswerKind) -> &'static str {
     }
 }
 
-async fn refused(control: &Control, id: Uuid, plan: Option<&str>, answered: Answered) -> Problem {
+async fn refused(control: &Control, id: RemediationId, plan: Option<&str>, answered: Answered) -> Problem {
     match answered {
         Answered::Changed => changed(),
         Answered::Used => used(None),

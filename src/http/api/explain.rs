@@ -11,7 +11,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::Answer;
 use super::control::unread;
@@ -19,6 +18,7 @@ use crate::http::auth::{Analyst, Viewer};
 use crate::http::body::Bodies;
 use crate::http::problem::{Kind, Problem};
 use fettle_core::alert::webhook::Webhook;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::Store;
 use fettle_core::ports::platform::Platform;
 use fettle_core::ports::upstream::Upstream;
@@ -74,7 +74,7 @@ impl Oracle {
     }
 
     /// What an open remediation is about to do; `None` when it is closed by now, or that could not be found out in time.
-    pub(super) async fn now(&self, id: Uuid) -> Option<Now> {
+    pub(super) async fn now(&self, id: RemediationId) -> Option<Now> {
         let sources = self.sources();
         tokio::time::timeout(PATIENCE, explain_remediation(&sources, id)).await.ok()?.ok()?
     }

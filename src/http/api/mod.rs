@@ -16,11 +16,11 @@ mod system;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 use self::query::Query;
 use super::auth::{Known, Viewer};
 use super::problem::Problem;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::Store;
 use fettle_core::ports::view::{ActionFilter, AlertFilter, RemediationFilter, Story};
 use fettle_core::remediation::outcome::ActionResult;
@@ -78,7 +78,7 @@ fn unknown() -> Problem {
 
 /// `GET /api/v1/remediations/{id}`
 pub(super) async fn remediation(_: Viewer, id: web::Path<String>, store: Stored, oracle: web::Data<Oracle>) -> Answer {
-    let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
+    let id = id.parse::<RemediationId>().map_err(|_| unknown())?;
     let found = store.story(id).await.map_err(|error| Problem::store(&error))?;
     let told = found.ok_or_else(unknown)?;
     let now = match told.remediation.closed_at {

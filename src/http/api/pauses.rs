@@ -6,7 +6,6 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::Answer;
 use super::control::{Control, reason};
@@ -14,6 +13,7 @@ use crate::http::auth::{Admin, Viewer};
 use crate::http::problem::Problem;
 use fettle_core::diagnostic::nearest::nearest;
 use fettle_core::duration;
+use fettle_core::id::PauseId;
 use fettle_core::surroundings::{Pause, PauseScope};
 use fettle_core::time::{Timestamp, after};
 
@@ -65,7 +65,7 @@ pub(in crate::http) async fn resume(
     control: web::Data<Control>,
 ) -> Answer {
     let unknown = || Problem::not_found("no pause that stands has this id");
-    let id = Uuid::parse_str(&id).map_err(|_| unknown())?;
+    let id: PauseId = id.parse().map_err(|_| unknown())?;
     let resumed = control.store.resume(id, &caller.name, control.time.now()).await;
     if !resumed.map_err(|error| Problem::not_stored(&error))? {
         return Err(unknown());
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_a_pause_is_about_has_a_member_of_its_own() {
         let pause = |scope| Pause {
-            id: Uuid::nil(),
+            id: PauseId::nil(),
             scope,
             reason: "deploy".into(),
             by: "oncall".into(),

@@ -2,9 +2,9 @@
 //! misspelt must not show everything.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use actix_web::web;
-use uuid::Uuid;
 
 use crate::http::problem::Problem;
 
@@ -56,9 +56,9 @@ impl Query {
     }
 
     /// A parameter that is an id.
-    pub(super) fn id(&mut self, name: &str) -> Result<Option<Uuid>, Problem> {
+    pub(super) fn id<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Problem> {
         let Some(value) = self.0.remove(name) else { return Ok(None) };
-        Uuid::parse_str(&value).map(Some).map_err(|_| Problem::parameter(name, "must be an id, such as a list shows"))
+        value.parse().map(Some).map_err(|_| Problem::parameter(name, "must be an id, such as a list shows"))
     }
 
     /// How many rows are wanted.
@@ -77,6 +77,7 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fettle_core::id::ActionId;
 
     const KNOWN: [&str; 4] = ["state", "target", "limit", "after"];
 
@@ -92,7 +93,7 @@ mod tests {
             refused("stat=open", nothing),
             refused("state=open&state=held", nothing),
             refused("state=running2", |q| q.word("state", ["open", "held"].into_iter()).map(drop)),
-            refused("after=7", |q| q.id("after").map(drop)),
+            refused("after=7", |q| q.id::<ActionId>("after").map(drop)),
             refused("limit=0", |q| q.limit().map(drop)),
             refused("limit=1001", |q| q.limit().map(drop)),
             refused("limit=-1", |q| q.limit().map(drop)),
@@ -115,6 +116,6 @@ mod tests {
         let mut query = Query::read("target=container%3Alocal%2Fweb-1&state=open", &KNOWN).expect("reads");
         assert_eq!(query.text("target").as_deref(), Some("container:local/web-1"));
         assert_eq!(query.limit().expect("default"), LIMIT);
-        assert_eq!(query.id("after").expect("absent"), None);
+        assert_eq!(query.id::<ActionId>("after").expect("absent"), None);
     }
 }

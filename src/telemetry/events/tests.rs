@@ -10,6 +10,7 @@ use fettle_core::effect::Effect;
 use fettle_core::remediation::state::{Attempt, Opener, StateName, Verifying};
 use fettle_core::rule::model::{Mode, Verify};
 use fettle_core::sight::Pin;
+use fettle_core::testing::id;
 use fettle_core::time::Timestamp;
 
 fn at(seconds: i64) -> Timestamp {
@@ -19,7 +20,7 @@ fn at(seconds: i64) -> Timestamp {
 fn remediation(state: State) -> Remediation {
     let labels = Labels::from_iter([("alertname", "Down")]);
     Remediation {
-        id: Uuid::from_u128(1),
+        id: id(1),
         rule: "web".into(),
         target: "container:local/web-1".parse().expect("a target"),
         alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
@@ -34,7 +35,7 @@ fn remediation(state: State) -> Remediation {
         told: false,
         announced_until: None,
         answered: None,
-        last_action: Some(Uuid::from_u128(7)),
+        last_action: Some(id(7)),
         state,
     }
 }
@@ -46,7 +47,7 @@ fn closed(outcome: Outcome) -> Remediation {
 fn row(result: Option<ActionResult>, reason: Option<&str>) -> Record {
     let remediation = closed(Outcome::Refused);
     Record::Action(Box::new(ActionRow {
-        id: Uuid::from_u128(7),
+        id: id(7),
         remediation_id: remediation.id,
         rule: remediation.rule,
         action: "restart",
@@ -72,7 +73,7 @@ fn row(result: Option<ActionResult>, reason: Option<&str>) -> Record {
 
 fn done(result: ActionResult) -> Record {
     Record::Result(ResultRow {
-        action_id: Uuid::from_u128(7),
+        action_id: id(7),
         result,
         reason: None,
         started_at: Some(at(1)),
@@ -84,13 +85,12 @@ fn done(result: ActionResult) -> Record {
 }
 
 fn judged(verdict: Verdict) -> Record {
-    let row = VerdictRow { action_id: Uuid::from_u128(7), at: at(60), verdict, reason: "because".into() };
+    let row = VerdictRow { action_id: id(7), at: at(60), verdict, reason: "because".into() };
     Record::Verdict { rule: "web".into(), action: "restart", row }
 }
 
 fn step(state: StateName) -> Record {
-    let row =
-        TransitionRow { remediation_id: Uuid::from_u128(1), at: at(60), state, what: "x".into(), detail: json!({}) };
+    let row = TransitionRow { remediation_id: id(1), at: at(60), state, what: "x".into(), detail: json!({}) };
     Record::Transition(row)
 }
 
@@ -128,7 +128,7 @@ fn a_failed_action_that_is_judged_in_the_same_breath_is_counted_with_its_duratio
 fn a_result_is_counted_while_its_effect_is_being_judged() {
     let pin = Pin { id: "c".into(), started_at: Some(at(-9)), restart_count: 0, size: None };
     let attempt = Attempt {
-        action_id: Uuid::from_u128(7),
+        action_id: id(7),
         rung: 0,
         action: Action::Restart { grace: Duration::from_secs(10), dependents: None, start_stopped: false },
         effect: Effect::Restart { grace: Duration::from_secs(10) },

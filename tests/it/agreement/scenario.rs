@@ -8,6 +8,7 @@ use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::alert::webhook::Webhook;
 use fettle_core::announcement::AnnouncementName;
+use fettle_core::id::{ActionId, RemediationId};
 use fettle_core::rule::compile::{Context, SourceFile, compile};
 use fettle_core::rule::model::{Budget, Mode};
 use fettle_core::rule::set::RuleSet;
@@ -17,7 +18,6 @@ use fettle_core::target::Hosts;
 use fettle_core::time::{Timestamp, after, since};
 use fettle_predict::world::{Deed, Happening, Options, What, World};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::rig::{Foretold, Rig};
 
@@ -459,9 +459,9 @@ fn body(alerts: &[(&str, &str, Timestamp, Option<Timestamp>)]) -> Value {
 
 /// The stories that the world told.
 fn stories(happened: &[Happening]) -> Vec<Story> {
-    let mut order: Vec<Uuid> = Vec::new();
-    let mut stories: BTreeMap<Uuid, Story> = BTreeMap::new();
-    let mut rows: BTreeMap<Uuid, (Uuid, usize)> = BTreeMap::new();
+    let mut order: Vec<RemediationId> = Vec::new();
+    let mut stories: BTreeMap<RemediationId, Story> = BTreeMap::new();
+    let mut rows: BTreeMap<ActionId, (RemediationId, usize)> = BTreeMap::new();
     for it in happened.iter().filter(|it| !it.remediation.is_nil()) {
         let id = it.remediation;
         if !stories.contains_key(&id) {
@@ -470,7 +470,7 @@ fn stories(happened: &[Happening]) -> Vec<Story> {
         // What waits for it is told of it too, under another rule's name.
         let first = || Story { target: it.target.clone(), rule: it.rule.clone(), ..Story::default() };
         let story = stories.entry(id).or_insert_with(first);
-        let mut row = |action: &str, result: &str, reason: &str, action_id: Option<Uuid>| {
+        let mut row = |action: &str, result: &str, reason: &str, action_id: Option<ActionId>| {
             story.rows.push((action.to_owned(), result.to_owned(), reason.to_owned(), String::new()));
             if let Some(action_id) = action_id {
                 rows.insert(action_id, (id, story.rows.len() - 1));

@@ -72,7 +72,7 @@ impl Service {
     async fn begin(url: &str, scenario: &Scenario) -> Self {
         let owner = Uuid::now_v7();
         let fuse = Fuse::hiding_the_clock();
-        let inner = fettle_store::open(url, owner).await.expect("the database opens");
+        let inner = fettle_store::open(url, owner.into()).await.expect("the database opens");
         let store: Arc<dyn Store> = Arc::new(FusedStore { inner, fuse: fuse.clone() });
         let clock = Hand::at(scenario.start);
         let docker = Really::new(Rig::new(scenario.seed), clock.clone());
@@ -85,7 +85,7 @@ impl Service {
             hosts: hosts(),
             settings: settings(kind),
             telemetry: Arc::new(Metrics::new()),
-            owner,
+            owner: owner.into(),
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
             upstream: kind.asked.then(|| upstream.clone() as Arc<dyn Upstream>),
@@ -187,7 +187,7 @@ impl Service {
                     None => false,
                     Some(row) => {
                         let plan = proposed(&store.story(row.id).await.expect("readable").expect("there"));
-                        let answer = Answer { id: Uuid::now_v7(), kind: *kind, plan, by: "ann".into(), at: now };
+                        let answer = Answer { id: Uuid::now_v7().into(), kind: *kind, plan, by: "ann".into(), at: now };
                         store.answer(row.id, &answer).await.expect("stored") == Answered::Taken
                     }
                 };
@@ -195,7 +195,7 @@ impl Service {
             }
             Input::Pause(true) => {
                 let (id, reason, by) = (Uuid::now_v7(), "a test".to_owned(), "ann".to_owned());
-                let pause = Pause { id, scope: PauseScope::All, reason, by, at: now, until: None };
+                let pause = Pause { id: id.into(), scope: PauseScope::All, reason, by, at: now, until: None };
                 store.pause(&pause).await.expect("stored");
             }
             Input::Pause(false) => {

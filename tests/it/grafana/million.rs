@@ -31,7 +31,7 @@ fn ask(days: u64) -> Ask<'static> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_a_million_audit_rows_every_sql_goes_by_an_index_and_answers_within_200_ms() {
     let postgres = with_role().await;
-    fettle_store::open(&postgres.url(), Uuid::now_v7()).await.expect("fettle migrates").close().await;
+    fettle_store::open(&postgres.url(), Uuid::now_v7().into()).await.expect("fettle migrates").close().await;
     as_owner(&postgres.url(), YEARS).await;
     let mut reader = Reader::connect(postgres.address(), "postgres").await;
     let count = reader.lines("SELECT count(*)::text FROM fettle_audit").await.expect("counted");

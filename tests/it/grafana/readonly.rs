@@ -10,7 +10,7 @@ use crate::support::private_postgres::PrivatePostgres;
 /// As in the stack: fettle owns its database and is no superuser.
 async fn migrate(url: &str) {
     let url = url.replace("postgres://postgres@", "postgres://fettle@");
-    fettle_store::open(&url, Uuid::now_v7()).await.expect("fettle migrates").close().await;
+    fettle_store::open(&url, Uuid::now_v7().into()).await.expect("fettle migrates").close().await;
 }
 
 /// A new database of the cluster that belongs to the role `fettle`.

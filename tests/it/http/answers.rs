@@ -32,16 +32,16 @@ async fn what_waits_shows_its_plan_and_an_approval_of_exactly_that_counts_once()
         assert!(!story["proposal"][member].is_null(), "{member}: {story:#}");
     }
 
-    let (status, taken) = answer(&edge, id, "approve", json!({"plan": plan})).await;
+    let (status, taken) = answer(&edge, id.into(), "approve", json!({"plan": plan})).await;
     assert_eq!((status, &taken["by"], &taken["plan"]), (202, &json!("admin"), &json!(plan)), "{taken}");
     assert_eq!(edge.woken.times(), 1, "the worker need not wait for its next look");
     let (_, story) = edge.ask("GET", &path, None, Some(Role::Viewer)).await;
     let told = story["timeline"].as_array().and_then(|all| all.last()).cloned().unwrap_or_default();
     assert_eq!((&told["what"], &told["detail"]["plan"]), (&json!("approved by admin"), &json!(plan)), "{story:#}");
 
-    let (status, problem) = answer(&edge, id, "approve", json!({"plan": plan})).await;
+    let (status, problem) = answer(&edge, id.into(), "approve", json!({"plan": plan})).await;
     assert_eq!((status, kind(&problem)), (409, "plan-used"), "{problem}");
-    let (status, problem) = answer(&edge, id, "reject", json!({})).await;
+    let (status, problem) = answer(&edge, id.into(), "reject", json!({})).await;
     assert_eq!((status, kind(&problem)), (409, "plan-used"), "{problem}");
     assert_eq!(edge.woken.times(), 1);
 }
@@ -85,11 +85,11 @@ async fn an_answer_that_cannot_count_says_why_by_its_type() {
         (remediation.id, "reject", json!({"plan": "of something else"}), 409, "plan-changed"),
         (remediation.id, "cancel", json!({"reason": ""}), 400, "invalid-parameter"),
         (over.id, "approve", json!({"plan": plan_of(&over)}), 409, "plan-timed-out"),
-        (nobody, "approve", json!({"plan": "x"}), 404, "not-found"),
-        (nobody, "reject", json!({}), 404, "not-found"),
-        (nobody, "cancel", json!({}), 404, "not-found"),
+        (nobody.into(), "approve", json!({"plan": "x"}), 404, "not-found"),
+        (nobody.into(), "reject", json!({}), 404, "not-found"),
+        (nobody.into(), "cancel", json!({}), 404, "not-found"),
     ] {
-        let (found, problem) = answer(&edge, id, what, body.clone()).await;
+        let (found, problem) = answer(&edge, id.into(), what, body.clone()).await;
         assert_eq!((found, kind(&problem)), (status, name), "{what} {body}: {problem}");
         assert_eq!(problem["status"], json!(status));
     }
@@ -103,7 +103,7 @@ async fn an_answer_that_cannot_count_says_why_by_its_type() {
 async fn a_cancel_needs_no_plan_and_its_reason_is_in_the_story() {
     let edge = Setup::default().tokens().start().await;
     let remediation = waiting(&edge, "web", SOON).await;
-    let (status, taken) = answer(&edge, remediation.id, "cancel", json!({"reason": "moved by hand"})).await;
+    let (status, taken) = answer(&edge, remediation.id.into(), "cancel", json!({"reason": "moved by hand"})).await;
     assert_eq!((status, &taken["answer"], edge.woken.times()), (202, &json!("cancel"), 1), "{taken}");
     let story = edge.store.story(remediation.id).await.expect("read").expect("it is there");
     let told = story.timeline.last().expect("a line");
@@ -122,10 +122,14 @@ async fn only_an_admin_answers_and_only_in_json() {
     }
     let form = edge.client.post(edge.url(&path)).bearer_auth(token(Role::Admin)).body(format!("plan={plan}"));
     assert_eq!(form.send().await.expect("an answer").status(), 415);
-    let (status, _) = answer(&edge, remediation.id, "approve", json!({"plan": "x".repeat(20_000)})).await;
+    let (status, _) = answer(&edge, remediation.id.into(), "approve", json!({"plan": "x".repeat(20_000)})).await;
     assert_eq!(status, 413, "nobody has such a plan");
     assert_eq!(edge.woken.times(), 0);
-    assert_eq!(answer(&edge, remediation.id, "approve", json!({"plan": plan})).await.0, 202, "none of that used it up");
+    assert_eq!(
+        answer(&edge, remediation.id.into(), "approve", json!({"plan": plan})).await.0,
+        202,
+        "none of that used it up"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

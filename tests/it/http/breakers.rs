@@ -70,7 +70,7 @@ async fn a_storm_is_told_and_makes_nothing_unhealthy() {
     let storm =
         Storm { since: before(now, Duration::from_mins(3)), last_at: before(now, Duration::from_mins(1)), targets: 7 };
     let changes = Changes { storm: Some(storm), ..Changes::default() };
-    let ask = ReceiveAsk { recent_since: Some(now), recent_limit: 5, ..ReceiveAsk::new(Uuid::now_v7(), now) };
+    let ask = ReceiveAsk { recent_since: Some(now), recent_limit: 5, ..ReceiveAsk::new(Uuid::now_v7().into(), now) };
     edge.store.receive(&ask, &move |_| changes.clone()).await.expect("it is stored");
     let (status, health) = edge.ask("GET", "/api/v1/health", None, None).await;
     assert_eq!((status, &health["status"]), (200, &json!("healthy")), "{health:#}");

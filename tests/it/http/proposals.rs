@@ -78,7 +78,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         detail,
     });
     let changes = Changes { opened: vec![remediation.clone()], records: vec![told], ..Changes::default() };
-    let ask = ReceiveAsk::new(Uuid::now_v7(), asked_at);
+    let ask = ReceiveAsk::new(Uuid::now_v7().into(), asked_at);
     edge.store.receive(&ask, &move |_| changes.clone()).await.expect("it is stored");
     remediation
 }

@@ -24,7 +24,7 @@ on_all!(
 on_both!(the_database_refuses_every_change_of_an_answer);
 
 fn answer(kind: AnswerKind, plan: Option<&str>, second: i64) -> Answer {
-    Answer { id: Uuid::now_v7(), kind, plan: plan.map(Into::into), by: "oncall".into(), at: at(second) }
+    Answer { id: Uuid::now_v7().into(), kind, plan: plan.map(Into::into), by: "oncall".into(), at: at(second) }
 }
 
 /// A remediation that waits for a person until 100, claimed by nobody.
@@ -48,7 +48,7 @@ async fn an_answer_counts_for_the_proposal_it_names_in_time_and_once(db: Db) {
         let given = answer(kind, plan, second);
         assert_eq!(db.store.answer(it.id, &given).await.unwrap(), expected, "{kind} {plan:?} at {second}");
     }
-    let unknown = db.store.answer(Uuid::now_v7(), &answer(Approve, Some("plan-a"), 5)).await.unwrap();
+    let unknown = db.store.answer(Uuid::now_v7().into(), &answer(Approve, Some("plan-a"), 5)).await.unwrap();
     assert_eq!(unknown, Answered::Unknown);
     assert_eq!(db.count("answers").await, 1);
 }
@@ -104,7 +104,7 @@ async fn an_answer_and_the_expiry_cannot_both_be_stored(db: Db) {
     for round in 0..12 {
         let it = asked(&db, &format!("s{round}")).await;
         let claimed = db.store.work().claim(db.owner, at(100), at(999), 50).await.unwrap();
-        let claim = claimed.into_iter().map(|c| c.claim).find(|claim| claim.id == it.id).expect("due");
+        let claim = claimed.into_iter().map(|c| c.claim).find(|claim| claim.id == it.id.into()).expect("due");
         let over = commit(&closed(it.clone(), Outcome::Expired, at(100)), vec![]);
         let given = answer(AnswerKind::Approve, Some("plan-a"), 100);
         let (expiry, answered) =
@@ -128,7 +128,7 @@ async fn an_answer_and_the_expiry_cannot_both_be_stored(db: Db) {
 
 async fn claim_of(db: &Db, it: &Remediation) -> Claim {
     let claimed = db.store.work().claim(db.owner, at(100), at(999), 50).await.unwrap();
-    claimed.into_iter().map(|c| c.claim).find(|claim| claim.id == it.id).expect("due")
+    claimed.into_iter().map(|c| c.claim).find(|claim| claim.id == it.id.into()).expect("due")
 }
 
 async fn a_cancel_takes_no_effect_out_of_anybodys_hands(db: Db) {

@@ -1,5 +1,6 @@
 //! The audit: opened before the act, closed once, and kept by the database itself.
 
+use fettle_core::id::ActionId;
 use fettle_core::ports::model::{Changes, ReceiveAsk};
 use fettle_core::ports::view::{ActionFilter, EventFilter};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
@@ -31,7 +32,7 @@ async fn store(
 }
 
 /// A closed remediation with one intent, and one of everything else.
-async fn one_of_each(db: &Db) -> Uuid {
+async fn one_of_each(db: &Db) -> ActionId {
     let it = closed(held("web", at(0)), Outcome::Fixed, at(9));
     let row = intent(&it, at(1));
     let records = vec![
@@ -159,7 +160,9 @@ async fn the_latest_verdict_is_the_one_shown(db: Db) {
     let story = db.store.story(shown.remediation_id).await.unwrap().expect("it is there");
     let verdicts: Vec<_> = story.verdicts.iter().map(|it| &*it.verdict).collect();
     assert_eq!(verdicts, ["unconfirmed", "fixed", "regressed"]);
-    store(&db, vec![], vec![verdict(Uuid::now_v7(), Verdict::Fixed, at(7))]).await.expect_err("a verdict on nothing");
+    store(&db, vec![], vec![verdict(Uuid::now_v7().into(), Verdict::Fixed, at(7))])
+        .await
+        .expect_err("a verdict on nothing");
 }
 
 async fn a_budget_once_given_back_cannot_be_spent_again(db: Db) {
@@ -197,5 +200,5 @@ async fn a_late_call_is_told_once_beside_a_row_that_says_that_nothing_happened(d
     let done = one_of_each(&db).await;
     store(&db, vec![], vec![Record::Result(succeeded(done, at(2), at(70)))]).await.unwrap();
     assert!(!db.store.late(done, &told(done)).await.unwrap(), "the record is right");
-    assert!(!db.store.late(Uuid::now_v7(), &told(done)).await.unwrap());
+    assert!(!db.store.late(Uuid::now_v7().into(), &told(done)).await.unwrap());
 }

@@ -1,5 +1,6 @@
 //! Circuit breakers: what they count, who opens and closes them, and in which order.
 
+use fettle_core::id::ActionId;
 use fettle_core::ports::model::{Changes, ReceiveAsk};
 use fettle_core::remediation::outcome::{Outcome, Verdict};
 use fettle_core::remediation::record::{ActionRow, BreakerRow, Record, VerdictRow};
@@ -39,7 +40,7 @@ async fn one(db: &Db, rule: &str, when: Timestamp, verdict: Verdict, change: imp
     write(&*db.store, &ReceiveAsk::new(db.owner, at(0)), changes).await.unwrap();
 }
 
-fn breaker(second: i64, opened_at: Option<Timestamp>, probe: Option<Uuid>) -> Record {
+fn breaker(second: i64, opened_at: Option<Timestamp>, probe: Option<ActionId>) -> Record {
     Record::Breaker(BreakerRow { rule: "web".into(), at: at(second), opened_at, probe, by: None })
 }
 
@@ -75,8 +76,8 @@ async fn a_closed_breaker_counts_from_its_closing_on(db: Db) {
     judged(&db, &[("web", at(10)), ("web", at(20)), ("web", at(30))]).await;
     let probe = Uuid::now_v7();
     db.store.record(&[breaker(20, Some(at(20)), None)]).await.unwrap();
-    db.store.record(&[breaker(21, Some(at(20)), Some(probe))]).await.unwrap();
-    let open = Breaker { opened_at: Some(at(20)), probe: Some(probe), unproven: vec![at(30), at(20), at(10)] };
+    db.store.record(&[breaker(21, Some(at(20)), Some(probe.into()))]).await.unwrap();
+    let open = Breaker { opened_at: Some(at(20)), probe: Some(probe.into()), unproven: vec![at(30), at(20), at(10)] };
     assert_eq!(of_web(&db, at(0)).await, open);
 
     db.store.record(&[breaker(25, None, None)]).await.unwrap();
@@ -96,10 +97,10 @@ async fn a_closed_breaker_counts_from_its_closing_on(db: Db) {
 
 async fn what_was_decided_earlier_changes_nothing_that_was_decided_later(db: Db) {
     let probe = Uuid::now_v7();
-    db.store.record(&[breaker(10, Some(at(5)), Some(probe))]).await.unwrap();
+    db.store.record(&[breaker(10, Some(at(5)), Some(probe.into()))]).await.unwrap();
     db.store.record(&[breaker(9, Some(at(9)), None)]).await.unwrap();
     let now = of_web(&db, at(0)).await;
-    assert_eq!((now.opened_at, now.probe), (Some(at(5)), Some(probe)), "a late word forgets no probe");
+    assert_eq!((now.opened_at, now.probe), (Some(at(5)), Some(probe.into())), "a late word forgets no probe");
 }
 
 async fn a_person_resets_what_is_open_or_unproven(db: Db) {

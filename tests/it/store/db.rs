@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::history::History;
 use fettle_core::ports::model::{Candidate, ReceiveAsk};
 use fettle_core::ports::{Store, StoreError};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 #[async_trait]
 pub trait Place: Send + Sync {
     /// A process begins to work on it.
-    async fn open(&self, owner: Uuid) -> Arc<dyn Store>;
+    async fn open(&self, owner: ReplicaId) -> Arc<dyn Store>;
 
     /// Somebody reads beside it.
     async fn read(&self) -> Arc<dyn Store>;
@@ -43,14 +44,14 @@ pub struct Db {
     /// The store.
     pub store: Arc<dyn Store>,
     /// Who opened it.
-    pub owner: Uuid,
+    pub owner: ReplicaId,
     place: Box<dyn Place>,
 }
 
 impl Db {
     /// A store there.
     pub async fn at(place: impl Place + 'static) -> Self {
-        let owner = Uuid::now_v7();
+        let owner = Uuid::now_v7().into();
         Self { store: place.open(owner).await, owner, place: Box::new(place) }
     }
 
@@ -87,7 +88,7 @@ impl Db {
     /// As when the process ends in good order and starts again.
     pub async fn reopen(mut self) -> Self {
         self.store.close().await;
-        self.owner = Uuid::now_v7();
+        self.owner = Uuid::now_v7().into();
         self.store = self.place.open(self.owner).await;
         self
     }

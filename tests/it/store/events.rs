@@ -18,7 +18,7 @@ on_all!(
 
 fn sample(event: &'static str, severity: Severity, second: i64) -> Sample {
     let (seconds, nanos) = (u64::try_from(at(second).as_second()).expect("after 1970"), 0);
-    let id = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos));
+    let id = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)).into();
     let details = json!({"host": "node-a\0"});
     Sample { id, at: at(second), event, severity, details, cpu: 1.5, ram: 2.5, disk: Some(99.9) }
 }

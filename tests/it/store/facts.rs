@@ -100,7 +100,7 @@ async fn the_last_answer_counts(db: Db) {
     open_all(&*db.store, &[it.clone(), held("api", at(0))]).await;
     assert_eq!(of(&db, &it, at(0)).await.surroundings.answer, None);
     for second in [3, 2] {
-        let id = Uuid::now_v7();
+        let id = Uuid::now_v7().into();
         let answer = Answer { id, kind: AnswerKind::Cancel, plan: None, by: format!("at {second}"), at: at(second) };
         db.store.answer(it.id, &answer).await.unwrap();
     }

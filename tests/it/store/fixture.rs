@@ -8,6 +8,7 @@ use fettle_core::alert::episode::{AlertState, Word};
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::effect::Effect;
+use fettle_core::id::{ActionId, ReplicaId};
 use fettle_core::ports::model::{Candidate, Changes, Claim, Commit, NewNotification, ReceiveAsk, Standing};
 use fettle_core::ports::{Store, StoreError};
 use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
@@ -28,7 +29,7 @@ pub fn at(second: i64) -> Timestamp {
 /// A firing notification with this body.
 pub fn notification(received_at: Timestamp, body: &str) -> NewNotification {
     NewNotification {
-        id: Uuid::now_v7(),
+        id: Uuid::now_v7().into(),
         received_at,
         sender: "alertmanager".into(),
         receiver: "fettle".into(),
@@ -60,7 +61,7 @@ pub fn target(service: &str) -> String {
 pub fn held(service: &str, until: Timestamp) -> Remediation {
     let labels = labels(service);
     Remediation {
-        id: Uuid::now_v7(),
+        id: Uuid::now_v7().into(),
         rule: "web".into(),
         target: target(service).parse().expect("a target"),
         alert: Opener { fingerprint: Fingerprint::of(&labels), labels },
@@ -86,7 +87,7 @@ pub fn pin(service: &str) -> Pin {
 }
 
 /// The same remediation with its effect under way; its key is `key:SERVICE`.
-pub fn running(mut it: Remediation, action_id: Uuid, intended_at: Timestamp) -> Remediation {
+pub fn running(mut it: Remediation, action_id: ActionId, intended_at: Timestamp) -> Remediation {
     let name = it.target.name().unwrap_or_default().to_owned();
     it.key = Some(format!("key:{name}"));
     it.attempts += 1;
@@ -118,7 +119,7 @@ pub fn closed(mut it: Remediation, outcome: Outcome, when: Timestamp) -> Remedia
 /// The intent of an effect by `remediation`.
 pub fn intent(remediation: &Remediation, planned_at: Timestamp) -> ActionRow {
     ActionRow {
-        id: Uuid::now_v7(),
+        id: Uuid::now_v7().into(),
         remediation_id: remediation.id,
         rule: remediation.rule.clone(),
         action: "restart",
@@ -143,7 +144,7 @@ pub fn intent(remediation: &Remediation, planned_at: Timestamp) -> ActionRow {
 }
 
 /// It worked, and took from `started` to `finished`.
-pub fn succeeded(action_id: Uuid, started: Timestamp, finished: Timestamp) -> ResultRow {
+pub fn succeeded(action_id: ActionId, started: Timestamp, finished: Timestamp) -> ResultRow {
     ResultRow {
         action_id,
         result: ActionResult::Succeeded,
@@ -162,7 +163,7 @@ pub fn record(row: &ActionRow) -> Record {
 }
 
 /// A verdict as a record.
-pub fn verdict(action_id: Uuid, verdict: Verdict, at: Timestamp) -> Record {
+pub fn verdict(action_id: ActionId, verdict: Verdict, at: Timestamp) -> Record {
     let row = VerdictRow { action_id, at, verdict, reason: "seen".into() };
     Record::Verdict { rule: "web".into(), action: "restart", row }
 }
@@ -198,15 +199,15 @@ pub async fn open_all(store: &dyn Store, remediations: &[Remediation]) {
         opened: remediations.to_vec(),
         ..Changes::default()
     };
-    write(store, &ReceiveAsk::new(Uuid::now_v7(), at(0)), changes).await.expect("open remediations");
+    write(store, &ReceiveAsk::new(Uuid::now_v7().into(), at(0)), changes).await.expect("open remediations");
 }
 
 /// Opens one remediation and claims it.
-pub async fn open_claimed(store: &dyn Store, owner: Uuid, remediation: &Remediation) -> Claim {
+pub async fn open_claimed(store: &dyn Store, owner: ReplicaId, remediation: &Remediation) -> Claim {
     open_all(store, std::slice::from_ref(remediation)).await;
     let due = remediation.due().expect("open");
     let claimed = store.work().claim(owner, due, at(10_000), 100).await.expect("claim");
-    claimed.into_iter().map(|c| c.claim).find(|c| c.id == remediation.id).expect("it was due")
+    claimed.into_iter().map(|c| c.claim).find(|c| c.id == remediation.id.into()).expect("it was due")
 }
 
 /// A commit that gives the claim back.
@@ -232,7 +233,7 @@ pub fn awaiting(mut it: Remediation, hash: &str, until: Timestamp) -> Remediatio
 pub fn loan(remediation: &Remediation, until: Timestamp) -> Loan {
     let key = format!("key:{}", remediation.target.name().unwrap_or_default());
     Loan {
-        id: Uuid::now_v7(),
+        id: Uuid::now_v7().into(),
         remediation: remediation.id,
         rule: remediation.rule.clone(),
         target: remediation.target.clone(),
@@ -252,7 +253,7 @@ pub fn loan(remediation: &Remediation, until: Timestamp) -> Loan {
 /// The same loan while it is brought back.
 pub fn returning(loan: &Loan, intended_at: Timestamp) -> Loan {
     let attempt = Attempt {
-        action_id: Uuid::now_v7(),
+        action_id: Uuid::now_v7().into(),
         rung: 0,
         action: Action::Restore,
         effect: Effect::SetReplicas { version: 8, from: 2, to: 3 },
@@ -276,5 +277,5 @@ pub async fn lend(db: &super::Db, lender: &Remediation, lent: &Loan, outcome: Ou
     let over = commit(&closed(lender.clone(), outcome, at(2)), vec![Record::Loan(Box::new(lent.clone()))]);
     db.store.work().commit(&claim, &over).await.expect("lend").expect("claimed");
     let claimed = db.store.loans().claim(db.owner, at(100), at(10_000), 10).await.expect("claim the loan");
-    claimed.into_iter().map(|c| c.claim).find(|c| c.id == lent.id).expect("it was due")
+    claimed.into_iter().map(|c| c.claim).find(|c| c.id == lent.id.into()).expect("it was due")
 }

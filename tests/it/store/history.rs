@@ -124,7 +124,7 @@ async fn what_was_done_is_read_with_its_first_verdict(db: Db) {
 
 async fn what_people_did_is_read_with_its_end(db: Db) {
     let pause = |reason: &str, since: i64, until: Option<i64>| Pause {
-        id: Uuid::now_v7(),
+        id: Uuid::now_v7().into(),
         scope: PauseScope::Rule("web".into()),
         reason: reason.into(),
         by: "anna".into(),

@@ -71,7 +71,7 @@ pub async fn read(db: &Db, ask: &LedgerAsk) -> Ledger {
         locked = ledgers.to_vec();
         Judged::Refuse(no())
     };
-    let nobody = Claim { id: ask.remediation, owner: Uuid::now_v7(), version: 1, wakes: 0 };
+    let nobody = Claim { id: ask.remediation.into(), owner: Uuid::now_v7().into(), version: 1, wakes: 0 };
     let answer = db.store.work().admit(&nobody, &[ask], &mut judge).await.unwrap();
     assert_eq!(answer, Admission::Refused(no()));
     assert_eq!(db.store.peek(&[ask]).await.unwrap(), locked);
@@ -91,7 +91,7 @@ pub async fn past(db: &Db, rows: Vec<ActionRow>) {
 
 /// An effect on `service` by a remediation of its own.
 pub fn effect(service: &str, planned_at: Timestamp) -> ActionRow {
-    ActionRow { remediation_id: Uuid::now_v7(), ..intent(&held(service, at(0)), planned_at) }
+    ActionRow { remediation_id: Uuid::now_v7().into(), ..intent(&held(service, at(0)), planned_at) }
 }
 
 async fn admissions_at_once_never_exceed_a_budget_in_any_window(db: Db) {
@@ -276,13 +276,13 @@ async fn rivals_share_the_key_and_only_running_ones_are_in_flight(db: Db) {
         db.store.work().commit(&claimed.claim, &commit(&busy, vec![record(&row)])).await.unwrap().expect("claimed");
     }
     let ledger = read(&db, &ask(&all[0], at(2), &[])).await;
-    assert_eq!((ledger.rivals, ledger.in_flight), (vec![all[1].id], 2));
+    assert_eq!((ledger.rivals, ledger.in_flight), (vec![all[1].id.into()], 2));
     let ledger = read(&db, &ask(&all[3], at(2), &[])).await;
     assert_eq!((ledger.rivals, ledger.in_flight), (vec![], 3));
     // By any of its keys: the service it belongs to, the containers it consists of.
     let keys = vec!["key:other".into(), "key:api".into(), "key:web".into()];
     let ledger = read(&db, &LedgerAsk { keys, ..ask(&all[3], at(2), &[]) }).await;
-    let mut at_work = [all[0].id, all[1].id, all[2].id];
+    let mut at_work = [all[0].id.into(), all[1].id.into(), all[2].id.into()];
     at_work.sort_unstable();
     assert_eq!(ledger.rivals, at_work);
 }
@@ -296,7 +296,7 @@ async fn a_dependent_that_is_acted_on_is_taken_by_whoever_acts(db: Db) {
     let busy = running(claimed.effort, row.id, at(1));
     let rows = vec![record(&row), record(&dependent)];
     db.store.work().commit(&claimed.claim, &commit(&busy, rows)).await.unwrap().expect("claimed");
-    assert_eq!(read(&db, &ask(&side, at(2), &[])).await.rivals, vec![main.id]);
+    assert_eq!(read(&db, &ask(&side, at(2), &[])).await.rivals, vec![main.id.into()]);
     assert!(read(&db, &ask(&main, at(2), &[])).await.rivals.is_empty());
 }
 
@@ -311,7 +311,7 @@ async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
     let commit = Commit { effort: back.clone(), records: vec![], keep_until: Some(at(99)) };
     let claim = db.store.loans().commit(&claim, &commit).await.unwrap().expect("claimed").claim;
     let ledger = read(&db, &asked).await;
-    assert_eq!((ledger.rivals, ledger.in_flight), (vec![lent.id], 1));
+    assert_eq!((ledger.rivals, ledger.in_flight), (vec![lent.id.into()], 1));
     let elsewhere = read(&db, &LedgerAsk { keys: vec!["key:api".into()], ..asked.clone() }).await;
     assert_eq!((elsewhere.rivals, elsewhere.in_flight), (vec![], 1));
 
@@ -363,10 +363,11 @@ async fn the_ledger_knows_the_rules_breaker_as_the_facts_do(db: Db) {
     let asked = LedgerAsk { unproven_since: at(20), ..ask(&me, at(40), &[]) };
     assert_eq!(read(&db, &asked).await.breaker.unproven, [at(30), at(20)]);
     let probe = Uuid::now_v7();
-    let opened = BreakerRow { rule: "web".into(), at: at(31), opened_at: Some(at(30)), probe: Some(probe), by: None };
+    let opened =
+        BreakerRow { rule: "web".into(), at: at(31), opened_at: Some(at(30)), probe: Some(probe.into()), by: None };
     db.store.record(&[Record::Breaker(opened)]).await.unwrap();
     let breaker = read(&db, &asked).await.breaker;
-    assert_eq!((breaker.opened_at, breaker.probe), (Some(at(30)), Some(probe)));
+    assert_eq!((breaker.opened_at, breaker.probe), (Some(at(30)), Some(probe.into())));
     assert_eq!(super::facts::of(&db, &me, at(20)).await.surroundings.breaker, breaker);
 }
 

@@ -59,7 +59,7 @@ async fn a_loan_is_opened_with_the_intent_and_reads_back(db: Db) {
     let it = held("web", at(0));
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let row = intent(&it, at(1));
-    let lent = Loan { id: row.id, ..loan(&it, at(50)) };
+    let lent = Loan { id: row.id.into(), ..loan(&it, at(50)) };
     let judge = |_: &[fettle_core::ports::model::Ledger]| {
         let begun = running(it.clone(), row.id, at(1));
         store(commit(&begun, vec![record(&row), Record::Loan(Box::new(lent.clone()))]))
@@ -107,7 +107,7 @@ async fn a_failed_commit_lends_nothing(db: Db) {
     let row = intent(&it, at(1));
     let lent = Record::Loan(Box::new(loan(&it, at(50))));
     // The result of an action that nobody intended.
-    let nonsense = Record::Result(super::fixture::succeeded(Uuid::now_v7(), at(1), at(2)));
+    let nonsense = Record::Result(super::fixture::succeeded(Uuid::now_v7().into(), at(1), at(2)));
     let begun = commit(&running(it.clone(), row.id, at(1)), vec![record(&row), nonsense, lent.clone()]);
     db.store.work().commit(&claim, &begun).await.expect_err("refused");
     assert_eq!(db.count("loans").await, 0);
@@ -125,7 +125,8 @@ async fn a_void_loan_keeps_the_keys_it_was_opened_with_and_one_never_opened_is_n
         Record::Loan(Box::new(ended(fewer, LoanEnd::Void, at(6))))
     };
     db.store.record(&[Record::Loan(Box::new(opened.clone()))]).await.unwrap();
-    let held_by_another = db.store.loans().claim(Uuid::now_v7(), at(5), at(99), 9).await.unwrap().remove(0).claim;
+    let held_by_another =
+        db.store.loans().claim(Uuid::now_v7().into(), at(5), at(99), 9).await.unwrap().remove(0).claim;
     db.store.record(&[void(&opened)]).await.unwrap();
     let (sqlite, postgres) =
         ("SELECT doc ->> '$.keys' FROM loans", "SELECT replace(doc ->> 'keys', ' ', '') FROM loans");
@@ -154,7 +155,7 @@ async fn claimers_at_once_never_get_the_same_loan(db: Db) {
                 let owner = Uuid::now_v7();
                 let mut mine = Vec::new();
                 for _ in 0..20 {
-                    let claimed = store.loans().claim(owner, at(5), at(99), 5).await.unwrap();
+                    let claimed = store.loans().claim(owner.into(), at(5), at(99), 5).await.unwrap();
                     mine.extend(claimed.into_iter().map(|c| c.claim.id));
                 }
                 mine
@@ -175,9 +176,13 @@ async fn an_ended_lease_is_taken_over_and_the_loser_stores_nothing(db: Db) {
     let lent = loan(&it, at(5));
     db.store.record(&[Record::Loan(Box::new(lent.clone()))]).await.unwrap();
     let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
-    let first = db.store.loans().claim(one, at(5), at(30), 1).await.unwrap().remove(0).claim;
-    assert_eq!(db.store.loans().claim(other, at(30), at(60), 1).await.unwrap(), [], "it holds to its last instant");
-    let second = db.store.loans().claim(other, at(31), at(60), 1).await.unwrap().remove(0).claim;
+    let first = db.store.loans().claim(one.into(), at(5), at(30), 1).await.unwrap().remove(0).claim;
+    assert_eq!(
+        db.store.loans().claim(other.into(), at(30), at(60), 1).await.unwrap(),
+        [],
+        "it holds to its last instant"
+    );
+    let second = db.store.loans().claim(other.into(), at(31), at(60), 1).await.unwrap().remove(0).claim;
     let row = intent(&it, at(31));
     let late = kept(returning(&lent, at(31)), vec![record(&row)]);
     assert_eq!(db.store.loans().commit(&first, &late).await.unwrap(), None);
@@ -193,11 +198,11 @@ async fn released_and_adopted_loans_are_free_at_once(db: Db) {
     db.store.record(&[Record::Loan(Box::new(loan(&it, at(5))))]).await.unwrap();
     let (dead, next) = (Uuid::now_v7(), Uuid::now_v7());
     let claimed = async |owner| db.store.loans().claim(owner, at(5), at(9_000), 9).await.unwrap().len();
-    assert_eq!(claimed(dead).await, 1);
-    assert_eq!(claimed(next).await, 0);
+    assert_eq!(claimed(dead.into()).await, 1);
+    assert_eq!(claimed(next.into()).await, 0);
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 1, "nobody lives who holds it");
-    assert_eq!(claimed(next).await, 1);
-    assert_eq!(db.store.release(next).await.unwrap(), 1);
+    assert_eq!(claimed(next.into()).await, 1);
+    assert_eq!(db.store.release(next.into()).await.unwrap(), 1);
     assert_eq!(claimed(db.owner).await, 1);
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 0, "ours");
 }
@@ -237,7 +242,7 @@ async fn while_the_lender_is_at_work_its_loan_has_a_rival(db: Db) {
         Judged::Refuse(no())
     };
     db.store.loans().admit(&claim, &[&ask(&it, at(6), &[])], &mut judge).await.unwrap();
-    assert_eq!(rivals, [it.id]);
+    assert_eq!(rivals, [it.id.into()]);
 }
 
 async fn a_return_and_an_effect_on_the_same_thing_are_not_both_admitted(db: Db) {

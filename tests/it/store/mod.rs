@@ -31,12 +31,12 @@ mod work;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::Store;
 use fettle_core::ports::history::History;
 use fettle_store::history::open_history;
 use fettle_store::{open, open_to_read};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use uuid::Uuid;
 
 pub use self::db::{Db, Place, retry};
 use crate::support::postgres::Database;
@@ -88,7 +88,7 @@ impl Db {
 
 #[async_trait]
 impl Place for Database {
-    async fn open(&self, owner: Uuid) -> Arc<dyn Store> {
+    async fn open(&self, owner: ReplicaId) -> Arc<dyn Store> {
         open(&Database::url(self), owner).await.expect("open the store")
     }
 

@@ -21,7 +21,7 @@ fn said(error: &StoreError) -> String {
 }
 
 async fn refused(url: &str) -> (String, bool) {
-    let error = open(url, Uuid::now_v7()).await.err().expect("it does not open");
+    let error = open(url, Uuid::now_v7().into()).await.err().expect("it does not open");
     (said(&error), error.is_transient())
 }
 
@@ -122,7 +122,7 @@ async fn replicas_that_start_at_once_on_an_empty_postgres_all_start() {
     let starting: Vec<_> = (0..4)
         .map(|_| {
             let url = database.url();
-            tokio::spawn(async move { open(&url, Uuid::now_v7()).await })
+            tokio::spawn(async move { open(&url, Uuid::now_v7().into()).await })
         })
         .collect();
     for one in starting {
@@ -134,9 +134,9 @@ async fn replicas_that_start_at_once_on_an_empty_postgres_all_start() {
 async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() {
     let db = Db::postgres().await;
     let other = Uuid::now_v7();
-    let replica = open(&db.url(), other).await.expect("open the store a second time");
+    let replica = open(&db.url(), other.into()).await.expect("open the store a second time");
     open_all(&*db.store, &[held("a", at(1)), held("b", at(2)), held("mine", at(3))]).await;
-    let claimed = replica.claim(other, at(2), at(9999), 9).await.unwrap();
+    let claimed = replica.claim(other.into(), at(2), at(9999), 9).await.unwrap();
     assert_eq!(claimed.len(), 2);
     let row = intent(&claimed[0].effort, at(2));
     let mut busy = commit(&running(claimed[0].effort.clone(), row.id, at(2)), vec![record(&row)]);
@@ -158,7 +158,7 @@ async fn claims_of_a_dead_replica_are_adopted_and_those_of_the_living_are_not() 
     assert_eq!(free.len(), 2);
     // Should it live after all, it has lost.
     let back = commit(&claimed[1].effort, vec![]);
-    let late = open(&db.url(), other).await.unwrap();
+    let late = open(&db.url(), other.into()).await.unwrap();
     assert_eq!(late.commit(&claimed[1].claim, &back).await.unwrap(), None);
     late.close().await;
 }
@@ -184,7 +184,7 @@ async fn nothing_is_acknowledged_into_a_sqlite_file_that_is_not_there_any_more()
     let folder = tempfile::tempdir().expect("a folder");
     let (path, aside) = (folder.path().join("fettle.db"), folder.path().join("aside.db"));
     let url = format!("sqlite://{}", path.display());
-    let store = open(&url, Uuid::now_v7()).await.expect("a new database");
+    let store = open(&url, Uuid::now_v7().into()).await.expect("a new database");
     let appended = async |body| store.append(&[notification(at(1), body)]).await;
     appended("a").await.expect("it is there");
     for replaced in [false, true] {
@@ -195,7 +195,7 @@ async fn nothing_is_acknowledged_into_a_sqlite_file_that_is_not_there_any_more()
         let error = appended("b").await.expect_err("it would be lost");
         assert!(said(&error).contains("fettle.db was deleted or replaced"), "{error}");
         assert!(store.backlog().await.is_err(), "and health knows");
-        assert!(store.adopt(Uuid::now_v7()).await.is_err(), "upkeep does not call it well");
+        assert!(store.adopt(Uuid::now_v7().into()).await.is_err(), "upkeep does not call it well");
         std::fs::rename(&aside, &path).expect("moved back");
     }
     appended("c").await.expect("it is the same file again");

@@ -28,7 +28,7 @@ async fn until_it_works(store: &dyn Store) {
 async fn a_cut_network_is_transient_and_said_within_two_seconds() {
     let database = Database::create().await;
     let proxy = Proxy::tcp(database.address()).await;
-    let store = open(&database.url_through(proxy.address()), Uuid::now_v7()).await.unwrap();
+    let store = open(&database.url_through(proxy.address()), Uuid::now_v7().into()).await.unwrap();
     append(&*store).await.unwrap();
 
     proxy.fail(Fault::Cut);
@@ -47,7 +47,7 @@ async fn a_cut_network_is_transient_and_said_within_two_seconds() {
 async fn a_network_that_swallows_everything_is_given_up_and_holds_no_connection() {
     let database = Database::create().await;
     let proxy = Proxy::tcp(database.address()).await;
-    let store = open(&database.url_through(proxy.address()), Uuid::now_v7()).await.unwrap();
+    let store = open(&database.url_through(proxy.address()), Uuid::now_v7().into()).await.unwrap();
     append(&*store).await.unwrap();
 
     proxy.fail(Fault::Stalled);
@@ -72,7 +72,7 @@ async fn a_network_that_swallows_everything_is_given_up_and_holds_no_connection(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn connections_that_the_server_ended_are_replaced() {
     let database = Database::create().await;
-    let store = open(&database.url(), Uuid::now_v7()).await.unwrap();
+    let store = open(&database.url(), Uuid::now_v7().into()).await.unwrap();
     append(&*store).await.unwrap();
     database.terminate_connections().await;
     until_it_works(&*store).await;
@@ -82,7 +82,7 @@ async fn connections_that_the_server_ended_are_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_acknowledged_before_a_kill_is_there_after_it() {
     let postgres = PrivatePostgres::start().await;
-    let store = open(&postgres.url(), Uuid::now_v7()).await.unwrap();
+    let store = open(&postgres.url(), Uuid::now_v7().into()).await.unwrap();
     let batch: Vec<_> = (0..50).map(|n| notification(at(n), "kept")).collect();
     store.append(&batch).await.unwrap();
 
@@ -113,7 +113,7 @@ async fn the_sign_of_life_is_given_again_after_its_connection_died() {
         _ => Ok(()),
     };
     wait::until("another connection holds the lock", SOON, again).await;
-    let replica = open(&db.url(), other).await.expect("open the store a second time");
-    assert_eq!(replica.adopt(other).await.unwrap(), 0, "we live");
+    let replica = open(&db.url(), other.into()).await.expect("open the store a second time");
+    assert_eq!(replica.adopt(other.into()).await.unwrap(), 0, "we live");
     replica.close().await;
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fettle_core::alert::episode::Word;
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::{Announcement, AnnouncementName};
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Changes, Outgoing, ReceiveAsk};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::Record;
@@ -26,13 +27,13 @@ on_all!(
     what_a_lost_claim_announces_is_never_said,
 );
 
-fn announcement(name: AnnouncementName, about: Uuid, second: i64, until: i64) -> Announcement {
+fn announcement(name: AnnouncementName, about: RemediationId, second: i64, until: i64) -> Announcement {
     let labels = Labels::from_iter([("alertname", name.as_str()), ("fettle", "self"), ("odd", "a\0b")]);
     let annotations = BTreeMap::from([("summary".to_owned(), "fettle is at work".to_owned())]);
     Announcement { name, remediation: about, labels, annotations, at: at(second), until: at(until) }
 }
 
-fn working(about: Uuid, second: i64, until: i64) -> Announcement {
+fn working(about: RemediationId, second: i64, until: i64) -> Announcement {
     announcement(AnnouncementName::Working, about, second, until)
 }
 
@@ -55,9 +56,9 @@ async fn claimed(db: &Db, second: i64) -> Vec<Outgoing> {
 
 async fn what_is_announced_is_delivered_as_it_stands_and_renewed(db: Db) {
     let about = Uuid::now_v7();
-    let mut it = working(about, 1, 100);
+    let mut it = working(about.into(), 1, 100);
     announce(&db, it.clone()).await;
-    announce(&db, announcement(AnnouncementName::PipelineSilent, Uuid::nil(), 2, 100)).await;
+    announce(&db, announcement(AnnouncementName::PipelineSilent, Uuid::nil().into(), 2, 100)).await;
     let first = delivered(&db, 3).await;
     it.labels.set("odd", "a\u{fffd}b");
     assert_eq!(first.iter().map(|o| (o.starts_at, &o.announcement)).next(), Some((at(1), &it)));
@@ -70,15 +71,15 @@ async fn what_is_announced_is_delivered_as_it_stands_and_renewed(db: Db) {
 
 async fn a_change_is_delivered_and_the_same_again_is_not(db: Db) {
     let about = Uuid::now_v7();
-    announce(&db, working(about, 1, 100)).await;
+    announce(&db, working(about.into(), 1, 100)).await;
     let first = delivered(&db, 1).await.remove(0);
-    announce(&db, Announcement { at: at(2), ..working(about, 1, 100) }).await;
+    announce(&db, Announcement { at: at(2), ..working(about.into(), 1, 100) }).await;
     assert_eq!(delivered(&db, 3).await, [], "nothing changed");
-    announce(&db, working(about, 4, 200)).await;
+    announce(&db, working(about.into(), 4, 200)).await;
     let later = delivered(&db, 5).await.remove(0);
     assert_eq!((later.id, later.starts_at, later.announcement.until), (first.id, at(1), at(200)));
     assert!(later.version > first.version);
-    let mut labelled = working(about, 6, 200);
+    let mut labelled = working(about.into(), 6, 200);
     labelled.labels.set("more", "of it");
     announce(&db, labelled.clone()).await;
     assert_eq!(delivered(&db, 7).await.remove(0).announcement.labels.get("more"), "of it");
@@ -87,9 +88,9 @@ async fn a_change_is_delivered_and_the_same_again_is_not(db: Db) {
 
 async fn a_change_during_the_delivery_is_delivered_after_it(db: Db) {
     let about = Uuid::now_v7();
-    announce(&db, working(about, 1, 100)).await;
+    announce(&db, working(about.into(), 1, 100)).await;
     let under_way = claimed(&db, 2).await.remove(0);
-    announce(&db, working(about, 3, 3)).await;
+    announce(&db, working(about.into(), 3, 3)).await;
     assert_eq!(claimed(&db, 4).await, [], "one at a time");
     db.store.announced(&under_way, at(5)).await.unwrap();
     let after = delivered(&db, 6).await;
@@ -98,9 +99,9 @@ async fn a_change_during_the_delivery_is_delivered_after_it(db: Db) {
 
 async fn what_is_taken_back_is_delivered_once_and_ends(db: Db) {
     let about = Uuid::now_v7();
-    announce(&db, working(about, 1, 100)).await;
+    announce(&db, working(about.into(), 1, 100)).await;
     delivered(&db, 2).await;
-    announce(&db, working(about, 3, 3)).await;
+    announce(&db, working(about.into(), 3, 3)).await;
     // A peer was not there: it stays.
     let lost = claimed(&db, 4).await;
     assert_eq!(lost.len(), 1);
@@ -111,36 +112,36 @@ async fn what_is_taken_back_is_delivered_once_and_ends(db: Db) {
         assert_eq!(delivered(&db, second).await, [], "at {second}");
     }
     // The next effort of the same remediation stands for itself.
-    announce(&db, working(about, 1_000, 1_100)).await;
+    announce(&db, working(about.into(), 1_000, 1_100)).await;
     let next = delivered(&db, 1_001).await.remove(0);
     assert_ne!(next.id, again[0].id);
     assert_eq!(next.starts_at, at(1_000));
 }
 
 async fn what_does_not_stand_is_not_taken_back(db: Db) {
-    announce(&db, working(Uuid::now_v7(), 3, 3)).await;
+    announce(&db, working(Uuid::now_v7().into(), 3, 3)).await;
     assert_eq!(delivered(&db, 4).await, []);
     assert_eq!(db.count("announcements").await, 0);
 }
 
 async fn what_lapsed_ends_by_itself_and_begins_anew(db: Db) {
     let about = Uuid::now_v7();
-    announce(&db, working(about, 1, 20)).await;
+    announce(&db, working(about.into(), 1, 20)).await;
     delivered(&db, 2).await;
     assert_eq!(delivered(&db, 20).await, [], "its end was told with it");
     let ended = db.told("SELECT name FROM announcements WHERE ended", |rows| {
         rows.announcements().filter(|it| it.ended).map(|it| it.announcement.name.to_string()).collect()
     });
     assert_eq!(ended.await, ["FettleWorking"]);
-    announce(&db, working(about, 30, 50)).await;
+    announce(&db, working(about.into(), 30, 50)).await;
     assert_eq!(delivered(&db, 31).await.remove(0).starts_at, at(30));
     // Never delivered while it stood, and changed after it: it begins with the change.
-    announce(&db, working(about, 60, 90)).await;
+    announce(&db, working(about.into(), 60, 90)).await;
     assert_eq!(delivered(&db, 61).await.remove(0).starts_at, at(60));
 }
 
 async fn deliverers_at_once_never_get_the_same_announcement(db: Db) {
-    let all: Vec<_> = (0..40).map(|_| Record::Announce(Box::new(working(Uuid::now_v7(), 1, 100)))).collect();
+    let all: Vec<_> = (0..40).map(|_| Record::Announce(Box::new(working(Uuid::now_v7().into(), 1, 100)))).collect();
     db.store.record(&all).await.unwrap();
     let deliverers: Vec<_> = (0..6)
         .map(|_| {
@@ -148,7 +149,7 @@ async fn deliverers_at_once_never_get_the_same_announcement(db: Db) {
             tokio::spawn(async move {
                 let mut mine = Vec::new();
                 for _ in 0..20 {
-                    let due = store.announcements(Uuid::now_v7(), at(2), at(-9), at(50), 5).await.unwrap();
+                    let due = store.announcements(Uuid::now_v7().into(), at(2), at(-9), at(50), 5).await.unwrap();
                     mine.extend(due.into_iter().map(|outgoing| outgoing.id));
                 }
                 mine
@@ -166,16 +167,16 @@ async fn deliverers_at_once_never_get_the_same_announcement(db: Db) {
 }
 
 async fn an_undelivered_announcement_is_free_when_its_deliverer_is_gone(db: Db) {
-    announce(&db, working(Uuid::now_v7(), 1, 1_000)).await;
+    announce(&db, working(Uuid::now_v7().into(), 1, 1_000)).await;
     let claim = async |owner, second| {
         db.store.announcements(owner, at(second), at(-9), at(second + 30), 9).await.unwrap().len()
     };
     let dead = Uuid::now_v7();
-    assert_eq!(claim(dead, 2).await, 1);
+    assert_eq!(claim(dead.into(), 2).await, 1);
     assert_eq!(claim(db.owner, 32).await, 0, "it holds to its last instant");
     assert_eq!(claim(db.owner, 33).await, 1);
     assert_eq!(db.store.release(db.owner).await.unwrap(), 1);
-    assert_eq!(claim(dead, 34).await, 1);
+    assert_eq!(claim(dead.into(), 34).await, 1);
     assert_eq!(db.store.adopt(db.owner).await.unwrap(), 1);
     assert_eq!(claim(db.owner, 35).await, 1);
 }
@@ -186,7 +187,7 @@ async fn a_call_for_people_is_taken_back_when_its_alerts_are_over(db: Db) {
     let called = announcement(AnnouncementName::GaveUp, it.id, 2, 9_000);
     let over = commit(&closed(it.clone(), Outcome::Escalated, at(2)), vec![Record::Announce(Box::new(called))]);
     db.store.work().commit(&claim, &over).await.unwrap().expect("claimed");
-    announce(&db, working(Uuid::now_v7(), 2, 9_000)).await;
+    announce(&db, working(Uuid::now_v7().into(), 2, 9_000)).await;
     assert_eq!(delivered(&db, 3).await.len(), 2);
 
     let mut alert = firing("web", at(0));

@@ -19,7 +19,14 @@ on_both!(the_view_says_what_a_pause_is_about, the_database_refuses_other_changes
 
 /// A pause of everything, given at `second`.
 pub fn pause(scope: PauseScope, second: i64, until: Option<Timestamp>) -> Pause {
-    Pause { id: Uuid::now_v7(), scope, reason: "deploy\0ment".into(), by: "oncall".into(), at: at(second), until }
+    Pause {
+        id: Uuid::now_v7().into(),
+        scope,
+        reason: "deploy\0ment".into(),
+        by: "oncall".into(),
+        at: at(second),
+        until,
+    }
 }
 
 fn cleaned(pause: &Pause) -> Pause {
@@ -59,7 +66,7 @@ async fn a_pause_is_over_at_its_time_or_when_a_person_ends_it_once(db: Db) {
     assert_eq!(db.store.pauses(at(10)).await.unwrap(), [cleaned(&open)], "`until` is the first instant without it");
 
     assert!(!db.store.resume(timed.id, "oncall", at(10)).await.unwrap(), "over by itself");
-    assert!(!db.store.resume(Uuid::now_v7(), "oncall", at(10)).await.unwrap(), "never given");
+    assert!(!db.store.resume(Uuid::now_v7().into(), "oncall", at(10)).await.unwrap(), "never given");
     assert!(db.store.resume(open.id, "boss", at(11)).await.unwrap());
     assert!(!db.store.resume(open.id, "oncall", at(12)).await.unwrap(), "once");
     assert_eq!(db.store.pauses(at(11)).await.unwrap(), []);

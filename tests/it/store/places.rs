@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::Store;
 use fettle_core::ports::history::History;
 use fettle_core::time::Timestamp;
@@ -10,7 +11,6 @@ use fettle_memory::store::Memory;
 use fettle_store::history::open_history;
 use fettle_store::{open, open_to_read};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-use uuid::Uuid;
 
 use super::db::{Db, Place};
 
@@ -28,7 +28,7 @@ impl Db {
 
 #[async_trait]
 impl Place for tempfile::TempDir {
-    async fn open(&self, owner: Uuid) -> Arc<dyn Store> {
+    async fn open(&self, owner: ReplicaId) -> Arc<dyn Store> {
         open(&self.url(), owner).await.expect("open the store")
     }
 
@@ -57,7 +57,7 @@ impl Place for tempfile::TempDir {
 
 #[async_trait]
 impl Place for Arc<Memory> {
-    async fn open(&self, owner: Uuid) -> Arc<dyn Store> {
+    async fn open(&self, owner: ReplicaId) -> Arc<dyn Store> {
         Arc::new(self.process(owner))
     }
 

@@ -144,7 +144,7 @@ async fn nothing_that_the_service_asks_is_compiled() {
     db.sql(&eager.replace("{}", &format!("\"{name}\""))).await.unwrap();
     let compiled = async || db.texts("SELECT it FROM pg_ls_dir('.') AS it WHERE it LIKE '%.bc'").await;
 
-    let service = open(&db.url(), Uuid::now_v7()).await.expect("open the store a second time");
+    let service = open(&db.url(), Uuid::now_v7().into()).await.expect("open the store a second time");
     let it = held("web", at(0));
     open_all(&*service, std::slice::from_ref(&it)).await;
     let ask = FactsAsk {

@@ -193,7 +193,8 @@ async fn what_people_said_and_were_told_goes_with_the_remediation(db: Db) {
     for (service, day) in [("old", 1), ("young", 15)] {
         let it = held(service, at(0));
         let claim = open_claimed(&*db.store, db.owner, &it).await;
-        let cancel = Answer { id: Uuid::now_v7(), kind: AnswerKind::Cancel, plan: None, by: "me".into(), at: at(1) };
+        let cancel =
+            Answer { id: Uuid::now_v7().into(), kind: AnswerKind::Cancel, plan: None, by: "me".into(), at: at(1) };
         db.store.answer(it.id, &cancel).await.unwrap();
         let said = Announcement {
             name: AnnouncementName::Working,

@@ -1,6 +1,7 @@
 //! Lists, filters, pages, and one remediation's story.
 
 use fettle_core::alert::episode::Word;
+use fettle_core::id::ActionId;
 use fettle_core::ports::model::{Changes, ReceiveAsk};
 use fettle_core::ports::view::{ActionFilter, AlertFilter, RemediationFilter};
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
@@ -88,7 +89,7 @@ async fn actions_are_filtered_and_paged(db: Db) {
         Changes { opened: vec![it.clone(), other], records: rows.iter().map(record).collect(), ..Changes::default() };
     write(&*db.store, &ReceiveAsk::new(db.owner, at(2)), changes).await.unwrap();
 
-    let list = async |filter: ActionFilter| -> Vec<Uuid> {
+    let list = async |filter: ActionFilter| -> Vec<ActionId> {
         db.store.actions(&filter).await.unwrap().into_iter().map(|a| a.id).collect()
     };
     let any = ActionFilter { limit: 9, ..ActionFilter::default() };
@@ -125,7 +126,7 @@ async fn labels_of_recorded_alerts_are_read_beside_a_running_service(db: Db) {
 }
 
 async fn a_story_tells_everything_in_order(db: Db) {
-    assert_eq!(db.store.story(Uuid::now_v7()).await.unwrap(), None);
+    assert_eq!(db.store.story(Uuid::now_v7().into()).await.unwrap(), None);
     let it = held("web", at(1));
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let row = intent(&it, at(2));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fettle_core::alert::episode::{AlertState, Word};
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
+use fettle_core::id::ActionId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Candidate, Changes, OpenTarget, PastFix, ReceiveAsk, Standing, World};
 use fettle_core::ports::view::{AlertFilter, AlertView, RemediationFilter};
@@ -39,7 +40,7 @@ async fn a_notification_is_taken_in_once_however_many_try(db: Db) {
     let batch = [notification(at(1), "a"), notification(at(2), "b")];
     db.store.append(&batch).await.unwrap();
     let mut ask = ReceiveAsk::new(db.owner, at(3));
-    ask.take = batch.iter().map(|n| n.id).chain([Uuid::now_v7()]).collect();
+    ask.take = batch.iter().map(|n| n.id).chain([Uuid::now_v7().into()]).collect();
 
     let ask = Arc::new(ask);
     let tries = (0..8).map(|_| {
@@ -77,7 +78,7 @@ async fn what_is_foreseen_takes_nothing_and_who_only_reads_cannot_write(db: Db) 
         let world = store.foresee(&ask).await.unwrap();
         assert!(world.taken.is_empty() && world.open.len() == 1, "{world:?}");
         assert_eq!(store.remediation(web.id).await.unwrap().as_ref(), Some(&web));
-        assert_eq!(store.remediation(Uuid::now_v7()).await.unwrap(), None);
+        assert_eq!(store.remediation(Uuid::now_v7().into()).await.unwrap(), None);
     }
     assert_eq!(db.store.backlog().await.unwrap(), 1);
     assert!(reader.append(&[notification(at(2), "b")]).await.is_err());
@@ -166,8 +167,8 @@ async fn the_world_has_what_was_asked_for_and_nothing_else(db: Db) {
     assert!(world.past.fixed.is_empty() && world.taken.is_empty());
 }
 
-async fn fixed_at(db: &Db, rule: &str, second: i64) -> Uuid {
-    let action = Uuid::now_v7();
+async fn fixed_at(db: &Db, rule: &str, second: i64) -> ActionId {
+    let action = Uuid::now_v7().into();
     let mut it = held("web", at(0));
     (it.rule, it.rung, it.last_action) = (rule.into(), 1, Some(action));
     let opened = vec![closed(it, Outcome::Fixed, at(second))];
@@ -243,9 +244,9 @@ async fn new_remediations_are_born_claimed(db: Db) {
     ask.lease_until = Some(at(30));
     write(&*db.store, &ask, Changes { opened: vec![it.clone()], ..Changes::default() }).await.unwrap();
 
-    assert_eq!(db.store.work().claim(Uuid::now_v7(), at(30), at(60), 10).await.unwrap(), []);
+    assert_eq!(db.store.work().claim(Uuid::now_v7().into(), at(30), at(60), 10).await.unwrap(), []);
     assert_eq!(db.store.work().next_due(at(30)).await.unwrap(), None);
-    let born = fettle_core::ports::model::Claim { id: it.id, owner: db.owner, version: 1, wakes: 0 };
+    let born = fettle_core::ports::model::Claim { id: it.id.into(), owner: db.owner, version: 1, wakes: 0 };
     assert!(db.store.work().commit(&born, &commit(&it, vec![])).await.unwrap().is_some());
 }
 
@@ -339,7 +340,7 @@ async fn what_a_batch_opens_it_can_wake(db: Db) {
     let claimed = db.store.work().claim(db.owner, at(7), at(99), 9).await.unwrap();
     let mut woken: Vec<_> = claimed.iter().map(|it| (it.claim.id, it.claim.wakes)).collect();
     woken.sort_unstable();
-    assert_eq!(woken, [(old.id, 1), (new.id, 1)], "due at once, and counted");
+    assert_eq!(woken, [(old.id.into(), 1), (new.id.into(), 1)], "due at once, and counted");
 }
 
 async fn a_batch_of_many_alerts_is_taken_in_at_once(db: Db) {

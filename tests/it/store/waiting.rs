@@ -121,7 +121,7 @@ async fn attached_alerts_are_read_as_they_are_now(db: Db) {
     write(&*db.store, &ask, Changes { alerts: vec![alert.clone()], ..Changes::default() }).await.unwrap();
     assert_eq!(db.store.attached(it.id).await.unwrap(), [alert]);
 
-    assert_eq!(db.store.attached(Uuid::now_v7()).await.unwrap(), []);
+    assert_eq!(db.store.attached(Uuid::now_v7().into()).await.unwrap(), []);
     let done = closed(it.clone(), Outcome::Fixed, at(9));
     db.store.work().commit(&claim, &commit(&done, vec![])).await.unwrap().expect("claimed");
     assert_eq!(db.store.attached(it.id).await.unwrap(), [], "nothing is attached to what is over");

@@ -29,7 +29,7 @@ async fn receives(store: &dyn fettle_core::ports::Store, service: &str) {
     let alert = AlertState::first(it.alert.fingerprint, it.alert.labels.clone(), Word::Firing { starts_at: now }, now);
     let changes =
         Changes { alerts: vec![alert.0], candidates: vec![attached(&it)], opened: vec![it], ..Changes::default() };
-    write(store, &ReceiveAsk::new(Uuid::now_v7(), now), changes).await.expect("take it in");
+    write(store, &ReceiveAsk::new(Uuid::now_v7().into(), now), changes).await.expect("take it in");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,7 +39,7 @@ async fn what_one_received_before_it_was_stopped_the_other_decides_without_waiti
     let (status, _) = other.ask("/api/v1/pause", &json!({"reason": "nothing is touched", "for": "1h"})).await;
     assert!(status < 300, "{status}");
     // It stores what it hears and works on nothing: stopped right after its transaction.
-    let stopped = open(&database.url(), Uuid::now_v7()).await.expect("a store");
+    let stopped = open(&database.url(), Uuid::now_v7().into()).await.expect("a store");
     for round in 0..5 {
         // A decision ends with a look for more, so the next poll is a whole interval away when a round begins.
         let (service, begun) = (format!("service-{round}"), Instant::now());
@@ -59,7 +59,7 @@ async fn what_one_received_before_it_was_stopped_the_other_decides_without_waiti
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wake_is_heard_by_all_that_listen_and_kept_for_who_comes_later() {
     let db = Db::postgres().await;
-    let another = open(&db.url(), Uuid::now_v7()).await.expect("open the store a second time");
+    let another = open(&db.url(), Uuid::now_v7().into()).await.expect("open the store a second time");
     for store in [&db.store, &another] {
         // The first look makes up for what was said before anybody listened.
         wait::until(
@@ -77,7 +77,7 @@ async fn a_wake_is_heard_by_all_that_listen_and_kept_for_who_comes_later() {
     for store in [&another, &db.store] {
         tokio::time::timeout(AT_ONCE * 5, store.woken()).await.expect("what was opened for anybody").expect("a store");
     }
-    assert_eq!(another.release(Uuid::now_v7()).await.expect("a store"), 0);
+    assert_eq!(another.release(Uuid::now_v7().into()).await.expect("a store"), 0);
     let quiet = tokio::time::timeout(Duration::from_millis(300), db.store.woken()).await;
     assert!(quiet.is_err(), "where nothing became due nobody is woken");
 }

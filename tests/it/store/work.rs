@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Changes, Claim, Commit, ReceiveAsk};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::{Record, TransitionRow};
@@ -39,7 +40,13 @@ async fn claimers_at_once_never_get_the_same_remediation(db: Db) {
                 // A claimer that comes away empty while others hold the rest locked tries again, as a worker does.
                 for _ in 0..30 {
                     mine.extend(
-                        store.work().claim(owner, at(10), at(99), 7).await.unwrap().into_iter().map(|c| c.claim.id),
+                        store
+                            .work()
+                            .claim(owner.into(), at(10), at(99), 7)
+                            .await
+                            .unwrap()
+                            .into_iter()
+                            .map(|c| c.claim.id),
                     );
                 }
                 mine
@@ -51,7 +58,7 @@ async fn claimers_at_once_never_get_the_same_remediation(db: Db) {
         ids.extend(claimer.await.unwrap());
     }
     assert_eq!(ids.len(), 100);
-    assert_eq!(ids.into_iter().collect::<HashSet<_>>(), all.iter().map(|r| r.id).collect());
+    assert_eq!(ids.into_iter().collect::<HashSet<_>>(), all.iter().map(|r| r.id.into()).collect());
 }
 
 async fn claims_come_earliest_first_and_no_more_than_asked(db: Db) {
@@ -94,9 +101,13 @@ async fn an_ended_lease_is_taken_over_and_the_loser_stores_nothing(db: Db) {
     let it = held("web", at(1));
     open_all(&*db.store, std::slice::from_ref(&it)).await;
     let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
-    let first = db.store.work().claim(one, at(1), at(30), 1).await.unwrap().remove(0).claim;
-    assert_eq!(db.store.work().claim(other, at(30), at(60), 1).await.unwrap(), [], "it holds to its last instant");
-    let second = db.store.work().claim(other, at(31), at(60), 1).await.unwrap().remove(0).claim;
+    let first = db.store.work().claim(one.into(), at(1), at(30), 1).await.unwrap().remove(0).claim;
+    assert_eq!(
+        db.store.work().claim(other.into(), at(30), at(60), 1).await.unwrap(),
+        [],
+        "it holds to its last instant"
+    );
+    let second = db.store.work().claim(other.into(), at(31), at(60), 1).await.unwrap().remove(0).claim;
 
     let row = intent(&it, at(31));
     let late = commit(&running(it.clone(), row.id, at(31)), vec![record(&row)]);
@@ -120,13 +131,13 @@ async fn a_kept_claim_commits_again_and_a_used_one_does_not(db: Db) {
     let keep = Commit { effort: it.clone(), records: vec![], keep_until: Some(at(50)) };
     let next = db.store.work().commit(&claim, &keep).await.unwrap().expect("claimed").claim;
     assert_eq!(next, Claim { version: claim.version + 1, ..claim.clone() });
-    assert_eq!(db.store.work().claim(Uuid::now_v7(), at(50), at(60), 1).await.unwrap(), [], "still held");
+    assert_eq!(db.store.work().claim(Uuid::now_v7().into(), at(50), at(60), 1).await.unwrap(), [], "still held");
     assert_eq!(db.store.work().commit(&claim, &keep).await.unwrap(), None);
     db.store.work().commit(&next, &commit(&it, vec![])).await.unwrap().expect("claimed");
     assert_eq!(db.store.work().commit(&next, &keep).await.unwrap(), None, "given back");
 }
 
-async fn wake(db: &Db, id: Uuid, now: i64) {
+async fn wake(db: &Db, id: RemediationId, now: i64) {
     let changes = Changes { woken: vec![id], ..Changes::default() };
     write(&*db.store, &ReceiveAsk::new(db.owner, at(now)), changes).await.unwrap();
 }
@@ -171,12 +182,12 @@ async fn what_is_due_next_is_what_nobody_holds(db: Db) {
 async fn released_claims_are_free_at_once(db: Db) {
     open_all(&*db.store, &[held("a", at(1)), held("b", at(1)), held("c", at(1))]).await;
     let other = Uuid::now_v7();
-    db.store.work().claim(other, at(1), at(30), 1).await.unwrap();
+    db.store.work().claim(other.into(), at(1), at(30), 1).await.unwrap();
     let mine = db.store.work().claim(db.owner, at(1), at(30), 9).await.unwrap();
     assert_eq!(mine.len(), 2);
     assert_eq!(db.store.release(db.owner).await.unwrap(), 2);
     assert_eq!(db.store.work().commit(&mine[0].claim, &commit(&mine[0].effort, vec![])).await.unwrap(), None);
-    assert_eq!(db.store.work().claim(Uuid::now_v7(), at(1), at(30), 9).await.unwrap().len(), 2);
+    assert_eq!(db.store.work().claim(Uuid::now_v7().into(), at(1), at(30), 9).await.unwrap().len(), 2);
 }
 
 async fn a_failed_record_leaves_the_remediation_as_it_was(db: Db) {
@@ -190,7 +201,7 @@ async fn a_failed_record_leaves_the_remediation_as_it_was(db: Db) {
         detail: serde_json::Value::Null,
     });
     // The result of an action that nobody intended.
-    let nonsense = Record::Result(super::fixture::succeeded(Uuid::now_v7(), at(1), at(2)));
+    let nonsense = Record::Result(super::fixture::succeeded(Uuid::now_v7().into(), at(1), at(2)));
     let done = closed(it.clone(), Outcome::Fixed, at(2));
     let refused = db.store.work().commit(&claim, &commit(&done, vec![told, nonsense])).await;
     assert!(refused.is_err(), "{refused:?}");

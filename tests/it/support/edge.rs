@@ -107,7 +107,7 @@ impl Setup {
         tokio::spawn(writer.run(stop.clone(), Pulses::of(&["writer"]).pulse(0)));
         if !self.without_database {
             let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
-            late.open(fettle_store::open(&url, Uuid::now_v7()).await.expect("a new database opens"));
+            late.open(fettle_store::open(&url, Uuid::now_v7().into()).await.expect("a new database opens"));
             intake.open();
             for condition in [Condition::Store, Condition::Recovery, Condition::Rules] {
                 readiness.met(condition);
@@ -127,7 +127,7 @@ impl Setup {
             hosts: hosts.clone(),
             settings: settings(),
             telemetry: metrics.clone(),
-            owner: Uuid::now_v7(),
+            owner: Uuid::now_v7().into(),
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
             upstream: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use fettle::telemetry::metrics::Metrics;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::Store;
 use fettle_core::ports::platform::Platform;
 use fettle_core::rule::compile::{Context, SourceFile, compile};
@@ -19,7 +20,6 @@ use fettle_engine::readiness::Readiness;
 use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
 use fettle_engine::upkeep::Retention;
-use uuid::Uuid;
 
 /// A clock on which a minute passes in half a second, so that waiting out a daemon does not take a minute.
 pub struct Fast {
@@ -54,7 +54,7 @@ pub async fn start(
     store: Arc<dyn Store>,
     platform: Arc<dyn Platform>,
     clock: Arc<dyn Clock>,
-    owner: Uuid,
+    owner: ReplicaId,
     rules: &str,
 ) -> (Intake, Running) {
     let files = [SourceFile { path: "rules.yaml".into(), text: rules.into() }];

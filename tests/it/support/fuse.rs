@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use fettle_core::effect::Effect;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::ports::{Store, StoreError, Upkeep};
 use fettle_core::sight::{Found, Pin, Sight, Wanted};
@@ -15,7 +16,6 @@ use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 /// Burns at a chosen touch.
 pub struct Fuse {
@@ -169,11 +169,11 @@ impl Upkeep for FusedStore {
         self.inner.hears()
     }
 
-    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn release(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.inner.release(owner).await
     }
 
-    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn adopt(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.inner.adopt(owner).await
     }
 

@@ -285,10 +285,10 @@ impl World {
         }
     }
 
-    /// A new process's name among all that share the database.
-    pub fn new_owner(&self) -> Uuid {
+    /// An id that nothing carries yet: of a process, a pause or an answer.
+    pub fn new_id<T: From<Uuid>>(&self) -> T {
         let mut rng = self.rng();
         let (high, low) = (rng.below(u64::MAX), rng.below(u64::MAX));
-        Uuid::from_u64_pair(high, low)
+        Uuid::from_u64_pair(high, low).into()
     }
 }

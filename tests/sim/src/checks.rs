@@ -13,6 +13,7 @@ mod records;
 use std::collections::BTreeMap;
 
 use fettle_core::effect::Effect;
+use fettle_core::id::{EffortId, LoanId, NotificationId, PauseId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{Claim, Commit, LedgerAsk, NewNotification, ReceiveAsk};
 use fettle_core::receive::Changes;
 use fettle_core::remediation::loan::{Loan, LoanState};
@@ -22,7 +23,6 @@ use fettle_core::sight::Pin;
 use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::target::Target;
 use fettle_memory::physics::{Call, Daemon};
-use uuid::Uuid;
 
 use self::book::Book;
 pub use self::book::Intent;
@@ -44,12 +44,12 @@ pub enum Deed<'a> {
     /// A notification was acknowledged.
     Accepted {
         /// The stored body.
-        notification: Uuid,
+        notification: NotificationId,
     },
     /// Notifications were taken in.
     Received {
         /// By which process.
-        owner: Uuid,
+        owner: ReplicaId,
         /// What was asked.
         ask: &'a ReceiveAsk,
         /// What was written.
@@ -63,9 +63,9 @@ pub enum Deed<'a> {
     /// The facts of a decision were read.
     Read {
         /// By which process.
-        owner: Uuid,
+        owner: ReplicaId,
         /// About which remediation.
-        of: Uuid,
+        of: RemediationId,
     },
     /// A decision was stored.
     Stored {
@@ -83,7 +83,7 @@ pub enum Deed<'a> {
     /// Effects were admitted.
     Admitted {
         /// By which process.
-        owner: Uuid,
+        owner: ReplicaId,
         /// What the ledger was asked.
         asks: &'a [&'a LedgerAsk],
         /// What was stored.
@@ -106,7 +106,7 @@ pub enum Deed<'a> {
     /// A call is about to be made.
     Called {
         /// By which process.
-        owner: Uuid,
+        owner: ReplicaId,
         /// On what.
         target: &'a Target,
         /// The run that was decided about.
@@ -126,7 +126,7 @@ pub enum Deed<'a> {
     /// A person answered, and it was taken.
     Answered {
         /// About what.
-        remediation: Uuid,
+        remediation: RemediationId,
         /// What.
         answer: &'a Answer,
     },
@@ -138,7 +138,7 @@ pub enum Deed<'a> {
     /// A person ended a pause.
     Resumed {
         /// Which.
-        pause: Uuid,
+        pause: PauseId,
     },
     /// A person reset a breaker.
     BreakerReset {
@@ -280,7 +280,7 @@ impl Checks {
     }
 
     /// The claim on an effort, as the store has it.
-    pub fn claim_of(&self, id: Uuid) -> Option<Claim> {
+    pub fn claim_of(&self, id: EffortId) -> Option<Claim> {
         self.book.claims.get(&id).cloned()
     }
 
@@ -290,7 +290,7 @@ impl Checks {
     }
 
     /// Loans that are open and may be returned.
-    pub fn open_loans(&self, world: &World, daemon: &Daemon) -> Vec<Uuid> {
+    pub fn open_loans(&self, world: &World, daemon: &Daemon) -> Vec<LoanId> {
         let open = self.book.loans.values().filter(|loan| !matches!(loan.state, LoanState::Closed { .. }));
         let open = open.filter(|loan| !effects::is_held_back(daemon, loan, &world.plan.settings.protected));
         open.map(|loan| loan.id).collect()
@@ -372,7 +372,7 @@ impl Checks {
     fn tally(&mut self, deed: &Deed<'_>) {
         match deed {
             Deed::Stored { after, records, .. } => {
-                self.mix(after.id.as_u64_pair().1);
+                self.mix(after.id.0.as_u64_pair().1);
                 self.mix(after.state_name() as u64);
                 self.mix(after.due().map_or(0, |at| micros(at).unsigned_abs()));
                 self.mix(records.len() as u64);
@@ -400,7 +400,7 @@ impl Checks {
                 }
             }
             Deed::Lent { loan, .. } => {
-                self.mix(loan.id.as_u64_pair().1);
+                self.mix(loan.id.0.as_u64_pair().1);
                 self.mix(loan.due().map_or(0, |at| micros(at).unsigned_abs()));
                 self.count(loan.word());
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::id::{ActionId, PauseId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{
     Admission, Claim, Claimed, Commit, Ledger, LedgerAsk, NewNotification, ReceiveAsk, Stored, StoredNotification,
 };
@@ -18,7 +19,6 @@ use fettle_core::remediation::record::Record;
 use fettle_core::surroundings::Pause;
 use fettle_core::time::Timestamp;
 use fettle_memory::store::Process;
-use uuid::Uuid;
 
 use crate::checks::Deed;
 use crate::replica::Replica;
@@ -53,7 +53,7 @@ const POLLS: [&str; 8] = ["claim", "next_due", "pending", "waiting", "announceme
 pub struct Desk {
     world: Arc<World>,
     me: Arc<Replica>,
-    owner: Uuid,
+    owner: ReplicaId,
     store: Arc<Process>,
 }
 
@@ -69,7 +69,7 @@ enum Slip {
 
 impl Desk {
     /// The store of the process `owner`.
-    pub fn new(world: &Arc<World>, me: Arc<Replica>, owner: Uuid, store: Arc<Process>) -> Self {
+    pub fn new(world: &Arc<World>, me: Arc<Replica>, owner: ReplicaId, store: Arc<Process>) -> Self {
         Self { world: world.clone(), me, owner, store }
     }
 
@@ -200,7 +200,7 @@ impl World {
 
 fettle_core::wrap_store! { @ports Desk;
     Outbox {
-        announcements(owner: Uuid, now: Timestamp, renew_before: Timestamp, lease_until: Timestamp, limit: u32)
+        announcements(owner: ReplicaId, now: Timestamp, renew_before: Timestamp, lease_until: Timestamp, limit: u32)
             -> Vec<fettle_core::ports::model::Outgoing>;
         announced(outgoing: &fettle_core::ports::model::Outgoing, at: Timestamp) -> ();
         record(records: &[Record]) -> ();
@@ -209,20 +209,20 @@ fettle_core::wrap_store! { @ports Desk;
     }
     People {
         pause(pause: &Pause) -> ();
-        resume(id: Uuid, by: &str, now: Timestamp) -> bool;
-        answer(remediation: Uuid, answer: &fettle_core::surroundings::Answer) -> fettle_core::ports::model::Answered;
+        resume(id: PauseId, by: &str, now: Timestamp) -> bool;
+        answer(remediation: RemediationId, answer: &fettle_core::surroundings::Answer) -> fettle_core::ports::model::Answered;
         reset_breaker(rule: &str, by: &str, now: Timestamp) -> bool;
     }
     Reading {
         remediations(filter: &fettle_core::ports::view::RemediationFilter) -> Vec<fettle_core::ports::view::RemediationView>;
-        story(id: Uuid) -> Option<fettle_core::ports::view::Story>;
+        story(id: RemediationId) -> Option<fettle_core::ports::view::Story>;
         actions(filter: &fettle_core::ports::view::ActionFilter) -> Vec<fettle_core::ports::view::ActionView>;
         alerts(filter: &fettle_core::ports::view::AlertFilter) -> Vec<fettle_core::ports::view::AlertView>;
         events(filter: &fettle_core::ports::view::EventFilter) -> Vec<fettle_core::ports::view::EventView>;
     }
     Standing {
-        remediation(id: Uuid) -> Option<fettle_core::remediation::state::Remediation>;
-        attached(remediation: Uuid) -> Vec<AlertState>;
+        remediation(id: RemediationId) -> Option<fettle_core::remediation::state::Remediation>;
+        attached(remediation: RemediationId) -> Vec<AlertState>;
         pauses(now: Timestamp) -> Vec<Pause>;
         breakers(since: Timestamp) -> Vec<(String, fettle_core::surroundings::Breaker)>;
         storm() -> Option<fettle_core::surroundings::Storm>;
@@ -280,7 +280,7 @@ impl Receiving for Desk {
 impl<T: Watched> Work<T> for Desk {
     async fn claim(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
@@ -325,7 +325,7 @@ impl Effects for Desk {
         self.around("peek", self.inner()?.peek(asks)).await
     }
 
-    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+    async fn late(&self, action: ActionId, records: &[Record]) -> Result<bool, StoreError> {
         self.around("late", seam::late(&self.world, self.inner()?, action, records)).await
     }
 }
@@ -348,11 +348,11 @@ impl Upkeep for Desk {
         self.store.hears()
     }
 
-    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn release(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.around("release", self.inner()?.release(owner)).await
     }
 
-    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn adopt(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.around("adopt", self.inner()?.adopt(owner)).await
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fettle_core::effect::Effect;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::sight::{Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 use fettle_memory::physics::Client;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::checks::Deed;
 use crate::replica::Replica;
@@ -21,13 +21,13 @@ use crate::world::World;
 pub struct Hands {
     world: Arc<World>,
     me: Arc<Replica>,
-    owner: Uuid,
+    owner: ReplicaId,
     client: Client,
 }
 
 impl Hands {
     /// The platform of the process `owner`.
-    pub fn new(world: &Arc<World>, me: Arc<Replica>, owner: Uuid, client: Client) -> Self {
+    pub fn new(world: &Arc<World>, me: Arc<Replica>, owner: ReplicaId, client: Client) -> Self {
         Self { world: world.clone(), me, owner, client }
     }
 

@@ -29,7 +29,7 @@ impl History {
 }
 
 /// The last part of an id: enough to tell things apart.
-pub fn short(id: uuid::Uuid) -> String {
-    let (_, low) = id.as_u64_pair();
+pub fn short(id: impl Into<uuid::Uuid>) -> String {
+    let (_, low) = id.into().as_u64_pair();
     format!("#{:06x}", low & 0x00ff_ffff)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fettle_core::action::Action;
+use fettle_core::id::{PauseId, RemediationId};
 use fettle_core::ports::People as _;
 use fettle_core::ports::model::Answered;
 use fettle_core::remediation::order::Order;
@@ -14,7 +15,6 @@ use fettle_core::settings::{Protected, Settings};
 use fettle_core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use fettle_core::target::Target;
 use fettle_memory::physics::{By, Request};
-use uuid::Uuid;
 
 use crate::checks::Deed;
 use crate::history::short;
@@ -34,7 +34,7 @@ pub struct People {
     /// Alertmanager takes connections and does not answer.
     pub upstream_silent: bool,
     /// Pauses that were not ended.
-    pauses: Vec<Uuid>,
+    pauses: Vec<PauseId>,
     /// A rule that is not loaded.
     unloaded: Option<usize>,
 }
@@ -116,7 +116,7 @@ impl World {
 
     async fn answer(&self, kind: AnswerKind) {
         let Some(now) = self.replicas.iter().find_map(|it| it.time()) else { return };
-        let asked: Vec<(Uuid, Option<String>)> = {
+        let asked: Vec<(RemediationId, Option<String>)> = {
             let checks = self.checks();
             let open = checks.docs().filter(|doc| doc.outcome().is_none());
             open.filter_map(|doc| match &doc.state {
@@ -133,7 +133,7 @@ impl World {
         if self.chance(50) {
             plan = Some("another".to_owned());
         }
-        let id = self.new_owner();
+        let id = self.new_id();
         let answer = Answer { id, kind, plan, by: "oncall".to_owned(), at: now };
         let answered = self.store.answer(remediation, &answer).await;
         self.note(|| format!("people: {kind} {}: {answered:?}", short(remediation)));
@@ -146,7 +146,7 @@ impl World {
     async fn pause(&self, at: fettle_core::time::Timestamp) {
         let targets: Vec<Target> = self.checks().docs().map(|doc| doc.target.clone()).collect();
         let pause = {
-            let id = self.new_owner();
+            let id = self.new_id();
             let mut rng = self.rng();
             let scope = match rng.below(4) {
                 0 => PauseScope::All,

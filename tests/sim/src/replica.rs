@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fettle_core::id::ReplicaId;
 use fettle_core::target::Hosts;
 use fettle_engine::by_hand::ByHand;
 use fettle_engine::clock::Time;
@@ -19,7 +20,6 @@ use fettle_memory::physics::Client;
 use fettle_memory::store::Process as Store;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::alerts::WATCHDOG;
 use crate::desk::{Desk, Way};
@@ -83,7 +83,7 @@ impl Replica {
     }
 
     /// The process that lives.
-    pub fn owner(&self) -> Option<Uuid> {
+    pub fn owner(&self) -> Option<ReplicaId> {
         lock(&self.process).as_ref().map(|it| it.shell.owner)
     }
 
@@ -111,7 +111,7 @@ impl Replica {
         if self.is_up() {
             return;
         }
-        let owner = world.new_owner();
+        let owner = world.new_id();
         let time = Arc::new(Time::new(self.machine.clone()));
         // The time is asked for before the database is there: when the rules were loaded.
         let _ = time.now();

@@ -1,6 +1,7 @@
 //! The seam between engine and store: what passes it is shown to the checks, and this is where deliberate faults are put in.
 
 use fettle_core::announcement::AnnouncementName;
+use fettle_core::id::{ActionId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, Ledger, LedgerAsk};
 use fettle_core::ports::model::{LoanFacts, LoanFactsAsk, Stored};
 use fettle_core::ports::{Effort, Judge, Store, StoreError};
@@ -9,7 +10,6 @@ use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::{Remediation, State};
 use fettle_core::surroundings::Breaker;
-use uuid::Uuid;
 
 use crate::checks::Deed;
 use crate::mutants::Mutant;
@@ -23,7 +23,7 @@ pub trait Watched: Effort {
     }
 
     /// What a question for facts is about.
-    fn asked_about(ask: &Self::Ask) -> Option<Uuid>;
+    fn asked_about(ask: &Self::Ask) -> Option<RemediationId>;
 
     /// What a decision is made from, with the fault in it.
     fn found(_: Option<Mutant>, facts: Self::Facts) -> Self::Facts {
@@ -34,7 +34,7 @@ pub trait Watched: Effort {
     fn written(mutant: Option<Mutant>, commit: Commit<Self>) -> Commit<Self>;
 
     /// An effect was admitted with this commit.
-    fn admitted<'a>(owner: Uuid, asks: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a>;
+    fn admitted<'a>(owner: ReplicaId, asks: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a>;
 
     /// A decision was stored.
     fn stored<'a>(claim: &'a Claim, commit: &'a Commit<Self>, kept: Option<&'a Claim>, fenced: bool) -> Deed<'a>;
@@ -50,7 +50,7 @@ impl Watched for Remediation {
         claimed
     }
 
-    fn asked_about(ask: &FactsAsk) -> Option<Uuid> {
+    fn asked_about(ask: &FactsAsk) -> Option<RemediationId> {
         Some(ask.remediation)
     }
 
@@ -78,7 +78,7 @@ impl Watched for Remediation {
         commit
     }
 
-    fn admitted<'a>(owner: Uuid, asks: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a> {
+    fn admitted<'a>(owner: ReplicaId, asks: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a> {
         Deed::Admitted { owner, asks, commit }
     }
 
@@ -88,7 +88,7 @@ impl Watched for Remediation {
 }
 
 impl Watched for Loan {
-    fn asked_about(_: &LoanFactsAsk) -> Option<Uuid> {
+    fn asked_about(_: &LoanFactsAsk) -> Option<RemediationId> {
         None
     }
 
@@ -104,7 +104,7 @@ impl Watched for Loan {
         commit
     }
 
-    fn admitted<'a>(_: Uuid, _: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a> {
+    fn admitted<'a>(_: ReplicaId, _: &'a [&'a LedgerAsk], commit: &'a Commit<Self>) -> Deed<'a> {
         Deed::Returning { loan: &commit.effort }
     }
 
@@ -161,7 +161,7 @@ fn records(mutant: Option<Mutant>, records: &mut Vec<Record>) {
 /// An admission.
 pub async fn admit<T: Watched>(
     world: &World,
-    owner: Uuid,
+    owner: ReplicaId,
     store: &dyn Store,
     claim: &Claim,
     asks: &[&LedgerAsk],
@@ -206,7 +206,7 @@ pub async fn commit<T: Watched>(
 }
 
 /// The report of a late call.
-pub async fn late(world: &World, store: &dyn Store, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+pub async fn late(world: &World, store: &dyn Store, action: ActionId, records: &[Record]) -> Result<bool, StoreError> {
     if world.mutant == Some(Mutant::LateCallsUnreported) {
         return Ok(false);
     }

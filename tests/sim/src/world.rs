@@ -162,7 +162,7 @@ impl World {
             rng: Mutex::new(rng),
             mutant,
             host: Host::new(daemon, clock),
-            store: memory.process(Uuid::from_u128(1)),
+            store: memory.process(Uuid::from_u128(1).into()),
             memory,
             rules: Arc::new(arc_swap::ArcSwap::from_pointee(RuleSet::of(plan.rules.clone()))),
             replicas,

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::refusing::refuse;
 use super::{Ask, Decision, Turn, audit_row};
 use crate::guard::{self, Request};
+use crate::id::AnswerId;
 use crate::matcher::all_match;
 use crate::remediation::outcome::{ActionResult, Outcome};
 use crate::remediation::plan;
@@ -154,9 +155,9 @@ pub(super) fn admit_or_propose(
     mut request: Request,
 ) -> Decision {
     if let Some(order) = &turn.remediation.order {
-        // Whoever orders it agrees to it.
+        // Ordering an action means agreeing to it: the order itself is the answer.
         let hash = plan::hash(&turn.remediation.target.to_string(), &sight.pin(), turn.remediation.rung, &step.action);
-        request.plan.approved = Some(Approved { id: turn.remediation.id, by: order.by.clone(), hash });
+        request.plan.approved = Some(Approved { id: AnswerId(turn.remediation.id.0), by: order.by.clone(), hash });
         return turn.ask(Ask::Admit(Box::new(request)));
     }
     let Some(why) = reason(&turn, step, Some(sight), request.plan.mode) else {

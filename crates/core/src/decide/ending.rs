@@ -6,13 +6,13 @@ use super::refusing::refuse;
 use super::{Decision, Turn, audit_row, telling};
 use crate::action::Action;
 use crate::guard;
+use crate::id::ActionId;
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{BreakerRow, EventRow, Record, Severity, VerdictRow};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::State;
 use crate::rule::model::Mode;
 use crate::time::{Timestamp, after, since};
-use uuid::Uuid;
 
 /// Why people are called when there is no rung left.
 pub(super) const LADDER_ENDED: &str = "nothing on the ladder helped";
@@ -90,7 +90,7 @@ impl Turn<'_> {
     }
 
     /// Appends a verdict, which the rule's breaker takes note of.
-    pub(super) fn verdict(&mut self, action_id: Uuid, action: &'static str, verdict: Verdict, reason: &str) {
+    pub(super) fn verdict(&mut self, action_id: ActionId, action: &'static str, verdict: Verdict, reason: &str) {
         let row = VerdictRow { action_id, at: self.facts.now, verdict, reason: reason.to_owned() };
         self.records.push(Record::Verdict { rule: self.remediation.rule.clone(), action, row });
         self.tell(format!("verdict {verdict}"), json!({"action_id": action_id, "reason": reason}));
@@ -98,13 +98,13 @@ impl Turn<'_> {
     }
 
     /// The verdict on a dependent: its own row, and not one more strike against the rule.
-    pub(super) fn shared_verdict(&mut self, action_id: Uuid, action: &'static str, verdict: Verdict, reason: &str) {
+    pub(super) fn shared_verdict(&mut self, action_id: ActionId, action: &'static str, verdict: Verdict, reason: &str) {
         let row = VerdictRow { action_id, at: self.facts.now, verdict, reason: reason.to_owned() };
         self.records.push(Record::Verdict { rule: self.remediation.rule.clone(), action, row });
     }
 
     /// Opens the breaker when too many verdicts proved nothing, closes it when the act that was tried fixed it.
-    fn note_breaker(&mut self, action_id: Uuid, verdict: Verdict) {
+    fn note_breaker(&mut self, action_id: ActionId, verdict: Verdict) {
         let Some(limit) = self.facts.settings.trip else { return };
         let (breaker, now) = (&self.facts.surroundings.breaker, self.facts.now);
         // A dependent that fails ends the probe it belongs to.

@@ -5,10 +5,10 @@
 //! the verdict `superseded` and an event beside it say what became of it. The budget is spent by the row as it is.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::running::Call;
 use crate::effect::Proof;
+use crate::id::RemediationId;
 use crate::remediation::outcome::Verdict;
 use crate::remediation::record::{EventRow, Record, Severity, VerdictRow};
 use crate::remediation::state::Attempt;
@@ -19,7 +19,7 @@ use crate::time::{Timestamp, since};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whose<'a> {
     /// The remediation; of a loan, the one that lent.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// Its rule.
     pub rule: &'a str,
     /// What was touched.
@@ -55,6 +55,7 @@ mod tests {
     use super::*;
     use crate::decide::{Blind, CallFailure};
     use crate::effect::Effect;
+    use crate::id::ActionId;
     use crate::rule::model::Verify;
     use crate::sight::Sight;
     use crate::testing::{at, container, restart, secs, web};
@@ -66,7 +67,7 @@ mod tests {
 
     fn told_after(answer: Result<(), CallFailure>, after: Result<Option<Box<Sight>>, Blind>) -> Option<String> {
         let attempt = Attempt {
-            action_id: Uuid::nil(),
+            action_id: ActionId::nil(),
             rung: 0,
             action: restart().action,
             effect: Effect::Restart { grace: secs(10) },
@@ -77,7 +78,7 @@ mod tests {
         };
         let call = Call { started_at: at(75), detail: json!({}), answer, after, short: None };
         let target = web();
-        let whose = Whose { remediation: Uuid::nil(), rule: "r", target: &target };
+        let whose = Whose { remediation: RemediationId::nil(), rule: "r", target: &target };
         let records = late(&whose, &attempt, &call, at(80))?;
         match &records[..] {
             [Record::Verdict { row, .. }, Record::Event(event)] => {

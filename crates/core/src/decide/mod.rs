@@ -37,6 +37,7 @@ pub use waiting::wanted_by;
 
 use crate::alert::episode::AlertState;
 use crate::guard::{Known, Request};
+use crate::id::ActionId;
 use crate::remediation::record::{ActionRow, Record, TransitionRow};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::{Awaiting, Remediation, State};
@@ -191,10 +192,10 @@ impl Turn<'_> {
     }
 
     /// An id nothing carries yet.
-    fn new_id(&mut self) -> Uuid {
+    fn new_id<T: From<Uuid>>(&mut self) -> T {
         let id = self.facts.new_ids.get(self.ids_used).copied();
         self.ids_used += 1;
-        id.expect("one decision begins at most an action, its dependents and an escalation")
+        id.expect("one decision begins at most an action, its dependents and an escalation").into()
     }
 
     /// The ceiling of rule and service, of the service alone when the rule was removed; storm and breaker left out.
@@ -263,7 +264,7 @@ fn transition(remediation: &Remediation, at: Timestamp, what: impl Into<String>,
 /// An audit row with what every row of this remediation has in common: a refusal at `now` until told otherwise.
 pub(crate) fn audit_row(
     remediation: &Remediation,
-    id: Uuid,
+    id: ActionId,
     action: &'static str,
     mode: Mode,
     now: Timestamp,

@@ -292,7 +292,7 @@ fn lend(remediation: &Remediation, plan: &Plan, pause: Duration) -> Loan {
     };
     let keys = std::iter::once(plan.key.clone()).chain(members.iter().map(|it| daemon_of(&plan.key, &it.id)));
     Loan {
-        id: plan.attempt.action_id,
+        id: plan.attempt.action_id.into(),
         remediation: remediation.id,
         rule: remediation.rule.clone(),
         target: remediation.target.clone(),

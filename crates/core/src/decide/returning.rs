@@ -214,7 +214,7 @@ fn seen(turn: Turn<'_>, sight: &Sight) -> LoanDecision {
     }
     let (loan, now) = (&turn.loan, turn.facts.now);
     let attempt = Attempt {
-        action_id: turn.facts.new_id,
+        action_id: turn.facts.new_id.into(),
         rung: usize::try_from(loan.step.saturating_sub(1)).unwrap_or(0),
         action: Action::Restore,
         effect,

@@ -292,7 +292,7 @@ fn void_loan(turn: &mut Turn<'_>, attempt: &Attempt, why: &str) {
     }
     let remediation = &turn.remediation;
     turn.records.push(Record::Loan(Box::new(Loan {
-        id: attempt.action_id,
+        id: attempt.action_id.into(),
         remediation: remediation.id,
         rule: remediation.rule.clone(),
         target: remediation.target.clone(),

@@ -2,8 +2,7 @@
 //!
 //! The store fills a [`Ledger`] while it holds the budgets' lock; the guards judge it.
 
-use uuid::Uuid;
-
+use crate::id::{EffortId, RemediationId};
 use crate::rule::model::{Budget, Mode};
 use crate::surroundings::Breaker;
 use crate::time::Timestamp;
@@ -12,7 +11,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerAsk {
     /// The remediation that plans.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// The rule.
     pub rule: String,
     /// The target as written.
@@ -78,7 +77,7 @@ pub struct Ledger {
     /// When the last effect of any other remediation on this target or key was over (or was begun, when not yet over).
     pub last_effect: Option<Timestamp>,
     /// Other remediations that are running or verifying on one of these keys, and loans that are being returned.
-    pub rivals: Vec<Uuid>,
+    pub rivals: Vec<EffortId>,
     /// Remediations running an effect now, this one not counted.
     pub in_flight: u32,
     /// The rule's breaker.

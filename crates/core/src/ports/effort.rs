@@ -7,12 +7,12 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::alert::episode::AlertState;
 use crate::alert::labels::Labels;
 use crate::guard::ledger::{Ledger, LedgerAsk};
+use crate::id::{EffortId, RemediationId, ReplicaId};
 use crate::remediation::loan::Loan;
 use crate::remediation::record::Record;
 use crate::remediation::refusal::Refusal;
@@ -33,7 +33,7 @@ pub trait Effort: Clone + Debug + PartialEq + Send + Sync + Sized + 'static {
     fn work(store: &dyn Store) -> &dyn Work<Self>;
 
     /// Its id.
-    fn id(&self) -> Uuid;
+    fn id(&self) -> EffortId;
 
     /// When it must be decided next; `None` only when closed.
     fn due(&self) -> Option<Timestamp>;
@@ -47,8 +47,8 @@ impl Effort for Remediation {
         store
     }
 
-    fn id(&self) -> Uuid {
-        self.id
+    fn id(&self) -> EffortId {
+        self.id.into()
     }
 
     fn due(&self) -> Option<Timestamp> {
@@ -64,8 +64,8 @@ impl Effort for Loan {
         store
     }
 
-    fn id(&self) -> Uuid {
-        self.id
+    fn id(&self) -> EffortId {
+        self.id.into()
     }
 
     fn due(&self) -> Option<Timestamp> {
@@ -94,7 +94,7 @@ pub trait Work<T: Effort>: Send + Sync {
     /// Claims open efforts that are due, earliest first, until `lease_until`.
     async fn claim(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
@@ -118,9 +118,9 @@ pub trait Work<T: Effort>: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The effort.
-    pub id: Uuid,
+    pub id: EffortId,
     /// Who holds it.
-    pub owner: Uuid,
+    pub owner: ReplicaId,
     /// The version that was read; every commit raises it by one.
     pub version: i64,
     /// How often it had been woken when it was read; a later wake makes it due again at once. Loans are not woken: 0.
@@ -189,7 +189,7 @@ pub enum Admission<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FactsAsk {
     /// The remediation.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// Its rule, for its breaker.
     pub rule: String,
     /// Verdicts that proved nothing are counted from here on.

@@ -5,10 +5,10 @@
 //! its beginning and before its end.
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use super::StoreError;
 use super::model::StoredNotification;
+use crate::id::{ActionId, NotificationId, RemediationId};
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::state::StateName;
 use crate::surroundings::{AnswerKind, PauseScope};
@@ -44,7 +44,7 @@ pub struct Extent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastRemediation {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: RemediationId,
     /// The rule's name.
     pub rule: String,
     /// The target as written.
@@ -63,9 +63,9 @@ pub struct PastRemediation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastAction {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: ActionId,
     /// The remediation it belongs to.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// The rule's name.
     pub rule: String,
     /// The action's name.
@@ -92,7 +92,7 @@ pub struct PastStep {
     /// Rises with every step.
     pub seq: i64,
     /// The remediation.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// When.
     pub at: Timestamp,
     /// What happened: `blocked by budget`, `approval asked for`.
@@ -118,7 +118,7 @@ pub struct PastPause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastAnswer {
     /// The remediation.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// What was answered.
     pub kind: AnswerKind,
     /// The token's name.
@@ -138,7 +138,7 @@ pub trait History: Send + Sync {
     async fn notifications(
         &self,
         period: Period,
-        after: Option<(Timestamp, Uuid)>,
+        after: Option<(Timestamp, NotificationId)>,
         limit: u32,
     ) -> Result<Vec<StoredNotification>, StoreError>;
 
@@ -146,12 +146,13 @@ pub trait History: Send + Sync {
     async fn remediations(
         &self,
         period: Period,
-        after: Option<Uuid>,
+        after: Option<RemediationId>,
         limit: u32,
     ) -> Result<Vec<PastRemediation>, StoreError>;
 
     /// Audit rows planned in a period after `after`, in the order of their ids.
-    async fn actions(&self, period: Period, after: Option<Uuid>, limit: u32) -> Result<Vec<PastAction>, StoreError>;
+    async fn actions(&self, period: Period, after: Option<ActionId>, limit: u32)
+    -> Result<Vec<PastAction>, StoreError>;
 
     /// Blocks and questions of a period after `after`, in order.
     async fn steps(&self, period: Period, after: i64, limit: u32) -> Result<Vec<PastStep>, StoreError>;

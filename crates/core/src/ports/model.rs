@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use serde_json::Value;
-use uuid::Uuid;
 
 pub use super::effort::{Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, LoanFacts, LoanFactsAsk, Stored};
 pub use crate::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
@@ -12,6 +11,7 @@ pub use crate::receive::{Candidate, Changes, OpenTarget, Past, PastFix, Standing
 
 use crate::alert::fingerprint::Fingerprint;
 use crate::announcement::Announcement;
+use crate::id::{AnnouncementId, EventId, NotificationId, ReplicaId};
 use crate::receive::Notice;
 use crate::remediation::record::Severity;
 use crate::settings::Settings;
@@ -21,7 +21,7 @@ use crate::time::{Timestamp, before};
 #[derive(Debug, Clone)]
 pub struct NewNotification {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: NotificationId,
     /// When its last byte arrived.
     pub received_at: Timestamp,
     /// The token's name, or `anonymous`.
@@ -44,7 +44,7 @@ pub struct NewNotification {
 #[derive(Debug, Clone)]
 pub struct StoredNotification {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: NotificationId,
     /// When its last byte arrived.
     pub received_at: Timestamp,
     /// The body as it came.
@@ -55,7 +55,7 @@ pub struct StoredNotification {
 #[derive(Debug, Clone)]
 pub struct ReceiveAsk {
     /// Notifications to take in. Only those still pending are in [`World::taken`].
-    pub take: Vec<Uuid>,
+    pub take: Vec<NotificationId>,
     /// Alerts they speak of.
     pub fingerprints: HashSet<Fingerprint>,
     /// Targets they may be about, as written.
@@ -67,7 +67,7 @@ pub struct ReceiveAsk {
     /// So many of them are enough to know.
     pub recent_limit: u32,
     /// Who opens: new remediations are born claimed by this owner until `lease_until`.
-    pub owner: Uuid,
+    pub owner: ReplicaId,
     /// See `owner`.
     pub lease_until: Option<Timestamp>,
     /// Now: what is woken is due at once.
@@ -77,7 +77,7 @@ pub struct ReceiveAsk {
 impl ReceiveAsk {
     /// Asks for nothing yet, on behalf of `owner`, at `now`.
     #[must_use]
-    pub fn new(owner: Uuid, now: Timestamp) -> Self {
+    pub fn new(owner: ReplicaId, now: Timestamp) -> Self {
         Self {
             take: Vec::new(),
             fingerprints: HashSet::new(),
@@ -93,7 +93,7 @@ impl ReceiveAsk {
 
     /// Everything that taking `notices` in must know, for an owner that takes nothing as claimed.
     #[must_use]
-    pub fn about(notices: &[Notice], settings: &Settings, owner: Uuid, now: Timestamp) -> Self {
+    pub fn about(notices: &[Notice], settings: &Settings, owner: ReplicaId, now: Timestamp) -> Self {
         let alerts = || notices.iter().flat_map(|notice| &notice.alerts);
         let selected = || alerts().flat_map(|heard| &heard.selected);
         let regress = selected().map(|it| it.rule.regress_window).max();
@@ -130,7 +130,7 @@ pub enum Answered {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
     /// The row.
-    pub id: Uuid,
+    pub id: AnnouncementId,
     /// Rises with every change; what was delivered is compared with it.
     pub version: i64,
     /// Since when it stands.
@@ -154,7 +154,7 @@ pub struct Spent {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: EventId,
     /// When it was taken.
     pub at: Timestamp,
     /// [`SAMPLED`], or the name of a change.

@@ -7,7 +7,6 @@
 //! of those facts and calls it inside the transaction.
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use super::StoreError;
 use super::effort::Work;
@@ -20,6 +19,7 @@ use super::view::{
 };
 use crate::alert::episode::AlertState;
 use crate::alert::fingerprint::Fingerprint;
+use crate::id::{ActionId, PauseId, RemediationId, ReplicaId};
 use crate::remediation::loan::Loan;
 use crate::remediation::record::Record;
 use crate::remediation::state::Remediation;
@@ -69,7 +69,7 @@ pub trait Effects: Send + Sync {
 
     /// Stores `records` beside an audit row that reads failed or unknown: the report of a late call. False, and nothing is
     /// stored, when the row reads otherwise, is open still, or has them already.
-    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError>;
+    async fn late(&self, action: ActionId, records: &[Record]) -> Result<bool, StoreError>;
 }
 
 /// What fettle announces, and events that belong to no decision.
@@ -79,7 +79,7 @@ pub trait Outbox: Send + Sync {
     /// `renew_before`; claimed until `lease_until`. A `FettleGaveUp` whose alerts are all resolved is taken back.
     async fn announcements(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         renew_before: Timestamp,
         lease_until: Timestamp,
@@ -106,11 +106,11 @@ pub trait People: Send + Sync {
     async fn pause(&self, pause: &Pause) -> Result<(), StoreError>;
 
     /// Ends a pause at `now`, by `by`; false when there is none of that id that is not over.
-    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError>;
+    async fn resume(&self, id: PauseId, by: &str, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Stores a person's answer about a remediation, and wakes it. What it answers is compared in the same transaction. What
     /// somebody decides about a proposal meanwhile, without the answer, finds its claim lost.
-    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError>;
+    async fn answer(&self, remediation: RemediationId, answer: &Answer) -> Result<Answered, StoreError>;
 
     /// Closes a rule's breaker by hand; what was unproven before counts no more. False when it was not open and nothing was
     /// unproven.
@@ -124,7 +124,7 @@ pub trait Reading: Send + Sync {
     async fn remediations(&self, filter: &RemediationFilter) -> Result<Vec<RemediationView>, StoreError>;
 
     /// One remediation with its whole story.
-    async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError>;
+    async fn story(&self, id: RemediationId) -> Result<Option<Story>, StoreError>;
 
     /// Audit rows, newest first.
     async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError>;
@@ -140,10 +140,10 @@ pub trait Reading: Send + Sync {
 #[async_trait]
 pub trait Standing: Send + Sync {
     /// A remediation as it is stored.
-    async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError>;
+    async fn remediation(&self, id: RemediationId) -> Result<Option<Remediation>, StoreError>;
 
     /// The alerts attached to a remediation, as they are now.
-    async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError>;
+    async fn attached(&self, remediation: RemediationId) -> Result<Vec<AlertState>, StoreError>;
 
     /// Pauses that are not over at `now`, newest first.
     async fn pauses(&self, now: Timestamp) -> Result<Vec<Pause>, StoreError>;
@@ -178,11 +178,11 @@ pub trait Upkeep: Send + Sync {
     fn hears(&self) -> bool;
 
     /// Gives back every claim of `owner`: on remediations, loans and announcements.
-    async fn release(&self, owner: Uuid) -> Result<u64, StoreError>;
+    async fn release(&self, owner: ReplicaId) -> Result<u64, StoreError>;
 
     /// Gives back the claims of processes that are known to be dead. Effects under way too: claiming one means to look,
     /// and a look concludes nothing before the intent is old enough. How many.
-    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError>;
+    async fn adopt(&self, owner: ReplicaId) -> Result<u64, StoreError>;
 
     /// Deletes what is older: notifications before the first instant, finished remediations with their audit before the
     /// second. Bounded work per call; how many rows went.

@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::alert::episode::AlertState;
+use crate::id::{ActionId, EventId, RemediationId};
 use crate::time::Timestamp;
 
 /// A row of `fettle_remediations`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the columns are the contract and named there")]
 pub struct RemediationView {
-    pub id: Uuid,
+    pub id: RemediationId,
     pub target: String,
     pub rule: String,
     pub state: String,
@@ -29,9 +29,9 @@ pub struct RemediationView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the columns are the contract and named there")]
 pub struct ActionView {
-    pub id: Uuid,
+    pub id: ActionId,
     pub at: Timestamp,
-    pub remediation_id: Uuid,
+    pub remediation_id: RemediationId,
     pub rule: String,
     pub action: String,
     pub target: String,
@@ -90,7 +90,7 @@ impl From<AlertState> for AlertView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the columns are the contract and named there")]
 pub struct EventView {
-    pub id: Uuid,
+    pub id: EventId,
     pub at: Timestamp,
     pub event: String,
     pub severity: String,
@@ -114,7 +114,7 @@ pub struct TransitionView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the columns are the contract and named there")]
 pub struct VerdictView {
-    pub action_id: Uuid,
+    pub action_id: ActionId,
     pub at: Timestamp,
     pub verdict: String,
     pub reason: String,
@@ -149,7 +149,7 @@ pub struct RemediationFilter {
     /// At most so many.
     pub limit: u32,
     /// Only those older than this one.
-    pub after: Option<Uuid>,
+    pub after: Option<RemediationId>,
 }
 
 /// Which audit rows. Empty fields ask nothing.
@@ -162,11 +162,11 @@ pub struct ActionFilter {
     /// The result's word.
     pub result: Option<String>,
     /// One remediation's.
-    pub remediation: Option<Uuid>,
+    pub remediation: Option<RemediationId>,
     /// At most so many.
     pub limit: u32,
     /// Only those older than this one.
-    pub after: Option<Uuid>,
+    pub after: Option<ActionId>,
 }
 
 /// Which alerts. Empty fields ask nothing.
@@ -190,5 +190,5 @@ pub struct EventFilter {
     /// At most so many.
     pub limit: u32,
     /// Only those older than this one.
-    pub after: Option<Uuid>,
+    pub after: Option<EventId>,
 }

@@ -16,7 +16,7 @@ macro_rules! wrap_store {
         $crate::wrap_store! { @ports $outer;
             Effects {
                 peek(asks: &[&$crate::ports::model::LedgerAsk]) -> Vec<$crate::ports::model::Ledger>;
-                late(action: uuid::Uuid, records: &[$crate::remediation::record::Record]) -> bool;
+                late(action: $crate::id::ActionId, records: &[$crate::remediation::record::Record]) -> bool;
             }
         }
     };
@@ -34,7 +34,7 @@ macro_rules! wrap_store {
                 unattended(after: Option<$crate::alert::fingerprint::Fingerprint>, limit: u32) -> Vec<$crate::alert::episode::AlertState>;
             }
             Outbox {
-                announcements(owner: uuid::Uuid, now: $crate::time::Timestamp, renew_before: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Outgoing>;
+                announcements(owner: $crate::id::ReplicaId, now: $crate::time::Timestamp, renew_before: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Outgoing>;
                 announced(outgoing: &$crate::ports::model::Outgoing, at: $crate::time::Timestamp) -> ();
                 record(records: &[$crate::remediation::record::Record]) -> ();
                 sample(samples: &[$crate::ports::model::Sample]) -> ();
@@ -42,20 +42,20 @@ macro_rules! wrap_store {
             }
             People {
                 pause(pause: &$crate::surroundings::Pause) -> ();
-                resume(id: uuid::Uuid, by: &str, now: $crate::time::Timestamp) -> bool;
-                answer(remediation: uuid::Uuid, answer: &$crate::surroundings::Answer) -> $crate::ports::model::Answered;
+                resume(id: $crate::id::PauseId, by: &str, now: $crate::time::Timestamp) -> bool;
+                answer(remediation: $crate::id::RemediationId, answer: &$crate::surroundings::Answer) -> $crate::ports::model::Answered;
                 reset_breaker(rule: &str, by: &str, now: $crate::time::Timestamp) -> bool;
             }
             Reading {
                 remediations(filter: &$crate::ports::view::RemediationFilter) -> Vec<$crate::ports::view::RemediationView>;
-                story(id: uuid::Uuid) -> Option<$crate::ports::view::Story>;
+                story(id: $crate::id::RemediationId) -> Option<$crate::ports::view::Story>;
                 actions(filter: &$crate::ports::view::ActionFilter) -> Vec<$crate::ports::view::ActionView>;
                 alerts(filter: &$crate::ports::view::AlertFilter) -> Vec<$crate::ports::view::AlertView>;
                 events(filter: &$crate::ports::view::EventFilter) -> Vec<$crate::ports::view::EventView>;
             }
             Standing {
-                remediation(id: uuid::Uuid) -> Option<$crate::remediation::state::Remediation>;
-                attached(remediation: uuid::Uuid) -> Vec<$crate::alert::episode::AlertState>;
+                remediation(id: $crate::id::RemediationId) -> Option<$crate::remediation::state::Remediation>;
+                attached(remediation: $crate::id::RemediationId) -> Vec<$crate::alert::episode::AlertState>;
                 pauses(now: $crate::time::Timestamp) -> Vec<$crate::surroundings::Pause>;
                 breakers(since: $crate::time::Timestamp) -> Vec<(String, $crate::surroundings::Breaker)>;
                 storm() -> Option<$crate::surroundings::Storm>;
@@ -67,7 +67,7 @@ macro_rules! wrap_store {
     (@work $outer:ty; $effort:ty) => {
         $crate::wrap_store! { @ports $outer;
             Work<$effort> {
-                claim(owner: uuid::Uuid, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Claimed<$effort>>;
+                claim(owner: $crate::id::ReplicaId, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Claimed<$effort>>;
                 next_due(now: $crate::time::Timestamp) -> Option<$crate::time::Timestamp>;
                 facts(ask: &<$effort as $crate::ports::Effort>::Ask) -> <$effort as $crate::ports::Effort>::Facts;
                 admit(claim: &$crate::ports::model::Claim, asks: &[&$crate::ports::model::LedgerAsk], judge: $crate::ports::Judge<'_, $effort>) -> $crate::ports::model::Admission<$effort>;

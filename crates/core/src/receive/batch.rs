@@ -10,6 +10,7 @@ use super::world::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Stand
 use crate::alert::episode::{self, AlertState};
 use crate::alert::fingerprint::Fingerprint;
 use crate::decide::audit_row;
+use crate::id::RemediationId;
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{ActionRow, EventRow, Record, Severity, TransitionRow, VerdictRow};
 use crate::remediation::refusal::Guard;
@@ -55,7 +56,7 @@ struct Batch<'a> {
     candidates: HashMap<Fingerprint, BTreeMap<String, Candidate>>,
     open: HashMap<String, OpenTarget>,
     /// What is in `changes.woken`.
-    woken: HashSet<Uuid>,
+    woken: HashSet<RemediationId>,
     changes: Changes,
 }
 
@@ -191,7 +192,7 @@ impl Batch<'_> {
 
     /// What names alone decide, no look is needed for: refused for good, in the transaction that took the alert in.
     fn refuse(&mut self, alert: &AlertState, rule: &Rule, target: &Target, guard: Guard, why: &str, now: Timestamp) {
-        let mut remediation = fresh((self.new_id)(), alert, rule, target.clone(), now);
+        let mut remediation = fresh((self.new_id)().into(), alert, rule, target.clone(), now);
         let reason = guard.as_str().to_owned();
         remediation.state = State::Closed { outcome: Outcome::Refused, reason, at: now };
         let mut row = self.refusal_row(&remediation, rule, guard, now);
@@ -204,7 +205,7 @@ impl Batch<'_> {
     fn refusal_row(&mut self, remediation: &Remediation, rule: &Rule, guard: Guard, now: Timestamp) -> ActionRow {
         let action = rule.steps.first().map_or("escalate", |step| step.action.name());
         let mode = rule.mode.min(self.settings.mode);
-        let mut row = audit_row(remediation, (self.new_id)(), action, mode, now);
+        let mut row = audit_row(remediation, (self.new_id)().into(), action, mode, now);
         row.result = Some(ActionResult::Refused);
         row.reason = Some(guard.as_str().to_owned());
         row.finished_at = Some(now);
@@ -213,7 +214,7 @@ impl Batch<'_> {
 
     fn open(&mut self, alert: &AlertState, rule: &Rule, target: &Target, now: Timestamp) {
         let written = target.to_string();
-        let mut remediation = fresh((self.new_id)(), alert, rule, target.clone(), now);
+        let mut remediation = fresh((self.new_id)().into(), alert, rule, target.clone(), now);
         let id = remediation.id;
         let hold_until = after(alert.first_at, rule.hold);
         remediation.state = State::Held { until: hold_until.max(now) };
@@ -302,7 +303,7 @@ impl Batch<'_> {
     }
 }
 
-fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing, id: Uuid) -> Candidate {
+fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing, id: RemediationId) -> Candidate {
     Candidate {
         fingerprint: alert.fingerprint,
         rule: rule.name.clone(),
@@ -313,7 +314,7 @@ fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing
     }
 }
 
-fn fresh(id: Uuid, alert: &AlertState, rule: &Rule, target: Target, now: Timestamp) -> Remediation {
+fn fresh(id: RemediationId, alert: &AlertState, rule: &Rule, target: Target, now: Timestamp) -> Remediation {
     let opener = Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() };
     Remediation::new(id, &rule.name, target, opener, now)
 }

@@ -1,12 +1,12 @@
 //! What people ask for beside what alerts ask for: one action by hand, and another look at what fires and was given up.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::world::{Changes, Standing, World};
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::labels::Labels;
 use crate::decide::audit_row;
+use crate::id::{ActionId, RemediationId};
 use crate::remediation::order::Order;
 use crate::remediation::outcome::{ActionResult, Outcome};
 use crate::remediation::record::{Record, TransitionRow};
@@ -26,9 +26,8 @@ pub fn take(
     order: &Order,
     settings: &Settings,
     now: Timestamp,
-    ids: [Uuid; 2],
+    (id, row_id): (RemediationId, ActionId),
 ) -> Changes {
-    let [id, row_id] = ids;
     let labels = Labels::default();
     let opener = Opener { fingerprint: Fingerprint::of(&labels), labels };
     let mut remediation = Remediation::new(id, BY_HAND, target.clone(), opener, now);
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
     use crate::action::Action;
     use crate::remediation::state::StateName;
-    use crate::testing::settings;
+    use crate::testing::{id, settings};
 
     fn order() -> Order {
         let action = Action::Restart { grace: Duration::from_secs(10), dependents: None, start_stopped: false };
@@ -88,8 +87,8 @@ mod tests {
         Timestamp::from_second(second).expect("in range")
     }
 
-    fn ids() -> [Uuid; 2] {
-        [Uuid::from_u128(1), Uuid::from_u128(2)]
+    fn ids() -> (RemediationId, ActionId) {
+        (id(1), id(2))
     }
 
     #[test]
@@ -106,7 +105,7 @@ mod tests {
     #[test]
     fn while_another_is_at_work_an_order_is_refused_on_record() {
         let target: Target = "container:local/web".parse().expect("a target");
-        let open = OpenTarget { id: Uuid::from_u128(9), rule: "web".into(), state: StateName::Running };
+        let open = OpenTarget { id: id(9), rule: "web".into(), state: StateName::Running };
         let world = World { open: [(target.to_string(), open)].into(), ..World::default() };
         let changes = take(&world, &target, &order(), &settings(), at(100), ids());
         assert_eq!(changes.opened[0].outcome(), Some(Outcome::Refused));

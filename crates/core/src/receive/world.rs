@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use uuid::Uuid;
-
 use crate::alert::episode::{AlertState, Word};
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::labels::Labels;
+use crate::id::{ActionId, NotificationId, RemediationId};
 use crate::remediation::record::Record;
 use crate::remediation::state::{Remediation, StateName};
 use crate::select::Selected;
@@ -18,7 +17,7 @@ use crate::words::words;
 #[derive(Debug, Clone, Default)]
 pub struct World {
     /// Notifications that were still to be taken in; the others were taken in by somebody else.
-    pub taken: HashSet<Uuid>,
+    pub taken: HashSet<NotificationId>,
     /// Alerts that are known, perhaps without their labels: those are taken from what is heard.
     pub alerts: HashMap<Fingerprint, AlertState>,
     /// What became of them, by rule.
@@ -57,7 +56,7 @@ pub struct Candidate {
     /// Where it stands.
     pub standing: Standing,
     /// The remediation it is or was attached to.
-    pub remediation: Option<Uuid>,
+    pub remediation: Option<RemediationId>,
 }
 
 words! {
@@ -79,7 +78,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenTarget {
     /// The remediation.
-    pub id: Uuid,
+    pub id: RemediationId,
     /// The rule that drives it.
     pub rule: String,
     /// Where it stands.
@@ -92,7 +91,7 @@ pub struct PastFix {
     /// Whether it was told already that it came back.
     pub regressed: bool,
     /// Its last action, to which `regressed` is appended.
-    pub action: Uuid,
+    pub action: ActionId,
     /// The rung it ended on.
     pub rung: usize,
     /// When it was closed.
@@ -109,7 +108,7 @@ pub struct Changes {
     /// New remediations: open ones, and those refused at once.
     pub opened: Vec<Remediation>,
     /// Open remediations that must look again now.
-    pub woken: Vec<Uuid>,
+    pub woken: Vec<RemediationId>,
     /// Rows beside them, in order.
     pub records: Vec<Record>,
     /// The storm, where this batch found one.
@@ -141,7 +140,7 @@ pub struct Heard {
 #[derive(Debug, Clone)]
 pub struct Notice {
     /// The stored notification; `None` when nothing was received.
-    pub notification: Option<Uuid>,
+    pub notification: Option<NotificationId>,
     /// When it was received.
     pub received_at: Timestamp,
     /// Its alerts, in the order they were sent.

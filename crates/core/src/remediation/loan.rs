@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::state::{Attempt, Opener};
 use crate::effect::Effect;
+use crate::id::{LoanId, RemediationId};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::words::words;
@@ -18,9 +18,9 @@ use crate::words::words;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loan {
     /// The audit row of the scaling effect.
-    pub id: Uuid,
+    pub id: LoanId,
     /// The remediation that lent.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// Its rule.
     pub rule: String,
     /// What was scaled.

@@ -1,7 +1,6 @@
 //! What is written down: audit rows, verdicts, the steps of the story, events. Plain data for the store.
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::outcome::{ActionResult, Verdict};
 use super::refusal::Guard;
@@ -10,6 +9,7 @@ use crate::alert::episode::AlertState;
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::labels::Labels;
 use crate::announcement::Announcement;
+use crate::id::{ActionId, RemediationId};
 use crate::remediation::loan::Loan;
 use crate::rule::model::Mode;
 use crate::time::Timestamp;
@@ -21,9 +21,9 @@ use crate::words::words;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActionRow {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: ActionId,
     /// The remediation it belongs to.
-    pub remediation_id: Uuid,
+    pub remediation_id: RemediationId,
     /// The rule's name.
     pub rule: String,
     /// The action's name.
@@ -68,7 +68,7 @@ pub struct ActionRow {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResultRow {
     /// The audit row.
-    pub action_id: Uuid,
+    pub action_id: ActionId,
     /// Did it happen?
     pub result: ActionResult,
     /// Why the result is what it is.
@@ -89,7 +89,7 @@ pub struct ResultRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerdictRow {
     /// The audit row it judges.
-    pub action_id: Uuid,
+    pub action_id: ActionId,
     /// When.
     pub at: Timestamp,
     /// Did it help?
@@ -102,7 +102,7 @@ pub struct VerdictRow {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransitionRow {
     /// The remediation.
-    pub remediation_id: Uuid,
+    pub remediation_id: RemediationId,
     /// When.
     pub at: Timestamp,
     /// The state it went to or stayed in.
@@ -185,7 +185,7 @@ pub struct BreakerRow {
     /// Since when it is open; `None`: it is closed, and what was unproven before `at` counts no more.
     pub opened_at: Option<Timestamp>,
     /// The one act that is tried while half open.
-    pub probe: Option<Uuid>,
+    pub probe: Option<ActionId>,
     /// The token's name of who reset it by hand.
     pub by: Option<String>,
 }

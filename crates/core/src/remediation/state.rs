@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::order::{self, Order};
 use super::outcome::Outcome;
@@ -21,6 +20,7 @@ use crate::action::Action;
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::labels::Labels;
 use crate::effect::Effect;
+use crate::id::{ActionId, AnswerId, RemediationId};
 use crate::rule::model::{Mode, Rule, Verify};
 use crate::rule::set::RuleSet;
 use crate::sight::Pin;
@@ -32,7 +32,7 @@ use crate::words::words;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remediation {
     /// `UUIDv7`.
-    pub id: Uuid,
+    pub id: RemediationId,
     /// The rule that opened it and drives it, by name.
     pub rule: String,
     /// What it is about.
@@ -64,9 +64,9 @@ pub struct Remediation {
     pub announced_until: Option<Timestamp>,
     /// The last answer of a person that was taken in.
     #[serde(default)]
-    pub answered: Option<Uuid>,
+    pub answered: Option<AnswerId>,
     /// The last action begun, for the verdict `regressed`.
-    pub last_action: Option<Uuid>,
+    pub last_action: Option<ActionId>,
     /// Where it stands.
     pub state: State,
 }
@@ -178,7 +178,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The audit row's id.
-    pub action_id: Uuid,
+    pub action_id: ActionId,
     /// Index into the rule's steps.
     pub rung: usize,
     /// What is done.
@@ -233,7 +233,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     /// The answer's id.
-    pub id: Uuid,
+    pub id: AnswerId,
     /// The token's name.
     pub by: String,
     /// What was agreed to.
@@ -243,7 +243,7 @@ pub struct Approved {
 impl Remediation {
     /// One that nothing was done about yet: opened at `now` by `rule`, for what `alert` is about.
     #[must_use]
-    pub fn new(id: Uuid, rule: &str, target: Target, alert: Opener, now: Timestamp) -> Self {
+    pub fn new(id: RemediationId, rule: &str, target: Target, alert: Opener, now: Timestamp) -> Self {
         Self {
             id,
             rule: rule.to_owned(),

@@ -19,6 +19,7 @@ use crate::clock::Time;
 use crate::shell::Shell;
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::effect::Effect;
+use fettle_core::id::{ActionId, ReplicaId};
 use fettle_core::ports::model::{
     Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, Ledger, LedgerAsk, LoanFacts, LoanFactsAsk, Stored,
 };
@@ -124,7 +125,7 @@ impl Script {
             upstream: None,
             query: None,
             telemetry: Arc::new(Silent),
-            owner: Uuid::from_u128(7),
+            owner: ReplicaId(Uuid::from_u128(7)),
             wake: Notify::new(),
             announce: Notify::new(),
         };
@@ -231,7 +232,7 @@ fn away() -> StoreError {
 impl Work<Remediation> for Play {
     async fn claim(
         &self,
-        _: Uuid,
+        _: ReplicaId,
         _: Timestamp,
         _: Timestamp,
         _: u32,
@@ -263,7 +264,7 @@ impl Work<Remediation> for Play {
 
 #[async_trait]
 impl Work<Loan> for Play {
-    async fn claim(&self, _: Uuid, _: Timestamp, _: Timestamp, _: u32) -> Result<Vec<Claimed<Loan>>, StoreError> {
+    async fn claim(&self, _: ReplicaId, _: Timestamp, _: Timestamp, _: u32) -> Result<Vec<Claimed<Loan>>, StoreError> {
         Ok(Vec::new())
     }
 
@@ -295,7 +296,7 @@ impl Effects for Play {
         Ok(Self::ledgers(asks))
     }
 
-    async fn late(&self, _: Uuid, _: &[Record]) -> Result<bool, StoreError> {
+    async fn late(&self, _: ActionId, _: &[Record]) -> Result<bool, StoreError> {
         self.late.fetch_add(1, Ordering::Relaxed);
         Ok(true)
     }
@@ -321,11 +322,11 @@ impl Upkeep for Play {
         false
     }
 
-    async fn release(&self, _: Uuid) -> Result<u64, StoreError> {
+    async fn release(&self, _: ReplicaId) -> Result<u64, StoreError> {
         Ok(0)
     }
 
-    async fn adopt(&self, _: Uuid) -> Result<u64, StoreError> {
+    async fn adopt(&self, _: ReplicaId) -> Result<u64, StoreError> {
         Ok(0)
     }
 

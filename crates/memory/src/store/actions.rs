@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fettle_core::id::ActionId;
 use fettle_core::ports::common::merged;
 use fettle_core::remediation::outcome::Verdict;
 use fettle_core::remediation::record::{ActionRow, ResultRow, VerdictRow};
 use fettle_core::rule::model::Mode;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::clean::{labels, text, text_opt, value};
 use super::filed::{Filed, Names};
@@ -42,20 +42,20 @@ pub struct Judged {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Actions {
-    rows: BTreeMap<Uuid, Box<Action>>,
-    planned: BTreeSet<(Timestamp, Uuid)>,
-    spent: BTreeSet<(Timestamp, Uuid)>,
-    spent_by_rule: Filed<Uuid>,
-    spent_on_target: Filed<Uuid>,
-    spent_on_key: Filed<Uuid>,
+    rows: BTreeMap<ActionId, Box<Action>>,
+    planned: BTreeSet<(Timestamp, ActionId)>,
+    spent: BTreeSet<(Timestamp, ActionId)>,
+    spent_by_rule: Filed<ActionId>,
+    spent_on_target: Filed<ActionId>,
+    spent_on_key: Filed<ActionId>,
     /// Those without a result, by key.
-    under_way: Filed<Uuid>,
+    under_way: Filed<ActionId>,
     /// Verdicts that proved nothing, by rule.
     unproven: Filed<u64>,
 }
 
 impl Actions {
-    pub(super) fn get(&self, id: Uuid) -> Option<&Action> {
+    pub(super) fn get(&self, id: ActionId) -> Option<&Action> {
         self.rows.get(&id).map(|action| &**action)
     }
 
@@ -65,7 +65,7 @@ impl Actions {
     }
 
     /// Those before `end`, by id.
-    pub(super) fn before(&self, end: Option<Uuid>) -> impl DoubleEndedIterator<Item = &Action> {
+    pub(super) fn before(&self, end: Option<ActionId>) -> impl DoubleEndedIterator<Item = &Action> {
         let end = end.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         self.rows.range((std::ops::Bound::Unbounded, end)).map(|(_, action)| &**action)
     }
@@ -75,7 +75,7 @@ impl Actions {
         self.planned.last().map(|(at, _)| *at)
     }
 
-    fn all<'a>(&'a self, ids: impl Iterator<Item = (Timestamp, Uuid)> + 'a) -> impl Iterator<Item = &'a ActionRow> {
+    fn all<'a>(&'a self, ids: impl Iterator<Item = (Timestamp, ActionId)> + 'a) -> impl Iterator<Item = &'a ActionRow> {
         ids.filter_map(|(_, id)| self.rows.get(&id)).map(|action| &action.row)
     }
 
@@ -186,7 +186,7 @@ impl Actions {
     }
 
     /// A row goes with its verdicts; how many rows that is.
-    pub(super) fn remove(&mut self, id: Uuid) -> u64 {
+    pub(super) fn remove(&mut self, id: ActionId) -> u64 {
         let Some(action) = self.rows.remove(&id) else { return 0 };
         let Action { row, verdicts } = *action;
         self.planned.remove(&(row.planned_at, id));

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Candidate, Standing};
 use fettle_core::text;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::clean;
 use super::filed::Names;
@@ -38,7 +38,7 @@ pub struct Stand {
     /// Where it stands.
     pub standing: Standing,
     /// The remediation it is or was attached to.
-    pub remediation: Option<Uuid>,
+    pub remediation: Option<RemediationId>,
 }
 
 impl Stand {
@@ -57,7 +57,7 @@ impl Stand {
 
 impl Alert {
     /// Whether a candidate that `meant` says is attached to `remediation` or was.
-    pub(super) fn is_of(&self, remediation: Uuid, meant: impl Fn(&Stand) -> bool) -> bool {
+    pub(super) fn is_of(&self, remediation: RemediationId, meant: impl Fn(&Stand) -> bool) -> bool {
         self.candidates.iter().any(|it| it.remediation == Some(remediation) && meant(it))
     }
 
@@ -147,7 +147,7 @@ impl Alerts {
     }
 
     /// Inserts or overwrites a candidate; gives the remediation that it spoke of before.
-    pub(super) fn stand(&mut self, names: &mut Names, it: &Candidate) -> Option<Uuid> {
+    pub(super) fn stand(&mut self, names: &mut Names, it: &Candidate) -> Option<RemediationId> {
         let row = self.rows.get_mut(&it.fingerprint)?;
         let rule = names.share(&text::clean(&it.rule));
         let stand = Stand {
@@ -184,7 +184,7 @@ impl Alerts {
     }
 
     /// A remediation was closed: its candidate is attached no more.
-    pub(super) fn settle(&mut self, fingerprint: Fingerprint, remediation: Uuid, standing: Standing) {
+    pub(super) fn settle(&mut self, fingerprint: Fingerprint, remediation: RemediationId, standing: Standing) {
         let Some(row) = self.rows.get_mut(&fingerprint) else { return };
         let attached = |it: &&mut Stand| it.remediation == Some(remediation) && it.standing == Standing::Attached;
         row.candidates.iter_mut().filter(attached).for_each(|it| it.standing = standing);
@@ -192,7 +192,7 @@ impl Alerts {
     }
 
     /// A remediation is forgotten: what became of the alert stays.
-    pub(super) fn part(&mut self, fingerprint: Fingerprint, remediation: Uuid) {
+    pub(super) fn part(&mut self, fingerprint: Fingerprint, remediation: RemediationId) {
         let candidates = self.rows.get_mut(&fingerprint).map(|row| &mut row.candidates);
         let of_it = candidates.into_iter().flatten().filter(|it| it.remediation == Some(remediation));
         of_it.for_each(|it| it.remediation = None);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fettle_core::id::ActionId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::common::UNPROVEN_MAX;
 use fettle_core::remediation::record::BreakerRow;
@@ -10,7 +11,6 @@ use fettle_core::remediation::refusal::Guard;
 use fettle_core::surroundings::Breaker;
 use fettle_core::text::clean;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::clean::text;
 use super::{Process, Rows};
@@ -23,7 +23,7 @@ pub struct Circuit {
     /// Since when it is open.
     pub opened_at: Option<Timestamp>,
     /// The one act that is tried while half open.
-    pub probe: Option<Uuid>,
+    pub probe: Option<ActionId>,
     /// When it was last closed: verdicts from before count no more.
     pub closed_at: Option<Timestamp>,
     /// Who closed it by hand.

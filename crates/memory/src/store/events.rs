@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fettle_core::id::EventId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{SAMPLED, Sample};
 use fettle_core::ports::view::{EventFilter, EventView};
@@ -9,7 +10,6 @@ use fettle_core::remediation::record::{EventRow, Severity};
 use fettle_core::text::clean;
 use fettle_core::time::Timestamp;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::Process;
 use super::clean::value;
@@ -18,7 +18,7 @@ use super::clean::value;
 #[derive(Debug, Clone)]
 pub struct Event {
     /// Its id, which is its age.
-    pub id: Uuid,
+    pub id: EventId,
     /// When.
     pub at: Timestamp,
     /// Its name.
@@ -49,8 +49,8 @@ impl Event {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    rows: BTreeMap<Uuid, Event>,
-    at: BTreeSet<(Timestamp, Uuid)>,
+    rows: BTreeMap<EventId, Event>,
+    at: BTreeSet<(Timestamp, EventId)>,
 }
 
 impl Events {
@@ -69,7 +69,7 @@ impl Events {
         self.rows.insert(event.id, event);
     }
 
-    pub(super) fn add(&mut self, id: Uuid, row: &EventRow) {
+    pub(super) fn add(&mut self, id: EventId, row: &EventRow) {
         let details = value(&row.details);
         self.insert(Event { id, at: row.at, event: row.event, severity: row.severity, details, figures: None });
     }
@@ -96,7 +96,7 @@ impl Events {
         let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
         if samples {
             let since = filter.since.unwrap_or(Timestamp::MIN);
-            let newest = self.at.range((since, Uuid::nil())..).rev().filter_map(|(_, id)| self.rows.get(id));
+            let newest = self.at.range((since, EventId::nil())..).rev().filter_map(|(_, id)| self.rows.get(id));
             newest.filter(meant).take(limit).map(Event::view).collect()
         } else {
             let end = filter.after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);

@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::common::RELATED_MAX;
 use fettle_core::ports::model::{Facts, FactsAsk, LoanFacts, LoanFactsAsk, Standing};
 use fettle_core::remediation::loan::Loan;
 use fettle_core::surroundings::{Answer, OpenLoan, Surroundings};
 use fettle_core::text;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::alerts::Alert;
 use super::{Rows, clean};
 
 impl Rows {
     /// The alerts attached to an open remediation.
-    pub(super) fn attached(&self, remediation: Uuid) -> Vec<AlertState> {
+    pub(super) fn attached(&self, remediation: RemediationId) -> Vec<AlertState> {
         let alerts = self.remediations.get(remediation).map(|row| &row.doc.alerts);
         let alerts = alerts.into_iter().flatten().filter_map(|it| self.alerts.get(*it));
         let attached = |it: &&Alert| it.is_of(remediation, |candidate| candidate.standing == Standing::Attached);
@@ -51,7 +51,7 @@ impl Rows {
         LoanFacts { alerts: alerts.map(|it| it.state.clone()).collect(), pauses: self.pauses.standing(ask.now) }
     }
 
-    fn last_answer(&self, remediation: Uuid) -> Option<Answer> {
+    fn last_answer(&self, remediation: RemediationId) -> Option<Answer> {
         let answers = self.remediations.get(remediation)?.doc.answers.iter().map(|given| &given.answer);
         answers.max_by_key(|it| (it.at, it.id)).cloned()
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 /// Names that many rows share, each held once.
 #[derive(Debug, Default)]
@@ -73,19 +72,25 @@ pub(super) fn newest_of<T: Ord + Copy>(
 }
 
 /// The latest row of each rule under a name.
-#[derive(Debug, Default)]
-pub(super) struct Latest(HashMap<Arc<str>, Vec<Last>>);
+#[derive(Debug)]
+pub(super) struct Latest<I>(HashMap<Arc<str>, Vec<Last<I>>>);
+
+impl<I> Default for Latest<I> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
 
 /// The latest row of a rule.
 #[derive(Debug)]
-pub(super) struct Last {
+pub(super) struct Last<I> {
     pub(super) rule: Arc<str>,
     pub(super) at: Timestamp,
-    pub(super) id: Uuid,
+    pub(super) id: I,
 }
 
-impl Latest {
-    pub(super) fn put(&mut self, name: &Arc<str>, last: Last) {
+impl<I: Copy + Ord> Latest<I> {
+    pub(super) fn put(&mut self, name: &Arc<str>, last: Last<I>) {
         let all = self.0.entry(name.clone()).or_default();
         match all.iter_mut().find(|known| known.rule == last.rule) {
             Some(known) if (known.at, known.id) < (last.at, last.id) => *known = last,
@@ -94,11 +99,11 @@ impl Latest {
         }
     }
 
-    pub(super) fn of(&self, name: &str) -> &[Last] {
+    pub(super) fn of(&self, name: &str) -> &[Last<I>] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn take(&mut self, name: &str, id: Uuid) {
+    pub(super) fn take(&mut self, name: &str, id: I) {
         if let Some(all) = self.0.get_mut(name) {
             all.retain(|last| last.id != id);
             if all.is_empty() {

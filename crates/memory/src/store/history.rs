@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fettle_core::id::{ActionId, NotificationId, RemediationId};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::history::{
     Extent, History, PastAction, PastAnswer, PastPause, PastRemediation, PastStep, Period,
 };
 use fettle_core::ports::model::StoredNotification;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::{Action, Memory, Paused, RemediationRow, Row, Rows, inbox};
 
@@ -93,7 +93,7 @@ impl Rows {
             .filter(|(_, it)| period.has(it.at))
             .collect();
         answers.sort_unstable_by_key(|(_, it)| (it.at, it.id));
-        let past = |(remediation, it): (Uuid, &fettle_core::surroundings::Answer)| PastAnswer {
+        let past = |(remediation, it): (RemediationId, &fettle_core::surroundings::Answer)| PastAnswer {
             remediation,
             kind: it.kind,
             by: it.by.clone(),
@@ -119,7 +119,7 @@ impl History for OnRecord {
     async fn notifications(
         &self,
         period: Period,
-        after: Option<(Timestamp, Uuid)>,
+        after: Option<(Timestamp, NotificationId)>,
         limit: u32,
     ) -> Result<Vec<StoredNotification>, StoreError> {
         Ok(self.0.rows(|rows| {
@@ -131,7 +131,7 @@ impl History for OnRecord {
     async fn remediations(
         &self,
         period: Period,
-        after: Option<Uuid>,
+        after: Option<RemediationId>,
         limit: u32,
     ) -> Result<Vec<PastRemediation>, StoreError> {
         Ok(self.0.rows(|rows| {
@@ -141,7 +141,12 @@ impl History for OnRecord {
         }))
     }
 
-    async fn actions(&self, period: Period, after: Option<Uuid>, limit: u32) -> Result<Vec<PastAction>, StoreError> {
+    async fn actions(
+        &self,
+        period: Period,
+        after: Option<ActionId>,
+        limit: u32,
+    ) -> Result<Vec<PastAction>, StoreError> {
         Ok(self.0.rows(|rows| {
             let meant = |it: &&Action| period.has(it.row.planned_at) && after.is_none_or(|after| it.row.id > after);
             rows.actions().filter(meant).take(at_most(limit)).map(action).collect()

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use fettle_core::id::NotificationId;
 use fettle_core::ports::history::Period;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
 use fettle_core::ports::{Intake, StoreError};
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::Process;
 use super::clean::text;
@@ -26,10 +26,10 @@ pub struct Received {
 
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    pub(super) rows: BTreeMap<Uuid, Received>,
-    pending: BTreeSet<Uuid>,
+    pub(super) rows: BTreeMap<NotificationId, Received>,
+    pending: BTreeSet<NotificationId>,
     /// By when they were received.
-    pub(super) received: BTreeSet<(Timestamp, Uuid)>,
+    pub(super) received: BTreeSet<(Timestamp, NotificationId)>,
 }
 
 impl Inbox {
@@ -51,12 +51,12 @@ impl Inbox {
         }
     }
 
-    pub(super) fn is_pending(&self, id: Uuid) -> bool {
+    pub(super) fn is_pending(&self, id: NotificationId) -> bool {
         self.pending.contains(&id)
     }
 
     /// Taken in, once.
-    pub(super) fn take(&mut self, id: Uuid) {
+    pub(super) fn take(&mut self, id: NotificationId) {
         if self.pending.remove(&id)
             && let Some(row) = self.rows.get_mut(&id)
         {
@@ -66,7 +66,9 @@ impl Inbox {
 
     /// Those received in a period, in that order.
     pub(super) fn of(&self, period: Period) -> impl Iterator<Item = &NewNotification> {
-        let ids = self.received.range((period.from, Uuid::nil())..(period.to.max(period.from), Uuid::nil()));
+        let ids = self
+            .received
+            .range((period.from, NotificationId::nil())..(period.to.max(period.from), NotificationId::nil()));
         ids.filter_map(|(_, id)| self.rows.get(id)).map(|row| &row.notification)
     }
 

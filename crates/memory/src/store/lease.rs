@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fettle_core::id::{EffortId, ReplicaId};
 use fettle_core::ports::model::Claim;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 /// Whose a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The process.
-    pub owner: Uuid,
+    pub owner: ReplicaId,
     /// Until when.
     pub until: Timestamp,
 }
@@ -60,65 +60,65 @@ impl<T> Row<T> {
 
 /// All rows of one kind.
 #[derive(Debug)]
-pub(super) struct Leased<T> {
-    rows: BTreeMap<Uuid, Row<T>>,
+pub(super) struct Leased<I, T> {
+    rows: BTreeMap<I, Row<T>>,
     /// Open rows that nobody holds, by when they are due.
-    free: BTreeSet<(Timestamp, Uuid)>,
+    free: BTreeSet<(Timestamp, I)>,
     /// Open rows that somebody holds, by when the lease ends; then by when they are due.
-    held: BTreeSet<(Timestamp, Timestamp, Uuid)>,
+    held: BTreeSet<(Timestamp, Timestamp, I)>,
 }
 
-impl<T> Default for Leased<T> {
+impl<I, T> Default for Leased<I, T> {
     fn default() -> Self {
         Self { rows: BTreeMap::new(), free: BTreeSet::new(), held: BTreeSet::new() }
     }
 }
 
-impl<T> Leased<T> {
-    pub(super) fn get(&self, id: Uuid) -> Option<&Row<T>> {
+impl<I: Copy + Ord + Into<EffortId>, T> Leased<I, T> {
+    pub(super) fn get(&self, id: I) -> Option<&Row<T>> {
         self.rows.get(&id)
     }
 
     /// To change what no filing depends on.
-    pub(super) fn doc(&mut self, id: Uuid) -> Option<&mut T> {
+    pub(super) fn doc(&mut self, id: I) -> Option<&mut T> {
         self.rows.get_mut(&id).map(|row| &mut row.doc)
     }
 
-    pub(super) fn has(&self, id: Uuid) -> bool {
+    pub(super) fn has(&self, id: I) -> bool {
         self.rows.contains_key(&id)
     }
 
     /// By id.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Uuid, &Row<T>)> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (I, &Row<T>)> {
         self.rows.iter().map(|(id, row)| (*id, row))
     }
 
     /// Those before `end`, by id.
-    pub(super) fn before(&self, end: Option<Uuid>) -> impl DoubleEndedIterator<Item = (Uuid, &Row<T>)> {
+    pub(super) fn before(&self, end: Option<I>) -> impl DoubleEndedIterator<Item = (I, &Row<T>)> {
         let end = end.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         self.rows.range((std::ops::Bound::Unbounded, end)).map(|(id, row)| (*id, row))
     }
 
     /// Those that are not over: the free ones by when they are due, then those that are held.
-    pub(super) fn open(&self) -> impl Iterator<Item = (Uuid, &Row<T>)> {
+    pub(super) fn open(&self) -> impl Iterator<Item = (I, &Row<T>)> {
         let free = self.free.iter().map(|(_, id)| *id);
         let ids = free.chain(self.held.iter().map(|(_, _, id)| *id));
         ids.filter_map(|id| Some((id, self.rows.get(&id)?)))
     }
 
-    pub(super) fn insert(&mut self, id: Uuid, row: Row<T>) {
+    pub(super) fn insert(&mut self, id: I, row: Row<T>) {
         self.file(id, row.due, row.lease);
         self.rows.insert(id, row);
     }
 
-    pub(super) fn remove(&mut self, id: Uuid) -> Option<Row<T>> {
+    pub(super) fn remove(&mut self, id: I) -> Option<Row<T>> {
         let row = self.rows.remove(&id)?;
         self.unfile(id, row.due, row.lease);
         Some(row)
     }
 
     /// Changes a row and files it anew.
-    pub(super) fn change<R>(&mut self, id: Uuid, change: impl FnOnce(&mut Row<T>) -> R) -> Option<R> {
+    pub(super) fn change<R>(&mut self, id: I, change: impl FnOnce(&mut Row<T>) -> R) -> Option<R> {
         let row = self.rows.get_mut(&id)?;
         let before = (row.due, row.lease);
         let done = change(row);
@@ -130,7 +130,7 @@ impl<T> Leased<T> {
         Some(done)
     }
 
-    fn file(&mut self, id: Uuid, due: Option<Timestamp>, lease: Option<Lease>) {
+    fn file(&mut self, id: I, due: Option<Timestamp>, lease: Option<Lease>) {
         match (due, lease) {
             (Some(due), None) => self.free.insert((due, id)),
             (Some(due), Some(lease)) => self.held.insert((lease.until, due, id)),
@@ -138,7 +138,7 @@ impl<T> Leased<T> {
         };
     }
 
-    fn unfile(&mut self, id: Uuid, due: Option<Timestamp>, lease: Option<Lease>) {
+    fn unfile(&mut self, id: I, due: Option<Timestamp>, lease: Option<Lease>) {
         match (due, lease) {
             (Some(due), None) => self.free.remove(&(due, id)),
             (Some(due), Some(lease)) => self.held.remove(&(lease.until, due, id)),
@@ -147,15 +147,15 @@ impl<T> Leased<T> {
     }
 
     /// Those whose lease is over, with when they are due.
-    fn lapsed(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, Uuid)> {
+    fn lapsed(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, I)> {
         self.held.iter().take_while(move |(until, ..)| *until < now).map(|(_, due, id)| (*due, *id))
     }
 
     /// Claims what is due, earliest first.
-    pub(super) fn claim(&mut self, owner: Uuid, now: Timestamp, until: Timestamp, limit: u32) -> Vec<(Claim, &T)> {
+    pub(super) fn claim(&mut self, owner: ReplicaId, now: Timestamp, until: Timestamp, limit: u32) -> Vec<(Claim, &T)> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let free = self.free.iter().take_while(|(due, _)| *due <= now).take(limit).copied();
-        let mut due: Vec<(Timestamp, Uuid)> = free.chain(self.lapsed(now).filter(|(due, _)| *due <= now)).collect();
+        let mut due: Vec<(Timestamp, I)> = free.chain(self.lapsed(now).filter(|(due, _)| *due <= now)).collect();
         due.sort_unstable();
         due.truncate(limit);
         for (_, id) in &due {
@@ -164,9 +164,9 @@ impl<T> Leased<T> {
                 row.version += 1;
             });
         }
-        let claimed = |(_, id): (Timestamp, Uuid)| {
+        let claimed = |(_, id): (Timestamp, I)| {
             let row = self.rows.get(&id)?;
-            Some((Claim { id, owner, version: row.version, wakes: row.wakes }, &row.doc))
+            Some((Claim { id: id.into(), owner, version: row.version, wakes: row.wakes }, &row.doc))
         };
         due.into_iter().filter_map(claimed).collect()
     }
@@ -178,9 +178,9 @@ impl<T> Leased<T> {
     }
 
     /// Gives back the claims of those owners; how many.
-    pub(super) fn release(&mut self, of: impl Fn(Uuid) -> bool) -> u64 {
-        let owned = |id: &Uuid| self.rows.get(id).and_then(|row| row.lease).is_some_and(|lease| of(lease.owner));
-        let ids: Vec<Uuid> = self.held.iter().map(|(_, _, id)| *id).filter(owned).collect();
+    pub(super) fn release(&mut self, of: impl Fn(ReplicaId) -> bool) -> u64 {
+        let owned = |id: &I| self.rows.get(id).and_then(|row| row.lease).is_some_and(|lease| of(lease.owner));
+        let ids: Vec<I> = self.held.iter().map(|(_, _, id)| *id).filter(owned).collect();
         for id in &ids {
             self.change(*id, |row| row.lease = None);
         }

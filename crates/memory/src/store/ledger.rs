@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use fettle_core::id::{EffortId, RemediationId};
 use fettle_core::ports::model::{Ledger, LedgerAsk, Scope, ScopeKind};
 use fettle_core::remediation::record::ActionRow;
 use fettle_core::text::clean;
 use fettle_core::time::{Timestamp, before};
-use uuid::Uuid;
 
 use super::Rows;
 
@@ -17,7 +17,7 @@ impl Rows {
     }
 
     /// Reads the ledger on behalf of this remediation: what it does itself is no rival. A return has none.
-    pub(super) fn ledger(&self, ask: &LedgerAsk, on_behalf: Uuid) -> Ledger {
+    pub(super) fn ledger(&self, ask: &LedgerAsk, on_behalf: RemediationId) -> Ledger {
         let mut ledger = Ledger::default();
         for scope in &ask.scopes {
             let (used, oldest) = self.count(ask, *scope);
@@ -52,15 +52,15 @@ impl Rows {
 
     /// Who is at work on one of these keys. Effects without a result too: a dependent is acted on under the key of what it
     /// depends on.
-    fn rivals(&self, keys: &[String], but: Uuid) -> Vec<Uuid> {
-        let mut rivals = BTreeSet::new();
+    fn rivals(&self, keys: &[String], but: RemediationId) -> Vec<EffortId> {
+        let mut rivals: BTreeSet<EffortId> = BTreeSet::new();
         for key in keys {
             let key = clean(key);
-            rivals.extend(self.remediations.at_work_on(&key));
-            rivals.extend(self.actions.under_way(&key).map(|row| row.remediation_id));
+            rivals.extend(self.remediations.at_work_on(&key).map(EffortId::from));
+            rivals.extend(self.actions.under_way(&key).map(|row| EffortId::from(row.remediation_id)));
         }
-        rivals.remove(&but);
-        rivals.extend(self.loans.returning_on(keys));
+        rivals.remove(&but.into());
+        rivals.extend(self.loans.returning_on(keys).map(EffortId::from));
         rivals.into_iter().collect()
     }
 }

@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use fettle_core::id::{LoanId, ReplicaId};
 use fettle_core::ports::common::loan_end;
 use fettle_core::ports::model::Claim;
 use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle_core::text;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::clean;
 use super::filed::{Filed, Last, Latest, Names, newest_of};
@@ -20,22 +20,22 @@ use super::lease::{Lease, Leased, Row};
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Lent {
-    rows: Leased<Loan>,
+    rows: Leased<LoanId, Loan>,
     /// Those that are open, by target as written and by each key.
-    on_target: Filed<Uuid>,
-    on_key: Filed<Uuid>,
+    on_target: Filed<LoanId>,
+    on_key: Filed<LoanId>,
     /// Those that are being brought back.
-    returning: BTreeSet<Uuid>,
+    returning: BTreeSet<LoanId>,
     /// When the last of each target and rule was brought back.
-    returned: Latest,
+    returned: Latest<LoanId>,
 }
 
 impl Lent {
-    pub(super) fn rows(&self) -> &Leased<Loan> {
+    pub(super) fn rows(&self) -> &Leased<LoanId, Loan> {
         &self.rows
     }
 
-    pub(super) fn get(&self, id: Uuid) -> Option<&Row<Loan>> {
+    pub(super) fn get(&self, id: LoanId) -> Option<&Row<Loan>> {
         self.rows.get(id)
     }
 
@@ -53,7 +53,7 @@ impl Lent {
     }
 
     /// Those that are being brought back on one of these keys.
-    pub(super) fn returning_on(&self, keys: &[String]) -> impl Iterator<Item = Uuid> {
+    pub(super) fn returning_on(&self, keys: &[String]) -> impl Iterator<Item = LoanId> {
         let on_it = move |loan: &&Loan| loan.keys.iter().any(|key| keys.iter().any(|it| *key == *text::clean(it)));
         self.returning.iter().filter_map(|id| self.rows.get(*id)).map(|row| &row.doc).filter(on_it).map(|it| it.id)
     }
@@ -134,16 +134,22 @@ impl Lent {
         self.returning.remove(&loan.id);
     }
 
-    pub(super) fn claim(&mut self, owner: Uuid, now: Timestamp, until: Timestamp, limit: u32) -> Vec<(Claim, &Loan)> {
+    pub(super) fn claim(
+        &mut self,
+        owner: ReplicaId,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Vec<(Claim, &Loan)> {
         self.rows.claim(owner, now, until, limit)
     }
 
-    pub(super) fn release(&mut self, of: impl Fn(Uuid) -> bool) -> u64 {
+    pub(super) fn release(&mut self, of: impl Fn(ReplicaId) -> bool) -> u64 {
         self.rows.release(of)
     }
 
     /// One that is over goes.
-    pub(super) fn remove(&mut self, id: Uuid) {
+    pub(super) fn remove(&mut self, id: LoanId) {
         let Some(row) = self.rows.remove(id) else { return };
         self.unfile(&row.doc);
         self.returned.take(&written(&row.doc), id);

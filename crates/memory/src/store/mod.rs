@@ -39,8 +39,8 @@ mod work;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fettle_core::id::ReplicaId;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 pub use actions::{Action, Judged};
 pub use alerts::{Alert, Stand};
@@ -86,7 +86,7 @@ impl Memory {
 
     /// A process begins to work on it. It lives until it is closed or dropped.
     #[must_use]
-    pub fn process(self: &Arc<Self>, owner: Uuid) -> Process {
+    pub fn process(self: &Arc<Self>, owner: ReplicaId) -> Process {
         Process::begin(self.clone(), owner)
     }
 

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use fettle_core::announcement::{Announcement, AnnouncementName};
+use fettle_core::id::{AnnouncementId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{Outgoing, Sample};
 use fettle_core::ports::{Outbox, StoreError};
 use fettle_core::remediation::record::Record;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::clean::{labels, text};
 use super::lease::Lease;
@@ -21,7 +21,7 @@ use super::{Process, Rows};
 #[derive(Debug, Clone)]
 pub struct Announced {
     /// The row.
-    pub id: Uuid,
+    pub id: AnnouncementId,
     /// As it stands.
     pub announcement: Announcement,
     /// Since when it stands.
@@ -58,12 +58,12 @@ impl Announced {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    rows: BTreeMap<Uuid, Announced>,
+    rows: BTreeMap<AnnouncementId, Announced>,
     /// Those that have not ended.
-    standing: BTreeMap<(AnnouncementName, Uuid), Uuid>,
-    by_remediation: BTreeSet<(Uuid, Uuid)>,
+    standing: BTreeMap<(AnnouncementName, RemediationId), AnnouncementId>,
+    by_remediation: BTreeSet<(RemediationId, AnnouncementId)>,
     /// Those that have ended, by when that was.
-    ended: BTreeSet<(Timestamp, Uuid)>,
+    ended: BTreeSet<(Timestamp, AnnouncementId)>,
 }
 
 impl Said {
@@ -73,13 +73,13 @@ impl Said {
     }
 
     /// The one that has not ended.
-    pub(super) fn standing(&self, name: AnnouncementName, remediation: Uuid) -> Option<&Announced> {
+    pub(super) fn standing(&self, name: AnnouncementName, remediation: RemediationId) -> Option<&Announced> {
         self.rows.get(self.standing.get(&(name, remediation))?)
     }
 
     /// One that stands is changed, and what has changed is to be delivered; one that had ended begins anew. Taking back what
     /// does not stand says nothing.
-    pub(super) fn announce(&mut self, id: Uuid, it: &Announcement) {
+    pub(super) fn announce(&mut self, id: AnnouncementId, it: &Announcement) {
         let it = Announcement {
             name: it.name,
             remediation: it.remediation,
@@ -117,7 +117,7 @@ impl Said {
         }
     }
 
-    fn end(&mut self, id: Uuid) {
+    fn end(&mut self, id: AnnouncementId) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         (row.ended, row.lease) = (true, None);
         self.standing.remove(&(row.announcement.name, row.announcement.remediation));
@@ -128,7 +128,7 @@ impl Said {
     fn lapse(&mut self, now: Timestamp) {
         let over = |it: &&Announced| it.announcement.until <= now && it.delivered_version == it.version;
         let rows = self.standing.values().filter_map(|id| self.rows.get(id));
-        let over: Vec<Uuid> = rows.filter(over).map(|it| it.id).collect();
+        let over: Vec<AnnouncementId> = rows.filter(over).map(|it| it.id).collect();
         for id in over {
             self.end(id);
         }
@@ -160,7 +160,7 @@ impl Said {
         }
     }
 
-    pub(super) fn release(&mut self, of: impl Fn(Uuid) -> bool) -> u64 {
+    pub(super) fn release(&mut self, of: impl Fn(ReplicaId) -> bool) -> u64 {
         let mut released = 0;
         for id in self.standing.values() {
             let row = self.rows.get_mut(id);
@@ -172,7 +172,7 @@ impl Said {
         released
     }
 
-    fn remove(&mut self, id: Uuid) {
+    fn remove(&mut self, id: AnnouncementId) {
         if let Some(row) = self.rows.remove(&id) {
             let it = row.announcement;
             self.by_remediation.remove(&(it.remediation, id));
@@ -184,9 +184,11 @@ impl Said {
     }
 
     /// What speaks of a remediation goes with it; how many.
-    pub(super) fn forget_about(&mut self, remediation: Uuid) -> u64 {
-        let about = self.by_remediation.range((remediation, Uuid::nil())..=(remediation, Uuid::max()));
-        let gone: Vec<Uuid> = about.map(|(_, id)| *id).collect();
+    pub(super) fn forget_about(&mut self, remediation: RemediationId) -> u64 {
+        let about = self
+            .by_remediation
+            .range((remediation, AnnouncementId::nil())..=(remediation, AnnouncementId(uuid::Uuid::max())));
+        let gone: Vec<AnnouncementId> = about.map(|(_, id)| *id).collect();
         for id in &gone {
             self.remove(*id);
         }
@@ -196,7 +198,7 @@ impl Said {
     /// Of those that have ended at most `limit`; how many went.
     pub(super) fn forget(&mut self, before: Timestamp, limit: usize) -> u64 {
         let old = self.ended.iter().take_while(|(until, _)| *until < before).take(limit);
-        let gone: Vec<Uuid> = old.map(|(_, id)| *id).collect();
+        let gone: Vec<AnnouncementId> = old.map(|(_, id)| *id).collect();
         for id in &gone {
             self.remove(*id);
         }
@@ -207,11 +209,11 @@ impl Said {
 impl Rows {
     /// People were called for alerts that are all over by now.
     fn take_back(&mut self, now: Timestamp) {
-        let called = self.outbox.standing.range((AnnouncementName::GaveUp, Uuid::nil())..);
+        let called = self.outbox.standing.range((AnnouncementName::GaveUp, RemediationId::nil())..);
         let called = called.take_while(|((name, _), _)| *name == AnnouncementName::GaveUp);
         let rows = called.filter_map(|(_, id)| self.outbox.rows.get(id));
         let over = |it: &&Announced| it.announcement.until > now && !self.still_fires(it.announcement.remediation);
-        let over: Vec<Uuid> = rows.filter(over).map(|it| it.id).collect();
+        let over: Vec<AnnouncementId> = rows.filter(over).map(|it| it.id).collect();
         for id in over {
             if let Some(row) = self.outbox.rows.get_mut(&id) {
                 (row.announcement.at, row.announcement.until) = (now, now);
@@ -221,7 +223,7 @@ impl Rows {
     }
 
     /// Whether an alert fires in an episode that a remediation was about.
-    fn still_fires(&self, remediation: Uuid) -> bool {
+    fn still_fires(&self, remediation: RemediationId) -> bool {
         let alerts = self.remediations.get(remediation).map(|row| &row.doc.alerts);
         let mut alerts = alerts.into_iter().flatten().filter_map(|it| self.alerts.get(*it));
         alerts.any(|it| it.state.firing && it.is_of(remediation, |candidate| candidate.episode == it.state.episode))
@@ -232,7 +234,7 @@ impl Rows {
 impl Outbox for Process {
     async fn announcements(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         renew_before: Timestamp,
         lease_until: Timestamp,

@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use fettle_core::id::{PauseId, RemediationId};
 use fettle_core::ports::common::asked;
 use fettle_core::ports::model::Answered;
 use fettle_core::ports::{People, StoreError};
 use fettle_core::remediation::refusal::Guard;
 use fettle_core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::clean::{text, text_opt};
 use super::remediations::Given;
@@ -41,9 +41,9 @@ impl Paused {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
-    rows: BTreeMap<Uuid, Paused>,
+    rows: BTreeMap<PauseId, Paused>,
     /// Those that nobody has ended, by when they were given.
-    standing: BTreeSet<(Timestamp, Uuid)>,
+    standing: BTreeSet<(Timestamp, PauseId)>,
 }
 
 impl Pauses {
@@ -74,7 +74,7 @@ impl Pauses {
     }
 
     /// False when there is none that is not over.
-    fn end(&mut self, id: Uuid, by: &str, now: Timestamp) -> bool {
+    fn end(&mut self, id: PauseId, by: &str, now: Timestamp) -> bool {
         let Some(row) = self.rows.get_mut(&id).filter(|row| !row.is_over(now)) else { return false };
         row.ended = Some((now, text(by)));
         self.standing.remove(&(row.pause.at, id));
@@ -94,7 +94,7 @@ impl Pauses {
 }
 
 impl Rows {
-    fn answer(&mut self, remediation: Uuid, answer: &Answer) -> Answered {
+    fn answer(&mut self, remediation: RemediationId, answer: &Answer) -> Answered {
         let Some(row) = self.remediations.get(remediation) else { return Answered::Unknown };
         let proposed = match asked(&row.doc.remediation, answer) {
             Err(answered) => return answered,
@@ -131,7 +131,7 @@ impl People for Process {
         })
     }
 
-    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+    async fn resume(&self, id: PauseId, by: &str, now: Timestamp) -> Result<bool, StoreError> {
         self.write("end a pause", |rows| {
             let ended = rows.pauses.end(id, by, now);
             if ended && rows.remediations.wake_blocked(Guard::Paused, None, now) {
@@ -141,7 +141,7 @@ impl People for Process {
         })
     }
 
-    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+    async fn answer(&self, remediation: RemediationId, answer: &Answer) -> Result<Answered, StoreError> {
         self.write("store an answer", |rows| Ok(rows.answer(remediation, answer)))
     }
 

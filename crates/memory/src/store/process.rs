@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::StoreError;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use super::{Memory, Rows};
 
@@ -30,12 +30,12 @@ struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     last: u64,
-    living: BTreeMap<u64, (Uuid, Arc<Notify>)>,
+    living: BTreeMap<u64, (ReplicaId, Arc<Notify>)>,
 }
 
 impl Processes {
     /// Whether a process of this name lives.
-    pub(super) fn is_alive(&self, owner: Uuid) -> bool {
+    pub(super) fn is_alive(&self, owner: ReplicaId) -> bool {
         self.living.values().any(|(living, _)| *living == owner)
     }
 
@@ -46,7 +46,7 @@ impl Processes {
 }
 
 impl Process {
-    pub(super) fn begin(memory: Arc<Memory>, owner: Uuid) -> Self {
+    pub(super) fn begin(memory: Arc<Memory>, owner: ReplicaId) -> Self {
         let wake = Arc::new(Notify::new());
         // Whatever was said before is made up for by one look.
         wake.notify_one();

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use fettle_core::id::RemediationId;
 use fettle_core::ports::common::loan_end;
 use fettle_core::time::{Timestamp, before};
-use uuid::Uuid;
 
 use super::{RemediationRow, Rows};
 
@@ -36,7 +36,7 @@ impl Rows {
 
     fn prune_audit(&mut self, permitted: Timestamp, alerts: Timestamp, step: usize) -> u64 {
         let finished = self.remediations.closed_before(permitted);
-        let finished: Vec<Uuid> = finished.filter(|id| self.is_long_back(*id, permitted)).take(step).collect();
+        let finished: Vec<RemediationId> = finished.filter(|id| self.is_long_back(*id, permitted)).take(step).collect();
         let mut gone = 0;
         for id in finished {
             gone += self.forget_remediation(id);
@@ -56,13 +56,13 @@ impl Rows {
     }
 
     /// Whether what it lent was brought back before `before`: until long after, it belongs to the story.
-    fn is_long_back(&self, id: Uuid, before: Timestamp) -> bool {
+    fn is_long_back(&self, id: RemediationId, before: Timestamp) -> bool {
         let loans = self.remediations.get(id).map(|row| &row.doc.loans);
         let mut loans = loans.into_iter().flatten().filter_map(|loan| self.loans.get(*loan));
         loans.all(|loan| loan_end(&loan.doc).is_some_and(|(at, _)| at < before))
     }
 
-    fn forget_remediation(&mut self, id: Uuid) -> u64 {
+    fn forget_remediation(&mut self, id: RemediationId) -> u64 {
         let Some(row) = self.remediations.remove(id) else { return 0 };
         let RemediationRow { steps, answers, actions, loans, alerts, .. } = row;
         let mut gone = 1 + (steps.len() + answers.len() + loans.len()) as u64;

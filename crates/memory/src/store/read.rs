@@ -1,12 +1,12 @@
 //! Questions that change nothing: lists, one remediation's story.
 
 use async_trait::async_trait;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
 };
 use fettle_core::ports::{Reading, StoreError};
 use fettle_core::text::clean;
-use uuid::Uuid;
 
 use super::{Action, Alert, Process, RemediationRow, Row, Rows, view};
 
@@ -57,7 +57,7 @@ impl Rows {
         alerts.into_iter().take(at_most(filter.limit)).map(|it| it.state.clone().into()).collect()
     }
 
-    fn story(&self, id: Uuid) -> Option<Story> {
+    fn story(&self, id: RemediationId) -> Option<Story> {
         let row = self.remediations.get(id)?;
         let mut actions: Vec<&Action> = row.doc.actions.iter().filter_map(|id| self.actions.get(*id)).collect();
         actions.sort_unstable_by_key(|it| (it.row.planned_at, it.row.id));
@@ -82,7 +82,7 @@ impl Reading for Process {
         self.read("list remediations", |rows| rows.list_remediations(filter))
     }
 
-    async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError> {
+    async fn story(&self, id: RemediationId) -> Result<Option<Story>, StoreError> {
         self.read("read a remediation's story", |rows| rows.story(id))
     }
 

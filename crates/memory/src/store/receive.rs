@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Changes, OpenTarget, ReceiveAsk, StoredNotification, World};
 use fettle_core::ports::{Receiving, StoreError, Think};
 use fettle_core::text::clean;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::alerts::{Alert, shallow};
 use super::lease::Lease;
@@ -116,7 +116,7 @@ impl Rows {
     }
 
     /// An alert's candidate spoke of one remediation and speaks of another now.
-    fn link(&mut self, fingerprint: Fingerprint, before: Option<Uuid>, after: Option<Uuid>) {
+    fn link(&mut self, fingerprint: Fingerprint, before: Option<RemediationId>, after: Option<RemediationId>) {
         if before == after {
             return;
         }

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use fettle_core::id::{ActionId, RemediationId};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::common::loan_end;
 use fettle_core::remediation::outcome::{ActionResult, Verdict};
 use fettle_core::remediation::record::{Record, ResultRow, TransitionRow};
 use fettle_core::remediation::state::Remediation;
-use uuid::Uuid;
 
 use super::Rows;
 use super::clean::{text, value};
@@ -31,9 +31,9 @@ impl Rows {
     /// Whether records can be written beside what is opened with them. Each kind refers to what was there, or to the kinds
     /// before it: audit rows, their results, verdicts on them.
     pub(super) fn check_records(&self, records: &[Record], opened: &[Remediation]) -> Result<(), StoreError> {
-        let new: HashSet<Uuid> = opened.iter().map(|it| it.id).collect();
-        let known = |id: Uuid| self.remediations.has(id) || new.contains(&id);
-        let mut fates: HashMap<Uuid, Fate> = HashMap::new();
+        let new: HashSet<RemediationId> = opened.iter().map(|it| it.id).collect();
+        let known = |id: RemediationId| self.remediations.has(id) || new.contains(&id);
+        let mut fates: HashMap<ActionId, Fate> = HashMap::new();
         for record in records {
             let Record::Action(row) = record else { continue };
             if !known(row.remediation_id) {
@@ -71,7 +71,7 @@ impl Rows {
         Ok(())
     }
 
-    fn check_result(&self, fates: &mut HashMap<Uuid, Fate>, row: &ResultRow) -> Result<(), StoreError> {
+    fn check_result(&self, fates: &mut HashMap<ActionId, Fate>, row: &ResultRow) -> Result<(), StoreError> {
         let stored = self.actions.get(row.action_id).map(|it| &it.row);
         let stored = stored.map(|it| Fate { has_result: it.result.is_some(), spends: it.spends });
         let fate = fates.get(&row.action_id).copied().or(stored);
@@ -147,7 +147,7 @@ impl Rows {
 
     /// What a late call says of itself, beside a row that says that nothing happened; false, and nothing is stored, when it
     /// says otherwise, is open still, or has been told already.
-    pub(super) fn late(&mut self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+    pub(super) fn late(&mut self, action: ActionId, records: &[Record]) -> Result<bool, StoreError> {
         let Some(known) = self.actions.get(action) else { return Ok(false) };
         let given_up = matches!(known.row.result, Some(ActionResult::Failed | ActionResult::Unknown));
         if !given_up || known.verdicts.iter().any(|it| it.verdict == Verdict::Superseded) {

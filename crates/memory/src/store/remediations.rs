@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fettle_core::alert::fingerprint::Fingerprint;
+use fettle_core::id::{ActionId, LoanId, RemediationId, ReplicaId};
 use fettle_core::ports::model::Claim;
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::refusal::Guard;
@@ -14,7 +15,6 @@ use fettle_core::surroundings::Answer;
 use fettle_core::text;
 use fettle_core::time::Timestamp;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::clean;
 use super::filed::{Filed, Last, Latest, Names};
@@ -34,9 +34,9 @@ pub struct RemediationRow {
     /// What people answered, in the order it came.
     pub answers: Vec<Given>,
     /// Its audit rows, in the order they were written.
-    pub actions: Vec<Uuid>,
+    pub actions: Vec<ActionId>,
     /// What it lent.
-    pub loans: Vec<Uuid>,
+    pub loans: Vec<LoanId>,
     /// The alerts that have a candidate which speaks of it.
     pub alerts: BTreeSet<Fingerprint>,
 }
@@ -68,63 +68,69 @@ pub struct Given {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Remediations {
-    rows: Leased<RemediationRow>,
+    rows: Leased<RemediationId, RemediationRow>,
     /// The open one of each target.
-    open: HashMap<Arc<str>, Uuid>,
-    by_target: BTreeSet<(Arc<str>, Uuid)>,
+    open: HashMap<Arc<str>, RemediationId>,
+    by_target: BTreeSet<(Arc<str>, RemediationId)>,
     /// Those that run or verify, by key.
-    at_work: Filed<Uuid>,
+    at_work: Filed<RemediationId>,
     running: u32,
     /// When each was opened, without those that were refused.
-    recent: BTreeSet<(Timestamp, Uuid)>,
-    closed: BTreeSet<(Timestamp, Uuid)>,
+    recent: BTreeSet<(Timestamp, RemediationId)>,
+    closed: BTreeSet<(Timestamp, RemediationId)>,
     /// The last that ended fixed, of each target and rule.
-    fixed: Latest,
+    fixed: Latest<RemediationId>,
 }
 
 impl Remediations {
-    pub(super) fn rows(&self) -> &Leased<RemediationRow> {
+    pub(super) fn rows(&self) -> &Leased<RemediationId, RemediationRow> {
         &self.rows
     }
 
-    pub(super) fn get(&self, id: Uuid) -> Option<&Row<RemediationRow>> {
+    pub(super) fn get(&self, id: RemediationId) -> Option<&Row<RemediationRow>> {
         self.rows.get(id)
     }
 
     /// What belongs to it, but not its state.
-    pub(super) fn beside(&mut self, id: Uuid) -> Option<&mut RemediationRow> {
+    pub(super) fn beside(&mut self, id: RemediationId) -> Option<&mut RemediationRow> {
         self.rows.doc(id)
     }
 
-    pub(super) fn has(&self, id: Uuid) -> bool {
+    pub(super) fn has(&self, id: RemediationId) -> bool {
         self.rows.has(id)
     }
 
-    pub(super) fn open_on(&self, target: &str) -> Option<Uuid> {
+    pub(super) fn open_on(&self, target: &str) -> Option<RemediationId> {
         self.open.get(target).copied()
     }
 
     /// Those of a target, by id.
-    pub(super) fn of_target(&self, target: &str) -> impl DoubleEndedIterator<Item = (Uuid, &Row<RemediationRow>)> {
+    pub(super) fn of_target(
+        &self,
+        target: &str,
+    ) -> impl DoubleEndedIterator<Item = (RemediationId, &Row<RemediationRow>)> {
         let target: Arc<str> = target.into();
-        let ids = self.by_target.range((target.clone(), Uuid::nil())..=(target, Uuid::max())).map(|(_, id)| *id);
+        let ids = self
+            .by_target
+            .range((target.clone(), RemediationId::nil())..=(target, RemediationId(uuid::Uuid::max())))
+            .map(|(_, id)| *id);
         ids.filter_map(|id| Some((id, self.rows.get(id)?)))
     }
 
     /// How many run an effect, `but` not counted.
-    pub(super) fn running(&self, but: Uuid) -> u32 {
+    pub(super) fn running(&self, but: RemediationId) -> u32 {
         let itself = self.rows.get(but).is_some_and(|row| is_running(&row.doc.remediation));
         self.running.saturating_sub(u32::from(itself))
     }
 
     /// Those that run or verify on this key.
-    pub(super) fn at_work_on(&self, key: &str) -> impl Iterator<Item = Uuid> {
+    pub(super) fn at_work_on(&self, key: &str) -> impl Iterator<Item = RemediationId> {
         self.at_work.of(key).map(|(_, id)| id)
     }
 
     /// Targets opened from `since` on, refused ones left out; the same target may come again.
     pub(super) fn recent(&self, since: Timestamp) -> impl Iterator<Item = &Arc<str>> {
-        let ids = self.recent.range((since, Uuid::nil())..).map(|(_, id)| *id);
+        let ids = self.recent.range((since, RemediationId::nil())..).map(|(_, id)| *id);
         ids.filter_map(|id| self.rows.get(id)).map(|row| &row.doc.target)
     }
 
@@ -135,7 +141,7 @@ impl Remediations {
     }
 
     /// Those closed before `before`, earliest first.
-    pub(super) fn closed_before(&self, before: Timestamp) -> impl Iterator<Item = Uuid> {
+    pub(super) fn closed_before(&self, before: Timestamp) -> impl Iterator<Item = RemediationId> {
         self.closed.iter().take_while(move |(at, _)| *at < before).map(|(_, id)| *id)
     }
 
@@ -176,12 +182,13 @@ impl Remediations {
         keep_until: Option<Timestamp>,
     ) {
         let next = clean::remediation(next);
-        let Some(row) = self.rows.get(claim.id) else { return };
+        let id = next.id;
+        let Some(row) = self.rows.get(next.id) else { return };
         let before = Stage::of(names, &row.doc.remediation);
         let after = Stage::of(names, &next);
         // A closed remediation is nobody's.
         let keep_until = keep_until.filter(|_| after.end.is_none());
-        self.rows.change(claim.id, |row| {
+        self.rows.change(id, |row| {
             row.version += 1;
             row.due = match (next.due(), row.due) {
                 (Some(next), Some(due)) if row.wakes > claim.wakes => Some(due.min(next)),
@@ -190,11 +197,11 @@ impl Remediations {
             row.lease = keep_until.map(|until| Lease { owner: claim.owner, until });
             *row.doc.remediation = next;
         });
-        self.move_to(claim.id, &before, &after);
+        self.move_to(id, &before, &after);
     }
 
     /// Files it by where it stands now.
-    fn move_to(&mut self, id: Uuid, before: &Stage, after: &Stage) {
+    fn move_to(&mut self, id: RemediationId, before: &Stage, after: &Stage) {
         let Some(row) = self.rows.get(id).map(|row| &row.doc) else { return };
         let opened_at = row.remediation.opened_at;
         if before.key != after.key {
@@ -217,7 +224,7 @@ impl Remediations {
     }
 
     /// Woken: due at once, and whoever holds it sees at the end of its work that it must look again.
-    pub(super) fn wake(&mut self, id: Uuid, now: Timestamp) {
+    pub(super) fn wake(&mut self, id: RemediationId, now: Timestamp) {
         self.rows.change(id, |row| {
             if row.due.is_some() {
                 row.wake(now);
@@ -231,7 +238,7 @@ impl Remediations {
             matches!(row.doc.remediation.state, State::Blocked { reason, .. } if reason == guard)
                 && rule.is_none_or(|rule| *row.doc.rule == *text::clean(rule))
         };
-        let woken: Vec<Uuid> = self.rows.open().filter(|(_, row)| meant(row)).map(|(id, _)| id).collect();
+        let woken: Vec<RemediationId> = self.rows.open().filter(|(_, row)| meant(row)).map(|(id, _)| id).collect();
         for id in &woken {
             self.wake(*id, now);
         }
@@ -239,7 +246,7 @@ impl Remediations {
     }
 
     /// A person's answer: it is due at once. What waits for a person only needs nobody to hold it.
-    pub(super) fn answered(&mut self, id: Uuid, given: Given, takes: bool) {
+    pub(super) fn answered(&mut self, id: RemediationId, given: Given, takes: bool) {
         self.rows.change(id, |row| {
             row.wake(given.answer.at);
             if takes {
@@ -252,7 +259,7 @@ impl Remediations {
 
     pub(super) fn claim(
         &mut self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         until: Timestamp,
         limit: u32,
@@ -260,12 +267,12 @@ impl Remediations {
         self.rows.claim(owner, now, until, limit)
     }
 
-    pub(super) fn release(&mut self, of: impl Fn(Uuid) -> bool) -> u64 {
+    pub(super) fn release(&mut self, of: impl Fn(ReplicaId) -> bool) -> u64 {
         self.rows.release(of)
     }
 
     /// A closed one goes.
-    pub(super) fn remove(&mut self, id: Uuid) -> Option<RemediationRow> {
+    pub(super) fn remove(&mut self, id: RemediationId) -> Option<RemediationRow> {
         let row = self.rows.remove(id)?.doc;
         let it = &*row.remediation;
         self.by_target.remove(&(row.target.clone(), id));

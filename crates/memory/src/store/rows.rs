@@ -2,6 +2,7 @@
 
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::announcement::AnnouncementName;
+use fettle_core::id::{ActionId, LoanId, NotificationId, RemediationId};
 use fettle_core::remediation::loan::Loan;
 use fettle_core::surroundings::Storm;
 use fettle_core::time::Timestamp;
@@ -49,13 +50,13 @@ impl Rows {
     }
 
     /// A new id, ordered by its own time and then by when it was made.
-    pub(super) fn id_at(&mut self, at: Timestamp) -> Uuid {
+    pub(super) fn id_at<T: From<Uuid>>(&mut self, at: Timestamp) -> T {
         let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
         let number = u128::from(self.number()).to_be_bytes();
         let mut low = [0; 10];
         low.copy_from_slice(&number[6..]);
         // The version takes four bits of the first byte and the variant two of the third: neither reaches the number.
-        Builder::from_unix_timestamp_millis(millis, &low).into_uuid()
+        Builder::from_unix_timestamp_millis(millis, &low).into_uuid().into()
     }
 
     /// Something of these instants is stored.
@@ -74,7 +75,7 @@ impl Rows {
 
     /// One notification.
     #[must_use]
-    pub fn notification(&self, id: Uuid) -> Option<&Received> {
+    pub fn notification(&self, id: NotificationId) -> Option<&Received> {
         self.inbox.rows.get(&id)
     }
 
@@ -108,7 +109,7 @@ impl Rows {
 
     /// One remediation.
     #[must_use]
-    pub fn remediation(&self, id: Uuid) -> Option<&Row<RemediationRow>> {
+    pub fn remediation(&self, id: RemediationId) -> Option<&Row<RemediationRow>> {
         self.remediations.get(id)
     }
 
@@ -130,7 +131,7 @@ impl Rows {
 
     /// One audit row.
     #[must_use]
-    pub fn action(&self, id: Uuid) -> Option<&Action> {
+    pub fn action(&self, id: ActionId) -> Option<&Action> {
         self.actions.get(id)
     }
 
@@ -141,7 +142,7 @@ impl Rows {
 
     /// One loan.
     #[must_use]
-    pub fn loan(&self, id: Uuid) -> Option<&Row<Loan>> {
+    pub fn loan(&self, id: LoanId) -> Option<&Row<Loan>> {
         self.loans.get(id)
     }
 
@@ -152,7 +153,7 @@ impl Rows {
 
     /// The announcement of this name that is up for a remediation.
     #[must_use]
-    pub fn announced(&self, name: AnnouncementName, remediation: Uuid) -> Option<&Announced> {
+    pub fn announced(&self, name: AnnouncementName, remediation: RemediationId) -> Option<&Announced> {
         self.outbox.standing(name, remediation)
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use fettle_core::alert::episode::AlertState;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::Spent;
 use fettle_core::ports::{Standing, StoreError};
 use fettle_core::remediation::record::ActionRow;
@@ -11,7 +12,6 @@ use fettle_core::remediation::state::Remediation;
 use fettle_core::rule::model::Mode;
 use fettle_core::surroundings::{Breaker, Pause, Storm};
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::{Process, Rows};
 
@@ -39,11 +39,11 @@ impl Rows {
 
 #[async_trait]
 impl Standing for Process {
-    async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+    async fn remediation(&self, id: RemediationId) -> Result<Option<Remediation>, StoreError> {
         self.read("read a remediation", |rows| rows.remediations.get(id).map(|row| (*row.doc.remediation).clone()))
     }
 
-    async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
+    async fn attached(&self, remediation: RemediationId) -> Result<Vec<AlertState>, StoreError> {
         self.read("read the attached alerts", |rows| rows.attached(remediation))
     }
 

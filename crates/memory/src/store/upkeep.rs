@@ -1,15 +1,15 @@
 //! Who works on the store, and what must be done now and then.
 
 use async_trait::async_trait;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::{StoreError, Upkeep};
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::{Process, Rows};
 
 impl Rows {
     /// Gives back every claim of the owners meant, whatever it is on.
-    fn release(&mut self, meant: impl Fn(Uuid) -> bool) -> u64 {
+    fn release(&mut self, meant: impl Fn(ReplicaId) -> bool) -> u64 {
         self.remediations.release(&meant) + self.loans.release(&meant) + self.outbox.release(&meant)
     }
 }
@@ -34,7 +34,7 @@ impl Upkeep for Process {
         self.can_hear()
     }
 
-    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn release(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.write("give back claims", |rows| {
             let released = rows.release(|it| it == owner);
             if released > 0 {
@@ -44,7 +44,7 @@ impl Upkeep for Process {
         })
     }
 
-    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn adopt(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.write("take over the claims of dead processes", |rows| {
             let processes = std::mem::take(&mut rows.processes);
             let adopted = rows.release(|it| it != owner && !processes.is_alive(it));

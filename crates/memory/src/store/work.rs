@@ -1,6 +1,7 @@
 //! Work on remediations and on loans: claimed by lease, committed by compare and set.
 
 use async_trait::async_trait;
+use fettle_core::id::{ActionId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{
     Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, Ledger, LedgerAsk, LoanFacts, LoanFactsAsk, Standing,
     Stored,
@@ -10,7 +11,6 @@ use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
 use fettle_core::time::Timestamp;
-use uuid::Uuid;
 
 use super::{Process, Rows};
 
@@ -20,7 +20,7 @@ const COMMIT: &str = "store a decision";
 impl Rows {
     /// Stores a decision about a remediation, or nothing when the claim was lost.
     fn commit(&mut self, claim: &Claim, commit: &Commit<Remediation>) -> Result<Option<Stored>, StoreError> {
-        if !self.remediations.get(claim.id).is_some_and(|row| row.is_held_by(claim)) {
+        if !self.remediations.get(commit.effort.id).is_some_and(|row| row.is_held_by(claim)) {
             return Ok(None);
         }
         self.check_records(&commit.records, &[])?;
@@ -30,7 +30,7 @@ impl Rows {
         let waiting = match commit.effort.outcome() {
             Some(outcome) => {
                 let standing = if outcome.leaves_episode_open() { Standing::Free } else { Standing::Spent };
-                self.settle(claim.id, standing)
+                self.settle(commit.effort.id, standing)
             }
             None => Vec::new(),
         };
@@ -38,7 +38,11 @@ impl Rows {
     }
 
     /// A remediation was closed: what becomes of its alerts, and who waited for the target.
-    fn settle(&mut self, remediation: Uuid, standing: Standing) -> Vec<fettle_core::alert::episode::AlertState> {
+    fn settle(
+        &mut self,
+        remediation: RemediationId,
+        standing: Standing,
+    ) -> Vec<fettle_core::alert::episode::AlertState> {
         let Some(row) = self.remediations.get(remediation) else { return Vec::new() };
         for fingerprint in &row.doc.alerts {
             self.alerts.settle(*fingerprint, remediation, standing);
@@ -48,7 +52,7 @@ impl Rows {
 
     /// Stores a decision about a loan, or nothing when the claim was lost.
     fn commit_loan(&mut self, claim: &Claim, commit: &Commit<Loan>) -> Result<Option<Stored>, StoreError> {
-        if !self.loans.get(claim.id).is_some_and(|row| row.is_held_by(claim)) {
+        if !self.loans.get(commit.effort.id).is_some_and(|row| row.is_held_by(claim)) {
             return Ok(None);
         }
         self.check_records(&commit.records, &[])?;
@@ -80,7 +84,7 @@ impl Rows {
 impl Work<Remediation> for Process {
     async fn claim(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
@@ -121,7 +125,7 @@ impl Work<Remediation> for Process {
 impl Work<Loan> for Process {
     async fn claim(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
@@ -148,7 +152,7 @@ impl Work<Loan> for Process {
         judge: Judge<'_, Loan>,
     ) -> Result<Admission<Loan>, StoreError> {
         self.write(ADMIT, |rows| {
-            let ledgers: Vec<Ledger> = asks.iter().map(|ask| rows.ledger(ask, Uuid::nil())).collect();
+            let ledgers: Vec<Ledger> = asks.iter().map(|ask| rows.ledger(ask, RemediationId::nil())).collect();
             rows.admit(&ledgers, judge, |rows, commit| rows.commit_loan(claim, commit))
         })
     }
@@ -164,7 +168,7 @@ impl Effects for Process {
         self.read("read the ledger", |rows| rows.ledgers(asks))
     }
 
-    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+    async fn late(&self, action: ActionId, records: &[Record]) -> Result<bool, StoreError> {
         self.write("record a late call", |rows| rows.late(action, records))
     }
 }

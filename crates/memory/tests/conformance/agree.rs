@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use fettle_core::alert::episode::{AlertState, Word};
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::{Announcement, AnnouncementName};
+use fettle_core::id::{ActionId, NotificationId, PauseId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{
     Admission, Candidate, Changes, Claimed, Commit, FactsAsk, Judged, Ledger, LedgerAsk, LoanFactsAsk, Outgoing,
     ReceiveAsk, Standing, World,
@@ -147,14 +148,14 @@ fn alert(number: usize, now: i64) -> AlertState {
 /// Both stores, and what was made in them.
 struct Pair {
     dbs: [Db; 2],
-    owners: [Uuid; 3],
+    owners: [ReplicaId; 3],
     now: i64,
-    sent: Vec<Uuid>,
-    remediations: Vec<Uuid>,
-    actions: Vec<(Uuid, Uuid)>,
+    sent: Vec<NotificationId>,
+    remediations: Vec<RemediationId>,
+    actions: Vec<(ActionId, RemediationId)>,
     claims: Vec<Claimed<Remediation>>,
     loans: Vec<Claimed<Loan>>,
-    pauses: Vec<Uuid>,
+    pauses: Vec<PauseId>,
 }
 
 /// Asks both the same and gives the answer, which is the same.
@@ -187,7 +188,7 @@ impl Pair {
         let dbs = [Db::sqlite().await, Db::memory().await];
         Self {
             dbs,
-            owners: [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()],
+            owners: [0; 3].map(|_| Uuid::now_v7().into()),
             now: 0,
             sent: Vec::new(),
             remediations: Vec::new(),
@@ -198,7 +199,7 @@ impl Pair {
         }
     }
 
-    fn owner(&self, number: usize) -> Uuid {
+    fn owner(&self, number: usize) -> ReplicaId {
         self.owners[number % self.owners.len()]
     }
 
@@ -274,7 +275,7 @@ impl Pair {
                 let Some(of) = pick(&self.remediations, remediation) else { return };
                 let kind = AnswerKind::ALL[kind % AnswerKind::ALL.len()];
                 let plan = plan.then(|| "plan".to_owned()).or(Some("another".to_owned()));
-                let answer = Answer { id: Uuid::now_v7(), kind, plan, by: "me\0".into(), at: now };
+                let answer = Answer { id: Uuid::now_v7().into(), kind, plan, by: "me\0".into(), at: now };
                 let _ = both!(self, |store| store.answer(of, &answer).await);
             }
             Op::Pause { scope, length } => {
@@ -284,7 +285,7 @@ impl Pair {
                     _ => PauseScope::Target(target("a").parse::<Target>().expect("a target")),
                 };
                 let until = (length > 100).then(|| at(self.now + length));
-                let id = Uuid::now_v7();
+                let id = Uuid::now_v7().into();
                 let pause = Pause { id, scope, reason: "why\0".into(), by: "me".into(), at: now, until };
                 self.pauses.push(pause.id);
                 let _ = both!(self, |store| store.pause(&pause).await);
@@ -296,7 +297,7 @@ impl Pair {
             Op::Breaker { rule, opens } => {
                 let rule = RULES[rule % RULES.len()].to_owned();
                 let opened_at = opens.then_some(now);
-                let row = BreakerRow { rule, at: now, opened_at, probe: Some(Uuid::now_v7()), by: None };
+                let row = BreakerRow { rule, at: now, opened_at, probe: Some(Uuid::now_v7().into()), by: None };
                 let records = [Record::Breaker(row)];
                 let _ = both!(self, |store| store.record(&records).await);
             }
@@ -395,7 +396,7 @@ impl Pair {
         }
     }
 
-    fn announcement(&self, about: Uuid, name: usize, length: i64) -> Record {
+    fn announcement(&self, about: RemediationId, name: usize, length: i64) -> Record {
         let name = AnnouncementName::ALL[name % AnnouncementName::ALL.len()];
         Record::Announce(Box::new(Announcement {
             name,
@@ -448,7 +449,7 @@ impl Pair {
                 records.push(record(&row));
                 if dependent {
                     let side = ActionRow {
-                        id: Uuid::now_v7(),
+                        id: Uuid::now_v7().into(),
                         target: target("side"),
                         key: Some("key:a".into()),
                         ..row.clone()
@@ -457,7 +458,7 @@ impl Pair {
                     records.push(record(&side));
                 }
                 if lends {
-                    let lent = Loan { id: row.id, opened_at: now, ..loan(&it, at(self.now + 20)) };
+                    let lent = Loan { id: row.id.into(), opened_at: now, ..loan(&it, at(self.now + 20)) };
                     records.push(Record::Loan(Box::new(lent)));
                 }
                 running(it, row.id, now)
@@ -475,7 +476,7 @@ impl Pair {
                 closed(it, outcome, now)
             }
             Next::Nonsense => {
-                records.push(Record::Result(succeeded(Uuid::now_v7(), now, now)));
+                records.push(Record::Result(succeeded(Uuid::now_v7().into(), now, now)));
                 it
             }
         };
@@ -497,7 +498,7 @@ impl Pair {
         max: u32,
     ) -> Result<Option<fettle_core::ports::model::Stored>, &'static str> {
         let mut seen: Vec<Ledger> = Vec::new();
-        let asks = self.ledger_asks(claimed.claim.id, max);
+        let asks = self.ledger_asks(RemediationId(claimed.claim.id.0), max);
         let asks: Vec<&LedgerAsk> = asks.iter().collect();
         let mut judge = |ledgers: &[Ledger]| {
             seen.extend_from_slice(ledgers);
@@ -513,7 +514,7 @@ impl Pair {
         })
     }
 
-    fn ledger_asks(&self, remediation: Uuid, max: u32) -> Vec<LedgerAsk> {
+    fn ledger_asks(&self, remediation: RemediationId, max: u32) -> Vec<LedgerAsk> {
         let kinds = [ScopeKind::RuleTarget, ScopeKind::Rule, ScopeKind::Target, ScopeKind::Fleet];
         let ask = |number: usize, mode| LedgerAsk {
             remediation,

@@ -9,6 +9,7 @@ use super::{Effort, Next, Now, Plan, Standing};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::decide::{Facts, IDS, Survey, survey, wanted_by};
 use fettle_core::guard::survey::{Answer, Says, uncounted, under_lock};
+use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::receive::{Candidate, World};
 use fettle_core::remediation::record::{ActionRow, Record};
@@ -18,7 +19,7 @@ use fettle_core::rule::model::{Rule, Step};
 use fettle_core::sight::Found;
 
 /// What an open remediation is about to do; `None` when there is none of this id, or it is closed.
-pub async fn explain_remediation(sources: &Sources, id: Uuid) -> Result<Option<Now>, StoreError> {
+pub async fn explain_remediation(sources: &Sources, id: RemediationId) -> Result<Option<Now>, StoreError> {
     let Some(remediation) = sources.stored(id).await? else { return Ok(None) };
     if remediation.outcome().is_some() {
         return Ok(None);

@@ -26,7 +26,6 @@ mod tests;
 
 use serde::Serialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 pub use self::effort::explain_remediation;
 pub use self::selection::explain_alerts;
@@ -35,6 +34,7 @@ use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::decide::Ceiling;
 use fettle_core::guard::survey::Answer;
+use fettle_core::id::RemediationId;
 use fettle_core::remediation::refusal::Guard;
 use fettle_core::rule::model::Mode;
 use fettle_core::time::Timestamp;
@@ -158,7 +158,7 @@ pub struct Effort {
     /// How the alert and the remediation come together.
     pub standing: Standing,
     /// The remediation, when there is one.
-    pub remediation: Option<Uuid>,
+    pub remediation: Option<RemediationId>,
     /// Its state, when there is one.
     pub state: Option<String>,
     /// How far fettle may go, and what sets that: the lowest counts.

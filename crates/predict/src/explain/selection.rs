@@ -7,6 +7,7 @@ use super::sources::{Answered, Sources};
 use super::{AlertSaid, Effort, Explanation, RuleSaid, Selects};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::webhook::Alert;
+use fettle_core::id::RemediationId;
 use fettle_core::matcher::Matcher;
 use fettle_core::receive::{Candidate, Changes, Heard, Notice, Standing, World, receive};
 use fettle_core::remediation::state::Remediation;
@@ -153,7 +154,7 @@ async fn of_store(sources: &Sources, candidate: &Candidate) -> Option<Remediatio
 }
 
 /// The alerts that are attached to a remediation, as they are once this was heard.
-fn heard(world: &World, changes: &Changes, remediation: Uuid) -> Vec<AlertState> {
+fn heard(world: &World, changes: &Changes, remediation: RemediationId) -> Vec<AlertState> {
     let attached = |alert: &&AlertState| {
         let of = |it: &Candidate| it.fingerprint == alert.fingerprint && it.remediation == Some(remediation);
         let known = world.candidates.get(&alert.fingerprint);

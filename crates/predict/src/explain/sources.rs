@@ -8,6 +8,7 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::decide::Blind;
 use fettle_core::guard::Request;
 use fettle_core::guard::ledger::Ledger;
+use fettle_core::id::{RemediationId, ReplicaId};
 use fettle_core::ports::model::{FactsAsk, ReceiveAsk};
 use fettle_core::ports::platform::Platform;
 use fettle_core::ports::upstream::Upstream;
@@ -99,12 +100,12 @@ impl Sources {
     /// What taking `notices` in must know; nothing, when the database cannot be asked.
     pub(super) async fn world(&self, notices: &[Notice], answered: &Answered) -> World {
         let Some(store) = &self.store else { return World::default() };
-        let ask = ReceiveAsk::about(notices, &self.settings, uuid::Uuid::nil(), self.now);
+        let ask = ReceiveAsk::about(notices, &self.settings, ReplicaId::nil(), self.now);
         noted(answered, store.foresee(&ask).await).unwrap_or_default()
     }
 
     /// A remediation as it is stored.
-    pub(super) async fn stored(&self, id: uuid::Uuid) -> Result<Option<Remediation>, StoreError> {
+    pub(super) async fn stored(&self, id: RemediationId) -> Result<Option<Remediation>, StoreError> {
         match &self.store {
             Some(store) => store.remediation(id).await,
             None => Ok(None),

@@ -6,6 +6,7 @@ use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::decide::{Consent, Facts, IDS, survey, wanted_by};
 use fettle_core::guard::survey::Answer;
+use fettle_core::id::RemediationId;
 use fettle_core::remediation::refusal::Guard;
 use fettle_core::remediation::state::{Opener, Remediation};
 use fettle_core::rule::model::{Find, Mode, Rule, Step, TargetSpec, Word};
@@ -102,7 +103,8 @@ fn of_step(
     let fingerprint = Fingerprint::of(&labels);
     let (alert, _) = AlertState::first(fingerprint, labels.clone(), Said::Firing { starts_at: now }, now);
     let opener = Opener { fingerprint, labels };
-    let remediation = Remediation { rung, ..Remediation::new(Uuid::nil(), &rule.name, target.clone(), opener, now) };
+    let remediation =
+        Remediation { rung, ..Remediation::new(RemediationId::nil(), &rule.name, target.clone(), opener, now) };
     let facts = Facts {
         rule: Some(rule),
         settings,

@@ -17,6 +17,7 @@ use super::sights;
 use crate::world::{Answered, Docker, Sent};
 use fettle_core::decide::{Blind, CallFailure};
 use fettle_core::effect::Effect;
+use fettle_core::id::RemediationId;
 use fettle_core::remediation::outcome::{ActionResult, Verdict};
 use fettle_core::rule::set::RuleSet;
 use fettle_core::sight::{Found, Pin, Sight, Status, Wanted};
@@ -42,7 +43,7 @@ pub enum Assume {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cured {
     /// Whose alerts.
-    pub(super) remediation: Uuid,
+    pub(super) remediation: RemediationId,
     /// When the effect was over.
     pub(super) effect_at: Timestamp,
     /// When the alerts are heard to be resolved.
@@ -157,12 +158,12 @@ impl Docker for Assumed {
 
     fn send(&mut self, sent: Sent<'_>, now: Timestamp) -> Duration {
         let (fate, takes) = self.fate(&sent, now);
-        self.under_way.insert(sent.attempt.action_id, fate);
+        self.under_way.insert(sent.attempt.action_id.into(), fate);
         takes
     }
 
     fn answer(&mut self, sent: Sent<'_>, now: Timestamp) -> Answered {
-        let fate = self.under_way.remove(&sent.attempt.action_id).unwrap_or(Fate::Well { cures: false });
+        let fate = self.under_way.remove(&sent.attempt.action_id.into()).unwrap_or(Fate::Well { cures: false });
         if fate == Fate::Failed {
             let error = "it failed on record".to_owned();
             let failure = CallFailure { reason: "as_recorded", error, nothing_sent: false, is_answer: true };
@@ -179,7 +180,7 @@ impl Docker for Assumed {
         self.things.insert(key, Thing { sight, fate, effect_at: now });
         if fate == (Fate::Well { cures: true }) {
             let heard_at = after(now, sent.attempt.verify.settle);
-            self.cured.push(Cured { remediation: sent.about, effect_at: now, heard_at });
+            self.cured.push(Cured { remediation: sent.about.into(), effect_at: now, heard_at });
         }
         Answered::done()
     }

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::effort::{Act, Effort, Waits, action_name};
+use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::history::{History, Period};
 use fettle_core::remediation::outcome::{ActionResult, Verdict};
@@ -64,7 +63,7 @@ impl Record {
     /// Reads a period.
     pub async fn read(history: &dyn History, period: Period) -> Result<Self, StoreError> {
         let mut record = Self::default();
-        let mut efforts: HashMap<Uuid, Effort> = HashMap::new();
+        let mut efforts: HashMap<RemediationId, Effort> = HashMap::new();
         let mut last = None;
         loop {
             let page = history.remediations(period, last, PAGE).await?;
@@ -105,7 +104,7 @@ impl Record {
         &mut self,
         history: &dyn History,
         period: Period,
-        efforts: &mut HashMap<Uuid, Effort>,
+        efforts: &mut HashMap<RemediationId, Effort>,
     ) -> Result<(), StoreError> {
         let mut last = None;
         loop {
@@ -151,7 +150,7 @@ impl Record {
         &mut self,
         history: &dyn History,
         period: Period,
-        efforts: &mut HashMap<Uuid, Effort>,
+        efforts: &mut HashMap<RemediationId, Effort>,
     ) -> Result<(), StoreError> {
         let mut last = 0;
         loop {

@@ -4,8 +4,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::assume::{Assume, Assumed, Cured};
 use super::effort::{Act, Effort, Tally, Waits};
 use super::record::{PastDeed, Record};
@@ -14,6 +12,7 @@ use super::source::Delivery;
 use crate::world::{Deed, Happening, Options, What, World};
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::webhook::Alert;
+use fettle_core::id::RemediationId;
 use fettle_core::remediation::outcome::{ActionResult, Verdict};
 use fettle_core::remediation::refusal::Guard;
 use fettle_core::rule::set::RuleSet;
@@ -69,10 +68,10 @@ pub struct Replay {
     from: Timestamp,
     keeps: bool,
     deeds: VecDeque<(Timestamp, String, PastDeed)>,
-    cures: BinaryHeap<Reverse<(Timestamp, Uuid)>>,
+    cures: BinaryHeap<Reverse<(Timestamp, RemediationId)>>,
     /// Alerts that would not fire any more, and since when.
     cured: HashMap<Fingerprint, Timestamp>,
-    efforts: HashMap<Uuid, Effort>,
+    efforts: HashMap<RemediationId, Effort>,
     outcome: Outcome,
 }
 
@@ -160,7 +159,7 @@ impl Replay {
                 let told = self.world.advance(next);
                 self.note(told);
                 for Cured { remediation, effect_at, heard_at } in self.world.docker().cured() {
-                    for alert in self.world.attached(remediation) {
+                    for alert in self.world.attached(remediation.into()) {
                         self.cured.insert(alert.fingerprint, effect_at);
                     }
                     self.cures.push(Reverse((heard_at, remediation)));
@@ -192,7 +191,7 @@ impl Replay {
             starts_at: it.starts_at,
             ends_at: Some(at),
         };
-        let firing = self.world.attached(remediation).into_iter().filter(|it| it.firing);
+        let firing = self.world.attached(remediation.into()).into_iter().filter(|it| it.firing);
         let alerts: Vec<Alert> = firing.map(resolved).collect();
         if !alerts.is_empty() {
             self.world.deliver(at, alerts);
@@ -265,7 +264,8 @@ impl Replay {
             }
             _ => {}
         }
-        let over = effort.closed_at.is_some() || (effort.outcome.is_some() && !self.world.is_open(it.remediation));
+        let over =
+            effort.closed_at.is_some() || (effort.outcome.is_some() && !self.world.is_open(it.remediation.into()));
         if over && let Some(mut effort) = self.efforts.remove(&it.remediation) {
             effort.closed_at = effort.closed_at.or(Some(it.at));
             self.keep(effort);

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use fettle_core::id::{ActionId, RemediationId};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::model::{Case, Expected, Want};
 use crate::world::{Happening, What};
@@ -49,12 +49,12 @@ impl Difference {
 #[derive(Debug)]
 struct Seen {
     at: Duration,
-    remediation: Uuid,
+    remediation: RemediationId,
     rule: String,
     target: String,
     what: Kind,
     why: String,
-    action_id: Option<Uuid>,
+    action_id: Option<ActionId>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ fn find(seen: &[Seen], met: &HashSet<usize>, expected: &Expected, near: u8) -> O
 
 fn seen(case: &Case, happened: &[Happening]) -> Vec<Seen> {
     let mut seen: Vec<Seen> = Vec::new();
-    let mut working: HashSet<Uuid> = HashSet::new();
+    let mut working: HashSet<RemediationId> = HashSet::new();
     for it in happened {
         let (what, why, action_id) = match &it.what {
             What::Began { action_id, action, .. } => (acted(action, None), String::new(), Some(*action_id)),

@@ -147,7 +147,7 @@ impl Alerts {
         for fingerprint in attached {
             let Some(known) = self.known.get_mut(fingerprint) else { continue };
             let theirs = |it: &&mut Told| {
-                it.candidate.remediation == Some(remediation) && it.candidate.standing == Standing::Attached
+                it.candidate.remediation == Some(remediation.into()) && it.candidate.standing == Standing::Attached
             };
             known.candidates.iter_mut().filter(theirs).for_each(|it| it.candidate.standing = standing);
         }

@@ -88,8 +88,8 @@ impl<D: Docker> World<D> {
     pub(super) fn call(&mut self, remediation: &Remediation) {
         let State::Running(Running { attempt, .. }) = &remediation.state else { return };
         let target = attempt.dependent.as_ref().unwrap_or(&remediation.target);
-        let sent = Sent { about: remediation.id, rule: &remediation.rule, target, attempt };
+        let sent = Sent { about: remediation.id.into(), rule: &remediation.rule, target, attempt };
         let takes = self.docker.send(sent, self.now);
-        self.agenda.put(after(self.now, takes), Wake::Answer(remediation.id));
+        self.agenda.put(after(self.now, takes), Wake::Answer(remediation.id.into()));
     }
 }

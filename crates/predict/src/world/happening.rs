@@ -1,7 +1,7 @@
 //! What happened, as data for whoever predicts: read off what a decision wrote down.
 
+use fettle_core::id::{ActionId, RemediationId};
 use serde_json::Value;
-use uuid::Uuid;
 
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::remediation::loan::LoanEnd;
@@ -17,7 +17,7 @@ pub struct Happening {
     /// When.
     pub at: Timestamp,
     /// In which remediation; nil: in none.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// Of which rule; empty: of none.
     pub rule: String,
     /// On which target as written; empty: on none.
@@ -68,7 +68,7 @@ pub enum What {
     /// The intent of an effect is stored.
     Began {
         /// The audit row.
-        action_id: Uuid,
+        action_id: ActionId,
         /// What is done.
         action: &'static str,
         /// Which rung, from 1.
@@ -77,7 +77,7 @@ pub enum What {
     /// An effect is over.
     Ended {
         /// The audit row.
-        action_id: Uuid,
+        action_id: ActionId,
         /// Did it happen?
         result: ActionResult,
         /// Why it is so.
@@ -86,7 +86,7 @@ pub enum What {
     /// Nothing could be sent, so there was no intent.
     Unsent {
         /// The audit row.
-        action_id: Uuid,
+        action_id: ActionId,
         /// What was to be done.
         action: &'static str,
         /// `failed`.
@@ -97,7 +97,7 @@ pub enum What {
     /// It would have been done.
     Observed {
         /// The audit row.
-        action_id: Uuid,
+        action_id: ActionId,
         /// What.
         action: &'static str,
         /// Which rung, from 1.
@@ -106,7 +106,7 @@ pub enum What {
     /// Did it help?
     Verdict {
         /// The audit row.
-        action_id: Uuid,
+        action_id: ActionId,
         /// What was done.
         action: &'static str,
         /// The verdict.

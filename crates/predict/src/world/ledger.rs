@@ -107,12 +107,12 @@ impl Ledger {
         let key = row.key.as_ref().map(|key| named(&mut self.by_key, key, number));
         let open = row.result.is_none();
         if let (true, Some(key)) = (open, &key) {
-            self.busy.entry(key.clone()).or_default().push(row.remediation_id);
+            self.busy.entry(key.clone()).or_default().push(row.remediation_id.into());
         }
-        self.by_id.insert(row.id, number);
+        self.by_id.insert(row.id.into(), number);
         self.rows.push_back(Row {
-            id: row.id,
-            remediation: row.remediation_id,
+            id: row.id.into(),
+            remediation: row.remediation_id.into(),
             rule,
             target,
             key,
@@ -126,7 +126,7 @@ impl Ledger {
 
     /// The result of an intent.
     pub(super) fn end(&mut self, result: &ResultRow) {
-        let Some(number) = self.by_id.get(&result.action_id) else { return };
+        let Some(number) = self.by_id.get(&result.action_id.into()) else { return };
         let at = usize::try_from(number - self.first).unwrap_or(usize::MAX);
         let Some(row) = self.rows.get_mut(at) else { return };
         row.finished_at = Some(result.finished_at);
@@ -177,7 +177,7 @@ impl Ledger {
         if !row.verdict.proves_nothing() {
             return;
         }
-        let known = self.by_id.get(&row.action_id);
+        let known = self.by_id.get(&row.action_id.into());
         let action = known.and_then(|number| self.rows.get(usize::try_from(number - self.first).ok()?));
         // What was only observed says nothing, and a dependent shares the verdict of what it depends on.
         if action.is_some_and(|it| it.mode == Mode::Observe || &*it.target != target) {
@@ -205,7 +205,7 @@ impl Ledger {
         }
         circuit.at = Some(row.at);
         circuit.opened_at = row.opened_at;
-        circuit.probe = row.probe.filter(|_| row.opened_at.is_some());
+        circuit.probe = row.probe.filter(|_| row.opened_at.is_some()).map(Into::into);
         if row.opened_at.is_none() {
             circuit.closed_at = Some(row.at);
         }
@@ -223,7 +223,7 @@ impl Ledger {
         let Some(circuit) = self.breakers.get(rule) else { return Breaker::default() };
         let counts = |at: &&Timestamp| **at >= since && circuit.closed_at.is_none_or(|closed| **at > closed);
         let unproven = circuit.unproven.iter().rev().filter(counts).copied().collect();
-        Breaker { opened_at: circuit.opened_at, probe: circuit.probe, unproven }
+        Breaker { opened_at: circuit.opened_at, probe: circuit.probe.map(Into::into), unproven }
     }
 
     /// A remediation ended fixed.
@@ -254,11 +254,16 @@ impl Ledger {
             found.full_since.push((used >= scope.budget.max).then_some(oldest.unwrap_or(ask.now)));
             found.used.push(used);
         }
-        let others = |row: &&Row| row.remediation != ask.remediation && row.spends && row.mode == ask.mode;
+        let others = |row: &&Row| row.remediation != ask.remediation.0 && row.spends && row.mode == ask.mode;
         let on_it = self.on(ask).filter(others);
         found.last_effect = on_it.map(|row| row.finished_at.unwrap_or(row.planned_at)).max();
         let busy = ask.keys.iter().filter_map(|key| self.busy.get(key.as_str())).flatten();
-        found.rivals = busy.copied().filter(|it| *it != ask.remediation).chain(returning.iter().copied()).collect();
+        found.rivals = busy
+            .copied()
+            .filter(|it| *it != ask.remediation.0)
+            .chain(returning.iter().copied())
+            .map(Into::into)
+            .collect();
         found.rivals.sort_unstable();
         found.rivals.dedup();
         found.in_flight = self.running + in_return;

@@ -63,7 +63,7 @@ impl Loans {
     pub(super) fn returning(&self, keys: &[String]) -> (Vec<Uuid>, u32) {
         let under_way = || self.open.values().filter(|it| matches!(it.loan.state, LoanState::Returning { .. }));
         let on = under_way().filter(|it| it.loan.keys.iter().any(|key| keys.contains(key)));
-        (on.map(|it| it.loan.id).collect(), u32::try_from(under_way().count()).unwrap_or(u32::MAX))
+        (on.map(|it| it.loan.id.0).collect(), u32::try_from(under_way().count()).unwrap_or(u32::MAX))
     }
 }
 
@@ -71,7 +71,7 @@ impl<D: Docker> World<D> {
     /// A loan as the remediation that lends wants it. What is over before it was opened was never one.
     pub(super) fn lend(&mut self, loan: &Loan) {
         let mut loan = loan.clone();
-        match self.loans.open.remove(&loan.id) {
+        match self.loans.open.remove(&loan.id.into()) {
             // Whoever voids a loan may know fewer of its keys than whoever opened it.
             Some(stands) if loan.keys.len() < stands.loan.keys.len() => loan.keys = stands.loan.keys,
             None if loan.due().is_none() => return,
@@ -86,10 +86,10 @@ impl<D: Docker> World<D> {
             return;
         };
         if calling.is_none() {
-            self.agenda.put(due, Wake::Loan(loan.id));
+            self.agenda.put(due, Wake::Loan(loan.id.into()));
         }
         let target = loan.target.to_string();
-        self.loans.open.insert(loan.id, Lent { loan, target, due, calling });
+        self.loans.open.insert(loan.id.into(), Lent { loan, target, due, calling });
     }
 
     fn close_loan(&mut self, loan: &Loan) {
@@ -147,7 +147,7 @@ impl<D: Docker> World<D> {
                 }
                 Ask::Admit(request) => {
                     // The remediation that lent is like any other here: while it acts or judges, its loan is not returned.
-                    let ask = LedgerAsk { remediation: Uuid::nil(), ..request.ask.clone() };
+                    let ask = LedgerAsk { remediation: Uuid::nil().into(), ..request.ask.clone() };
                     let ledger = self.read_ledger(&ask);
                     match admit(&request, &[ledger]) {
                         Err(refusal) => Event::Refused(refusal),
@@ -193,9 +193,9 @@ impl<D: Docker> World<D> {
 
     fn call_back(&mut self, loan: Loan) {
         if let LoanState::Returning { attempt, .. } = &loan.state {
-            let sent = Sent { about: loan.id, rule: &loan.rule, target: &loan.target, attempt };
+            let sent = Sent { about: loan.id.into(), rule: &loan.rule, target: &loan.target, attempt };
             let takes = self.docker.send(sent, self.now);
-            self.agenda.put(after(self.now, takes), Wake::LoanAnswer(loan.id));
+            self.agenda.put(after(self.now, takes), Wake::LoanAnswer(loan.id.into()));
         }
         self.keep_loan(loan, Some(self.now));
     }

@@ -77,7 +77,7 @@ impl<D: Docker> World<D> {
             Deed::Answer { kind, target } => self.answer(kind, &target, by),
             Deed::Pause { scope, reason, until } => {
                 let (id, at) = (self.new_id(), self.now);
-                self.pauses.push(Pause { id, scope, reason, by: by.to_owned(), at, until });
+                self.pauses.push(Pause { id: id.into(), scope, reason, by: by.to_owned(), at, until });
                 Ok(())
             }
             Deed::Resume { scope } => self.resume(&scope),
@@ -109,7 +109,7 @@ impl<D: Docker> World<D> {
             }
             _ => return Err(NotTaken::NotWaiting),
         };
-        effort.answer = Some(Answer { id: answer_id, kind, plan, by: by.to_owned(), at });
+        effort.answer = Some(Answer { id: answer_id.into(), kind, plan, by: by.to_owned(), at });
         self.wake(id);
         Ok(())
     }

@@ -117,7 +117,7 @@ impl<D: Docker> World<D> {
             self.open_effort(remediation);
         }
         for candidate in changes.candidates {
-            let effort = candidate.remediation.and_then(|id| self.efforts.get_mut(&id));
+            let effort = candidate.remediation.and_then(|id| self.efforts.get_mut(&id.into()));
             let driven_by: Option<Arc<str>> = effort.map(|effort| {
                 if candidate.standing == Standing::Attached {
                     effort.attached.insert(candidate.fingerprint);
@@ -133,21 +133,21 @@ impl<D: Docker> World<D> {
             self.storm = Some(storm);
         }
         for id in changes.woken {
-            self.wake(id);
+            self.wake(id.into());
         }
     }
 
     /// A record that taking in wrote: refusals by name, `in_flight`, `regressed`, the storm.
     fn note(&mut self, record: &Record) {
-        let (at, nobody) = (self.now, (Uuid::nil(), String::new(), String::new()));
+        let (at, nobody) = (self.now, (Uuid::nil().into(), String::new(), String::new()));
         let about = match record {
             Record::Action(row) => Some(((row.remediation_id, row.rule.clone(), row.target.clone()), of_row(row))),
             Record::Verdict { rule, row, .. } => {
-                let target = self.ledger.target_of(row.action_id).unwrap_or_default();
+                let target = self.ledger.target_of(row.action_id.into()).unwrap_or_default();
                 self.ledger.judge(rule, &target, row);
-                of(record).map(|what| ((Uuid::nil(), rule.clone(), target), what))
+                of(record).map(|what| ((Uuid::nil().into(), rule.clone(), target), what))
             }
-            Record::Transition(row) if self.tells => self.efforts.get(&row.remediation_id).map(|it| {
+            Record::Transition(row) if self.tells => self.efforts.get(&row.remediation_id.into()).map(|it| {
                 let about = (row.remediation_id, it.remediation.rule.clone(), it.target.to_string());
                 (about, What::Told { what: row.what.clone() })
             }),

@@ -43,12 +43,12 @@ impl<D: Docker> World<D> {
     pub(super) fn open_effort(&mut self, remediation: Remediation) {
         let (id, target): (_, Arc<str>) = (remediation.id, remediation.target.to_string().into());
         let Some(due) = remediation.due() else { return };
-        self.open.insert(target.clone(), id);
+        self.open.insert(target.clone(), id.into());
         if self.settings.storm.is_some() {
-            self.recent.push_back((remediation.opened_at, target.clone(), id));
+            self.recent.push_back((remediation.opened_at, target.clone(), id.into()));
         }
         self.efforts.insert(
-            id,
+            id.into(),
             Effort {
                 remediation,
                 target,
@@ -60,7 +60,7 @@ impl<D: Docker> World<D> {
                 attached: BTreeSet::new(),
             },
         );
-        self.agenda.put(self.now, Wake::Begin(id));
+        self.agenda.put(self.now, Wake::Begin(id.into()));
     }
 
     /// It must look again now; whoever waits for a call does so when that is over.
@@ -81,7 +81,7 @@ impl<D: Docker> World<D> {
             .efforts
             .values()
             .filter(|it| meant(&it.remediation))
-            .map(|it| (it.remediation.opened_at, it.remediation.id))
+            .map(|it| (it.remediation.opened_at, it.remediation.id.0))
             .collect();
         blocked.sort_unstable();
         for (_, id) in blocked {
@@ -95,7 +95,7 @@ impl<D: Docker> World<D> {
         self.write(&effort.target.clone(), records);
         let told = told(before, &remediation, records, self.now, self.tells);
         self.happened.extend(told.into_iter().filter_map(|it| self.upstream.deliver(it)));
-        self.ledger.works(remediation.id, working_on(&effort.remediation), working_on(&remediation));
+        self.ledger.works(remediation.id.into(), working_on(&effort.remediation), working_on(&remediation));
         self.ledger.runs(is_running(&effort.remediation), is_running(&remediation));
         let Some(due) = remediation.due() else {
             self.close(&effort, &remediation);
@@ -109,10 +109,10 @@ impl<D: Docker> World<D> {
         } else {
             let due = effort.woken.map_or(self.next_look(&remediation, due), |woken| woken.min(due));
             effort.due = due;
-            self.agenda.put(due, Wake::Due(id));
+            self.agenda.put(due, Wake::Due(id.into()));
         }
         effort.remediation = remediation;
-        self.efforts.insert(id, effort);
+        self.efforts.insert(id.into(), effort);
     }
 
     /// When a decision can differ from the last one, where nothing changes but by calls: between two looks at a steady target
@@ -155,10 +155,10 @@ impl<D: Docker> World<D> {
         let State::Closed { outcome, at, .. } = &remediation.state else { return };
         self.open.remove(&effort.target);
         if *outcome == Outcome::Refused {
-            self.recent.retain(|(_, _, id)| *id != remediation.id);
+            self.recent.retain(|(_, _, id)| *id != remediation.id.0);
         }
         let standing = if outcome.leaves_episode_open() { Standing::Free } else { Standing::Spent };
-        self.alerts.settle(remediation.id, &effort.attached, standing);
+        self.alerts.settle(remediation.id.into(), &effort.attached, standing);
         if let (Outcome::Fixed, Some(action)) = (outcome, remediation.last_action) {
             let fix = PastFix { action, rung: remediation.rung, closed_at: *at, regressed: false };
             self.ledger.fix(&remediation.rule, &effort.target, fix);

@@ -58,7 +58,7 @@ impl Upstream {
 /// Which announcement it is.
 fn announced(it: &Happening) -> Option<(AnnouncementName, Uuid)> {
     match &it.what {
-        What::Announced { name, .. } => Some((*name, it.remediation)),
+        What::Announced { name, .. } => Some((*name, it.remediation.into())),
         _ => None,
     }
 }

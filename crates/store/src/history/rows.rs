@@ -3,7 +3,7 @@
 //! Plain tuples, in the order of the columns.
 
 use crate::around::scope_of;
-use crate::instant::{Id, Instant};
+use crate::db_types::{DbId, DbTime};
 use crate::rows::Garbled;
 use fettle_core::ports::history::{PastAction, PastAnswer, PastPause, PastRemediation, PastStep};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
@@ -16,12 +16,12 @@ fn word<T>(text: Option<&str>, read: fn(&str) -> Option<T>, what: &'static str) 
 }
 
 /// Id, rule, target, `opened_at`, `closed_at`, state, outcome.
-pub(crate) type RemediationColumns = (Id, String, String, Instant, Option<Instant>, String, Option<String>);
+pub(crate) type RemediationColumns = (DbId, String, String, DbTime, Option<DbTime>, String, Option<String>);
 
 pub(crate) fn remediation(columns: RemediationColumns) -> Result<PastRemediation, Garbled> {
     let (id, rule, target, opened_at, closed_at, state, outcome) = columns;
     Ok(PastRemediation {
-        id: id.0,
+        id: id.read(),
         rule,
         target,
         opened_at: opened_at.0,
@@ -34,13 +34,13 @@ pub(crate) fn remediation(columns: RemediationColumns) -> Result<PastRemediation
 /// What was done: id, remediation, rule, action, target. What came of it: result, reason, verdict. When: `planned_at`,
 /// `finished_at`, step.
 pub(crate) type ActionColumns =
-    (Id, Id, String, String, String, Option<String>, Option<String>, Option<String>, Instant, Option<Instant>, i64);
+    (DbId, DbId, String, String, String, Option<String>, Option<String>, Option<String>, DbTime, Option<DbTime>, i64);
 
 pub(crate) fn action(columns: ActionColumns) -> Result<PastAction, Garbled> {
     let (id, remediation, rule, action, target, result, reason, verdict, planned_at, finished_at, step) = columns;
     Ok(PastAction {
-        id: id.0,
-        remediation: remediation.0,
+        id: id.read(),
+        remediation: remediation.read(),
         rule,
         action,
         target,
@@ -54,23 +54,23 @@ pub(crate) fn action(columns: ActionColumns) -> Result<PastAction, Garbled> {
 }
 
 /// Number, remediation, at, what.
-pub(crate) type StepColumns = (i64, Id, Instant, String);
+pub(crate) type StepColumns = (i64, DbId, DbTime, String);
 
 pub(crate) fn step((seq, remediation, at, what): StepColumns) -> PastStep {
-    PastStep { seq, remediation: remediation.0, at: at.0, what }
+    PastStep { seq, remediation: remediation.read(), at: at.0, what }
 }
 
 /// Scope, about, reason, by, at, until.
-pub(crate) type PauseColumns = (String, Option<String>, String, String, Instant, Option<Instant>);
+pub(crate) type PauseColumns = (String, Option<String>, String, String, DbTime, Option<DbTime>);
 
 pub(crate) fn pause((scope, about, reason, by, at, until): PauseColumns) -> Result<PastPause, Garbled> {
     Ok(PastPause { scope: scope_of(&scope, about)?, reason, by, at: at.0, until: until.map(|at| at.0) })
 }
 
 /// Remediation, kind, by, at.
-pub(crate) type AnswerColumns = (Id, String, String, Instant);
+pub(crate) type AnswerColumns = (DbId, String, String, DbTime);
 
 pub(crate) fn answer((remediation, kind, by, at): AnswerColumns) -> Result<PastAnswer, Garbled> {
     let kind = AnswerKind::from_word(&kind).ok_or(Garbled("kind"))?;
-    Ok(PastAnswer { remediation: remediation.0, kind, by, at: at.0 })
+    Ok(PastAnswer { remediation: remediation.read(), kind, by, at: at.0 })
 }

@@ -1,14 +1,14 @@
 //! Records: audit rows, their results, verdicts, the story, events. Written only together with what they are about.
 
 use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 use super::writes::Writes;
 use super::{breakers, ended, lending, outbox};
 use crate::columns::{Named, Records, event_id};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::{clean, clean_opt, json};
+use fettle_core::id::ActionId;
 use fettle_core::ports::StoreError;
 use fettle_core::remediation::outcome::ActionResult;
 use fettle_core::remediation::record::{ActionRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
@@ -56,11 +56,15 @@ const GIVEN_UP: &str = "
     FOR NO KEY UPDATE";
 
 /// What a late call says of itself, beside a row that says that nothing happened.
-pub(super) async fn late(connection: &mut PgConnection, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+pub(super) async fn late(
+    connection: &mut PgConnection,
+    action: ActionId,
+    records: &[Record],
+) -> Result<bool, StoreError> {
     const WHAT: &str = "record a late call";
     let mut tx = connection.begin().await.during(WHAT)?;
     let told: Option<bool> =
-        sqlx::query_scalar(GIVEN_UP).bind(Id(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
+        sqlx::query_scalar(GIVEN_UP).bind(DbId::of(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
     if told != Some(false) {
         return Ok(false);
     }
@@ -94,8 +98,8 @@ fn actions(writes: &mut Writes, rows: &[&ActionRow]) {
     let named: Vec<Named<'_>> = rows.iter().map(|row| Named::from(&row.labels)).collect();
     writes
         .part(ACTIONS)
-        .bind(column(rows, |r| Id(r.id)))
-        .bind(column(rows, |r| Id(r.remediation_id)))
+        .bind(column(rows, |r| DbId::of(r.id)))
+        .bind(column(rows, |r| DbId::of(r.remediation_id)))
         .bind(column(rows, |r| clean(&r.rule)))
         .bind(column(rows, |r| r.action))
         .bind(column(rows, |r| clean(&r.target)))
@@ -109,9 +113,9 @@ fn actions(writes: &mut Writes, rows: &[&ActionRow]) {
         .bind(column(rows, |r| r.fingerprint.to_string()))
         .bind(named.iter().map(|n| n.severity.as_deref()).collect::<Vec<_>>())
         .bind(named.iter().map(|n| &*n.labels).collect::<Vec<_>>())
-        .bind(column(rows, |r| Instant(r.planned_at)))
-        .bind(column(rows, |r| r.started_at.map(Instant)))
-        .bind(column(rows, |r| r.finished_at.map(Instant)))
+        .bind(column(rows, |r| DbTime(r.planned_at)))
+        .bind(column(rows, |r| r.started_at.map(DbTime)))
+        .bind(column(rows, |r| r.finished_at.map(DbTime)))
         .bind(column(rows, |r| i64::from(r.attempt)))
         .bind(column(rows, |r| i64::from(r.step)))
         .bind(column(rows, |r| json(&r.detail)))
@@ -133,11 +137,11 @@ fn result(writes: &mut Writes, row: &ResultRow) {
     // The claim was held, so nobody else can have set it: without a row, it is not there or has its result.
     writes
         .part_that_must_touch(RESULT)
-        .bind(Id(row.action_id))
+        .bind(DbId::of(row.action_id))
         .bind(row.result.as_str())
         .bind(clean_opt(row.reason.as_deref()))
-        .bind(row.started_at.map(Instant))
-        .bind(Instant(row.finished_at))
+        .bind(row.started_at.map(DbTime))
+        .bind(DbTime(row.finished_at))
         .bind(clean_opt(row.error.as_deref()))
         .bind(json(&row.detail))
         .bind(row.spends);
@@ -153,8 +157,8 @@ fn verdicts(writes: &mut Writes, rows: &[&VerdictRow]) {
     }
     writes
         .part(VERDICTS)
-        .bind(column(rows, |r| Id(r.action_id)))
-        .bind(column(rows, |r| Instant(r.at)))
+        .bind(column(rows, |r| DbId::of(r.action_id)))
+        .bind(column(rows, |r| DbTime(r.at)))
         .bind(column(rows, |r| r.verdict.as_str()))
         .bind(column(rows, |r| clean(&r.reason)));
 }
@@ -171,8 +175,8 @@ fn transitions(writes: &mut Writes, rows: &[&TransitionRow]) {
     }
     writes
         .part(TRANSITIONS)
-        .bind(column(rows, |r| Id(r.remediation_id)))
-        .bind(column(rows, |r| Instant(r.at)))
+        .bind(column(rows, |r| DbId::of(r.remediation_id)))
+        .bind(column(rows, |r| DbTime(r.at)))
         .bind(column(rows, |r| r.state.as_str()))
         .bind(column(rows, |r| clean(&r.what)))
         .bind(column(rows, |r| json(&r.detail)));
@@ -190,7 +194,7 @@ fn events(writes: &mut Writes, rows: &[&EventRow]) {
     writes
         .part(EVENTS)
         .bind(column(rows, |r| event_id(r.at)))
-        .bind(column(rows, |r| Instant(r.at)))
+        .bind(column(rows, |r| DbTime(r.at)))
         .bind(column(rows, |r| r.event))
         .bind(column(rows, |r| r.severity.as_str()))
         .bind(column(rows, |r| json(&r.details)));

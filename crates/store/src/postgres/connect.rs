@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
-use uuid::Uuid;
 
 use super::presence::Presence;
 use super::wakes::Wakes;
 use super::{Postgres, Serving};
 use crate::error::During;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::StoreError;
 
 /// Connections at most. Commits wait for the disk, not for the processor: more than this only queue inside the server.
@@ -57,7 +57,7 @@ impl Postgres {
     }
 
     /// Connects, migrates, and takes the lock that tells other processes that this one lives.
-    pub async fn open(url: &str, owner: Uuid) -> Result<Self, StoreError> {
+    pub async fn open(url: &str, owner: ReplicaId) -> Result<Self, StoreError> {
         const WHAT: &str = "open the database";
         // sqlx says what is wrong with the URL without repeating it.
         let options = PgConnectOptions::from_str(url).during(WHAT)?.disable_statement_logging();

@@ -2,15 +2,15 @@
 //! closes the remediation. In as few round trips as its locks allow, so it is not one text with the other store.
 
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::audit;
 use super::writes::Writes;
 use crate::columns::RemediationColumns;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Claim, Commit, Stored};
 use fettle_core::remediation::outcome::Outcome;
@@ -40,9 +40,9 @@ pub(super) async fn write(
     let (mut writes, mut later) = (Writes::default(), Writes::default());
     writes
         .part_that_must_touch(COMMIT)
-        .bind(Id(claim.id))
+        .bind(DbId::of(claim.id))
         .bind(claim.version)
-        .bind(Id(claim.owner))
+        .bind(DbId::of(claim.owner))
         .bind(claim.wakes)
         .bind(row.due_at)
         .bind(row.closed_at)
@@ -52,7 +52,7 @@ pub(super) async fn write(
         .bind(row.reason)
         .bind(row.target_key)
         .bind(row.doc)
-        .bind(keep_until.map(Instant));
+        .bind(keep_until.map(DbTime));
     audit::add(&mut writes, &mut later, &commit.records);
     match writes.run(tx).await.during(WHAT)? {
         None => {}
@@ -64,7 +64,7 @@ pub(super) async fn write(
     }
     audit::beside(tx, &commit.records).await?;
     let waiting = match outcome {
-        Some(outcome) => settle(tx, claim.id, &row.target, outcome).await?,
+        Some(outcome) => settle(tx, commit.effort.id, &row.target, outcome).await?,
         None => Vec::new(),
     };
     let next = Claim { version: claim.version + 1, ..claim.clone() };
@@ -86,13 +86,18 @@ const SETTLE: &str = "
 /// one that locked the remediation, so that it sees what `receive` attached meanwhile.
 async fn settle(
     tx: &mut PgConnection,
-    remediation: Uuid,
+    remediation: RemediationId,
     target: &str,
     outcome: Outcome,
 ) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "close a remediation";
     let standing = if outcome.leaves_episode_open() { "free" } else { "spent" };
-    let rows: Vec<AlertRow> =
-        sqlx::query_as(SETTLE).bind(Id(remediation)).bind(standing).bind(target).fetch_all(tx).await.during(WHAT)?;
+    let rows: Vec<AlertRow> = sqlx::query_as(SETTLE)
+        .bind(DbId::of(remediation))
+        .bind(standing)
+        .bind(target)
+        .fetch_all(tx)
+        .await
+        .during(WHAT)?;
     read(WHAT, rows, alert)
 }

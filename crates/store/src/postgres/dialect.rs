@@ -7,7 +7,7 @@ pub(super) use super::Postgres as Database;
 pub(super) use super::wakes::tell;
 pub(super) use sqlx::PgConnection as Conn;
 
-use crate::instant::Id;
+use crate::db_types::DbId;
 
 /// How a transaction begins that a person asked for.
 pub(super) const BEGIN: &str = "BEGIN";
@@ -19,7 +19,7 @@ pub(super) use super::connect::BEGIN as BEGIN_DECIDING;
 pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// Ids as the one parameter that `AMONG_MANY` asks for.
-pub(super) fn many(ids: &[Id]) -> &[Id] {
+pub(super) fn many(ids: &[DbId]) -> &[DbId] {
     ids
 }
 

@@ -6,8 +6,8 @@ use crate::around::{
     self, AlertColumns, AnswerColumns, BreakerColumns, LoanColumns, PauseColumns, RELATED_MAX, StormColumns,
     UNPROVEN_MAX,
 };
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::Garbled;
 use crate::text::{clean, clean_opt, json, name, name_opt};
 use fettle_core::alert::episode::AlertState;
@@ -60,23 +60,23 @@ pub(super) async fn facts(connection: &mut PgConnection, ask: &FactsAsk) -> Resu
         Rows<AlertColumns>,
         Rows<PauseColumns>,
         Option<BreakerColumns>,
-        Vec<Instant>,
+        Vec<DbTime>,
         Option<StormColumns>,
         Rows<LoanColumns>,
         Option<AnswerColumns>,
         Rows<AlertColumns>,
     );
     let row: Row = sqlx::query_as(FACTS)
-        .bind(Id(ask.remediation))
-        .bind(Instant(ask.now))
+        .bind(DbId::of(ask.remediation))
+        .bind(DbTime(ask.now))
         .bind(clean(&ask.rule))
-        .bind(Instant(ask.unproven_since))
+        .bind(DbTime(ask.unproven_since))
         .bind(UNPROVEN_MAX)
         .bind(clean(&ask.target))
         .bind(clean_opt(ask.key.as_deref()))
         .bind(ask.unless.iter().map(|it| name_opt(it.find("alertname"))).collect::<Vec<_>>())
         .bind(ask.unless.iter().map(json).collect::<Vec<_>>())
-        .bind(Instant(ask.unless_since))
+        .bind(DbTime(ask.unless_since))
         .bind(RELATED_MAX)
         .fetch_one(connection)
         .await
@@ -111,7 +111,7 @@ pub(super) async fn last_heard(
     connection: &mut PgConnection,
     alertname: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<Instant> = sqlx::query_scalar(LAST_HEARD)
+    let at: Option<DbTime> = sqlx::query_scalar(LAST_HEARD)
         .bind(name(alertname))
         .fetch_one(connection)
         .await

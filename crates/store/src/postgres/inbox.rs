@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use sqlx::{Connection, PgConnection};
 
 use super::Postgres;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::{Plain, plain};
 use crate::text::clean;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
@@ -77,8 +77,8 @@ async fn append_chunk(connection: &mut PgConnection, chunk: &[NewNotification]) 
         chunk.iter().map(of).collect()
     }
     sqlx::query(APPEND)
-        .bind(column(chunk, |n| Id(n.id)))
-        .bind(column(chunk, |n| Instant(n.received_at)))
+        .bind(column(chunk, |n| DbId::of(n.id)))
+        .bind(column(chunk, |n| DbTime(n.received_at)))
         .bind(column(chunk, |n| clean(&n.sender)))
         .bind(column(chunk, |n| clean(&n.receiver)))
         .bind(column(chunk, |n| clean(&n.group_key)))
@@ -114,7 +114,7 @@ pub(super) async fn pending(
     limit: u32,
 ) -> Result<Vec<StoredNotification>, StoreError> {
     let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(PENDING)
-        .bind(Instant(before))
+        .bind(DbTime(before))
         .bind(i64::from(limit))
         .bind(READ_MAX)
         .fetch_all(connection)

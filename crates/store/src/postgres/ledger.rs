@@ -5,13 +5,12 @@
 
 use sqlx::{Connection, PgConnection};
 
-use uuid::Uuid;
-
 use super::{decision, loans};
 use crate::around::{self, BreakerColumns, UNPROVEN_MAX};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::clean;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Admission, Claim, Ledger, LedgerAsk};
 use fettle_core::ports::{Judge, StoreError};
 use fettle_core::remediation::loan::Loan;
@@ -55,7 +54,7 @@ pub(super) async fn admit_return(
     asks: &[&LedgerAsk],
     judge: Judge<'_, Loan>,
 ) -> Result<Admission<Loan>, StoreError> {
-    let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }).collect();
+    let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: RemediationId::nil(), ..ask.clone() }).collect();
     let asks: Vec<_> = asks.iter().collect();
     let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
     let ledgers = peek(&mut tx, &asks).await?;
@@ -134,9 +133,9 @@ const LEDGER: &str = "
               ORDER BY at DESC LIMIT $11) AS unproven";
 
 async fn read(connection: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
-    type Row = (Vec<Option<Instant>>, Vec<i64>, Option<Instant>, Vec<Id>, i64, Option<BreakerColumns>, Vec<Instant>);
+    type Row = (Vec<Option<DbTime>>, Vec<i64>, Option<DbTime>, Vec<DbId>, i64, Option<BreakerColumns>, Vec<DbTime>);
     let kinds: Vec<&str> = ask.scopes.iter().map(|scope| scope.kind.as_str()).collect();
-    let since: Vec<Instant> = ask.scopes.iter().map(|scope| Instant(before(ask.now, scope.budget.per))).collect();
+    let since: Vec<DbTime> = ask.scopes.iter().map(|scope| DbTime(before(ask.now, scope.budget.per))).collect();
     let max: Vec<i64> = ask.scopes.iter().map(|scope| scope.budget.max.into()).collect();
     let (full_since, used, last_effect, rivals, in_flight, breaker, unproven): Row = sqlx::query_as(LEDGER)
         .bind(kinds)
@@ -146,18 +145,18 @@ async fn read(connection: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Le
         .bind(clean(&ask.rule))
         .bind(clean(&ask.target))
         .bind(clean(&ask.key))
-        .bind(Id(ask.remediation))
+        .bind(DbId::of(ask.remediation))
         .bind(ask.keys.iter().map(|key| clean(key)).collect::<Vec<_>>())
-        .bind(Instant(ask.unproven_since))
+        .bind(DbTime(ask.unproven_since))
         .bind(UNPROVEN_MAX)
-        .bind(Instant(ask.now))
+        .bind(DbTime(ask.now))
         .fetch_one(connection)
         .await?;
     Ok(Ledger {
         full_since: full_since.into_iter().map(|at| at.map(Into::into)).collect(),
         used: used.into_iter().map(|used| u32::try_from(used).unwrap_or(u32::MAX)).collect(),
         last_effect: last_effect.map(Into::into),
-        rivals: rivals.into_iter().map(|id| id.0).collect(),
+        rivals: rivals.into_iter().map(DbId::read).collect(),
         in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
         breaker: around::breaker(breaker, unproven),
     })

@@ -4,9 +4,9 @@
 use sqlx::PgConnection;
 
 use crate::around::{self, AlertColumns, PauseColumns};
+use crate::db_types::{DbId, DbTime};
 use crate::document::Document;
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::clean;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{LoanFacts, LoanFactsAsk};
@@ -31,17 +31,17 @@ pub(super) async fn write(tx: &mut PgConnection, rows: &[&Loan]) -> sqlx::Result
     for loan in rows {
         let end = around::loan_end(loan);
         sqlx::query(LOAN)
-            .bind(Id(loan.id))
-            .bind(Id(loan.remediation))
+            .bind(DbId::of(loan.id))
+            .bind(DbId::of(loan.remediation))
             .bind(clean(&loan.rule))
             .bind(clean(&loan.target.to_string()))
             .bind(clean(&loan.key))
             .bind(loan.keys.iter().map(|key| clean(key)).collect::<Vec<_>>())
             .bind(loan.word())
             .bind(end.map(|(_, reason)| clean(reason)))
-            .bind(Instant(loan.opened_at))
-            .bind(end.map(|(at, _)| Instant(at)))
-            .bind(loan.due().map(Instant))
+            .bind(DbTime(loan.opened_at))
+            .bind(end.map(|(at, _)| DbTime(at)))
+            .bind(loan.due().map(DbTime))
             .bind(Document::of(loan))
             .execute(&mut *tx)
             .await?;
@@ -66,7 +66,7 @@ pub(super) async fn facts(connection: &mut PgConnection, ask: &LoanFactsAsk) -> 
     let (alerts, pauses): (Option<Vec<AlertColumns>>, Option<Vec<PauseColumns>>) = sqlx::query_as(FACTS)
         .bind(clean(&ask.target))
         .bind(clean(&ask.rule))
-        .bind(Instant(ask.now))
+        .bind(DbTime(ask.now))
         .fetch_one(connection)
         .await
         .during(WHAT)?;

@@ -3,8 +3,8 @@
 use sqlx::PgConnection;
 
 use crate::around::{self, StormColumns};
+use crate::db_types::DbTime;
 use crate::error::During;
-use crate::instant::Instant;
 use crate::rows::{FixColumns, fix};
 use crate::text::clean;
 use fettle_core::ports::StoreError;
@@ -31,16 +31,16 @@ const PAST: &str = "
               WHERE opened_at >= $1 AND opened_at < 'infinity' AND outcome IS DISTINCT FROM 'refused' LIMIT $2),
         (SELECT ROW(since, last_at, targets) FROM storm WHERE id = 1 AND $1::timestamptz IS NOT NULL)";
 
-type Row = (Option<Vec<FixColumns>>, Option<Vec<(String, String, Instant)>>, Vec<String>, Option<StormColumns>);
+type Row = (Option<Vec<FixColumns>>, Option<Vec<(String, String, DbTime)>>, Vec<String>, Option<StormColumns>);
 
 /// The past of the targets asked about, and of all of them where storms are looked for.
 pub(super) async fn load(tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<Past, StoreError> {
     let targets: Vec<_> = ask.targets.iter().map(|target| clean(target)).collect();
     let (fixed, returned, recent, storm): Row = sqlx::query_as(PAST)
-        .bind(ask.recent_since.map(Instant))
+        .bind(ask.recent_since.map(DbTime))
         .bind(i64::from(ask.recent_limit))
         .bind(targets)
-        .bind(ask.fixed_since.map(Instant))
+        .bind(ask.fixed_since.map(DbTime))
         .fetch_one(tx)
         .await
         .during("read what was before")?;

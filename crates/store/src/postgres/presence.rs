@@ -11,11 +11,11 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::connect::connect;
+use crate::db_types::DbId;
 use crate::error::During;
-use crate::instant::Id;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::StoreError;
 
 /// The first half of the lock's key, "fttl": apart from every other advisory lock in the database.
@@ -25,8 +25,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 
 /// The second half of the lock's key: the last, random bytes of the owner's id. Two owners with one key would only mean
 /// that the dead one's claims run out instead of being taken over.
-fn key(owner: Uuid) -> i32 {
-    let [.., a, b, c, d] = *owner.as_bytes();
+fn key(owner: ReplicaId) -> i32 {
+    let [.., a, b, c, d] = *owner.0.as_bytes();
     i32::from_be_bytes([a, b, c, d])
 }
 
@@ -44,7 +44,7 @@ impl Presence {
     pub(super) async fn begin(
         mut connection: PgConnection,
         options: PgConnectOptions,
-        owner: Uuid,
+        owner: ReplicaId,
     ) -> Result<Self, StoreError> {
         hold(&mut connection, owner).await.during("take the lock of this process")?;
         let stop = CancellationToken::new();
@@ -69,12 +69,12 @@ impl Drop for Presence {
 }
 
 /// Takes the lock, or counts once more what this connection holds already.
-async fn hold(connection: &mut PgConnection, owner: Uuid) -> sqlx::Result<bool> {
+async fn hold(connection: &mut PgConnection, owner: ReplicaId) -> sqlx::Result<bool> {
     sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(connection).await
 }
 
 /// Holds the lock until stopped, on another connection when the first one dies.
-async fn keep(first: PgConnection, options: PgConnectOptions, owner: Uuid, stop: CancellationToken) {
+async fn keep(first: PgConnection, options: PgConnectOptions, owner: ReplicaId, stop: CancellationToken) {
     let mut connection = Some(first);
     loop {
         // Both arms are cancel-safe.
@@ -97,7 +97,7 @@ async fn keep(first: PgConnection, options: PgConnectOptions, owner: Uuid, stop:
 }
 
 /// The connection, if it lives and holds the lock. Not while an earlier one of ours still does: the next look will tell.
-async fn held_by(mut connection: PgConnection, owner: Uuid) -> Option<PgConnection> {
+async fn held_by(mut connection: PgConnection, owner: ReplicaId) -> Option<PgConnection> {
     match tokio::time::timeout(PERIOD, hold(&mut connection, owner)).await {
         Ok(Ok(true)) => Some(connection),
         _ => None,
@@ -127,14 +127,15 @@ const TAKE_OUTBOX: &str = "
     WHERE NOT ended AND lease_owner = $1";
 
 /// Gives back the claims of the dead.
-pub(super) async fn adopt(connection: &mut PgConnection, owner: Uuid) -> Result<u64, StoreError> {
+pub(super) async fn adopt(connection: &mut PgConnection, owner: ReplicaId) -> Result<u64, StoreError> {
     const WHAT: &str = "take over the claims of dead processes";
-    let others: Vec<Id> = sqlx::query_scalar(OTHERS).bind(Id(owner)).fetch_all(&mut *connection).await.during(WHAT)?;
+    let others: Vec<DbId> =
+        sqlx::query_scalar(OTHERS).bind(DbId::of(owner)).fetch_all(&mut *connection).await.during(WHAT)?;
     let mut adopted = 0;
     for other in others {
         let mut tx = connection.begin().await.during(WHAT)?;
         let is_dead: bool =
-            sqlx::query_scalar(IS_DEAD).bind(CLASS).bind(key(other.0)).fetch_one(&mut *tx).await.during(WHAT)?;
+            sqlx::query_scalar(IS_DEAD).bind(CLASS).bind(key(other.read())).fetch_one(&mut *tx).await.during(WHAT)?;
         if is_dead {
             for statement in [TAKE, TAKE_LOANS, TAKE_OUTBOX] {
                 adopted += sqlx::query(statement).bind(other).execute(&mut *tx).await.during(WHAT)?.rows_affected();

@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 
 use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 use super::connect::BEGIN;
 use super::writes::Writes;
 use super::{audit, past, storm, wakes, world};
 use crate::columns::{Named, RemediationColumns, new_and_changed};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::clean;
 use fettle_core::alert::episode::AlertState;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Candidate, Changes, ReceiveAsk, World};
 use fettle_core::ports::{StoreError, Think};
 use fettle_core::remediation::state::Remediation;
@@ -45,8 +45,9 @@ async fn write(tx: &mut PgConnection, ask: &ReceiveAsk, world: &World, changes: 
     update_alerts(&mut writes, &moved);
     open(&mut writes, ask, &changes.opened);
     // An alert may fire and end within one batch: what this statement opens, it cannot wake.
-    let opened: HashSet<Uuid> = changes.opened.iter().map(|it| it.id).collect();
-    let (born, known): (Vec<&Uuid>, Vec<&Uuid>) = changes.woken.iter().partition(|id| opened.contains(id));
+    let opened: HashSet<RemediationId> = changes.opened.iter().map(|it| it.id).collect();
+    let (born, known): (Vec<&RemediationId>, Vec<&RemediationId>) =
+        changes.woken.iter().partition(|id| opened.contains(id));
     wake(&mut writes, &known, ask);
     wake(&mut later, &born, ask);
     upsert_candidates(&mut writes, &changes.candidates);
@@ -95,12 +96,12 @@ fn insert_alerts(writes: &mut Writes, alerts: &[&AlertState]) {
         .bind(named.iter().map(|n| &*n.labels).collect::<Vec<_>>())
         .bind(column(alerts, |a| a.episode))
         .bind(column(alerts, |a| a.firing))
-        .bind(column(alerts, |a| Instant(a.starts_at)))
-        .bind(column(alerts, |a| Instant(a.first_at)))
-        .bind(column(alerts, |a| Instant(a.evidence_at)))
-        .bind(column(alerts, |a| Instant(a.heard_at)))
-        .bind(column(alerts, |a| a.ended_at.map(Instant)))
-        .bind(column(alerts, |a| a.end_heard_at.map(Instant)));
+        .bind(column(alerts, |a| DbTime(a.starts_at)))
+        .bind(column(alerts, |a| DbTime(a.first_at)))
+        .bind(column(alerts, |a| DbTime(a.evidence_at)))
+        .bind(column(alerts, |a| DbTime(a.heard_at)))
+        .bind(column(alerts, |a| a.ended_at.map(DbTime)))
+        .bind(column(alerts, |a| a.end_heard_at.map(DbTime)));
 }
 
 /// Labels never change: they are what the fingerprint is made of.
@@ -122,12 +123,12 @@ fn update_alerts(writes: &mut Writes, alerts: &[&AlertState]) {
         .bind(column(alerts, |a| a.fingerprint.to_string()))
         .bind(column(alerts, |a| a.episode))
         .bind(column(alerts, |a| a.firing))
-        .bind(column(alerts, |a| Instant(a.starts_at)))
-        .bind(column(alerts, |a| Instant(a.first_at)))
-        .bind(column(alerts, |a| Instant(a.evidence_at)))
-        .bind(column(alerts, |a| Instant(a.heard_at)))
-        .bind(column(alerts, |a| a.ended_at.map(Instant)))
-        .bind(column(alerts, |a| a.end_heard_at.map(Instant)));
+        .bind(column(alerts, |a| DbTime(a.starts_at)))
+        .bind(column(alerts, |a| DbTime(a.first_at)))
+        .bind(column(alerts, |a| DbTime(a.evidence_at)))
+        .bind(column(alerts, |a| DbTime(a.heard_at)))
+        .bind(column(alerts, |a| a.ended_at.map(DbTime)))
+        .bind(column(alerts, |a| a.end_heard_at.map(DbTime)));
 }
 
 /// The partial unique index decides who opens; the lease columns go only to those that are open.
@@ -170,8 +171,8 @@ fn open(writes: &mut Writes, ask: &ReceiveAsk, opened: &[Remediation]) {
         .bind(column(&rows, |r| r.severity.as_deref()))
         .bind(column(&rows, |r| &*r.fingerprint))
         .bind(column(&rows, |r| &*r.doc))
-        .bind(Id(ask.owner))
-        .bind(ask.lease_until.map(Instant));
+        .bind(DbId::of(ask.owner))
+        .bind(ask.lease_until.map(DbTime));
 }
 
 /// Counted as well, so that whoever holds it sees at the end of its work that it must look again.
@@ -179,11 +180,11 @@ const WAKE: &str = "
     UPDATE remediations SET due_at = least(due_at, $2), wakes = wakes + 1
     WHERE id = ANY($1) AND state <> 'closed'";
 
-fn wake(writes: &mut Writes, woken: &[&Uuid], ask: &ReceiveAsk) {
+fn wake(writes: &mut Writes, woken: &[&RemediationId], ask: &ReceiveAsk) {
     if woken.is_empty() {
         return;
     }
-    writes.part(WAKE).bind(column(woken, |id| Id(*id))).bind(Instant(ask.now));
+    writes.part(WAKE).bind(column(woken, |id| DbId::of(*id))).bind(DbTime(ask.now));
 }
 
 const UPSERT_CANDIDATES: &str = "
@@ -205,5 +206,5 @@ fn upsert_candidates(writes: &mut Writes, candidates: &[Candidate]) {
         .bind(column(&rows, |c| c.episode))
         .bind(column(&rows, |c| clean(&c.target)))
         .bind(column(&rows, |c| c.standing.as_str()))
-        .bind(column(&rows, |c| c.remediation.map(Id)));
+        .bind(column(&rows, |c| c.remediation.map(DbId::of)));
 }

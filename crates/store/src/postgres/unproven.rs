@@ -4,8 +4,8 @@
 use sqlx::PgConnection;
 
 use crate::around::{self, UNPROVEN_MAX};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use fettle_core::ports::StoreError;
 use fettle_core::surroundings::Breaker;
 use fettle_core::time::Timestamp;
@@ -21,9 +21,9 @@ pub(super) async fn breakers(
     connection: &mut PgConnection,
     since: Timestamp,
 ) -> Result<Vec<(String, Breaker)>, StoreError> {
-    type Row = (String, Option<Instant>, Option<Id>, Vec<Instant>);
+    type Row = (String, Option<DbTime>, Option<DbId>, Vec<DbTime>);
     let rows: Vec<Row> = sqlx::query_as(BREAKERS)
-        .bind(Instant(since))
+        .bind(DbTime(since))
         .bind(UNPROVEN_MAX)
         .fetch_all(connection)
         .await

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::Postgres;
 use super::{presence, prune, work};
+use crate::db_types::DbTime;
 use crate::error::During;
-use crate::instant::Instant;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::{StoreError, Upkeep};
 use fettle_core::time::Timestamp;
 
@@ -33,11 +33,11 @@ impl Upkeep for Postgres {
         self.serving.as_ref().is_some_and(|serving| serving.wakes.are_heard())
     }
 
-    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn release(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         on_connection!(self.pool, work::release(owner))
     }
 
-    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn adopt(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         on_connection!(self.pool, presence::adopt(owner))
     }
 
@@ -63,7 +63,7 @@ const NOW: &str = "SELECT clock_timestamp()";
 
 /// The server's clock.
 pub(super) async fn now(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
-    let now: Instant = sqlx::query_scalar(NOW).fetch_one(connection).await.during("ask the database's clock")?;
+    let now: DbTime = sqlx::query_scalar(NOW).fetch_one(connection).await.during("ask the database's clock")?;
     Ok(now.0)
 }
 
@@ -80,7 +80,6 @@ const LATEST: &str = "
 
 /// The latest instant stored.
 pub(super) async fn latest(connection: &mut PgConnection) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<Instant> =
-        sqlx::query_scalar(LATEST).fetch_one(connection).await.during("ask the latest instant")?;
+    let at: Option<DbTime> = sqlx::query_scalar(LATEST).fetch_one(connection).await.during("ask the latest instant")?;
     Ok(at.map(Into::into))
 }

@@ -4,8 +4,8 @@ use sqlx::{Connection, PgConnection};
 
 use super::dialect::BEGIN_SNAPSHOT;
 use super::past;
+use crate::db_types::DbId;
 use crate::error::During;
-use crate::instant::Id;
 use crate::rows::{self, CandidateColumns, KnownColumns, OpenColumns, read};
 use crate::text::clean;
 use fettle_core::ports::StoreError;
@@ -74,10 +74,10 @@ pub(super) async fn foresee(connection: &mut PgConnection, ask: &ReceiveAsk) -> 
 }
 
 async fn read_by(statement: &'static str, tx: &mut PgConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
-    let take: Vec<Id> = ask.take.iter().map(|id| Id(*id)).collect();
+    let take: Vec<DbId> = ask.take.iter().map(|id| DbId::of(*id)).collect();
     let fingerprints: Vec<String> = ask.fingerprints.iter().map(ToString::to_string).collect();
     let targets: Vec<_> = ask.targets.iter().map(|target| clean(target)).collect();
-    let (taken, known, open): (Rows<Id>, Rows<KnownColumns>, Rows<OpenColumns>) = sqlx::query_as(statement)
+    let (taken, known, open): (Rows<DbId>, Rows<KnownColumns>, Rows<OpenColumns>) = sqlx::query_as(statement)
         .bind(take)
         .bind(&fingerprints)
         .bind(&targets)
@@ -86,7 +86,7 @@ async fn read_by(statement: &'static str, tx: &mut PgConnection, ask: &ReceiveAs
         .during(WHAT)?;
     let alerts = read(WHAT, known.into_iter().flatten(), rows::known)?;
     let mut world = World {
-        taken: taken.into_iter().flatten().map(|id| id.0).collect(),
+        taken: taken.into_iter().flatten().map(DbId::read).collect(),
         alerts: alerts.into_iter().map(|alert| (alert.fingerprint, alert)).collect(),
         open: read(WHAT, open.into_iter().flatten(), rows::open)?.into_iter().collect(),
         ..World::default()

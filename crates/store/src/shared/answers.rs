@@ -6,14 +6,14 @@
 
 use sqlx::Connection;
 use sqlx::types::Json;
-use uuid::Uuid;
 
 use super::dialect::{BEGIN, Conn, tell};
 use crate::around;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::Garbled;
 use crate::text::{clean, clean_opt};
+use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::Answered;
 use fettle_core::remediation::state::Remediation;
@@ -41,9 +41,13 @@ const WAKE: &str = sql!("
     WHERE id = $1");
 
 /// Stores an answer and wakes the remediation, or says why not.
-pub(super) async fn answer(connection: &mut Conn, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+pub(super) async fn answer(
+    connection: &mut Conn,
+    remediation: RemediationId,
+    answer: &Answer,
+) -> Result<Answered, StoreError> {
     const WHAT: &str = "store an answer";
-    let id = Id(remediation);
+    let id = DbId::of(remediation);
     let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let doc: Option<Json<serde_json::Value>> =
         sqlx::query_scalar(REMEDIATION).bind(id).fetch_optional(&mut *tx).await.during(WHAT)?;
@@ -58,7 +62,7 @@ pub(super) async fn answer(connection: &mut Conn, remediation: Uuid, answer: &An
         let used: bool = sqlx::query_scalar(EARLIER)
             .bind(id)
             .bind(&plan)
-            .bind(Instant(proposed.asked_at))
+            .bind(DbTime(proposed.asked_at))
             .fetch_one(&mut *tx)
             .await
             .during(WHAT)?;
@@ -70,23 +74,17 @@ pub(super) async fn answer(connection: &mut Conn, remediation: Uuid, answer: &An
         }
     }
     sqlx::query(ANSWER)
-        .bind(Id(answer.id))
+        .bind(DbId::of(answer.id))
         .bind(id)
         .bind(answer.kind.as_str())
         .bind(&plan)
-        .bind(proposed.map(|it| Instant(it.asked_at)))
+        .bind(proposed.map(|it| DbTime(it.asked_at)))
         .bind(clean(&answer.by))
-        .bind(Instant(answer.at))
+        .bind(DbTime(answer.at))
         .execute(&mut *tx)
         .await
         .during(WHAT)?;
-    sqlx::query(WAKE)
-        .bind(id)
-        .bind(Instant(answer.at))
-        .bind(proposed.is_some())
-        .execute(&mut *tx)
-        .await
-        .during(WHAT)?;
+    sqlx::query(WAKE).bind(id).bind(DbTime(answer.at)).bind(proposed.is_some()).execute(&mut *tx).await.during(WHAT)?;
     tell(&mut tx).await.during(WHAT)?;
     tx.commit().await.during(WHAT)?;
     Ok(Answered::Taken)

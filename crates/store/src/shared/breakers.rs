@@ -4,8 +4,8 @@ use sqlx::Connection;
 
 use super::dialect::{BEGIN, Conn};
 use super::work;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::clean;
 use fettle_core::ports::StoreError;
 use fettle_core::remediation::record::BreakerRow;
@@ -26,9 +26,9 @@ pub(super) async fn write(tx: &mut Conn, rows: &[&BreakerRow]) -> sqlx::Result<(
     for row in rows {
         sqlx::query(BREAKER)
             .bind(clean(&row.rule))
-            .bind(Instant(row.at))
-            .bind(row.opened_at.map(Instant))
-            .bind(row.probe.filter(|_| row.opened_at.is_some()).map(Id))
+            .bind(DbTime(row.at))
+            .bind(row.opened_at.map(DbTime))
+            .bind(row.probe.filter(|_| row.opened_at.is_some()).map(DbId::of))
             .bind(row.by.as_deref().map(clean))
             .execute(&mut *tx)
             .await?;

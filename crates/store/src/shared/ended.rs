@@ -1,7 +1,7 @@
 //! Ends of episodes that nobody posted: a look at Alertmanager showed them, and a decision was made from it.
 
 use super::dialect::Conn;
-use crate::instant::Instant;
+use crate::db_types::DbTime;
 use fettle_core::alert::episode::AlertState;
 
 /// The end of the episode that was looked at, unless something was heard of it since.
@@ -20,9 +20,9 @@ pub(super) async fn write(tx: &mut Conn, alerts: &[&AlertState]) -> sqlx::Result
         sqlx::query(ENDED)
             .bind(alert.fingerprint.to_string())
             .bind(alert.episode)
-            .bind(alert.ended_at.map(Instant))
-            .bind(alert.end_heard_at.map(Instant))
-            .bind(Instant(alert.heard_at))
+            .bind(alert.ended_at.map(DbTime))
+            .bind(alert.end_heard_at.map(DbTime))
+            .bind(DbTime(alert.heard_at))
             .execute(&mut *tx)
             .await?;
     }

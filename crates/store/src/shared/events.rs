@@ -3,9 +3,9 @@
 use sqlx::Connection;
 
 use super::dialect::{BEGIN, Conn};
+use crate::db_types::{DbId, DbTime};
 use crate::document::Document;
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::{Plain, plain};
 use crate::text::clean_opt;
 use fettle_core::ports::StoreError;
@@ -25,8 +25,8 @@ pub(super) async fn sample(connection: &mut Conn, samples: &[Sample]) -> Result<
     let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     for it in samples {
         sqlx::query(SAMPLE)
-            .bind(Id(it.id))
-            .bind(Instant(it.at))
+            .bind(DbId::of(it.id))
+            .bind(DbTime(it.at))
             .bind(it.event)
             .bind(it.severity.as_str())
             .bind(Document::of(&it.details))
@@ -69,8 +69,8 @@ pub(super) async fn events(connection: &mut Conn, filter: &EventFilter) -> Resul
     let rows: Vec<Plain<EventView>> = sqlx::query_as(if samples { SAMPLES } else { EVENTS })
         .bind(clean_opt(filter.severity.as_deref()))
         .bind(clean_opt(filter.event.as_deref()))
-        .bind(filter.since.map(Instant))
-        .bind(filter.after.map(Id))
+        .bind(filter.since.map(DbTime))
+        .bind(filter.after.map(DbId::of))
         .bind(i64::from(filter.limit))
         .fetch_all(connection)
         .await

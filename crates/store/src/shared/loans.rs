@@ -5,15 +5,15 @@
 
 use async_trait::async_trait;
 use sqlx::Connection;
-use uuid::Uuid;
 
 use super::dialect::{BEGIN, Conn, Database};
 use super::{audit, ledger, lending};
 use crate::around::{self, ClaimedLoanColumns};
+use crate::db_types::{DbId, DbTime};
 use crate::document::Document;
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::clean_opt;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, LedgerAsk, LoanFacts, LoanFactsAsk, Stored};
 use fettle_core::ports::{Judge, StoreError, Work};
 use fettle_core::remediation::loan::Loan;
@@ -23,7 +23,7 @@ use fettle_core::time::Timestamp;
 impl Work<Loan> for Database {
     async fn claim(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
@@ -68,15 +68,15 @@ const CLAIM: &str = sql!("
 /// Claims what is due, earliest first.
 pub(super) async fn claim(
     connection: &mut Conn,
-    owner: Uuid,
+    owner: ReplicaId,
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
 ) -> Result<Vec<Claimed<Loan>>, StoreError> {
     let rows: Vec<ClaimedLoanColumns> = sqlx::query_as(CLAIM)
-        .bind(Id(owner))
-        .bind(Instant(now))
-        .bind(Instant(lease_until))
+        .bind(DbId::of(owner))
+        .bind(DbTime(now))
+        .bind(DbTime(lease_until))
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await
@@ -89,8 +89,8 @@ const NEXT_DUE: &str =
 
 /// When the next unclaimed loan is due.
 pub(super) async fn next_due(connection: &mut Conn, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<Instant> = sqlx::query_scalar(NEXT_DUE)
-        .bind(Instant(now))
+    let due: Option<DbTime> = sqlx::query_scalar(NEXT_DUE)
+        .bind(DbTime(now))
         .fetch_one(connection)
         .await
         .during("read when the next loan is due")?;
@@ -129,15 +129,15 @@ pub(super) async fn write_claimed(
     let end = around::loan_end(loan);
     let keep_until = commit.keep_until.filter(|_| end.is_none());
     let done = sqlx::query(COMMIT)
-        .bind(Id(claim.id))
+        .bind(DbId::of(claim.id))
         .bind(claim.version)
-        .bind(Id(claim.owner))
+        .bind(DbId::of(claim.owner))
         .bind(loan.word())
         .bind(clean_opt(end.map(|(_, reason)| reason)))
-        .bind(end.map(|(at, _)| Instant(at)))
-        .bind(loan.due().map(Instant))
+        .bind(end.map(|(at, _)| DbTime(at)))
+        .bind(loan.due().map(DbTime))
         .bind(Document::of(loan))
-        .bind(keep_until.map(Instant))
+        .bind(keep_until.map(DbTime))
         .execute(&mut *tx)
         .await
         .during("store a decision about a loan")?;

@@ -5,16 +5,16 @@
 
 use async_trait::async_trait;
 use sqlx::Connection;
-use uuid::Uuid;
 
 use super::dialect::{BEGIN, Conn, Database};
 use super::{audit, events, facts};
 use crate::around::{self, OutgoingColumns};
 use crate::columns::event_id;
+use crate::db_types::{DbId, DbTime};
 use crate::document::Document;
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use fettle_core::announcement::Announcement;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::model::{Outgoing, Sample};
 use fettle_core::ports::{Outbox, StoreError};
 use fettle_core::remediation::record::Record;
@@ -24,7 +24,7 @@ use fettle_core::time::Timestamp;
 impl Outbox for Database {
     async fn announcements(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         renew_before: Timestamp,
         lease_until: Timestamp,
@@ -70,11 +70,11 @@ pub(super) async fn write(tx: &mut Conn, rows: &[&Announcement]) -> sqlx::Result
         sqlx::query(ANNOUNCE)
             .bind(event_id(it.at))
             .bind(it.name.as_str())
-            .bind(Id(it.remediation))
+            .bind(DbId::of(it.remediation))
             .bind(Document::of(&it.labels))
             .bind(Document::of(&it.annotations))
-            .bind(Instant(it.at))
-            .bind(Instant(it.until))
+            .bind(DbTime(it.at))
+            .bind(DbTime(it.until))
             .execute(&mut *tx)
             .await?;
     }
@@ -118,7 +118,7 @@ const CLAIM: &str = sql!("
 /// Claims what is to be delivered now.
 pub(super) async fn announcements(
     connection: &mut Conn,
-    owner: Uuid,
+    owner: ReplicaId,
     now: Timestamp,
     renew_before: Timestamp,
     lease_until: Timestamp,
@@ -126,13 +126,13 @@ pub(super) async fn announcements(
 ) -> Result<Vec<Outgoing>, StoreError> {
     const WHAT: &str = "read the outbox";
     for statement in [TAKE_BACK, LAPSE] {
-        sqlx::query(statement).bind(Instant(now)).execute(&mut *connection).await.during(WHAT)?;
+        sqlx::query(statement).bind(DbTime(now)).execute(&mut *connection).await.during(WHAT)?;
     }
     let rows: Vec<OutgoingColumns> = sqlx::query_as(CLAIM)
-        .bind(Id(owner))
-        .bind(Instant(now))
-        .bind(Instant(renew_before))
-        .bind(Instant(lease_until))
+        .bind(DbId::of(owner))
+        .bind(DbTime(now))
+        .bind(DbTime(renew_before))
+        .bind(DbTime(lease_until))
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await
@@ -150,9 +150,9 @@ const ANNOUNCED: &str = sql!("
 /// Every peer has heard it.
 pub(super) async fn announced(connection: &mut Conn, outgoing: &Outgoing, at: Timestamp) -> Result<(), StoreError> {
     sqlx::query(ANNOUNCED)
-        .bind(Id(outgoing.id))
+        .bind(DbId::of(outgoing.id))
         .bind(outgoing.version)
-        .bind(Instant(at))
+        .bind(DbTime(at))
         .execute(connection)
         .await
         .map(drop)

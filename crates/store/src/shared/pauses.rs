@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use sqlx::Connection;
-use uuid::Uuid;
 
 use super::dialect::{BEGIN, Conn, Database};
 use super::{answers, breakers, work};
 use crate::around::{self, PauseColumns};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::clean;
+use fettle_core::id::{PauseId, RemediationId};
 use fettle_core::ports::model::Answered;
 use fettle_core::ports::{People, StoreError};
 use fettle_core::remediation::refusal::Guard;
@@ -22,11 +22,11 @@ impl People for Database {
         writing!(self, pause(it))
     }
 
-    async fn resume(&self, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+    async fn resume(&self, id: PauseId, by: &str, now: Timestamp) -> Result<bool, StoreError> {
         writing!(self, resume(id, by, now))
     }
 
-    async fn answer(&self, remediation: Uuid, answer: &Answer) -> Result<Answered, StoreError> {
+    async fn answer(&self, remediation: RemediationId, answer: &Answer) -> Result<Answered, StoreError> {
         writing!(self, answers::answer(remediation, answer))
     }
 
@@ -46,13 +46,13 @@ const PAUSE: &str = "
 pub(super) async fn pause(connection: &mut Conn, pause: &Pause) -> Result<(), StoreError> {
     let (scope, about) = around::scope(pause);
     sqlx::query(PAUSE)
-        .bind(Id(pause.id))
+        .bind(DbId::of(pause.id))
         .bind(scope)
         .bind(about)
         .bind(clean(&pause.reason))
         .bind(clean(&pause.by))
-        .bind(Instant(pause.at))
-        .bind(pause.until.map(Instant))
+        .bind(DbTime(pause.at))
+        .bind(pause.until.map(DbTime))
         .execute(connection)
         .await
         .map(drop)
@@ -64,10 +64,10 @@ const RESUME: &str = "
     WHERE id = $1 AND ended_at IS NULL AND (until IS NULL OR until > $3)";
 
 /// Ends a pause; false when there is none that is not over.
-pub(super) async fn resume(connection: &mut Conn, id: Uuid, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) async fn resume(connection: &mut Conn, id: PauseId, by: &str, now: Timestamp) -> Result<bool, StoreError> {
     const WHAT: &str = "end a pause";
     let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
-    let done = sqlx::query(RESUME).bind(Id(id)).bind(clean(by)).bind(Instant(now)).execute(&mut *tx).await;
+    let done = sqlx::query(RESUME).bind(DbId::of(id)).bind(clean(by)).bind(DbTime(now)).execute(&mut *tx).await;
     let ended = done.during(WHAT)?.rows_affected() > 0;
     if ended {
         work::wake_blocked(&mut tx, Guard::Paused, None, now).await.during(WHAT)?;
@@ -84,6 +84,6 @@ const PAUSES: &str = "
 /// Pauses that are not over, newest first.
 pub(super) async fn pauses(connection: &mut Conn, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
     const WHAT: &str = "read the pauses";
-    let rows: Vec<PauseColumns> = sqlx::query_as(PAUSES).bind(Instant(now)).fetch_all(connection).await.during(WHAT)?;
+    let rows: Vec<PauseColumns> = sqlx::query_as(PAUSES).bind(DbTime(now)).fetch_all(connection).await.during(WHAT)?;
     rows.into_iter().map(around::pause).collect::<Result<_, _>>().map_err(|garbled| garbled.during(WHAT))
 }

@@ -5,8 +5,8 @@
 use sqlx::Connection;
 
 use super::dialect::{BEGIN, Conn, many};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use fettle_core::ports::StoreError;
 use fettle_core::time::Timestamp;
 
@@ -35,7 +35,7 @@ const NOTIFICATIONS: &str = "
     )";
 
 async fn prune_notifications(connection: &mut Conn, before: Timestamp) -> sqlx::Result<u64> {
-    Ok(sqlx::query(NOTIFICATIONS).bind(Instant(before)).bind(STEP).execute(connection).await?.rows_affected())
+    Ok(sqlx::query(NOTIFICATIONS).bind(DbTime(before)).bind(STEP).execute(connection).await?.rows_affected())
 }
 
 /// What the triggers ask: in this transaction, rows from before this instant may go. The last day of the audit never does.
@@ -81,16 +81,15 @@ const ALERTS: &str = "
     ) AND heard_at < $1";
 
 async fn prune_audit(tx: &mut Conn, before: Timestamp) -> sqlx::Result<u64> {
-    let permitted: Instant = sqlx::query_scalar(PERMIT).bind(Instant(before)).fetch_one(&mut *tx).await?;
-    let ids: Vec<Id> = sqlx::query_scalar(FINISHED).bind(permitted).bind(STEP).fetch_all(&mut *tx).await?;
+    let permitted: DbTime = sqlx::query_scalar(PERMIT).bind(DbTime(before)).fetch_one(&mut *tx).await?;
+    let ids: Vec<DbId> = sqlx::query_scalar(FINISHED).bind(permitted).bind(STEP).fetch_all(&mut *tx).await?;
     let mut gone = 0;
     if !ids.is_empty() {
         for statement in [VERDICTS, ACTIONS, TRANSITIONS, ANSWERS, LOANS, ANNOUNCEMENTS, REMEDIATIONS] {
             gone += sqlx::query(statement).bind(many(&ids)).execute(&mut *tx).await?.rows_affected();
         }
     }
-    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, Instant(before))]
-    {
+    for (statement, before) in [(EVENTS, permitted), (PAUSES, permitted), (SAID, permitted), (ALERTS, DbTime(before))] {
         gone += sqlx::query(statement).bind(before).bind(STEP).execute(&mut *tx).await?.rows_affected();
     }
     sqlx::query(FORBID).execute(tx).await?;

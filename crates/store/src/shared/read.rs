@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use sqlx::Connection;
-use uuid::Uuid;
 
 use super::dialect::{BEGIN_SNAPSHOT, Conn, Database};
 use super::events;
+use crate::db_types::DbId;
 use crate::error::During;
-use crate::instant::Id;
 use crate::rows::{AlertRow, Plain, alert, plain, read};
 use crate::text::clean_opt;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView,
     Story, TransitionView, VerdictView,
@@ -22,7 +22,7 @@ impl Reading for Database {
         reading!(self, remediations(filter))
     }
 
-    async fn story(&self, id: Uuid) -> Result<Option<Story>, StoreError> {
+    async fn story(&self, id: RemediationId) -> Result<Option<Story>, StoreError> {
         reading!(self, story(id))
     }
 
@@ -58,7 +58,7 @@ pub(super) async fn remediations(
         .bind(clean_opt(filter.state.as_deref()))
         .bind(clean_opt(filter.rule.as_deref()))
         .bind(clean_opt(filter.target.as_deref()))
-        .bind(filter.after.map(Id))
+        .bind(filter.after.map(DbId::of))
         .bind(i64::from(filter.limit))
         .fetch_all(connection)
         .await
@@ -84,8 +84,8 @@ pub(super) async fn actions(connection: &mut Conn, filter: &ActionFilter) -> Res
         .bind(clean_opt(filter.rule.as_deref()))
         .bind(clean_opt(filter.target.as_deref()))
         .bind(clean_opt(filter.result.as_deref()))
-        .bind(filter.remediation.map(Id))
-        .bind(filter.after.map(Id))
+        .bind(filter.remediation.map(DbId::of))
+        .bind(filter.after.map(DbId::of))
         .bind(i64::from(filter.limit))
         .fetch_all(connection)
         .await
@@ -136,19 +136,20 @@ const STORY_ALERTS: &str = "
     ORDER BY a.first_at, a.fingerprint";
 
 /// One remediation with everything that happened.
-pub(super) async fn story(connection: &mut Conn, id: Uuid) -> Result<Option<Story>, StoreError> {
+pub(super) async fn story(connection: &mut Conn, id: RemediationId) -> Result<Option<Story>, StoreError> {
     const WHAT: &str = "read a remediation's story";
     let mut tx = connection.begin_with(BEGIN_SNAPSHOT).await.during(WHAT)?;
     let one: Option<Plain<RemediationView>> =
-        sqlx::query_as(ONE).bind(Id(id)).fetch_optional(&mut *tx).await.during(WHAT)?;
+        sqlx::query_as(ONE).bind(DbId::of(id)).fetch_optional(&mut *tx).await.during(WHAT)?;
     let Some(one) = one else { return Ok(None) };
     let timeline: Vec<Plain<TransitionView>> =
-        sqlx::query_as(TIMELINE).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
+        sqlx::query_as(TIMELINE).bind(DbId::of(id)).fetch_all(&mut *tx).await.during(WHAT)?;
     let actions: Vec<Plain<ActionView>> =
-        sqlx::query_as(STORY_ACTIONS).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
+        sqlx::query_as(STORY_ACTIONS).bind(DbId::of(id)).fetch_all(&mut *tx).await.during(WHAT)?;
     let verdicts: Vec<Plain<VerdictView>> =
-        sqlx::query_as(STORY_VERDICTS).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
-    let alerts: Vec<AlertRow> = sqlx::query_as(STORY_ALERTS).bind(Id(id)).fetch_all(&mut *tx).await.during(WHAT)?;
+        sqlx::query_as(STORY_VERDICTS).bind(DbId::of(id)).fetch_all(&mut *tx).await.during(WHAT)?;
+    let alerts: Vec<AlertRow> =
+        sqlx::query_as(STORY_ALERTS).bind(DbId::of(id)).fetch_all(&mut *tx).await.during(WHAT)?;
     tx.commit().await.during(WHAT)?;
     Ok(Some(Story {
         remediation: one.0,

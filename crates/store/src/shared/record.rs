@@ -1,17 +1,17 @@
 //! What is on record of a period, read only.
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use super::history::Past;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
 use crate::history::PAGE_MAX;
 use crate::history::rows::{
     ActionColumns, AnswerColumns, PauseColumns, RemediationColumns, StepColumns, action, answer, pause, remediation,
     step,
 };
-use crate::instant::{Id, Instant};
 use crate::rows::{Plain, plain, read};
+use fettle_core::id::{ActionId, NotificationId, RemediationId};
 use fettle_core::ports::StoreError;
 use fettle_core::ports::history::{
     Extent, History, PastAction, PastAnswer, PastPause, PastRemediation, PastStep, Period,
@@ -67,8 +67,8 @@ const ANSWERS: &str = "
 impl History for Past {
     async fn extent(&self, period: Period) -> Result<Extent, StoreError> {
         let (notifications, alerts): (i64, i64) = sqlx::query_as(EXTENT)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
+            .bind(DbTime(period.from))
+            .bind(DbTime(period.to))
             .fetch_one(&self.pool)
             .await
             .during("count the notifications of a period")?;
@@ -78,15 +78,15 @@ impl History for Past {
     async fn notifications(
         &self,
         period: Period,
-        after: Option<(Timestamp, Uuid)>,
+        after: Option<(Timestamp, NotificationId)>,
         limit: u32,
     ) -> Result<Vec<StoredNotification>, StoreError> {
-        let (at, id) = after.unwrap_or((period.from, Uuid::nil()));
+        let (at, id) = after.unwrap_or((period.from, NotificationId::nil()));
         let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(NOTIFICATIONS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .bind(Instant(at))
-            .bind(Id(id))
+            .bind(DbTime(period.from))
+            .bind(DbTime(period.to))
+            .bind(DbTime(at))
+            .bind(DbId::of(id))
             .bind(i64::from(limit))
             .bind(PAGE_MAX)
             .fetch_all(&self.pool)
@@ -98,14 +98,14 @@ impl History for Past {
     async fn remediations(
         &self,
         period: Period,
-        after: Option<Uuid>,
+        after: Option<RemediationId>,
         limit: u32,
     ) -> Result<Vec<PastRemediation>, StoreError> {
         const WHAT: &str = "read the remediations of a period";
         let rows: Vec<RemediationColumns> = sqlx::query_as(REMEDIATIONS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .bind(Id(after.unwrap_or_default()))
+            .bind(DbTime(period.from))
+            .bind(DbTime(period.to))
+            .bind(DbId::of(after.unwrap_or_default()))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await
@@ -113,12 +113,17 @@ impl History for Past {
         read(WHAT, rows, remediation)
     }
 
-    async fn actions(&self, period: Period, after: Option<Uuid>, limit: u32) -> Result<Vec<PastAction>, StoreError> {
+    async fn actions(
+        &self,
+        period: Period,
+        after: Option<ActionId>,
+        limit: u32,
+    ) -> Result<Vec<PastAction>, StoreError> {
         const WHAT: &str = "read the actions of a period";
         let rows: Vec<ActionColumns> = sqlx::query_as(ACTIONS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
-            .bind(Id(after.unwrap_or_default()))
+            .bind(DbTime(period.from))
+            .bind(DbTime(period.to))
+            .bind(DbId::of(after.unwrap_or_default()))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await
@@ -128,8 +133,8 @@ impl History for Past {
 
     async fn steps(&self, period: Period, after: i64, limit: u32) -> Result<Vec<PastStep>, StoreError> {
         let rows: Vec<StepColumns> = sqlx::query_as(STEPS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
+            .bind(DbTime(period.from))
+            .bind(DbTime(period.to))
             .bind(after)
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
@@ -141,8 +146,8 @@ impl History for Past {
     async fn pauses(&self, period: Period) -> Result<Vec<PastPause>, StoreError> {
         const WHAT: &str = "read the pauses of a period";
         let rows: Vec<PauseColumns> = sqlx::query_as(PAUSES)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
+            .bind(DbTime(period.from))
+            .bind(DbTime(period.to))
             .fetch_all(&self.pool)
             .await
             .during(WHAT)?;
@@ -152,8 +157,8 @@ impl History for Past {
     async fn answers(&self, period: Period) -> Result<Vec<PastAnswer>, StoreError> {
         const WHAT: &str = "read the answers of a period";
         let rows: Vec<AnswerColumns> = sqlx::query_as(ANSWERS)
-            .bind(Instant(period.from))
-            .bind(Instant(period.to))
+            .bind(DbTime(period.from))
+            .bind(DbTime(period.to))
             .fetch_all(&self.pool)
             .await
             .during(WHAT)?;

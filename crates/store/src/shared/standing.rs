@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::types::Json;
-use uuid::Uuid;
 
 use super::dialect::{Conn, Database};
 use super::{pauses, storm, unproven};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::{AlertRow, Plain, alert, plain, read};
 use fettle_core::alert::episode::AlertState;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::Spent;
 use fettle_core::ports::{Standing, StoreError};
 use fettle_core::remediation::state::Remediation;
@@ -19,11 +19,11 @@ use fettle_core::time::Timestamp;
 
 #[async_trait]
 impl Standing for Database {
-    async fn remediation(&self, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+    async fn remediation(&self, id: RemediationId) -> Result<Option<Remediation>, StoreError> {
         reading!(self, remediation(id))
     }
 
-    async fn attached(&self, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
+    async fn attached(&self, remediation: RemediationId) -> Result<Vec<AlertState>, StoreError> {
         reading!(self, attached(remediation))
     }
 
@@ -51,10 +51,10 @@ impl Standing for Database {
 const REMEDIATION: &str = "SELECT doc FROM remediations WHERE id = $1";
 
 /// A remediation as it is stored.
-pub(super) async fn remediation(connection: &mut Conn, id: Uuid) -> Result<Option<Remediation>, StoreError> {
+pub(super) async fn remediation(connection: &mut Conn, id: RemediationId) -> Result<Option<Remediation>, StoreError> {
     const WHAT: &str = "read a remediation";
     let doc: Option<Json<Value>> =
-        sqlx::query_scalar(REMEDIATION).bind(Id(id)).fetch_optional(connection).await.during(WHAT)?;
+        sqlx::query_scalar(REMEDIATION).bind(DbId::of(id)).fetch_optional(connection).await.during(WHAT)?;
     let garbled = |_| StoreError::Unreadable { operation: WHAT, what: "remediation" };
     doc.map(|doc| serde_json::from_value(doc.0).map_err(garbled)).transpose()
 }
@@ -67,10 +67,10 @@ const ATTACHED: &str = "
     ORDER BY a.fingerprint";
 
 /// The alerts attached to an open remediation.
-pub(super) async fn attached(connection: &mut Conn, remediation: Uuid) -> Result<Vec<AlertState>, StoreError> {
+pub(super) async fn attached(connection: &mut Conn, remediation: RemediationId) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "read the attached alerts";
     let rows: Vec<AlertRow> =
-        sqlx::query_as(ATTACHED).bind(Id(remediation)).fetch_all(connection).await.during(WHAT)?;
+        sqlx::query_as(ATTACHED).bind(DbId::of(remediation)).fetch_all(connection).await.during(WHAT)?;
     read(WHAT, rows, alert)
 }
 
@@ -82,7 +82,7 @@ const SPENT: &str = "
 /// Effects that count, newest first.
 pub(super) async fn spent(connection: &mut Conn, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
     let rows: Vec<Plain<Spent>> =
-        sqlx::query_as(SPENT).bind(Instant(since)).fetch_all(connection).await.during("read what was spent")?;
+        sqlx::query_as(SPENT).bind(DbTime(since)).fetch_all(connection).await.during("read what was spent")?;
     Ok(plain(rows))
 }
 

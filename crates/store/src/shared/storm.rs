@@ -2,8 +2,8 @@
 
 use super::dialect::Conn;
 use crate::around::{self, StormColumns};
+use crate::db_types::DbTime;
 use crate::error::During;
-use crate::instant::Instant;
 use fettle_core::ports::StoreError;
 use fettle_core::surroundings::Storm;
 
@@ -28,8 +28,8 @@ const FOUND: &str = sql!("
 /// Writes what was found, inside the transaction that found it.
 pub(super) async fn write(tx: &mut Conn, storm: &Storm) -> sqlx::Result<()> {
     sqlx::query(FOUND)
-        .bind(Instant(storm.since))
-        .bind(Instant(storm.last_at))
+        .bind(DbTime(storm.since))
+        .bind(DbTime(storm.last_at))
         .bind(i64::from(storm.targets))
         .execute(tx)
         .await

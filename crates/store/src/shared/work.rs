@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use sqlx::Connection;
-use uuid::Uuid;
 
 use super::dialect::{BEGIN_DECIDING, Conn, Database, tell};
 use super::{audit, decision, facts, ledger};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::ClaimedRow;
 use crate::text::clean;
+use fettle_core::id::{ActionId, ReplicaId};
 use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Facts, FactsAsk, Ledger, LedgerAsk, Stored};
 use fettle_core::ports::{Effects, Judge, StoreError, Work};
 use fettle_core::remediation::record::Record;
@@ -21,7 +21,7 @@ use fettle_core::time::Timestamp;
 impl Work<Remediation> for Database {
     async fn claim(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
@@ -57,7 +57,7 @@ impl Effects for Database {
         reading!(self, ledger::peek(asks))
     }
 
-    async fn late(&self, action: Uuid, records: &[Record]) -> Result<bool, StoreError> {
+    async fn late(&self, action: ActionId, records: &[Record]) -> Result<bool, StoreError> {
         writing!(self, audit::late(action, records))
     }
 }
@@ -78,15 +78,15 @@ const CLAIM: &str = sql!("
 /// Claims what is due, earliest first.
 pub(super) async fn claim(
     connection: &mut Conn,
-    owner: Uuid,
+    owner: ReplicaId,
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
 ) -> Result<Vec<Claimed<Remediation>>, StoreError> {
     let rows: Vec<ClaimedRow> = sqlx::query_as(CLAIM)
-        .bind(Id(owner))
-        .bind(Instant(now))
-        .bind(Instant(lease_until))
+        .bind(DbId::of(owner))
+        .bind(DbTime(now))
+        .bind(DbTime(lease_until))
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await
@@ -100,8 +100,8 @@ const NEXT_DUE: &str = "
 
 /// When the next unclaimed remediation is due.
 pub(super) async fn next_due(connection: &mut Conn, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<Instant> =
-        sqlx::query_scalar(NEXT_DUE).bind(Instant(now)).fetch_one(connection).await.during("ask what is due next")?;
+    let due: Option<DbTime> =
+        sqlx::query_scalar(NEXT_DUE).bind(DbTime(now)).fetch_one(connection).await.during("ask what is due next")?;
     Ok(due.map(Into::into))
 }
 
@@ -128,10 +128,11 @@ const RELEASE_LOANS: &str = "UPDATE loans SET lease_owner = NULL, lease_until = 
 const RELEASE_OUTBOX: &str = "UPDATE announcements SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1";
 
 /// Gives back every claim of `owner`, whatever it is on.
-pub(super) async fn release(connection: &mut Conn, owner: Uuid) -> Result<u64, StoreError> {
+pub(super) async fn release(connection: &mut Conn, owner: ReplicaId) -> Result<u64, StoreError> {
     let mut released = 0;
     for statement in [RELEASE, RELEASE_LOANS, RELEASE_OUTBOX] {
-        let done = sqlx::query(statement).bind(Id(owner)).execute(&mut *connection).await.during("give back claims")?;
+        let done =
+            sqlx::query(statement).bind(DbId::of(owner)).execute(&mut *connection).await.during("give back claims")?;
         released += done.rows_affected();
     }
     if released > 0 {
@@ -148,6 +149,6 @@ const WAKE_BLOCKED: &str = sql!("
 /// Remediations that this guard blocks are due now, those of one rule or all.
 pub(super) async fn wake_blocked(tx: &mut Conn, guard: Guard, rule: Option<&str>, now: Timestamp) -> sqlx::Result<()> {
     let rule = rule.map(clean);
-    let woken = sqlx::query(WAKE_BLOCKED).bind(guard.as_str()).bind(rule).bind(Instant(now)).execute(&mut *tx).await?;
+    let woken = sqlx::query(WAKE_BLOCKED).bind(guard.as_str()).bind(rule).bind(DbTime(now)).execute(&mut *tx).await?;
     if woken.rows_affected() > 0 { tell(tx).await } else { Ok(()) }
 }

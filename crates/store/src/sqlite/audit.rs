@@ -3,14 +3,14 @@
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{Connection, SqliteConnection};
-use uuid::Uuid;
 
 use super::dialect::BEGIN;
 use super::{breakers, ended, lending, outbox};
 use crate::columns::{Named, Records, event_id};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::{clean, clean_opt, json};
+use fettle_core::id::ActionId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::common::merged;
 use fettle_core::remediation::outcome::ActionResult;
@@ -49,13 +49,13 @@ const GIVEN_UP: &str = "
 /// What a late call says of itself, beside a row that says that nothing happened.
 pub(super) async fn late(
     connection: &mut SqliteConnection,
-    action: Uuid,
+    action: ActionId,
     records: &[Record],
 ) -> Result<bool, StoreError> {
     const WHAT: &str = "record a late call";
     let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let told: Option<bool> =
-        sqlx::query_scalar(GIVEN_UP).bind(Id(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
+        sqlx::query_scalar(GIVEN_UP).bind(DbId::of(action)).fetch_optional(&mut *tx).await.during(WHAT)?;
     if told != Some(false) {
         return Ok(false);
     }
@@ -73,8 +73,8 @@ const ACTION: &str = "
 async fn action(tx: &mut SqliteConnection, row: &ActionRow) -> sqlx::Result<()> {
     let named = Named::from(&row.labels);
     sqlx::query(ACTION)
-        .bind(Id(row.id))
-        .bind(Id(row.remediation_id))
+        .bind(DbId::of(row.id))
+        .bind(DbId::of(row.remediation_id))
         .bind(clean(&row.rule))
         .bind(row.action)
         .bind(clean(&row.target))
@@ -88,9 +88,9 @@ async fn action(tx: &mut SqliteConnection, row: &ActionRow) -> sqlx::Result<()> 
         .bind(row.fingerprint.to_string())
         .bind(named.severity)
         .bind(named.labels)
-        .bind(Instant(row.planned_at))
-        .bind(row.started_at.map(Instant))
-        .bind(row.finished_at.map(Instant))
+        .bind(DbTime(row.planned_at))
+        .bind(row.started_at.map(DbTime))
+        .bind(row.finished_at.map(DbTime))
         .bind(i64::from(row.attempt))
         .bind(i64::from(row.step))
         .bind(json(&row.detail))
@@ -111,13 +111,14 @@ const RESULT: &str = "
 
 /// The claim was held, so nobody else can have set the result: without a row, it is not there or has its result.
 async fn result(tx: &mut SqliteConnection, row: &ResultRow) -> sqlx::Result<()> {
-    let Json(intended): Json<Value> = sqlx::query_scalar(DETAIL).bind(Id(row.action_id)).fetch_one(&mut *tx).await?;
+    let Json(intended): Json<Value> =
+        sqlx::query_scalar(DETAIL).bind(DbId::of(row.action_id)).fetch_one(&mut *tx).await?;
     let done = sqlx::query(RESULT)
-        .bind(Id(row.action_id))
+        .bind(DbId::of(row.action_id))
         .bind(row.result.as_str())
         .bind(clean_opt(row.reason.as_deref()))
-        .bind(row.started_at.map(Instant))
-        .bind(Instant(row.finished_at))
+        .bind(row.started_at.map(DbTime))
+        .bind(DbTime(row.finished_at))
         .bind(clean_opt(row.error.as_deref()))
         // SQLite's `json_patch` would go deeper and drop nulls.
         .bind(json(&merged(intended, &row.detail)))
@@ -131,8 +132,8 @@ const VERDICT: &str = "INSERT INTO verdicts (action_id, at, verdict, reason) VAL
 
 async fn verdict(tx: &mut SqliteConnection, row: &VerdictRow) -> sqlx::Result<()> {
     sqlx::query(VERDICT)
-        .bind(Id(row.action_id))
-        .bind(Instant(row.at))
+        .bind(DbId::of(row.action_id))
+        .bind(DbTime(row.at))
         .bind(row.verdict.as_str())
         .bind(clean(&row.reason))
         .execute(tx)
@@ -145,8 +146,8 @@ const TRANSITION: &str =
 
 async fn transition(tx: &mut SqliteConnection, row: &TransitionRow) -> sqlx::Result<()> {
     sqlx::query(TRANSITION)
-        .bind(Id(row.remediation_id))
-        .bind(Instant(row.at))
+        .bind(DbId::of(row.remediation_id))
+        .bind(DbTime(row.at))
         .bind(row.state.as_str())
         .bind(clean(&row.what))
         .bind(json(&row.detail))
@@ -160,7 +161,7 @@ const EVENT: &str = "INSERT INTO events (id, at, event, severity, details) VALUE
 async fn event(tx: &mut SqliteConnection, row: &EventRow) -> sqlx::Result<()> {
     sqlx::query(EVENT)
         .bind(event_id(row.at))
-        .bind(Instant(row.at))
+        .bind(DbTime(row.at))
         .bind(row.event)
         .bind(row.severity.as_str())
         .bind(json(&row.details))

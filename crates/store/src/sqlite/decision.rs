@@ -2,14 +2,14 @@
 //! closes the remediation. A statement costs no round trip here, so each row has its own.
 
 use sqlx::SqliteConnection;
-use uuid::Uuid;
 
 use super::audit;
 use crate::columns::RemediationColumns;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Claim, Commit, Stored};
 use fettle_core::remediation::outcome::Outcome;
@@ -37,9 +37,9 @@ pub(super) async fn write(
     // A closed remediation is nobody's.
     let keep_until = commit.keep_until.filter(|_| outcome.is_none());
     let done = sqlx::query(COMMIT)
-        .bind(Id(claim.id))
+        .bind(DbId::of(claim.id))
         .bind(claim.version)
-        .bind(Id(claim.owner))
+        .bind(DbId::of(claim.owner))
         .bind(claim.wakes)
         .bind(row.due_at)
         .bind(row.closed_at)
@@ -49,7 +49,7 @@ pub(super) async fn write(
         .bind(row.reason)
         .bind(row.target_key)
         .bind(row.doc)
-        .bind(keep_until.map(Instant))
+        .bind(keep_until.map(DbTime))
         .execute(&mut *tx)
         .await
         .during(WHAT)?;
@@ -58,7 +58,7 @@ pub(super) async fn write(
     }
     audit::write(tx, &commit.records).await?;
     let waiting = match outcome {
-        Some(outcome) => settle(tx, claim.id, &row.target, outcome).await?,
+        Some(outcome) => settle(tx, commit.effort.id, &row.target, outcome).await?,
         None => Vec::new(),
     };
     let next = Claim { version: claim.version + 1, ..claim.clone() };
@@ -77,13 +77,13 @@ const WAITING_FOR: &str = "
 /// A remediation was closed: what becomes of its alerts, and who waited for the target.
 async fn settle(
     tx: &mut SqliteConnection,
-    remediation: Uuid,
+    remediation: RemediationId,
     target: &str,
     outcome: Outcome,
 ) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "close a remediation";
     let standing = if outcome.leaves_episode_open() { "free" } else { "spent" };
-    sqlx::query(SETTLE).bind(Id(remediation)).bind(standing).execute(&mut *tx).await.during(WHAT)?;
+    sqlx::query(SETTLE).bind(DbId::of(remediation)).bind(standing).execute(&mut *tx).await.during(WHAT)?;
     let rows: Vec<AlertRow> = sqlx::query_as(WAITING_FOR).bind(target).fetch_all(tx).await.during(WHAT)?;
     read(WHAT, rows, alert)
 }

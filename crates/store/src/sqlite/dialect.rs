@@ -6,7 +6,7 @@
 pub(super) use super::Sqlite as Database;
 pub(super) use sqlx::SqliteConnection as Conn;
 
-use crate::instant::Id;
+use crate::db_types::DbId;
 use crate::text::json;
 
 /// How a transaction that writes begins. A plain one that reads first and then writes fails at once when another wrote
@@ -20,7 +20,7 @@ pub(super) const BEGIN_DECIDING: &str = BEGIN;
 pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN";
 
 /// Ids as the one parameter that `AMONG_MANY` asks for.
-pub(super) fn many(ids: &[Id]) -> String {
+pub(super) fn many(ids: &[DbId]) -> String {
     json(&ids.iter().map(|id| id.0).collect::<Vec<_>>())
 }
 

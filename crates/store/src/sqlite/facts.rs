@@ -4,8 +4,8 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{pauses, standing, storm, unproven};
 use crate::around::{self, AnswerColumns, LoanColumns, RELATED_MAX};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::{AlertRow, Garbled, alert, read};
 use crate::text::{self, clean, clean_opt, json};
 use fettle_core::alert::episode::AlertState;
@@ -28,7 +28,7 @@ const ANSWER: &str = "
 /// Everything, in one transaction.
 pub(super) async fn facts(connection: &mut SqliteConnection, ask: &FactsAsk) -> Result<Facts, StoreError> {
     let mut tx = connection.begin().await.during(WHAT)?;
-    let id = Id(ask.remediation);
+    let id = DbId::of(ask.remediation);
     let alerts = standing::attached(&mut tx, ask.remediation).await?;
     let pauses = pauses::pauses(&mut tx, ask.now).await?;
     let storm = storm::storm(&mut tx).await?;
@@ -89,7 +89,7 @@ async fn related(tx: &mut SqliteConnection, ask: &FactsAsk) -> Result<Vec<AlertS
 async fn meant_by(tx: &mut SqliteConnection, meant: &Labels, since: Timestamp) -> sqlx::Result<Vec<AlertRow>> {
     let name = meant.find("alertname");
     let query = sqlx::query_as(if name.is_some() { NAMED } else { UNNAMED });
-    let query = query.bind(json(meant)).bind(Instant(since)).bind(RELATED_MAX);
+    let query = query.bind(json(meant)).bind(DbTime(since)).bind(RELATED_MAX);
     let query = if let Some(name) = name { query.bind(text::name(name)) } else { query };
     query.fetch_all(tx).await
 }
@@ -102,7 +102,7 @@ pub(super) async fn last_heard(
     connection: &mut SqliteConnection,
     alertname: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<Instant> = sqlx::query_scalar(LAST_HEARD)
+    let at: Option<DbTime> = sqlx::query_scalar(LAST_HEARD)
         .bind(text::name(alertname))
         .fetch_one(connection)
         .await

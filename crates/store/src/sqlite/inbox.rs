@@ -6,8 +6,8 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::Sqlite;
 use super::dialect::BEGIN;
+use crate::db_types::DbTime;
 use crate::error::During;
-use crate::instant::Instant;
 use crate::rows::{Plain, plain};
 use crate::text;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
@@ -78,7 +78,7 @@ pub(super) async fn append(connection: &mut SqliteConnection, batch: &[NewNotifi
 fn row(n: &NewNotification, body_at: usize) -> serde_json::Value {
     json!([
         n.id,
-        Instant(n.received_at).to_text(),
+        DbTime(n.received_at).to_text(),
         n.sender,
         n.receiver,
         n.group_key,
@@ -112,7 +112,7 @@ pub(super) async fn pending(
     limit: u32,
 ) -> Result<Vec<StoredNotification>, StoreError> {
     let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(PENDING)
-        .bind(Instant(before))
+        .bind(DbTime(before))
         .bind(i64::from(limit))
         .bind(READ_MAX)
         .fetch_all(connection)

@@ -3,14 +3,13 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use uuid::Uuid;
-
 use super::dialect::BEGIN;
 use super::{decision, loans, unproven};
 use crate::around;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::{clean, json};
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Admission, Claim, Ledger, LedgerAsk, Scope, ScopeKind};
 use fettle_core::ports::{Judge, StoreError};
 use fettle_core::remediation::loan::Loan;
@@ -46,7 +45,7 @@ pub(super) async fn admit_return(
     asks: &[&LedgerAsk],
     judge: Judge<'_, Loan>,
 ) -> Result<Admission<Loan>, StoreError> {
-    let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: Uuid::nil(), ..ask.clone() }).collect();
+    let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: RemediationId::nil(), ..ask.clone() }).collect();
     let asks: Vec<_> = asks.iter().collect();
     let mut tx = connection.begin_with(BEGIN).await.during(WHAT)?;
     let ledgers = read_all(&mut tx, &asks).await?;
@@ -146,18 +145,18 @@ async fn read(tx: &mut SqliteConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger
         ledger.full_since.push((used >= scope.budget.max).then_some(oldest.unwrap_or(ask.now)));
         ledger.used.push(used);
     }
-    let last_effect: Option<Instant> = sqlx::query_scalar(LAST_EFFECT)
+    let last_effect: Option<DbTime> = sqlx::query_scalar(LAST_EFFECT)
         .bind(clean(&ask.target))
         .bind(clean(&ask.key))
         .bind(ask.mode.as_str())
-        .bind(Id(ask.remediation))
+        .bind(DbId::of(ask.remediation))
         .fetch_one(&mut *tx)
         .await?;
-    let rivals: Vec<Id> =
-        sqlx::query_scalar(RIVALS).bind(json(&ask.keys)).bind(Id(ask.remediation)).fetch_all(&mut *tx).await?;
-    let in_flight: i64 = sqlx::query_scalar(IN_FLIGHT).bind(Id(ask.remediation)).fetch_one(&mut *tx).await?;
+    let rivals: Vec<DbId> =
+        sqlx::query_scalar(RIVALS).bind(json(&ask.keys)).bind(DbId::of(ask.remediation)).fetch_all(&mut *tx).await?;
+    let in_flight: i64 = sqlx::query_scalar(IN_FLIGHT).bind(DbId::of(ask.remediation)).fetch_one(&mut *tx).await?;
     ledger.last_effect = last_effect.map(Into::into);
-    ledger.rivals = rivals.into_iter().map(|id| id.0).collect();
+    ledger.rivals = rivals.into_iter().map(DbId::read).collect();
     ledger.in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
     ledger.breaker = unproven::breaker(tx, &ask.rule, ask.unproven_since).await?;
     Ok(ledger)
@@ -175,10 +174,8 @@ async fn read_scope(
         ScopeKind::Target => TARGET,
         ScopeKind::RuleTarget => RULE_TARGET,
     });
-    let query = query
-        .bind(ask.mode.as_str())
-        .bind(Instant(before(ask.now, scope.budget.per)))
-        .bind(i64::from(scope.budget.max));
+    let query =
+        query.bind(ask.mode.as_str()).bind(DbTime(before(ask.now, scope.budget.per))).bind(i64::from(scope.budget.max));
     let query = match scope.kind {
         ScopeKind::Fleet => query,
         ScopeKind::Rule => query.bind(clean(&ask.rule)),
@@ -186,6 +183,6 @@ async fn read_scope(
             query.bind(clean(&ask.rule)).bind(clean(&ask.target)).bind(clean(&ask.key))
         }
     };
-    let (used, oldest): (i64, Option<Instant>) = query.fetch_one(tx).await?;
+    let (used, oldest): (i64, Option<DbTime>) = query.fetch_one(tx).await?;
     Ok((u32::try_from(used).unwrap_or(u32::MAX), oldest.map(Into::into)))
 }

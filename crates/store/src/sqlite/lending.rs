@@ -5,8 +5,8 @@ use sqlx::SqliteConnection;
 
 use super::pauses;
 use crate::around;
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::rows::{AlertRow, alert, read};
 use crate::text::{clean, json};
 use fettle_core::ports::StoreError;
@@ -33,17 +33,17 @@ pub(super) async fn write(tx: &mut SqliteConnection, rows: &[&Loan]) -> sqlx::Re
     for loan in rows {
         let end = around::loan_end(loan);
         sqlx::query(LOAN)
-            .bind(Id(loan.id))
-            .bind(Id(loan.remediation))
+            .bind(DbId::of(loan.id))
+            .bind(DbId::of(loan.remediation))
             .bind(clean(&loan.rule))
             .bind(clean(&loan.target.to_string()))
             .bind(clean(&loan.key))
             .bind(json(&loan.keys))
             .bind(loan.word())
             .bind(end.map(|(_, reason)| clean(reason)))
-            .bind(Instant(loan.opened_at))
-            .bind(end.map(|(at, _)| Instant(at)))
-            .bind(loan.due().map(Instant))
+            .bind(DbTime(loan.opened_at))
+            .bind(end.map(|(at, _)| DbTime(at)))
+            .bind(loan.due().map(DbTime))
             .bind(json(loan))
             .execute(&mut *tx)
             .await?;

@@ -3,8 +3,8 @@
 use sqlx::SqliteConnection;
 
 use super::storm;
+use crate::db_types::DbTime;
 use crate::error::During;
-use crate::instant::Instant;
 use crate::rows::{FixColumns, fix};
 use crate::text::json;
 use fettle_core::ports::StoreError;
@@ -31,17 +31,17 @@ pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<
     const WHAT: &str = "read what was before";
     let mut past = Past::default();
     if let (Some(since), false) = (ask.fixed_since, ask.targets.is_empty()) {
-        let (targets, since) = (json(&ask.targets), Instant(since));
+        let (targets, since) = (json(&ask.targets), DbTime(since));
         let fixed: Vec<FixColumns> =
             sqlx::query_as(FIXED).bind(&targets).bind(since).fetch_all(&mut *tx).await.during(WHAT)?;
         past.fixed = fixed.into_iter().filter_map(fix).collect();
-        let returned: Vec<(String, String, Instant)> =
+        let returned: Vec<(String, String, DbTime)> =
             sqlx::query_as(RETURNED).bind(targets).bind(since).fetch_all(&mut *tx).await.during(WHAT)?;
         past.returned = returned.into_iter().map(|(rule, target, at)| ((rule, target), at.0)).collect();
     }
     if let Some(since) = ask.recent_since {
         let recent: Vec<String> = sqlx::query_scalar(RECENT)
-            .bind(Instant(since))
+            .bind(DbTime(since))
             .bind(i64::from(ask.recent_limit))
             .fetch_all(&mut *tx)
             .await

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::SqliteConnection;
-use uuid::Uuid;
 
 use super::connect::PRIVATE;
+use crate::db_types::DbId;
 use crate::error::During;
-use crate::instant::Id;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::StoreError;
 
 /// The lock, held until [`Presence::end`] or until dropped.
@@ -70,10 +70,10 @@ const TAKE_OUTBOX: &str = "
     WHERE NOT ended AND lease_owner <> $1";
 
 /// Gives back the claims of the dead.
-pub(super) async fn adopt(connection: &mut SqliteConnection, owner: Uuid) -> Result<u64, StoreError> {
+pub(super) async fn adopt(connection: &mut SqliteConnection, owner: ReplicaId) -> Result<u64, StoreError> {
     let mut adopted = 0;
     for statement in [TAKE, TAKE_LOANS, TAKE_OUTBOX] {
-        let done = sqlx::query(statement).bind(Id(owner)).execute(&mut *connection).await;
+        let done = sqlx::query(statement).bind(DbId::of(owner)).execute(&mut *connection).await;
         adopted += done.during("take over the claims of dead processes")?.rows_affected();
     }
     Ok(adopted)

@@ -6,10 +6,11 @@ use sqlx::{Connection, SqliteConnection};
 use super::dialect::BEGIN;
 use super::{audit, past, storm, world};
 use crate::columns::{Named, RemediationColumns, new_and_changed};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text;
 use fettle_core::alert::episode::AlertState;
+use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Candidate, Changes, ReceiveAsk, World};
 use fettle_core::ports::{StoreError, Think};
 use fettle_core::remediation::state::Remediation;
@@ -70,7 +71,7 @@ async fn batch(
 }
 
 fn instant(at: Timestamp) -> String {
-    Instant(at).to_text()
+    DbTime(at).to_text()
 }
 
 /// No `ON CONFLICT`: an alert that somebody else inserted since is a conflict, and the core must think again.
@@ -138,8 +139,8 @@ async fn open(tx: &mut SqliteConnection, ask: &ReceiveAsk, opened: &Remediation)
         .bind(row.severity)
         .bind(row.fingerprint)
         .bind(row.doc)
-        .bind(lease.map(|_| Id(ask.owner)))
-        .bind(lease.map(Instant))
+        .bind(lease.map(|_| DbId::of(ask.owner)))
+        .bind(lease.map(DbTime))
         .execute(tx)
         .await
         .map(drop)
@@ -150,11 +151,11 @@ const WAKE: &str = "
     UPDATE remediations SET due_at = min(due_at, $2), wakes = wakes + 1
     WHERE id IN (SELECT value FROM json_each($1)) AND state <> 'closed'";
 
-async fn wake(tx: &mut SqliteConnection, woken: &[uuid::Uuid], ask: &ReceiveAsk) -> sqlx::Result<()> {
+async fn wake(tx: &mut SqliteConnection, woken: &[RemediationId], ask: &ReceiveAsk) -> sqlx::Result<()> {
     if woken.is_empty() {
         return Ok(());
     }
-    sqlx::query(WAKE).bind(text::json(&woken)).bind(Instant(ask.now)).execute(tx).await.map(drop)
+    sqlx::query(WAKE).bind(text::json(&woken)).bind(DbTime(ask.now)).execute(tx).await.map(drop)
 }
 
 const UPSERT_CANDIDATES: &str = "

@@ -4,8 +4,8 @@
 use sqlx::{Connection, SqliteConnection};
 
 use crate::around::{self, BreakerColumns, UNPROVEN_MAX};
+use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::instant::{Id, Instant};
 use crate::text::clean;
 use fettle_core::ports::StoreError;
 use fettle_core::surroundings::Breaker;
@@ -23,7 +23,7 @@ pub(super) async fn breakers(
 ) -> Result<Vec<(String, Breaker)>, StoreError> {
     const WHAT: &str = "read the breakers";
     let mut tx = connection.begin().await.during(WHAT)?;
-    let rows: Vec<(String, Option<Instant>, Option<Id>)> =
+    let rows: Vec<(String, Option<DbTime>, Option<DbId>)> =
         sqlx::query_as(BREAKERS).fetch_all(&mut *tx).await.during(WHAT)?;
     let mut breakers = Vec::with_capacity(rows.len());
     for (rule, opened_at, probe) in rows {
@@ -33,8 +33,8 @@ pub(super) async fn breakers(
     Ok(breakers)
 }
 
-async fn unproven(tx: &mut SqliteConnection, rule: &str, since: Timestamp) -> sqlx::Result<Vec<Instant>> {
-    sqlx::query_scalar(UNPROVEN).bind(clean(rule)).bind(Instant(since)).bind(UNPROVEN_MAX).fetch_all(tx).await
+async fn unproven(tx: &mut SqliteConnection, rule: &str, since: Timestamp) -> sqlx::Result<Vec<DbTime>> {
+    sqlx::query_scalar(UNPROVEN).bind(clean(rule)).bind(DbTime(since)).bind(UNPROVEN_MAX).fetch_all(tx).await
 }
 
 const BREAKER_OF: &str = "SELECT opened_at, probe FROM breakers WHERE rule = $1";

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use uuid::Uuid;
 
 use super::Sqlite;
 use super::{presence, prune, work};
+use crate::db_types::DbTime;
 use crate::error::During;
-use crate::instant::Instant;
+use fettle_core::id::ReplicaId;
 use fettle_core::ports::{StoreError, Upkeep};
 use fettle_core::time::Timestamp;
 
@@ -29,12 +29,12 @@ impl Upkeep for Sqlite {
         false
     }
 
-    async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn release(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         writing!(self, work::release(owner))
     }
 
     /// One process has the database to itself.
-    async fn adopt(&self, owner: Uuid) -> Result<u64, StoreError> {
+    async fn adopt(&self, owner: ReplicaId) -> Result<u64, StoreError> {
         self.place.check()?;
         writing!(self, presence::adopt(owner))
     }
@@ -67,7 +67,6 @@ const LATEST: &str = "
 
 /// The latest instant stored.
 pub(super) async fn latest(connection: &mut SqliteConnection) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<Instant> =
-        sqlx::query_scalar(LATEST).fetch_one(connection).await.during("ask the latest instant")?;
+    let at: Option<DbTime> = sqlx::query_scalar(LATEST).fetch_one(connection).await.during("ask the latest instant")?;
     Ok(at.map(Into::into))
 }

@@ -3,8 +3,8 @@
 use sqlx::{Connection, SqliteConnection};
 
 use super::past;
+use crate::db_types::DbId;
 use crate::error::During;
-use crate::instant::Id;
 use crate::rows::{CandidateColumns, KnownColumns, OpenColumns, candidate, known, open, read};
 use crate::text::json;
 use fettle_core::alert::episode::AlertState;
@@ -40,8 +40,8 @@ pub(super) async fn foresee(connection: &mut SqliteConnection, ask: &ReceiveAsk)
 pub(super) async fn load(tx: &mut SqliteConnection, ask: &ReceiveAsk) -> Result<World, StoreError> {
     let mut world = World::default();
     if !ask.take.is_empty() {
-        let taken: Vec<Id> = sqlx::query_scalar(TAKE).bind(json(&ask.take)).fetch_all(&mut *tx).await.during(WHAT)?;
-        world.taken = taken.into_iter().map(|id| id.0).collect();
+        let taken: Vec<DbId> = sqlx::query_scalar(TAKE).bind(json(&ask.take)).fetch_all(&mut *tx).await.during(WHAT)?;
+        world.taken = taken.into_iter().map(DbId::read).collect();
     }
     if !ask.fingerprints.is_empty() {
         let fingerprints = json(&ask.fingerprints);

@@ -1,6 +1,7 @@
 //! What an answer that came too late is told, from the story alone.
 
 use super::*;
+use fettle_core::id::{ActionId, RemediationId};
 use fettle_core::ports::view::{RemediationView, TransitionView};
 use fettle_core::time::Timestamp;
 
@@ -16,9 +17,9 @@ fn told(what: &str, plan: &str) -> TransitionView {
 
 fn row(plan: &str, result: Option<&str>, actor: &str) -> ActionView {
     ActionView {
-        id: Uuid::nil(),
+        id: ActionId::nil(),
         at: now(),
-        remediation_id: Uuid::nil(),
+        remediation_id: RemediationId::nil(),
         rule: "web".into(),
         action: "restart".into(),
         target: "container:local/web".into(),
@@ -45,7 +46,7 @@ fn row(plan: &str, result: Option<&str>, actor: &str) -> ActionView {
 
 fn story_of(state: &str, timeline: Vec<TransitionView>, actions: Vec<ActionView>) -> Story {
     let remediation = RemediationView {
-        id: Uuid::nil(),
+        id: RemediationId::nil(),
         target: "container:local/web".into(),
         rule: "web".into(),
         state: state.into(),

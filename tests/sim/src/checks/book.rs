@@ -8,6 +8,7 @@ use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::announcement::Announcement;
 use fettle_core::effect::Effect;
+use fettle_core::id::{ActionId, AnswerId, EffortId, LoanId, NotificationId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{Claim, Commit, LedgerAsk};
 use fettle_core::receive::{Candidate, Changes, Standing};
 use fettle_core::remediation::loan::{Loan, LoanState};
@@ -19,7 +20,6 @@ use fettle_core::sight::Pin;
 use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::target::Target;
 use fettle_core::time::{Timestamp, after, before};
-use uuid::Uuid;
 
 use super::{Deed, Truth};
 use crate::alerts::Alerts;
@@ -29,9 +29,9 @@ use crate::time::{Micros, instant, length, micros};
 #[derive(Debug, Clone)]
 pub struct Intent {
     /// Its row.
-    pub action: Uuid,
+    pub action: ActionId,
     /// The remediation; of a return, the one that made the loan.
-    pub remediation: Uuid,
+    pub remediation: RemediationId,
     /// The rule.
     pub rule: String,
     /// The remediation's target.
@@ -63,13 +63,13 @@ pub struct Intent {
     /// Which rung.
     pub rung: usize,
     /// The answer that it uses, and the plan that was approved.
-    pub approved: Option<(Uuid, String)>,
+    pub approved: Option<(AnswerId, String)>,
     /// Ordered by a person by hand.
     pub ordered: bool,
     /// A dependent of another effect.
     pub dependent: bool,
     /// The loan that it returns.
-    pub returns: Option<Uuid>,
+    pub returns: Option<LoanId>,
     /// It makes a loan that is to be returned.
     pub lends: bool,
     /// How it ended.
@@ -89,9 +89,9 @@ impl Intent {
 #[derive(Debug, Clone)]
 pub struct Made {
     /// For which row.
-    pub action: Option<Uuid>,
+    pub action: Option<ActionId>,
     /// By which process.
-    pub owner: Uuid,
+    pub owner: ReplicaId,
     /// That process stood still after the check of its lease.
     pub zombie: bool,
 }
@@ -100,40 +100,40 @@ pub struct Made {
 #[derive(Debug, Clone, Default)]
 pub struct Breaker {
     /// When verdicts were given that proved nothing.
-    pub strikes: Vec<(Timestamp, Uuid)>,
+    pub strikes: Vec<(Timestamp, ActionId)>,
     /// Since when it is open.
     pub opened_at: Option<Timestamp>,
     /// The act that is tried.
-    pub probe: Option<Uuid>,
+    pub probe: Option<ActionId>,
 }
 
 /// Everything remembered.
 #[derive(Debug, Default)]
 pub struct Book {
     /// Effects by row.
-    pub intents: BTreeMap<Uuid, Intent>,
+    pub intents: BTreeMap<ActionId, Intent>,
     /// The audit, with results merged in.
-    pub rows: BTreeMap<Uuid, ActionRow>,
+    pub rows: BTreeMap<ActionId, ActionRow>,
     /// Remediations as they were stored last.
-    pub docs: BTreeMap<Uuid, Remediation>,
+    pub docs: BTreeMap<RemediationId, Remediation>,
     /// When each was opened, by true time.
-    pub opened: BTreeMap<Uuid, Micros>,
+    pub opened: BTreeMap<RemediationId, Micros>,
     /// When each was closed, by true time.
-    pub closed: BTreeMap<Uuid, Micros>,
+    pub closed: BTreeMap<RemediationId, Micros>,
     /// Loans as they were stored last.
-    pub loans: BTreeMap<Uuid, Loan>,
+    pub loans: BTreeMap<LoanId, Loan>,
     /// Loans that are made with the admission that is looked at now.
-    pub lent_now: BTreeSet<Uuid>,
+    pub lent_now: BTreeSet<LoanId>,
     /// Claims that are held.
-    pub claims: BTreeMap<Uuid, Claim>,
+    pub claims: BTreeMap<EffortId, Claim>,
     /// What became of each alert for each rule.
     pub candidates: BTreeMap<(Fingerprint, String), Candidate>,
     /// Since when, by true time, each alert is known not to fire.
     pub ended: BTreeMap<Fingerprint, Micros>,
     /// Remediations that an alert was attached to, oldest first.
-    pub attached: BTreeMap<Fingerprint, Vec<Uuid>>,
+    pub attached: BTreeMap<Fingerprint, Vec<RemediationId>>,
     /// Bodies that were stored.
-    pub appended: BTreeSet<Uuid>,
+    pub appended: BTreeSet<NotificationId>,
     /// Bodies that were posted, with what they report firing and when that was true last.
     pub bodies: BTreeMap<Bytes, Vec<(usize, Micros)>>,
     /// For each alert that fettle heard firing: when that was true last.
@@ -143,29 +143,29 @@ pub struct Book {
     /// For each alert: when a body that reports it firing was stored, by true time.
     pub posted: BTreeMap<usize, Vec<Micros>>,
     /// When a person was asked to approve something, by true time.
-    pub asked: BTreeMap<Uuid, Micros>,
+    pub asked: BTreeMap<RemediationId, Micros>,
     /// Verdicts.
     pub verdicts: Vec<VerdictRow>,
     /// fettle's own alerts.
-    pub outbox: BTreeMap<(Uuid, &'static str), Announcement>,
+    pub outbox: BTreeMap<(RemediationId, &'static str), Announcement>,
     /// When facts were read: by process and remediation.
-    pub reads: BTreeMap<(Uuid, Uuid), Micros>,
+    pub reads: BTreeMap<(ReplicaId, RemediationId), Micros>,
     /// Calls in the order in which they were made.
     pub calls: Vec<Made>,
     /// Answers that were taken, with when by true time.
-    pub answers: BTreeMap<Uuid, (Uuid, Answer, Micros)>,
+    pub answers: BTreeMap<AnswerId, (RemediationId, Answer, Micros)>,
     /// Answers that were used.
-    pub used: BTreeSet<Uuid>,
+    pub used: BTreeSet<AnswerId>,
     /// Pauses, with when by true time each began and ended.
     pub pauses: Vec<(Pause, Micros, Option<Micros>)>,
     /// Breakers by rule.
     pub breakers: BTreeMap<String, Breaker>,
     /// Probes that are open, by rule, as the record has them.
-    pub probes: BTreeMap<String, Uuid>,
+    pub probes: BTreeMap<String, ActionId>,
     /// Storms: when by true time each was found, and by the process's.
     pub storms: Vec<(Micros, Timestamp)>,
     /// Actions that were judged.
-    pub judged: BTreeSet<Uuid>,
+    pub judged: BTreeSet<ActionId>,
     /// Whether rules were ever taken out: then the rules that selected an alert are not certain.
     pub reloaded: bool,
     /// The most that any process's time was off.
@@ -204,7 +204,7 @@ impl Book {
     /// The effects of one admission.
     pub fn intents_of(
         &self,
-        owner: Uuid,
+        owner: ReplicaId,
         asks: &[&LedgerAsk],
         commit: &Commit<Remediation>,
         now: Micros,
@@ -334,7 +334,7 @@ impl Book {
             Deed::Stored { after, records, kept, .. } => {
                 match kept {
                     Some(kept) => drop(self.claims.insert(kept.id, (*kept).clone())),
-                    None => drop(self.claims.remove(&after.id)),
+                    None => drop(self.claims.remove(&after.id.into())),
                 }
                 match after.state {
                     State::AwaitingApproval(_) => drop(self.asked.entry(after.id).or_insert(truth.now)),
@@ -384,14 +384,14 @@ impl Book {
         }
     }
 
-    fn learn_changes(&mut self, owner: Uuid, claimed: bool, changes: &Changes, truth: &Truth<'_>) {
+    fn learn_changes(&mut self, owner: ReplicaId, claimed: bool, changes: &Changes, truth: &Truth<'_>) {
         for doc in &changes.opened {
             self.opened.insert(doc.id, truth.now);
             self.docs.insert(doc.id, doc.clone());
             if doc.outcome().is_some() {
                 self.closed.insert(doc.id, truth.now);
             } else if claimed {
-                self.claims.insert(doc.id, Claim { id: doc.id, owner, version: 1, wakes: 0 });
+                self.claims.insert(doc.id.into(), Claim { id: doc.id.into(), owner, version: 1, wakes: 0 });
             }
         }
         for alert in &changes.alerts {
@@ -463,7 +463,7 @@ impl Book {
         }
     }
 
-    fn learn_verdict(&mut self, rule: &str, action: Uuid, verdict: Verdict, at: Timestamp, truth: &Truth<'_>) {
+    fn learn_verdict(&mut self, rule: &str, action: ActionId, verdict: Verdict, at: Timestamp, truth: &Truth<'_>) {
         if truth.plan.settings.trip.is_none() {
             return;
         }
@@ -534,13 +534,13 @@ impl Book {
     }
 
     /// Whether anything was done for this remediation, as far as Docker knows.
-    pub fn had_effect(&self, remediation: Uuid, truth: &Truth<'_>) -> bool {
+    pub fn had_effect(&self, remediation: RemediationId, truth: &Truth<'_>) -> bool {
         let own = self.intents.values().filter(|it| it.remediation == remediation);
         own.flat_map(|it| &it.calls).any(|call| super::oncall::was_executed(truth, *call))
     }
 
     /// The result of an action.
-    pub fn result_of(&self, action: Uuid) -> Option<(ActionResult, &str)> {
+    pub fn result_of(&self, action: ActionId) -> Option<(ActionResult, &str)> {
         let row = self.intents.get(&action)?.result.as_ref()?;
         Some((row.result, row.reason.as_deref().unwrap_or_default()))
     }

@@ -1,5 +1,6 @@
 //! Checks on budgets, storms and breakers.
 
+use fettle_core::id::ActionId;
 use fettle_core::remediation::record::Record;
 use fettle_core::rule::budget;
 use fettle_core::rule::model::{Budget, Mode};
@@ -11,7 +12,6 @@ use super::oncall::was_executed;
 use super::{Deed, Truth};
 use crate::history::short;
 use crate::time::{Micros, SECOND, length, micros};
-use uuid::Uuid;
 
 /// Between the plan and the stored intent: a claim lasts 20 s, and a process that stood still acts on nothing older.
 const DECIDED_WITHIN: Micros = 60 * SECOND;
@@ -163,14 +163,14 @@ pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_
 /// A verdict about a host that could not be reached is no strike against the rule.
 pub fn an_unreachable_host_opens_no_breaker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let (Deed::Stored { records, .. }, Some(limit)) = (deed, truth.plan.settings.trip) else { return Ok(()) };
-    let now = |action: Uuid| {
+    let now = |action: ActionId| {
         records.iter().rev().find_map(|it| match it {
             Record::Result(row) if row.action_id == action => Some(row.reason.as_deref()),
             Record::Action(row) if row.id == action => Some(row.reason.as_deref()),
             _ => None,
         })
     };
-    let unreachable = |action: Uuid| {
+    let unreachable = |action: ActionId| {
         let before = || book.rows.get(&action).and_then(|row| row.reason.as_deref());
         now(action).unwrap_or_else(before) == Some("docker_unreachable")
     };

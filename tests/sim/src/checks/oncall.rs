@@ -6,13 +6,13 @@ use std::time::Duration;
 use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::effect::Effect;
+use fettle_core::id::ActionId;
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
 use fettle_core::rule::model::APPROVAL_WITHIN;
 use fettle_core::target::Target;
 use fettle_memory::physics::{By, Job, Request, Run};
-use uuid::Uuid;
 
 use super::book::Book;
 use super::effects::rule;
@@ -156,7 +156,7 @@ pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
 /// What is on record as not executed was not executed, and is not executed later. A call that was made after its row was
 /// closed is another matter: its process stood still in the window that design §1 documents.
 pub fn not_executed_was_not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let wrong = |action: Uuid, closed_at: Option<Micros>| {
+    let wrong = |action: ActionId, closed_at: Option<Micros>| {
         let intent = book.intents.get(&action)?;
         let of_its_time = |at: &&usize| {
             let made = micros(truth.calls.get(**at).map(|it| it.made_at).unwrap_or_default());

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::effect::Effect;
+use fettle_core::id::EffortId;
 use fettle_core::receive::Standing;
 use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle_core::remediation::outcome::{Outcome, Verdict};
@@ -23,7 +24,7 @@ use crate::time::{MINUTE, length, micros};
 /// A claim that was lost stores nothing.
 pub fn claims_are_fenced(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     let Deed::Stored { claim, after, fenced, .. } = deed else { return Ok(()) };
-    let newer = book.claims.get(&after.id).filter(|it| it.version > claim.version);
+    let newer = book.claims.get(&after.id.into()).filter(|it| it.version > claim.version);
     if *fenced && newer.is_none() {
         return Ok(());
     }
@@ -55,8 +56,8 @@ pub fn one_open_remediation_per_target(book: &Book, deed: &Deed<'_>, _: &Truth<'
 /// Whatever is open is due some time, and not in some other year.
 pub fn everything_open_is_due(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let (id, due, open) = match deed {
-        Deed::Stored { after, .. } => (after.id, after.due(), after.outcome().is_none()),
-        Deed::Lent { loan, .. } => (loan.id, loan.due(), !matches!(loan.state, LoanState::Closed { .. })),
+        Deed::Stored { after, .. } => (EffortId::from(after.id), after.due(), after.outcome().is_none()),
+        Deed::Lent { loan, .. } => (loan.id.into(), loan.due(), !matches!(loan.state, LoanState::Closed { .. })),
         _ => return Ok(()),
     };
     let soon = due.is_some_and(|due| micros(due) < truth.now + 25 * 60 * MINUTE);
@@ -111,7 +112,7 @@ pub fn verdicts_are_followed(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Res
 pub fn what_is_lent_is_on_record(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     match deed {
         Deed::Intended(intent) if intent.lends && intent.mode == Mode::Act => {
-            if book.loans.contains_key(&intent.action) || book.lent_now.contains(&intent.action) {
+            if book.loans.contains_key(&intent.action.into()) || book.lent_now.contains(&intent.action.into()) {
                 return Ok(());
             }
             Err(format!("{} {} has no loan", intent.name, short(intent.action)))
@@ -126,7 +127,7 @@ pub fn a_loan_is_judged_when_it_began(book: &Book, deed: &Deed<'_>, truth: &Trut
     let LoanState::Closed { end: LoanEnd::Superseded | LoanEnd::Returned, reason, .. } = &loan.state else {
         return Ok(());
     };
-    let early = book.intents.get(&loan.id).is_some_and(|it| {
+    let early = book.intents.get(&loan.id.into()).is_some_and(|it| {
         it.result.is_none() && truth.now < it.at + length(it.does.conclusive_after()) - 2 * book.skew
     });
     if early { Err(format!("loan {} is over ({reason}) before it began", short(loan.id))) } else { Ok(()) }

@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use uuid::Uuid;
-
 use crate::decide::{Ask, Decision};
+use crate::id::ActionId;
 use crate::remediation::record::Record;
 use crate::remediation::state::{Remediation, Running, State, StateName};
 use crate::time::Timestamp;
@@ -12,9 +11,9 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Checks {
     /// Rows and intents ever written.
-    ids: HashSet<Uuid>,
+    ids: HashSet<ActionId>,
     /// Intents without a result.
-    open: HashSet<Uuid>,
+    open: HashSet<ActionId>,
     /// Turns in a row that ended due at the instant they began.
     at_once: u32,
 }

@@ -1,13 +1,12 @@
 //! What the shell does, without a shell: facts, decision, answer, until nothing is asked; then the clock moves.
 
-use uuid::Uuid;
-
 use super::checks::Checks;
 use super::docker::Docker;
 use crate::alert::episode::AlertState;
 use crate::decide::{Ask, Blind, Decision, Event, Facts, IDS, Looked, begin, decide};
 use crate::guard::ledger::{Ledger, LedgerAsk, ScopeKind};
 use crate::guard::{Request, admit};
+use crate::id::ActionId;
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{ActionRow, EventRow, Record, ResultRow};
 use crate::remediation::refusal::Guard;
@@ -235,7 +234,7 @@ impl Story {
         self.records.iter().filter_map(|it| if let Record::Action(row) = it { Some(&**row) } else { None }).collect()
     }
 
-    pub(super) fn result_of(&self, action: Uuid) -> Option<&ResultRow> {
+    pub(super) fn result_of(&self, action: ActionId) -> Option<&ResultRow> {
         self.records.iter().find_map(|it| match it {
             Record::Result(row) if row.action_id == action => Some(row),
             _ => None,

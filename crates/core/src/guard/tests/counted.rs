@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::effect::Effect;
 use crate::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
@@ -150,7 +151,7 @@ fn in_flight_refuses_a_rival_on_the_same_container_and_the_one_above_the_limit()
         (Guard::InFlight, None, json!({"in_flight": 2, "limit": 2}))
     );
     let refusal = asked(vec![id(7)], 0).expect_err("a rival");
-    assert_eq!(refusal.detail, json!({"remediations": [id(7)]}));
+    assert_eq!(refusal.detail, json!({"remediations": [id::<Uuid>(7)]}));
 }
 
 #[test]

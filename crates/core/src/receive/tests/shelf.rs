@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::alert::episode::Word;
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::labels::Labels;
+use crate::id::RemediationId;
 use crate::receive::{Candidate, Changes, Heard, Notice, OpenTarget, Past, PastFix, Standing, World, receive};
 use crate::remediation::outcome::{Outcome, Verdict};
 use crate::remediation::record::Record;
@@ -27,7 +26,7 @@ pub(super) struct Shelf {
     /// What was opened: rule, target, opening alert, and its episode (0 when it was refused at once).
     pub(super) opened: Vec<(String, String, Fingerprint, i64)>,
     pub(super) records: Vec<Record>,
-    pub(super) woken: Vec<Uuid>,
+    pub(super) woken: Vec<RemediationId>,
     ids: u128,
 }
 

@@ -17,14 +17,14 @@ use fettle_core::time::Timestamp;
 
 /// An instant on its way to or from a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instant(pub Timestamp);
+pub struct DbTime(pub Timestamp);
 
 /// 2000-01-01T00:00:00Z, where PostgreSQL's time begins, in microseconds since 1970.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 /// 0001-01-01T00:00:00Z in microseconds since 1970: Go's zero time, and the first year with four digits and no sign.
 const FIRST: i64 = -62_135_596_800_000_000;
 
-impl Instant {
+impl DbTime {
     /// Microseconds since 1970.
     fn micros(self) -> i64 {
         self.0.as_microsecond().max(FIRST)
@@ -39,39 +39,39 @@ impl Instant {
     }
 }
 
-impl From<Timestamp> for Instant {
+impl From<Timestamp> for DbTime {
     fn from(at: Timestamp) -> Self {
         Self(at)
     }
 }
 
-impl From<Instant> for Timestamp {
-    fn from(it: Instant) -> Self {
+impl From<DbTime> for Timestamp {
+    fn from(it: DbTime) -> Self {
         it.0
     }
 }
 
-impl Type<Postgres> for Instant {
+impl Type<Postgres> for DbTime {
     fn type_info() -> PgTypeInfo {
         const TIMESTAMPTZ: Oid = Oid(1184);
         PgTypeInfo::with_oid(TIMESTAMPTZ)
     }
 }
 
-impl PgHasArrayType for Instant {
+impl PgHasArrayType for DbTime {
     fn array_type_info() -> PgTypeInfo {
         const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
         PgTypeInfo::with_oid(TIMESTAMPTZ_ARRAY)
     }
 }
 
-impl Encode<'_, Postgres> for Instant {
+impl Encode<'_, Postgres> for DbTime {
     fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         <i64 as Encode<Postgres>>::encode(self.micros() - POSTGRES_EPOCH, buf)
     }
 }
 
-impl Decode<'_, Postgres> for Instant {
+impl Decode<'_, Postgres> for DbTime {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
         // Every query of the store is a prepared one, whose values are binary.
         let since_2000 = <i64 as Decode<Postgres>>::decode(value)?;
@@ -80,7 +80,7 @@ impl Decode<'_, Postgres> for Instant {
     }
 }
 
-impl Type<Sqlite> for Instant {
+impl Type<Sqlite> for DbTime {
     fn type_info() -> SqliteTypeInfo {
         <str as Type<Sqlite>>::type_info()
     }
@@ -90,13 +90,13 @@ impl Type<Sqlite> for Instant {
     }
 }
 
-impl Encode<'_, Sqlite> for Instant {
+impl Encode<'_, Sqlite> for DbTime {
     fn encode_by_ref(&self, buf: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
         <String as Encode<Sqlite>>::encode(self.to_text(), buf)
     }
 }
 
-impl Decode<'_, Sqlite> for Instant {
+impl Decode<'_, Sqlite> for DbTime {
     fn decode(value: SqliteValueRef<'_>) -> Result<Self, BoxDynError> {
         Ok(Self(<&str as Decode<Sqlite>>::decode(value)?.parse()?))
     }
@@ -104,39 +104,46 @@ impl Decode<'_, Sqlite> for Instant {
 
 /// An id on its way to or from a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id(pub Uuid);
+pub struct DbId(pub Uuid);
 
-impl From<Uuid> for Id {
-    fn from(id: Uuid) -> Self {
-        Self(id)
+impl DbId {
+    /// An id of any kind, on its way in.
+    pub fn of(id: impl Into<Uuid>) -> Self {
+        Self(id.into())
+    }
+
+    /// What was read, as an id of the kind that the column holds.
+    #[must_use]
+    pub fn read<T: From<Uuid>>(self) -> T {
+        self.0.into()
     }
 }
 
-impl Type<Postgres> for Id {
+impl Type<Postgres> for DbId {
     fn type_info() -> PgTypeInfo {
         <Uuid as Type<Postgres>>::type_info()
     }
 }
 
-impl PgHasArrayType for Id {
+impl PgHasArrayType for DbId {
     fn array_type_info() -> PgTypeInfo {
         <Uuid as PgHasArrayType>::array_type_info()
     }
 }
 
-impl Encode<'_, Postgres> for Id {
+impl Encode<'_, Postgres> for DbId {
     fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         <Uuid as Encode<Postgres>>::encode(self.0, buf)
     }
 }
 
-impl Decode<'_, Postgres> for Id {
+impl Decode<'_, Postgres> for DbId {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
         <Uuid as Decode<Postgres>>::decode(value).map(Self)
     }
 }
 
-impl Type<Sqlite> for Id {
+impl Type<Sqlite> for DbId {
     fn type_info() -> SqliteTypeInfo {
         <str as Type<Sqlite>>::type_info()
     }
@@ -146,13 +153,13 @@ impl Type<Sqlite> for Id {
     }
 }
 
-impl Encode<'_, Sqlite> for Id {
+impl Encode<'_, Sqlite> for DbId {
     fn encode_by_ref(&self, buf: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
         <String as Encode<Sqlite>>::encode(self.0.to_string(), buf)
     }
 }
 
-impl Decode<'_, Sqlite> for Id {
+impl Decode<'_, Sqlite> for DbId {
     fn decode(value: SqliteValueRef<'_>) -> Result<Self, BoxDynError> {
         Ok(Self(<&str as Decode<Sqlite>>::decode(value)?.parse()?))
     }
@@ -171,15 +178,15 @@ mod tests {
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
             ("-000044-03-15T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
         ] {
-            assert_eq!(Instant(at.parse().expect("an instant")).to_text(), text);
+            assert_eq!(DbTime(at.parse().expect("an instant")).to_text(), text);
         }
-        assert_eq!(Instant(Timestamp::MAX).to_text().len(), 27);
+        assert_eq!(DbTime(Timestamp::MAX).to_text().len(), 27);
     }
 
     proptest! {
         #[test]
         fn text_sorts_as_time_does(a in FIRST..253_402_207_200_000_000_i64, b in FIRST..253_402_207_200_000_000_i64) {
-            let at = |micros| Instant(Timestamp::from_microsecond(micros).expect("in range"));
+            let at = |micros| DbTime(Timestamp::from_microsecond(micros).expect("in range"));
             prop_assert_eq!(a.cmp(&b), at(a).to_text().cmp(&at(b).to_text()));
             prop_assert_eq!(at(a).to_text().parse::<Timestamp>().expect("an instant"), at(a).0);
         }
