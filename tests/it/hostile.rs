@@ -1,6 +1,5 @@
 //! What somebody may send to harm the others: everything that is legal in a notification and meant for nobody's good.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,8 +42,9 @@ async fn opened(store: &dyn Store) -> Vec<String> {
 
 /// Posts the body, then a good one, and waits until what the good one is about is opened.
 async fn sent_before_a_good_one(db: &Db, body: &Value) {
-    let docker = Arc::new(Model::running());
-    let (intake, _running) = start(db.store.clone(), docker, Fast::begin(), db.owner, RULES).await;
+    let clock = Fast::begin();
+    let docker = Model::running(&clock).platform();
+    let (intake, _running) = start(db.store.clone(), docker, clock, db.owner, RULES).await;
     let good = firing(&[("alertname", "Down"), ("service", "good")]);
     for body in [body, &good] {
         intake.submit("test", Bytes::from(body.to_string())).await.expect("acknowledged");

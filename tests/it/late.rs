@@ -41,7 +41,7 @@ rules:
 
 /// Docker, spoken to by a process that stands still before each call until it is let go on.
 struct StandsStill {
-    docker: Arc<Model>,
+    docker: Arc<dyn Platform>,
     stands: AtomicBool,
     goes_on: Notify,
 }
@@ -82,8 +82,9 @@ async fn restarts(store: &dyn Store) -> Vec<ActionView> {
 
 /// The first process stands still before its call; the second, where there is one, works on the same database.
 async fn late(url: &str, another: bool) {
-    let (docker, clock) = (Arc::new(Model::running()), Fast::begin());
-    let slow = StandsStill { docker: docker.clone(), stands: AtomicBool::new(false), goes_on: Notify::new() };
+    let clock = Fast::begin();
+    let docker = Model::running(&clock);
+    let slow = StandsStill { docker: docker.platform(), stands: AtomicBool::new(false), goes_on: Notify::new() };
     let (slow, owner) = (Arc::new(slow), Uuid::now_v7());
     let store: Arc<dyn Store> = open(url, owner.into()).await.expect("a store");
     let (intake, _running) = start(store.clone(), slow.clone(), clock.clone(), owner.into(), RULES).await;
@@ -96,7 +97,7 @@ async fn late(url: &str, another: bool) {
     let second = if another {
         let owner = Uuid::now_v7();
         let store: Arc<dyn Store> = open(url, owner.into()).await.expect("a second store");
-        Some(start(store, docker.clone(), clock, owner.into(), RULES).await)
+        Some(start(store, docker.platform(), clock, owner.into(), RULES).await)
     } else {
         None
     };
@@ -112,7 +113,7 @@ async fn late(url: &str, another: bool) {
     let words = |(result, reason, verdict): (&str, &str, &str)| {
         (Some(result.to_owned()), Some(reason.to_owned()), Some(verdict.to_owned()))
     };
-    assert_eq!((given_up.len(), said(&given_up[0]), docker.restarts()), (1, words(expected), 0));
+    assert_eq!((given_up.len(), said(&given_up[0]), docker.effects().len()), (1, words(expected), 0));
 
     slow.goes_on.notify_one();
     wait::until("the late call is on record", SOON, async || {
@@ -122,7 +123,7 @@ async fn late(url: &str, another: bool) {
     .await;
     let told = restarts(&*store).await;
     assert_eq!((told.len(), said(&told[0])), (1, words(("failed", "not_executed", "superseded"))));
-    assert_eq!(docker.restarts(), 1, "once, and late");
+    assert_eq!(docker.effects(), [("restart", "web".to_owned())], "once, and late");
     drop(second);
 }
 

@@ -71,7 +71,7 @@ pub async fn play(url: &str, scenario: &Scenario) -> Told {
 impl Service {
     async fn begin(url: &str, scenario: &Scenario) -> Self {
         let owner = Uuid::now_v7();
-        let fuse = Fuse::hiding_the_clock();
+        let fuse = Fuse::fireproof();
         let inner = fettle_store::open(url, owner.into()).await.expect("the database opens");
         let store: Arc<dyn Store> = Arc::new(FusedStore { inner, fuse: fuse.clone() });
         let clock = Hand::at(scenario.start);

@@ -21,6 +21,11 @@ use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
 use fettle_engine::upkeep::Retention;
 
+use super::wait;
+
+/// How many times as fast as the machine's.
+const RATE: u32 = 120;
+
 /// A clock on which a minute passes in half a second, so that waiting out a daemon does not take a minute.
 pub struct Fast {
     machine: SystemClock,
@@ -32,11 +37,16 @@ impl Fast {
     pub fn begin() -> Arc<Self> {
         Arc::new(Self { machine: SystemClock::default(), start: Timestamp::now() })
     }
+
+    /// The same time for a model of Docker.
+    pub fn docker_clock(&self) -> fettle_memory::physics::Clock {
+        fettle_memory::physics::Clock::new(tokio::time::Instant::now(), self.wall()).times(RATE)
+    }
 }
 
 impl Clock for Fast {
     fn wall(&self) -> Timestamp {
-        after(self.start, self.machine.monotonic() * 120)
+        after(self.start, self.machine.monotonic() * RATE)
     }
 
     fn monotonic(&self) -> Duration {
@@ -85,7 +95,10 @@ pub async fn start(
         query: None,
     });
     let readiness = Arc::new(Readiness::default());
-    recover(&shell, &readiness).await.expect("recovery");
+    wait::until("the store is recovered", Duration::from_mins(1), async || {
+        recover(&shell, &readiness).await.map_err(|error| error.to_string())
+    })
+    .await;
     let day = Duration::from_hours(24);
     let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day }, None);
     (intake, engine.start())

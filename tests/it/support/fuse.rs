@@ -23,24 +23,13 @@ pub struct Fuse {
     burns_at: usize,
     burnt: Notify,
     under_way: AtomicUsize,
-    /// Whether the store's own clock is hidden.
-    hides_clock: bool,
 }
 
 impl Fuse {
     /// Burns at the `n`-th touch, from 1.
-    pub fn burning_at(n: usize) -> Arc<Self> {
-        Arc::new(Self::new(n, false))
-    }
-
-    fn new(burns_at: usize, hides_clock: bool) -> Self {
+    pub fn burning_at(burns_at: usize) -> Arc<Self> {
         let (touched, under_way) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { touched, burns_at, burnt: Notify::new(), under_way, hides_clock }
-    }
-
-    /// Never burns, and hides the clock of the store: the test's own leads.
-    pub fn hiding_the_clock() -> Arc<Self> {
-        Arc::new(Self::new(usize::MAX, true))
+        Arc::new(Self { touched, burns_at, burnt: Notify::new(), under_way })
     }
 
     /// Calls of the store that have begun and not ended.
@@ -115,7 +104,7 @@ impl Platform for FusedPlatform {
     }
 }
 
-/// A store behind a fuse. Only what the path of an alert writes or reads touches it; idle polling does not.
+/// A store behind a fuse. It has no clock of its own: the test's clock leads. Only what the path of an alert writes or reads touches it; idle polling does not.
 pub struct FusedStore {
     /// What is behind it.
     pub inner: Arc<dyn Store>,
@@ -154,7 +143,7 @@ fettle_core::wrap_store!(FusedStore);
 #[async_trait]
 impl Upkeep for FusedStore {
     async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
-        if self.fuse.hides_clock { Ok(None) } else { self.inner.now().await }
+        Ok(None)
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {

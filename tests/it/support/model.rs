@@ -1,93 +1,58 @@
-//! A container runtime that does what a test scripts, for faults that a real one cannot be made to have at a chosen instant.
-//!
-//! One container, which restarts when it is told to. Effects are counted where they happen.
+//! The model of Docker beside an engine on the fast clock: for deaths and faults at a chosen call, which a real daemon cannot
+//! be made to have. It is the one that the simulator and rule tests use; `tests/it/physics` compares it with real daemons.
 
-use std::sync::Mutex;
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use fettle_core::effect::Effect;
-use fettle_core::ports::platform::{Performed, Platform, PlatformError};
-use fettle_core::sight::{Container, Found, ImageLabel, Pin, Sight, Status, Wanted};
-use fettle_core::target::Target;
+use fettle_core::ports::platform::Platform;
 use fettle_core::time::Timestamp;
-use serde_json::{Value, json};
+use fettle_memory::physics::{Client, Daemon, Host, Request, Spec};
 
-/// One container, `web`, that permits fettle.
-#[derive(Debug)]
-pub struct Model(Mutex<Inner>);
+use super::engine::Fast;
 
-#[derive(Debug)]
-struct Inner {
-    sight: Container,
-    restarts: Vec<String>,
-}
+/// One host, `local`.
+#[derive(Debug, Clone)]
+pub struct Model(Arc<Host>);
 
 impl Model {
-    /// A running container, never restarted yet.
-    pub fn running() -> Self {
-        let sight = Container {
-            daemon: "model".into(),
-            id: "c0ffee".repeat(10) + "c0ff",
-            name: "web".into(),
-            labels: [("fettle.enable".to_owned(), "true".to_owned())].into(),
-            image_label: ImageLabel::Absent,
-            status: Status::Running,
-            started_at: Timestamp::from_second(1_000_000).ok(),
-            restart_count: 0,
-            exit_code: 0,
-            oom_killed: false,
-            health: None,
-            addresses: Vec::new(),
-            stopped_by_hand: None,
-            number: None,
-            memory_limit: None,
-            nano_cpus: None,
-            health_log: Vec::new(),
-            dependents: Vec::new(),
-        };
-        Self(Mutex::new(Inner { sight, restarts: Vec::new() }))
+    /// A daemon on this clock, on which `settle` starts what runs there.
+    pub fn new(clock: &Fast, settle: impl FnOnce(&mut Daemon, Timestamp)) -> Self {
+        let docker_clock = clock.docker_clock();
+        let mut daemon = Daemon::new("model", docker_clock.now());
+        settle(&mut daemon, docker_clock.now());
+        Self(Host::new(daemon, docker_clock))
     }
 
-    /// How often it was restarted.
-    pub fn restarts(&self) -> usize {
-        self.0.lock().expect("one test").restarts.len()
+    /// One container, `web`, that permits fettle.
+    pub fn running(clock: &Fast) -> Self {
+        Self::new(clock, |daemon, now| drop(daemon.run(Spec::named("web").enabled(), now)))
     }
 
-    fn sight(&self) -> Container {
-        self.0.lock().expect("one test").sight.clone()
-    }
-}
-
-#[async_trait]
-impl Platform for Model {
-    async fn find(&self, target: &Target, _: Wanted) -> Result<Found, PlatformError> {
-        let sight = self.sight();
-        Ok(if target.name() == Some("web") { Found::one(sight) } else { Found::Nothing })
+    /// What an engine works through.
+    pub fn platform(&self) -> Arc<dyn Platform> {
+        Arc::new(Client::new(0, [("local".to_owned(), self.0.clone())]))
     }
 
-    async fn look(&self, _: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
-        Ok(Some(self.sight()).filter(|sight| sight.id == pin.id).map(Into::into))
+    /// What fettle had done: the word of each request that changed something, and the container's name, in order.
+    pub fn effects(&self) -> Vec<(&'static str, String)> {
+        self.0.with(|world, _| {
+            let daemon = &world.daemon;
+            let name = |id: &str| daemon.container(id).map_or_else(|| id.to_owned(), |it| it.name.clone());
+            let done = daemon.jobs().iter().filter(|job| job.by.is_fettle() && job.executed_at.is_some());
+            let effect = |request: &Request| match request {
+                Request::Restart { id, .. } => ("restart", name(id)),
+                Request::Stop { id, .. } => ("stop", name(id)),
+                Request::Start { id } => ("start", name(id)),
+                other => panic!("no rule of these tests asks for it: {other:?}"),
+            };
+            done.map(|job| effect(&job.request)).collect()
+        })
     }
 
-    async fn perform(&self, _: &Target, pin: &Pin, effect: &Effect) -> Performed {
-        assert!(matches!(effect, Effect::Restart { .. }), "nothing else is asked of this model: {effect:?}");
-        let mut inner = self.0.lock().expect("one test");
-        inner.restarts.push(pin.id.clone());
-        let second = 1_000_000 + i64::try_from(inner.restarts.len()).expect("few");
-        inner.sight.started_at = Timestamp::from_second(second).ok();
-        Performed { touched: json!({}), answer: Ok(()), short: None }
-    }
-
-    async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
-        json!({})
-    }
-
-    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
-        let web = Target::Container { host: "local".into(), name: "web".into() };
-        vec![("local".to_owned(), Ok(vec![web]))]
-    }
-
-    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
-        vec![("local".to_owned(), Ok(()))]
+    /// The names of the containers that do not run.
+    pub fn stopped(&self) -> Vec<String> {
+        self.0.with(|world, _| {
+            let stopped = world.daemon.containers().filter(|it| it.status != fettle_core::sight::Status::Running);
+            stopped.map(|it| it.name.clone()).collect()
+        })
     }
 }
