@@ -13,6 +13,7 @@ mod inbox;
 mod ledger;
 mod loans;
 mod locks;
+mod migrations;
 mod opening;
 mod outage;
 mod outbox;
