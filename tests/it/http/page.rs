@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::record::Severity;
+use fettle_core::remediation::state::StateName;
 use serde_json::Value;
 
 use crate::support::edge::Setup;
@@ -108,5 +111,39 @@ async fn the_description_of_the_api_names_every_route_and_no_other() {
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+/// What stands in quotes, or before a colon, in a list or an object of the script.
+fn words_of(script: &str, name: &str) -> Vec<String> {
+    let from = script.find(&format!("const {name} = ")).unwrap_or_else(|| panic!("{name} is not there"));
+    let list = script[from..].split([']', '}']).next().expect("an end");
+    let list = list.split(['[', '{']).nth(1).expect("a beginning");
+    let word = |part: &str| part.split(':').next().unwrap_or_default().trim().trim_matches('"').to_owned();
+    list.split(',').map(word).filter(|word| !word.is_empty()).collect()
+}
+
+/// The page lists results to filter by, and colours words: a word that the program renames must not stay behind.
+#[test]
+fn the_words_that_the_page_knows_are_those_of_the_program() {
+    let script = std::fs::read_to_string(root().join("src/http/page/app.js")).expect("app.js");
+    let results: Vec<&str> = ActionResult::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(words_of(&script, "RESULTS"), results);
+
+    let judgements = Outcome::ALL.iter().map(|it| it.as_str()).chain(Verdict::ALL.iter().map(|it| it.as_str()));
+    let judgements: BTreeSet<&str> = judgements.chain(results).collect();
+    let states = StateName::ALL.iter().map(|it| it.as_str());
+    let severities = Severity::ALL.iter().map(|it| it.as_str());
+    // Of health, of a host, and of a breaker: openapi.json lists those, and every answer is compared with it.
+    let listed = ["healthy", "degraded", "unhealthy", "HEALTHY", "STRESSED", "CRITICAL", "open", "half_open"];
+    let known: BTreeSet<&str> = judgements.iter().copied().chain(states).chain(severities).chain(listed).collect();
+    let coloured = words_of(&script, "LEVEL");
+    for word in &coloured {
+        assert!(known.contains(&**word), "the page colours {word:?}, which nothing says");
+    }
+    // Neither good nor bad: somebody decided so, or it says nothing.
+    let plain = ["cancelled", "observed", "rejected", "superseded"];
+    for word in judgements.iter().filter(|word| !plain.contains(word)) {
+        assert!(coloured.iter().any(|it| it == word), "the page shows {word:?} without a colour");
     }
 }

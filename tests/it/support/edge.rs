@@ -37,6 +37,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::contract;
+
 /// The roles that tokens can have.
 pub const ROLES: [Role; 4] = [Role::Sender, Role::Viewer, Role::Analyst, Role::Admin];
 
@@ -246,7 +248,9 @@ impl Edge {
         }
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
-        (status, answer.json().await.unwrap_or_default())
+        let body = answer.json().await.unwrap_or_default();
+        contract::check(verb, path, status, &body);
+        (status, body)
     }
 
     /// A new connection.

@@ -3,6 +3,7 @@
 //! - [`postgres`]: one PostgreSQL for the run with a database per test, or a private one that can be killed.
 //! - [`docker`]: one Docker daemon for the run, [`image`]s without a registry, [`container`]s that go when dropped.
 //! - [`browser`]: a headless Chromium that clicks and types.
+//! - [`contract`]: whether an answer is what the description of the API says.
 //! - [`edge`]: the HTTP edge alone, spoken to byte by byte.
 //! - [`engine`]: the engine alone, on any store and platform and on a clock that runs fast.
 //! - [`exporter`]: what a scrape finds, as the test says.
@@ -18,6 +19,7 @@
 
 pub mod browser;
 pub mod container;
+pub mod contract;
 pub mod docker;
 pub mod edge;
 pub mod engine;
