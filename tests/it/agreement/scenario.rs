@@ -260,6 +260,7 @@ impl Scenario {
             platform: docker.clone(),
             query: None,
             forgets: true,
+            steady: false,
         };
         let mut world = World::begin(setting).telling();
         for Event { at, what } in &self.events {

@@ -159,7 +159,7 @@ impl Replaying {
         let of = Assumption { assume, record, rules: rules.clone(), disks };
         let assumed = Assumed::new(of, clock, memory.clone());
         let (platform, query) = (assumed.clone(), Some(assumed.clone() as _));
-        let setting = Setting { rules, settings, hosts, clock, memory, platform, query, forgets: true };
+        let setting = Setting { rules, settings, hosts, clock, memory, platform, query, forgets: true, steady: true };
         Self {
             world: World::begin(setting),
             assumed,

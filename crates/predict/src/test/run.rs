@@ -47,6 +47,7 @@ async fn play(file: &TestFile, case: &Case, clock: Clock) -> Outcome {
         platform: docker.clone(),
         query: Some(docker.clone()),
         forgets: false,
+        steady: false,
     });
     let alerts = Alerts { start: case.start, firing: HashMap::new() };
     let mut playing = Playing { world, docker, alerts, start: case.start };

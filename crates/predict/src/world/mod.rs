@@ -15,6 +15,7 @@ mod forget;
 mod happening;
 mod people;
 mod receive;
+mod steady;
 mod telling;
 mod time;
 mod upstream;
@@ -37,6 +38,7 @@ pub(crate) use time::here;
 pub use time::virtually;
 
 use self::forget::Forgetting;
+use self::steady::Steady;
 use self::telling::Teller;
 use self::time::{Machine, TICK, skip};
 use self::upstream::Alertmanager;
@@ -89,6 +91,8 @@ pub struct Setting {
     pub query: Option<Arc<dyn Query>>,
     /// Whether what can matter to nothing any more is forgotten. Off where containers may carry budgets of any length.
     pub forgets: bool,
+    /// Whether nothing changes on the platform but by calls: then nobody looks in vain while an effect is judged.
+    pub steady: bool,
 }
 
 /// The service, and who talks to it. Dropping it ends everything.
@@ -117,13 +121,15 @@ impl World {
     /// A world in which nothing has happened; it begins at once.
     #[must_use]
     pub fn begin(setting: Setting) -> Self {
-        let Setting { rules, settings, hosts, clock, memory, platform, query, forgets } = setting;
+        let Setting { rules, settings, hosts, clock, memory, platform, query, forgets, steady } = setting;
         let owner = Uuid::from_u128(1);
         let teller = Teller::new(clock, memory.clone());
         let upstream = settings.alertmanager.then(|| Alertmanager::new(teller.clone()));
         let forgetting = forgets.then(|| Forgetting::new(&rules, &settings));
+        let process = memory.process(owner);
+        let store: Arc<dyn Store> = if steady { Steady::new(clock, process) } else { Arc::new(process) };
         let shell = Arc::new(Shell {
-            store: Arc::new(memory.process(owner)) as Arc<dyn Store>,
+            store,
             platform,
             time: Arc::new(Time::new(Arc::new(Machine::new(clock)))),
             rules: Arc::new(ArcSwap::new(rules)),

@@ -86,6 +86,7 @@ fn live_with<T: Send>(
             platform,
             query: None,
             forgets,
+            steady: false,
         };
         play(World::begin(setting), Rig { luck, host, memory }).await
     })
