@@ -49,10 +49,10 @@
 //! | [`fettle_core`] | what fettle knows and decides; the ports | |
 //! | [`fettle_engine`] | the shell around the core: claims, drives, stores, announces | core |
 //! | [`fettle_store`] | PostgreSQL and SQLite | core |
-//! | `fettle_memory` | a store in memory and the model of Docker, for tests and the simulator | core |
+//! | `fettle_memory` | a store in memory and the model of Docker, for predictions, tests and the simulator | core |
 //! | [`fettle_docker`] | Docker hosts | core |
 //! | [`fettle_upstream`] | Alertmanager and Prometheus | core |
-//! | [`fettle_predict`] | `explain`, `test`, `replay`, `reach` | core, engine |
+//! | [`fettle_predict`] | `explain`, `test`, `replay`, `reach` | core, engine, memory |
 //! | `fettle` | this program: [`config`], [`telemetry`], [`http`], [`app`], [`cli`] | all |
 //!
 //! Cargo holds these arrows. The core has no I/O, no clock and no randomness: time and ids come in as arguments, what should

@@ -114,7 +114,9 @@ impl Receiver {
         self.pulse.done();
     }
 
-    async fn take_in(&self, received: Vec<Received>, stop: &CancellationToken) {
+    /// Takes in what is stored already; what cannot be taken in now is read back. A host that stores notifications itself may
+    /// call this in place of [`run`](Self::run).
+    pub async fn take_in(&self, received: Vec<Received>, stop: &CancellationToken) {
         let mut rest = received.into_iter().peekable();
         while rest.peek().is_some() {
             let mut notices = Vec::new();
@@ -228,7 +230,8 @@ impl Receiver {
         }
     }
 
-    async fn ask_again(&self, alerts: Vec<AlertState>) {
+    /// Asks the rules again about alerts that waited for a target. As [`take_in`](Self::take_in), for such a host.
+    pub async fn ask_again(&self, alerts: Vec<AlertState>) {
         let now = self.shell.time.now();
         let alerts = alerts.into_iter().map(|alert| Heard {
             fingerprint: alert.fingerprint,

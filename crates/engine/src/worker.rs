@@ -124,26 +124,35 @@ pub struct Worker<T> {
     queue: mpsc::Receiver<Item<T>>,
     again: mpsc::Sender<Vec<AlertState>>,
     enclosure: Arc<dyn Tasks>,
+    /// Shortest pause between two claims.
+    gap: Duration,
 }
 
 /// The worker for remediations and the queue to it. Alerts whose candidates waited go to `again`.
 #[must_use]
 pub fn remediations(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> (Queue, Worker<Remediation>) {
     let (queue, waiting) = mpsc::channel(QUEUE);
-    (Queue(queue), Worker { shell, queue: waiting, again, enclosure: Arc::new(()) })
+    (Queue(queue), Worker { shell, queue: waiting, again, enclosure: Arc::new(()), gap: GAP })
 }
 
 /// The worker for loans.
 #[must_use]
 pub fn loans(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> Worker<Loan> {
     let (_, queue) = mpsc::channel(1);
-    Worker { shell, queue, again, enclosure: Arc::new(()) }
+    Worker { shell, queue, again, enclosure: Arc::new(()), gap: GAP }
 }
 
 impl<T: Paced> Worker<T> {
     /// Each effort is driven in what `enclosure` makes of it.
     pub(crate) fn enclosed(self, enclosure: Arc<dyn Tasks>) -> Self {
         Self { enclosure, ..self }
+    }
+
+    /// Claims again at once, however many are woken together: for a store to which a claim costs nothing, on a virtual clock,
+    /// where what is due at an instant is to be decided at that instant.
+    #[must_use]
+    pub fn eager(self) -> Self {
+        Self { gap: Duration::ZERO, ..self }
     }
 
     /// Works until `stop`, then lets what is under way end for at most [`DRAIN`].
@@ -165,11 +174,11 @@ impl<T: Paced> Worker<T> {
                     continue;
                 }
                 () = self.shell.wake.notified(), if T::PACE.woken => {
-                    next = next.min(claimed_at + GAP);
+                    next = next.min(claimed_at + self.gap);
                     continue;
                 }
                 Ok(()) = self.shell.store.woken(), if T::PACE.woken => {
-                    next = next.min(claimed_at + GAP);
+                    next = next.min(claimed_at + self.gap);
                     continue;
                 }
                 () = tokio::time::sleep_until(next) => {
@@ -219,14 +228,14 @@ impl<T: Paced> Worker<T> {
         match work.claim(self.shell.owner, now, lease, limit).await {
             Ok(claimed) if claimed.is_empty() => {
                 if let Ok(Some(due)) = work.next_due(now).await {
-                    *next = Instant::now() + since(due, now).clamp(GAP, poll);
+                    *next = Instant::now() + since(due, now).clamp(self.gap, poll);
                 }
                 Vec::new()
             }
             Ok(claimed) => {
                 // There may be more than there were places.
                 let all = claimed.len() < limit as usize;
-                *next = Instant::now() + if all { GAP } else { Duration::ZERO };
+                *next = Instant::now() + if all { self.gap } else { Duration::ZERO };
                 claimed.into_iter().map(|claimed| Item { claimed, heard: None }).collect()
             }
             Err(error) => {

@@ -172,7 +172,7 @@ async fn what_is_forgotten_makes_room() {
         last.set(u128::from(numbers.into_inner()));
         done += work(&process, owner.into(), now, &id).await;
         if batch % EVERY == 0 {
-            memory.forget(before(now, KEEP));
+            memory.forget(before(now, KEEP), before(now, KEEP));
             most = most.max(memory.rows(|rows| rows.actions().count()));
         }
     }

@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fettle_core::decide::{Blind, CallFailure};
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::sight::{Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
 use fettle_core::target::Target;
 use fettle_core::time::{Timestamp, after};
 use fettle_engine::clock::{Clock, SystemClock};
-use fettle_predict::world::{Answered, Docker, Sent};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -158,52 +156,62 @@ fn container(name: &str, number: usize) -> Container {
     }
 }
 
-/// The rig as the world sees it.
+/// The rig as the world of `predict` sees it, in virtual time.
 pub struct Foretold {
-    /// The containers.
-    pub rig: Rig,
-    fates: BTreeMap<String, Fate>,
+    rig: Mutex<Rig>,
+    clock: fettle_predict::world::Clock,
 }
 
 impl Foretold {
-    pub fn new(rig: Rig) -> Self {
-        Self { rig, fates: BTreeMap::new() }
+    pub fn new(rig: Rig, clock: fettle_predict::world::Clock) -> Arc<Self> {
+        Arc::new(Self { rig: Mutex::new(rig), clock })
+    }
+
+    /// Changes it by hand.
+    pub fn change(&self, how: impl FnOnce(&mut Rig)) {
+        how(&mut self.rig.lock().expect("one at a time"));
     }
 }
 
-impl Docker for Foretold {
-    fn find(&mut self, target: &Target, _: Wanted, _: Timestamp) -> Result<Found, Blind> {
-        Ok(self.rig.find(target))
+#[async_trait]
+impl Platform for Foretold {
+    async fn find(&self, target: &Target, _: Wanted) -> Result<Found, PlatformError> {
+        Ok(self.rig.lock().expect("one at a time").find(target))
     }
 
-    fn look(&mut self, _: &Target, pin: &Pin, _: Timestamp) -> Result<Option<Box<Sight>>, Blind> {
-        Ok(self.rig.look(pin).map(Box::new))
+    async fn look(&self, _: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
+        Ok(self.rig.lock().expect("one at a time").look(pin))
     }
 
-    fn send(&mut self, sent: Sent<'_>, _: Timestamp) -> Duration {
-        let name = sent.target.name().expect("a name");
-        let (fate, takes) = self.rig.begin(name);
-        self.fates.insert(name.to_owned(), fate);
-        takes
+    async fn perform(&self, target: &Target, _: &Pin, effect: &Effect) -> Performed {
+        let name = target.name().expect("a name").to_owned();
+        let (fate, takes) = self.rig.lock().expect("one at a time").begin(&name);
+        tokio::time::sleep(takes).await;
+        self.rig.lock().expect("one at a time").land(&name, effect, fate, self.clock.now());
+        answered(fate, takes)
     }
 
-    fn answer(&mut self, sent: Sent<'_>, now: Timestamp) -> Answered {
-        let name = sent.target.name().expect("a name");
-        let fate = self.fates.remove(name).expect("a call under way");
-        self.rig.land(name, &sent.attempt.effect, fate, now);
-        let failure =
-            |reason, is_answer| CallFailure { reason, error: reason.to_owned(), nothing_sent: false, is_answer };
-        let answer = match fate {
-            Fate::Done | Fate::InVain => Ok(()),
-            Fate::Refused => Err(failure("docker_error", true)),
-            Fate::Lost => Err(failure("docker_timeout", false)),
-        };
-        Answered { answer, touched: Value::Null }
+    async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
+        json!({})
     }
 
-    fn metric(&mut self, _: &str, _: Timestamp) -> Result<bool, Blind> {
-        Ok(true)
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        Vec::new()
     }
+
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        vec![("local".to_owned(), Ok(()))]
+    }
+}
+
+fn answered(fate: Fate, takes: Duration) -> Performed {
+    let endpoint = || "rig".to_owned();
+    let answer = match fate {
+        Fate::Done | Fate::InVain => Ok(()),
+        Fate::Refused => Err(PlatformError::Answered { endpoint: endpoint(), status: 500, message: "no".into() }),
+        Fate::Lost => Err(PlatformError::TimedOut { endpoint: endpoint(), after: takes }),
+    };
+    Performed { touched: json!({}), answer, short: None }
 }
 
 /// A clock that shows what the test says.
@@ -292,13 +300,7 @@ impl Platform for Really {
         let mut pending = self.pending.lock().expect("one at a time");
         let at = pending.iter().position(|it| *it == end).expect("it is under way");
         pending.remove(at);
-        let endpoint = || "rig".to_owned();
-        let answer = match fate {
-            Fate::Done | Fate::InVain => Ok(()),
-            Fate::Refused => Err(PlatformError::Answered { endpoint: endpoint(), status: 500, message: "no".into() }),
-            Fate::Lost => Err(PlatformError::TimedOut { endpoint: endpoint(), after: takes }),
-        };
-        Performed { touched: json!({}), answer, short: None }
+        answered(fate, takes)
     }
 
     async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {

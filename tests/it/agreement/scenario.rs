@@ -16,7 +16,7 @@ use fettle_core::settings::{Protected, Settings, StormLimit, TripLimit};
 use fettle_core::surroundings::{AnswerKind, PauseScope};
 use fettle_core::target::Hosts;
 use fettle_core::time::{Timestamp, after, since};
-use fettle_predict::world::{Deed, Happening, Options, What, World};
+use fettle_predict::world::{Clock, Deed, Happening, Setting, What, World, memory, virtually};
 use serde_json::{Value, json};
 
 use super::rig::{Foretold, Rig};
@@ -240,41 +240,60 @@ impl Scenario {
 
     /// What the world says.
     fn foretell(&mut self) {
-        let options = Options { hosts: hosts(), start: self.start, forgets: true };
-        let docker = Foretold::new(Rig::new(self.seed));
-        let mut world = World::new(rules(self.kind, false), settings(self.kind), docker, options).telling();
-        for Event { at, what } in &self.events {
-            let mut person = |deed| world.person(*at, "ann", deed).is_ok();
-            match what {
-                Input::Post(body) => {
-                    let webhook = Webhook::parse(body.to_string().as_bytes()).expect("a notification");
-                    world.deliver(*at, webhook.alerts);
-                }
-                Input::Answer(kind, target) => {
-                    let taken = person(Deed::Answer { kind: *kind, target: target.clone() });
-                    self.foretold.answers.push(taken);
-                }
-                Input::Pause(true) => {
-                    assert!(person(Deed::Pause { scope: PauseScope::All, reason: "a test".into(), until: None }));
-                }
-                Input::Pause(false) => assert!(person(Deed::Resume { scope: PauseScope::All })),
-                Input::Silence(alert, silenced) => {
-                    assert!(person(Deed::Silence { alert: *alert, silenced: *silenced }));
-                }
-                Input::Crash(name) => {
-                    world.reach(*at);
-                    world.docker().rig.crash(name);
-                }
-                Input::Reload(reloaded) => world.reload(*at, rules(self.kind, *reloaded)),
-                Input::Answers(answers) => world.alertmanager_answers(*at, *answers),
-                Input::Gone(alert) => world.gone(*at, *alert),
-            }
-        }
-        let end = after(self.events.last().map_or(self.start, |it| it.at), REST);
-        self.happened = world.advance(end);
+        let (answers, happened) = virtually(self.start, async |clock| self.live(clock).await);
+        (self.foretold.answers, self.happened) = (answers, happened);
         self.foretold.stories = stories(&self.happened);
         let gave_up = |it: &&Happening| matches!(it.what, What::Announced { name: AnnouncementName::GaveUp, .. });
         self.foretold.given_up = self.happened.iter().filter(gave_up).map(|it| it.target.clone()).collect();
+    }
+
+    /// What becomes of people's answers, and what happens.
+    async fn live(&self, clock: Clock) -> (Vec<bool>, Vec<Happening>) {
+        let docker = Foretold::new(Rig::new(self.seed), clock);
+        let (rules_of, mut answered) = (|reloaded| rules(self.kind, reloaded), Vec::new());
+        let setting = Setting {
+            rules: rules_of(false),
+            settings: settings(self.kind),
+            hosts: hosts(),
+            clock,
+            memory: memory(clock),
+            platform: docker.clone(),
+            query: None,
+            forgets: true,
+            steady: false,
+        };
+        let mut world = World::begin(setting).telling();
+        for Event { at, what } in &self.events {
+            match what {
+                Input::Post(body) => {
+                    let webhook = Webhook::parse(body.to_string().as_bytes()).expect("a notification");
+                    world.deliver(*at, webhook.alerts).await;
+                }
+                Input::Answer(kind, target) => {
+                    let deed = Deed::Answer { kind: *kind, target: target.clone() };
+                    answered.push(world.person(*at, "ann", deed).await.is_ok());
+                }
+                Input::Pause(pauses) => {
+                    let (scope, reason) = (PauseScope::All, "a test".to_owned());
+                    let deed =
+                        if *pauses { Deed::Pause { scope, reason, until: None } } else { Deed::Resume { scope } };
+                    world.person(*at, "ann", deed).await.expect("it is as it was left");
+                }
+                Input::Silence(alert, silenced) => {
+                    let deed = Deed::Silence { alert: *alert, silenced: *silenced };
+                    world.person(*at, "ann", deed).await.expect("anybody may");
+                }
+                Input::Crash(name) => {
+                    world.reach(*at).await;
+                    docker.change(|rig| rig.crash(name));
+                }
+                Input::Reload(reloaded) => world.reload(*at, rules_of(*reloaded)).await,
+                Input::Answers(answers) => world.alertmanager_answers(*at, *answers).await,
+                Input::Gone(alert) => world.gone(*at, *alert).await,
+            }
+        }
+        let end = after(self.events.last().map_or(self.start, |it| it.at), REST);
+        (answered, world.advance(end).await)
     }
 
     /// Whether nothing comes so near to something else that the service may do them in either order, and enough happens.

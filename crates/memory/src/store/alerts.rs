@@ -227,6 +227,17 @@ impl Alerts {
         gone.into_iter().filter_map(|fingerprint| self.remove(fingerprint)).collect()
     }
 
+    /// Alerts that ended so long ago and of which no remediation speaks any more go; how many.
+    pub(super) fn forget_ended(&mut self, before: Timestamp) -> u64 {
+        let ended = |row: &&Alert| {
+            !row.state.firing
+                && row.state.heard_at < before
+                && row.candidates.iter().all(|it| it.remediation.is_none() && it.standing != Standing::Waiting)
+        };
+        let gone: Vec<Fingerprint> = self.rows.values().filter(ended).map(|row| row.state.fingerprint).collect();
+        gone.iter().filter_map(|fingerprint| self.remove(*fingerprint)).count() as u64
+    }
+
     fn remove(&mut self, fingerprint: Fingerprint) -> Option<Alert> {
         let row = self.rows.remove(&fingerprint)?;
         let name = text::name(row.state.labels.get("alertname"));

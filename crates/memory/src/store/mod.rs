@@ -108,9 +108,10 @@ impl Memory {
     }
 
     /// Forgets what is older, however much it is and however young the rest: what [`prune`](fettle_core::ports::Upkeep::prune)
-    /// would delete at last, without its last day. Work that is open stays. How many rows went.
-    pub fn forget(&self, before: Timestamp) -> u64 {
-        self.lock().forget(before)
+    /// would delete at last, without its last day. Work that is open stays. Alerts go when they ended before `ended` and
+    /// nothing that is kept speaks of them; those that fire stay. How many rows went.
+    pub fn forget(&self, before: Timestamp, ended: Timestamp) -> u64 {
+        self.lock().forget(before, ended)
     }
 
     /// A panic inside a decision happens before anything is written, so the rows are whole.

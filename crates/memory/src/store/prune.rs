@@ -8,7 +8,7 @@ use fettle_core::id::RemediationId;
 use fettle_core::ports::common::loan_end;
 use fettle_core::time::{Timestamp, before};
 
-use super::{RemediationRow, Rows};
+use super::{Alert, RemediationRow, Rows};
 
 /// Rows of each kind per call; a remediation counts as one and has a handful of rows beside it.
 const STEP: usize = 500;
@@ -23,18 +23,34 @@ impl Rows {
         // Counted back from the newest row that cannot be deleted, not from a clock. Without any row nothing may go.
         let newest = self.actions.newest().max(self.events.newest());
         let bound = newest.map_or(Timestamp::MIN, |newest| before(newest, KEPT));
-        let gone = received + self.prune_audit(audit.min(bound), audit, STEP);
+        let gone = received + self.prune_audit(audit.min(bound), STEP);
+        let silent = self.alerts.forget(audit, STEP);
+        self.forget_alerts(&silent);
+        let gone = gone + silent.len() as u64;
         self.names.sweep();
         gone
     }
 
-    pub(super) fn forget(&mut self, before: Timestamp) -> u64 {
-        let gone = self.inbox.forget(before, usize::MAX) + self.prune_audit(before, before, usize::MAX);
+    pub(super) fn forget(&mut self, before: Timestamp, ended: Timestamp) -> u64 {
+        let received = self.inbox.forget(before, usize::MAX);
+        let audit = self.prune_audit(before, usize::MAX);
+        let gone = received + audit + self.alerts.forget_ended(ended);
         self.names.sweep();
         gone
     }
 
-    fn prune_audit(&mut self, permitted: Timestamp, alerts: Timestamp, step: usize) -> u64 {
+    /// They are gone; what speaks of them does no more.
+    fn forget_alerts(&mut self, gone: &[Alert]) {
+        for alert in gone {
+            for id in alert.candidates.iter().filter_map(|it| it.remediation) {
+                if let Some(of) = self.remediations.beside(id) {
+                    of.alerts.remove(&alert.state.fingerprint);
+                }
+            }
+        }
+    }
+
+    fn prune_audit(&mut self, permitted: Timestamp, step: usize) -> u64 {
         let finished = self.remediations.closed_before(permitted);
         let finished: Vec<RemediationId> = finished.filter(|id| self.is_long_back(*id, permitted)).take(step).collect();
         let mut gone = 0;
@@ -43,16 +59,7 @@ impl Rows {
         }
         gone += self.events.forget(permitted, step);
         gone += self.pauses.forget(permitted, step);
-        gone += self.outbox.forget(permitted, step);
-        let silent = self.alerts.forget(alerts, step);
-        for alert in &silent {
-            for id in alert.candidates.iter().filter_map(|it| it.remediation) {
-                if let Some(of) = self.remediations.beside(id) {
-                    of.alerts.remove(&alert.state.fingerprint);
-                }
-            }
-        }
-        gone + silent.len() as u64
+        gone + self.outbox.forget(permitted, step)
     }
 
     /// Whether what it lent was brought back before `before`: until long after, it belongs to the story.

@@ -135,6 +135,12 @@ impl Rows {
         self.actions.get(id)
     }
 
+    /// The newest effect on a target, as written, that is intended and has no result.
+    #[must_use]
+    pub fn under_way(&self, target: &str) -> Option<&Action> {
+        self.actions.iter().rev().find(|it| it.row.result.is_none() && it.row.target == target)
+    }
+
     /// Loans, open and over.
     pub fn loans(&self) -> impl DoubleEndedIterator<Item = &Row<Loan>> {
         self.loans.rows().iter().map(|(_, row)| row)

@@ -3,7 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::foresee::{self, Known};
+use super::dry::Known;
+use super::foresee;
 use super::sources::{Answered, Sources};
 use super::{Effort, Next, Now, Plan, Standing};
 use fettle_core::alert::episode::AlertState;
@@ -78,8 +79,7 @@ pub(super) async fn attached(
     effort.plan = rule.and_then(|rule| plan(remediation, rule, &survey, found));
     effort.mode = Some(survey.mode);
     effort.ceilings.clone_from(&survey.ceilings);
-    let known = Known { looked: looked.as_ref(), ledgers: ledgers.as_deref() };
-    effort.next = foresee::next(remediation, &facts, &known);
+    effort.next = foresee::next(sources, remediation, rule, Known { around, looked, ledgers }).await;
     effort
 }
 

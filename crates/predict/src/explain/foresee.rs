@@ -1,78 +1,44 @@
-//! What comes next, and when: the state machine itself, asked on these facts as if it were due.
+//! What comes next, and when: the engine decides on these facts as if it were due ([`decided`]), and this says in words what
+//! the state means that it comes to.
 //!
-//! Always holds: pure, and nothing of what it returns is stored. Where a question of the machine cannot be answered, because
-//! nobody looked or nothing is stored, the foresight ends there and says so.
+//! Always holds: nothing of it is stored. Where a question of the engine cannot be answered, because nobody looked or nothing
+//! is stored, the foresight ends there and says so.
 
 use std::time::Duration;
 
 use super::Next;
+use super::dry::{Known, decided};
+use super::sources::Sources;
 use fettle_core::action::{Action, CALL_MARGIN};
-use fettle_core::decide::{Ask, Blind, Decision, Event, Facts, begin, decide};
 use fettle_core::duration::show;
-use fettle_core::guard::admit;
-use fettle_core::guard::ledger::Ledger;
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::state::{Attempt, Awaiting, Remediation, Running, State, Verifying};
 use fettle_core::rule::model::{Rule, Verify};
-use fettle_core::sight::Found;
 use fettle_core::time::{Timestamp, after, since};
 
-/// The answers that are at hand.
-pub(super) struct Known<'a> {
-    /// What a look at the target showed.
-    pub(super) looked: Option<&'a Result<Found, Blind>>,
-    /// The ledgers of what would be done.
-    pub(super) ledgers: Option<&'a [Ledger]>,
-}
-
 /// What happens next to a remediation that waits.
-pub(super) fn next(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'_>) -> Vec<Next> {
-    let now = facts.now;
+pub(super) async fn next(sources: &Sources, remediation: &Remediation, rule: Option<&Rule>, known: Known) -> Vec<Next> {
+    let now = sources.now;
     let due = remediation.due().unwrap_or(now).max(now);
     let mut next = Vec::new();
     if let (State::Held { .. }, true) = (&remediation.state, due > now) {
         let why = if remediation.attempts == 0 { "the hold ends" } else { "the pause before this step ends" };
         next.push(told(due, format!("{why}; the guards are asked again, and if they then say the same:")));
     }
-    match asked(remediation, facts, known) {
+    let mut as_if_due = remediation.clone();
+    if let State::Held { until } | State::Blocked { until, .. } = &mut as_if_due.state {
+        *until = now;
+    }
+    match decided(sources, as_if_due, known).await {
         Err(unknown) => next.push(Next { at: None, what: unknown.to_owned() }),
-        Ok(then) => next.extend(follows(&then, facts, due)),
+        Ok(then) => next.extend(follows(&then, rule, now, due)),
     }
     next
 }
 
-/// The remediation as a decision leaves it that is made now, or what is not known.
-fn asked(remediation: &Remediation, facts: &Facts<'_>, known: &Known<'_>) -> Result<Remediation, &'static str> {
-    let mut then = remediation.clone();
-    if let State::Held { until } | State::Blocked { until, .. } = &mut then.state {
-        *until = facts.now;
-    }
-    let mut event = Event::Due;
-    loop {
-        let Decision { remediation, ask, .. } = decide(then, facts, event);
-        then = remediation;
-        event = match ask {
-            Ask::Find(_) => {
-                Event::Found(known.looked.ok_or("what comes of it is not known: Docker was not asked")?.clone())
-            }
-            Ask::Peek(request) => {
-                let ledgers = known.ledgers.ok_or(UNCOUNTED)?;
-                Event::Peeked(admit(&request, ledgers).map(|_| request))
-            }
-            Ask::Admit(request) => match admit(&request, known.ledgers.ok_or(UNCOUNTED)?) {
-                Err(refusal) => Event::Refused(refusal),
-                Ok(admitted) => return Ok(begin(then, admitted, facts.rule, facts.settings).0),
-            },
-            Ask::Nothing | Ask::Look { .. } | Ask::Perform => return Ok(then),
-        };
-    }
-}
-
-const UNCOUNTED: &str = "if cooldown, exclusion and budgets let it, it is done at once; the database was not asked";
-
 /// What the state that was foreseen means. It was foreseen for now; `from` is when it comes to that.
-fn follows(then: &Remediation, facts: &Facts<'_>, from: Timestamp) -> Vec<Next> {
-    let later = |at: Timestamp| after(at, since(from, facts.now));
+fn follows(then: &Remediation, rule: Option<&Rule>, now: Timestamp, from: Timestamp) -> Vec<Next> {
+    let later = |at: Timestamp| after(at, since(from, now));
     match &then.state {
         State::Held { until } => {
             vec![told(later(*until), "the target cannot be seen; it is looked at again".to_owned())]
@@ -87,7 +53,7 @@ fn follows(then: &Remediation, facts: &Facts<'_>, from: Timestamp) -> Vec<Next> 
             told(from, format!("a person is asked: {} ({})", proposal.action.name(), proposal.why)),
             told(later(*until), "nobody answered: closed expired, and people are told".to_owned()),
         ],
-        State::Running(Running { attempt, queue, .. }) => begun(attempt, queue.len(), facts.rule, from),
+        State::Running(Running { attempt, queue, .. }) => begun(attempt, queue.len(), rule, from),
         State::Verifying { .. } => Vec::new(),
         State::Closed { outcome: Outcome::Escalated, reason, .. } => {
             vec![told(from, format!("people are told: {reason}"))]

@@ -6,16 +6,17 @@
 //!    └── core::receive ──▶ what would be opened, attached or refused
 //!                              ▼
 //!          effort: facts, a look, ledgers ── core::decide::survey ──▶ every guard with its numbers
-//!                              └──────────── core::decide ──────────▶ what comes next, and when (foresee)
+//!                              └──────────── engine::driver (dry) ──▶ what comes next, and when (foresee)
 //! ```
 //!
 //! Always holds: the store is read and not written, not even the inbox; Docker and Alertmanager are only looked at. What
-//! could not be asked is said to be unknown, never taken for a yes. What comes next is what the state machine itself says on
+//! could not be asked is said to be unknown, never taken for a yes. What comes next is what the engine's driver comes to on
 //! these facts; the guards are asked by the lists that it asks.
 //!
 //! Deliberately not: no guess about what is not known yet. A hold that ends later is judged by the facts of now, and so are
 //! the steps after the next one only named.
 
+mod dry;
 mod effort;
 mod foresee;
 mod selection;

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use super::Asked;
 use fettle_core::alert::episode::AlertState;
-use fettle_core::decide::Blind;
 use fettle_core::guard::Request;
 use fettle_core::guard::ledger::Ledger;
 use fettle_core::id::{RemediationId, ReplicaId};
 use fettle_core::ports::model::{FactsAsk, ReceiveAsk};
-use fettle_core::ports::platform::Platform;
+use fettle_core::ports::platform::{Platform, PlatformError};
 use fettle_core::ports::upstream::Upstream;
 use fettle_core::ports::{Store, StoreError};
 use fettle_core::receive::{Notice, World};
@@ -158,10 +157,10 @@ impl Sources {
         target: &Target,
         wanted: Wanted,
         answered: &Answered,
-    ) -> Option<Result<Found, Blind>> {
+    ) -> Option<Result<Found, PlatformError>> {
         let found = self.platform.as_ref()?.find(target, wanted).await;
         answered.note(Who::Docker, found.as_ref().err().map(ToString::to_string));
-        Some(found.map_err(|error| Blind { reason: error.reason(), error: error.to_string() }))
+        Some(found)
     }
 
     /// The ledger for each effect of a request.

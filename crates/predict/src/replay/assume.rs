@@ -5,27 +5,37 @@
 //! what [`Assume`] says. One that is assumed to have fixed it, without a record that says so, has also made its alert
 //! resolve: the record cannot show that, because nothing was done then (`Cured`).
 //! Dependents are not made up. Two spellings of one thing are two things here.
+//!
+//! What an effect changes about a target is for the model of Docker to say ([`touched`]); only whether it helps is assumed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use uuid::Uuid;
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::record::Record;
 use super::sights;
-use crate::world::{Answered, Docker, Sent};
-use fettle_core::decide::{Blind, CallFailure};
+use crate::world::{Clock, Memory};
 use fettle_core::effect::Effect;
 use fettle_core::id::RemediationId;
+use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::ports::upstream::{Answer, Query, UpstreamError};
 use fettle_core::remediation::outcome::{ActionResult, Verdict};
+use fettle_core::remediation::record::ActionRow;
 use fettle_core::rule::set::RuleSet;
-use fettle_core::sight::{Found, Pin, Sight, Status, Wanted};
+use fettle_core::sight::{Found, Pin, Sight, Wanted};
 use fettle_core::target::{Disks, Target};
 use fettle_core::time::{Timestamp, after};
+use fettle_memory::physics::touched;
 
 /// How long an effect takes that is not on record.
 const TAKES: Duration = Duration::from_secs(1);
+
+/// What errors name in place of a daemon.
+const ENDPOINT: &str = "record";
 
 /// What an effect gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,47 +84,68 @@ struct Thing {
 }
 
 /// The platform.
-#[derive(Debug)]
-pub struct Assumed {
+pub(super) struct Assumed {
+    clock: Clock,
+    memory: Arc<Memory>,
     assume: Assume,
-    record: Record,
     rules: Arc<RuleSet>,
     disks: Disks,
+    state: Mutex<State>,
+    /// Somebody was cured.
+    pub(super) news: Notify,
+}
+
+struct State {
+    record: Record,
     /// By target as written, and whether all replicas were looked at.
     things: HashMap<(String, bool), Thing>,
-    under_way: HashMap<Uuid, Fate>,
     cured: Vec<Cured>,
 }
 
+/// What is assumed, and about what.
+pub(super) struct Assumption {
+    pub(super) assume: Assume,
+    pub(super) record: Record,
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) disks: Disks,
+}
+
 impl Assumed {
-    /// A platform that nothing has touched.
-    #[must_use]
-    pub fn new(assume: Assume, record: Record, rules: Arc<RuleSet>, disks: Disks) -> Self {
-        let (things, under_way, cured) = (HashMap::new(), HashMap::new(), Vec::new());
-        Self { assume, record, rules, disks, things, under_way, cured }
+    /// A platform that nothing has touched. Whose call is made is read in `memory`, where its intent is stored.
+    pub(super) fn new(of: Assumption, clock: Clock, memory: Arc<Memory>) -> Arc<Self> {
+        let Assumption { assume, record, rules, disks } = of;
+        let state = Mutex::new(State { record, things: HashMap::new(), cured: Vec::new() });
+        Arc::new(Self { clock, memory, assume, rules, disks, state, news: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Effects that made their alerts resolve, since the last time this was asked.
-    pub(super) fn cured(&mut self) -> Vec<Cured> {
-        std::mem::take(&mut self.cured)
+    pub(super) fn cured(&self) -> Vec<Cured> {
+        std::mem::take(&mut self.lock().cured)
     }
 
     /// A remediation of this target is closed: the container is as any other when its next alert comes.
-    pub(super) fn settle(&mut self, target: &str) {
+    pub(super) fn settle(&self, target: &str) {
         // Replicas stay as they were lent.
-        self.things.remove(&(target.to_owned(), false));
+        self.lock().things.remove(&(target.to_owned(), false));
     }
 
     /// The record, once the replay is over.
-    pub(super) fn into_record(self) -> Record {
-        self.record
+    pub(super) fn take_record(&self) -> Record {
+        std::mem::take(&mut self.lock().record)
     }
 
-    fn fate(&mut self, sent: &Sent<'_>, now: Timestamp) -> (Fate, Duration) {
+    /// What becomes of the effect that this row intends, and how long that takes.
+    fn fate(&self, row: Option<&ActionRow>) -> (Fate, Duration) {
         let recorded = match self.assume {
             Assume::Fixed => return (Fate::Well { cures: true }, TAKES),
             Assume::NotFixed => return (Fate::Unwell, TAKES),
-            Assume::AsRecorded => self.record.act(sent.rule, &sent.target.to_string(), sent.attempt.action.name(), now),
+            Assume::AsRecorded => {
+                row.and_then(|row| self.lock().record.act(&row.rule, &row.target, row.action, self.clock.now()))
+            }
         };
         let Some(act) = recorded else { return (Fate::Well { cures: true }, TAKES) };
         let fate = match (act.result, act.verdict) {
@@ -131,94 +162,86 @@ impl Assumed {
     fn key(target: &Target, replicas: bool) -> (String, bool) {
         (target.to_string(), replicas && matches!(target, Target::Compose { .. }))
     }
+
+    async fn call(&self, target: &Target, pin: &Pin, effect: &Effect) -> Result<(), PlatformError> {
+        let row = self.memory.rows(|rows| rows.under_way(&target.to_string()).map(|it| it.row.clone()));
+        let (fate, takes) = self.fate(row.as_ref());
+        tokio::time::sleep(takes).await;
+        if fate == Fate::Failed {
+            let (endpoint, message) = (ENDPOINT.to_owned(), "it failed on record".to_owned());
+            return Err(PlatformError::Answered { endpoint, status: 500, message });
+        }
+        let (now, replicas) = (self.clock.now(), is_of_replicas(pin));
+        let key = Self::key(target, replicas);
+        let mut state = self.lock();
+        let known = state.things.remove(&key).map(|thing| thing.sight);
+        let Some(sight) = known.or_else(|| sights::sight(target, replicas, &self.rules, &self.disks)) else {
+            return Ok(());
+        };
+        let helps = matches!(fate, Fate::Well { .. });
+        let mut sight = touched(sight, target, effect, helps, now);
+        sights::set_well(&mut sight, helps);
+        state.things.insert(key, Thing { sight, fate, effect_at: now });
+        if let (Fate::Well { cures: true }, Some(row)) = (fate, row) {
+            let rule = self.rules.get(&row.rule);
+            let step = rule.and_then(|rule| rule.steps.get(usize::try_from(row.step).ok()?.checked_sub(1)?));
+            let settle = step.map(|step| step.verify.settle).unwrap_or_default();
+            state.cured.push(Cured { remediation: row.remediation_id, effect_at: now, heard_at: after(now, settle) });
+            self.news.notify_one();
+        }
+        Ok(())
+    }
 }
 
-impl Docker for Assumed {
-    fn find(&mut self, target: &Target, wanted: Wanted, now: Timestamp) -> Result<Found, Blind> {
-        let written = target.to_string();
-        let refused = self.record.refused(&written, now);
-        match self.things.get(&Self::key(target, wanted.replicas)) {
-            Some(thing) if refused.is_none() => Ok(Found::one(thing.sight.clone())),
-            _ => Ok(sights::find(target, wanted, refused, &self.rules, &self.disks)),
-        }
+/// All replicas of a service are identified by their ids, one container by its own.
+fn is_of_replicas(pin: &Pin) -> bool {
+    pin.id.contains(':')
+}
+
+#[async_trait]
+impl Platform for Assumed {
+    async fn find(&self, target: &Target, wanted: Wanted) -> Result<Found, PlatformError> {
+        let state = self.lock();
+        let refused = state.record.refused(&target.to_string(), self.clock.now());
+        Ok(match state.things.get(&Self::key(target, wanted.replicas)) {
+            Some(thing) if refused.is_none() => Found::one(thing.sight.clone()),
+            _ => sights::find(target, wanted, refused, &self.rules, &self.disks),
+        })
     }
 
-    fn look(&mut self, target: &Target, pin: &Pin, now: Timestamp) -> Result<Option<Box<Sight>>, Blind> {
-        // All replicas of a service are identified by their ids, one container by its own.
-        let replicas = pin.id.contains(':');
-        match self.things.get(&Self::key(target, replicas)) {
+    async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
+        let (now, replicas) = (self.clock.now(), is_of_replicas(pin));
+        match self.lock().things.get(&Self::key(target, replicas)) {
             Some(thing) if now > thing.effect_at && thing.fate == Fate::Superseded => Ok(None),
             Some(thing) if now > thing.effect_at && thing.fate == Fate::Blind => {
-                Err(Blind { reason: "as_recorded", error: "the record does not say".to_owned() })
+                let cause = "the record does not say".to_owned();
+                Err(PlatformError::Broken { endpoint: ENDPOINT.to_owned(), cause })
             }
-            Some(thing) => Ok(Some(Box::new(thing.sight.clone()))),
-            None => Ok(sights::sight(target, replicas, &self.rules, &self.disks).map(Box::new)),
+            Some(thing) => Ok(Some(thing.sight.clone())),
+            None => Ok(sights::sight(target, replicas, &self.rules, &self.disks)),
         }
     }
 
-    fn send(&mut self, sent: Sent<'_>, now: Timestamp) -> Duration {
-        let (fate, takes) = self.fate(&sent, now);
-        self.under_way.insert(sent.attempt.action_id.into(), fate);
-        takes
+    async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
+        Performed { touched: json!({}), answer: self.call(target, pin, effect).await, short: None }
     }
 
-    fn answer(&mut self, sent: Sent<'_>, now: Timestamp) -> Answered {
-        let fate = self.under_way.remove(&sent.attempt.action_id.into()).unwrap_or(Fate::Well { cures: false });
-        if fate == Fate::Failed {
-            let error = "it failed on record".to_owned();
-            let failure = CallFailure { reason: "as_recorded", error, nothing_sent: false, is_answer: true };
-            return Answered { answer: Err(failure), ..Answered::done() };
-        }
-        let replicas = sent.attempt.pin.id.contains(':');
-        let key = Self::key(sent.target, replicas);
-        let known = self.things.remove(&key).map(|thing| thing.sight);
-        let Some(mut sight) = known.or_else(|| sights::sight(sent.target, replicas, &self.rules, &self.disks)) else {
-            return Answered::done();
-        };
-        touch(&mut sight, &sent.attempt.effect, now);
-        sights::set_well(&mut sight, matches!(fate, Fate::Well { .. }));
-        self.things.insert(key, Thing { sight, fate, effect_at: now });
-        if fate == (Fate::Well { cures: true }) {
-            let heard_at = after(now, sent.attempt.verify.settle);
-            self.cured.push(Cured { remediation: sent.about.into(), effect_at: now, heard_at });
-        }
-        Answered::done()
+    async fn evidence(&self, _: &Target, _: &Pin, _: u32) -> Value {
+        json!({})
     }
 
-    fn metric(&mut self, _: &str, _: Timestamp) -> Result<bool, Blind> {
-        Ok(true)
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        Vec::new()
     }
 
-    fn is_steady(&self) -> bool {
-        true
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        Vec::new()
     }
 }
 
-/// What an effect changes.
-fn touch(sight: &mut Sight, effect: &Effect, now: Timestamp) {
-    match (sight, effect) {
-        (Sight::Container(it), Effect::Restart { .. }) => {
-            it.status = Status::Running;
-            it.started_at = Some(now);
-        }
-        (Sight::Container(it), Effect::Stop { .. }) => it.status = Status::Exited,
-        (Sight::Container(it), Effect::SetLimits { memory, nano_cpus }) => {
-            it.memory_limit = memory.or(it.memory_limit);
-            it.nano_cpus = nano_cpus.or(it.nano_cpus);
-        }
-        (Sight::Replicas(it), Effect::StopReplicas { replicas, .. }) => {
-            let named = it.members.iter_mut().filter(|member| replicas.iter().any(|one| one.id == member.id));
-            named.for_each(|member| member.status = Status::Exited);
-        }
-        (Sight::Replicas(it), Effect::StartReplicas { replicas, .. }) => {
-            let named = it.members.iter_mut().filter(|member| replicas.iter().any(|one| one.id == member.id));
-            named.for_each(|member| member.status = Status::Running);
-        }
-        (Sight::Service(it), Effect::SetReplicas { to, .. }) => {
-            it.version += 1;
-            it.replicas = Some(*to);
-        }
-        (Sight::Service(it), Effect::ForceUpdate { .. }) => it.version += 1,
-        _ => {}
+#[async_trait]
+impl Query for Assumed {
+    async fn query(&self, _: &str, _: Option<Timestamp>) -> Result<Answer, UpstreamError> {
+        Ok(Answer::Scalar(1.0))
     }
 }

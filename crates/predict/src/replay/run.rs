@@ -3,13 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
 
-use super::assume::{Assume, Assumed, Cured};
+use super::assume::{Assume, Assumed, Assumption, Cured};
 use super::effort::{Act, Effort, Tally, Waits};
 use super::record::{PastDeed, Record};
 use super::sights;
 use super::source::Delivery;
-use crate::world::{Deed, Happening, Options, What, World};
+use crate::world::{Clock, Deed, Happening, Setting, What, World, here, memory};
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::webhook::Alert;
 use fettle_core::id::RemediationId;
@@ -19,6 +21,9 @@ use fettle_core::rule::set::RuleSet;
 use fettle_core::settings::Settings;
 use fettle_core::target::{Disks, Hosts};
 use fettle_core::time::Timestamp;
+
+/// Notifications that may wait for the replay.
+const AHEAD: usize = 64;
 
 /// What a replay is made with.
 #[derive(Debug, Clone)]
@@ -62,9 +67,78 @@ pub struct Outcome {
     pub record: Record,
 }
 
-/// A replay under way.
+/// A replay under way, on a thread of its own: its time is virtual.
 pub struct Replay {
-    world: World<Assumed>,
+    heard: SyncSender<Heard>,
+    thread: JoinHandle<Outcome>,
+}
+
+/// What a replay is told.
+enum Heard {
+    Delivery(Delivery),
+    End(Timestamp),
+}
+
+impl Heard {
+    fn at(&self) -> Timestamp {
+        match self {
+            Self::Delivery(delivery) => delivery.at,
+            Self::End(at) => *at,
+        }
+    }
+}
+
+impl Replay {
+    /// A replay in which nothing has happened yet.
+    #[must_use]
+    pub fn new(setup: Setup, record: Record) -> Self {
+        let (heard, told) = mpsc::sync_channel(AHEAD);
+        Self { heard, thread: std::thread::spawn(move || live(setup, record, &told)) }
+    }
+
+    /// A notification is received; none may be earlier than the one before.
+    pub fn deliver(&mut self, delivery: Delivery) {
+        // It ends early only by a panic, which `finish` passes on.
+        let _ = self.heard.send(Heard::Delivery(delivery));
+    }
+
+    /// Lets time pass until `to`; what is open then stays so.
+    ///
+    /// # Panics
+    /// When the replay did, with the same.
+    #[must_use]
+    pub fn finish(self, to: Timestamp) -> Outcome {
+        let _ = self.heard.send(Heard::End(to));
+        match self.thread.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn live(setup: Setup, mut record: Record, told: &Receiver<Heard>) -> Outcome {
+    let Ok(first) = told.recv() else { return Outcome::default() };
+    let deeds: VecDeque<_> = std::mem::take(&mut record.deeds).into();
+    // Time begins with what happens: of files nobody knows the beginning.
+    let begins = deeds.front().map_or(first.at(), |(at, ..)| first.at().min(*at)).max(setup.start);
+    here(begins, async |clock| {
+        let mut replaying = Replaying::new(setup, record, deeds, clock);
+        let mut next = Ok(first);
+        while let Ok(Heard::Delivery(delivery)) = next {
+            replaying.deliver(delivery).await;
+            next = told.recv();
+        }
+        match next {
+            Ok(Heard::End(to)) => replaying.finish(to).await,
+            // Whoever replays is gone.
+            _ => Outcome::default(),
+        }
+    })
+}
+
+struct Replaying {
+    world: World,
+    assumed: Arc<Assumed>,
     from: Timestamp,
     keeps: bool,
     deeds: VecDeque<(Timestamp, String, PastDeed)>,
@@ -75,20 +149,21 @@ pub struct Replay {
     outcome: Outcome,
 }
 
-impl Replay {
-    /// A replay in which nothing has happened yet.
-    #[must_use]
-    pub fn new(setup: Setup, mut record: Record) -> Self {
-        let mut settings = setup.settings;
+impl Replaying {
+    fn new(setup: Setup, record: Record, deeds: VecDeque<(Timestamp, String, PastDeed)>, clock: Clock) -> Self {
+        let Setup { rules, mut settings, hosts, disks, assume, from, start: _, keeps } = setup;
         // What the record calls protected is known by an address that nothing else has.
         settings.protected.database.insert(sights::PROTECTED.to_owned());
-        let deeds = std::mem::take(&mut record.deeds).into();
-        let docker = Assumed::new(setup.assume, record, setup.rules.clone(), setup.disks);
-        let options = Options { hosts: setup.hosts, start: setup.start, forgets: true };
+        let memory = memory(clock);
+        let of = Assumption { assume, record, rules: rules.clone(), disks };
+        let assumed = Assumed::new(of, clock, memory.clone());
+        let (platform, query) = (assumed.clone(), Some(assumed.clone() as _));
+        let setting = Setting { rules, settings, hosts, clock, memory, platform, query, forgets: true, steady: true };
         Self {
-            world: World::new(setup.rules, settings, docker, options),
-            from: setup.from,
-            keeps: setup.keeps,
+            world: World::begin(setting),
+            assumed,
+            from,
+            keeps,
             deeds,
             cures: BinaryHeap::new(),
             cured: HashMap::new(),
@@ -97,9 +172,8 @@ impl Replay {
         }
     }
 
-    /// A notification is received; none may be earlier than the one before.
-    pub fn deliver(&mut self, delivery: Delivery) {
-        self.until(delivery.at);
+    async fn deliver(&mut self, delivery: Delivery) {
+        self.until(delivery.at).await;
         if delivery.at >= self.from {
             self.outcome.notifications += 1;
             self.outcome.alerts += delivery.alerts.len() as u64;
@@ -111,15 +185,13 @@ impl Replay {
             self.outcome.passed_over += (before - alerts.len()) as u64;
         }
         if !alerts.is_empty() {
-            self.world.deliver(delivery.at, alerts);
+            self.world.deliver(delivery.at, alerts).await;
         }
     }
 
-    /// Lets time pass until `to`; what is open then stays so.
-    #[must_use]
-    pub fn finish(mut self, to: Timestamp) -> Outcome {
-        self.until(to);
-        let told = self.world.advance(to);
+    async fn finish(mut self, to: Timestamp) -> Outcome {
+        self.until(to).await;
+        let told = self.world.advance(to).await;
         self.note(told);
         let mut open: Vec<Effort> = self.efforts.drain().map(|(_, effort)| effort).collect();
         open.sort_by(|a, b| (a.opened_at, &a.target).cmp(&(b.opened_at, &b.target)));
@@ -128,7 +200,7 @@ impl Replay {
         }
         let mut outcome = self.outcome;
         outcome.efforts.sort_by(|a, b| (a.opened_at, &a.target).cmp(&(b.opened_at, &b.target)));
-        outcome.record = self.world.into_docker().into_record();
+        outcome.record = self.assumed.take_record();
         outcome
     }
 
@@ -144,31 +216,44 @@ impl Replay {
         }
     }
 
-    /// Everything before `at`, one instant after the other: what an effect cures is known before its target is judged.
-    fn until(&mut self, at: Timestamp) {
+    /// Everything before `at`: what an effect cures is known before its target is judged.
+    async fn until(&mut self, at: Timestamp) {
         loop {
-            let due = self.world.next_due().map(|due| due.max(self.world.now())).filter(|due| *due < at);
             let deed = self.deeds.front().map(|(when, ..)| *when).filter(|when| *when <= at);
             let cure = self.cures.peek().map(|Reverse((when, _))| *when).filter(|when| *when <= at);
-            let Some(next) = [due, deed, cure].into_iter().flatten().min() else { return };
-            if deed == Some(next) {
-                self.act();
-            } else if cure == Some(next) {
-                self.cure(next);
-            } else {
-                let told = self.world.advance(next);
-                self.note(told);
-                for Cured { remediation, effect_at, heard_at } in self.world.docker().cured() {
-                    for alert in self.world.attached(remediation.into()) {
-                        self.cured.insert(alert.fingerprint, effect_at);
-                    }
-                    self.cures.push(Reverse((heard_at, remediation)));
+            let next = [deed, cure].into_iter().flatten().min();
+            // Cancel safe: time that has passed has passed, and news that nobody took stays.
+            tokio::select! {
+                biased;
+                () = self.assumed.news.notified() => {
+                    self.hear_of_cures().await;
+                    continue;
                 }
+                () = self.world.reach(next.unwrap_or(at)) => {}
+            }
+            let told = self.world.happened();
+            self.note(told);
+            if next.is_none() {
+                return;
+            }
+            if deed == next {
+                self.act().await;
+            } else if let Some(at) = cure {
+                self.cure(at).await;
             }
         }
     }
 
-    fn act(&mut self) {
+    async fn hear_of_cures(&mut self) {
+        for Cured { remediation, effect_at, heard_at } in self.assumed.cured() {
+            for alert in self.world.attached(remediation).await {
+                self.cured.insert(alert.fingerprint, effect_at);
+            }
+            self.cures.push(Reverse((heard_at, remediation)));
+        }
+    }
+
+    async fn act(&mut self) {
         let Some((at, by, deed)) = self.deeds.pop_front() else { return };
         let deed = match deed {
             PastDeed::Pause(scope, reason, until) => Deed::Pause { scope, reason, until },
@@ -176,13 +261,13 @@ impl Replay {
             PastDeed::Answer(kind, target) => Deed::Answer { kind, target },
         };
         let is_answer = matches!(deed, Deed::Answer { .. });
-        if self.world.person(at, &by, deed).is_err() && is_answer && at >= self.from {
+        if self.world.person(at, &by, deed).await.is_err() && is_answer && at >= self.from {
             self.outcome.idle_answers += 1;
         }
     }
 
     /// The alerts of a remediation are heard to be resolved.
-    fn cure(&mut self, at: Timestamp) {
+    async fn cure(&mut self, at: Timestamp) {
         let Some(Reverse((_, remediation))) = self.cures.pop() else { return };
         let resolved = |it: fettle_core::alert::episode::AlertState| Alert {
             fingerprint: it.fingerprint,
@@ -191,10 +276,10 @@ impl Replay {
             starts_at: it.starts_at,
             ends_at: Some(at),
         };
-        let firing = self.world.attached(remediation.into()).into_iter().filter(|it| it.firing);
+        let firing = self.world.attached(remediation).await.into_iter().filter(|it| it.firing);
         let alerts: Vec<Alert> = firing.map(resolved).collect();
         if !alerts.is_empty() {
-            self.world.deliver(at, alerts);
+            self.world.deliver(at, alerts).await;
         }
     }
 
@@ -259,13 +344,12 @@ impl Replay {
                 effort.closed_at = Some(it.at);
                 // Another rule's remediation of it may be open by now, and has looked at it as it is.
                 if !self.world.is_target_open(&it.target) {
-                    self.world.docker().settle(&it.target);
+                    self.assumed.settle(&it.target);
                 }
             }
             _ => {}
         }
-        let over =
-            effort.closed_at.is_some() || (effort.outcome.is_some() && !self.world.is_open(it.remediation.into()));
+        let over = effort.closed_at.is_some() || (effort.outcome.is_some() && !self.world.is_open(it.remediation));
         if over && let Some(mut effort) = self.efforts.remove(&it.remediation) {
             effort.closed_at = effort.closed_at.or(Some(it.at));
             self.keep(effort);

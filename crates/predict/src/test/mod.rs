@@ -19,6 +19,7 @@
 mod compare;
 mod coverage;
 mod declared;
+mod docker;
 mod inputs;
 mod load;
 mod model;

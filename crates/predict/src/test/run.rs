@@ -1,12 +1,13 @@
 //! A test is run: its timeline goes through a world of its own, and what happens is compared with what is expected.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::compare::{Difference, compare};
+use super::docker::Docker;
 use super::model::{Case, Entry, Input, TestFile};
-use crate::test::declared::Declared;
-use crate::world::{Deed, Happening, Options, World};
+use crate::world::{Clock, Deed, Happening, Setting, World, memory, virtually};
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::alert::webhook::Alert;
@@ -31,65 +32,83 @@ pub struct Outcome {
 /// Runs one test.
 #[must_use]
 pub fn run(file: &TestFile, case: &Case) -> Outcome {
-    let options = Options { hosts: file.hosts.clone(), start: case.start, forgets: false };
-    let mut world = World::new(file.rules.clone(), file.settings.clone(), case.docker.clone(), options);
-    let mut alerts = Alerts { start: case.start, firing: HashMap::new() };
+    virtually(case.start, async |clock| play(file, case, clock).await)
+}
+
+async fn play(file: &TestFile, case: &Case, clock: Clock) -> Outcome {
+    let memory = memory(clock);
+    let docker = Docker::new(&case.docker, &file.hosts, clock, memory.clone());
+    let world = World::begin(Setting {
+        rules: file.rules.clone(),
+        settings: file.settings.clone(),
+        hosts: file.hosts.clone(),
+        clock,
+        memory,
+        platform: docker.clone(),
+        query: Some(docker.clone()),
+        forgets: false,
+        steady: false,
+    });
+    let alerts = Alerts { start: case.start, firing: HashMap::new() };
+    let mut playing = Playing { world, docker, alerts, start: case.start };
     let mut complaints = Vec::new();
     for entry in &case.timeline {
-        if let Err(complaint) = happen(&mut world, &mut alerts, case.start, entry) {
+        if let Err(complaint) = playing.happen(entry).await {
             complaints.push((entry.at, entry.line, complaint));
         }
     }
+    let world = playing.world;
     let last = case.timeline.iter().map(|it| it.at).chain(case.expected.iter().map(|it| it.at)).max();
     let last = last.unwrap_or_default();
-    let mut happened = world.advance(after(case.start, last));
-    if let Some(until) = case.until {
-        happened.extend(world.advance(after(case.start, until)));
-    } else {
-        let limit = after(case.start, last + PATIENCE);
-        while let Some(due) = world.next_due().filter(|due| *due <= limit) {
-            happened.extend(world.advance(due));
-        }
-    }
+    let mut happened = world.advance(after(case.start, last)).await;
+    happened.extend(match case.until {
+        Some(until) => world.advance(after(case.start, until)).await,
+        None => world.rest(after(case.start, last + PATIENCE)).await,
+    });
     Outcome { difference: compare(case, &happened, complaints), happened }
 }
 
-fn happen(world: &mut World<Declared>, alerts: &mut Alerts, start: Timestamp, entry: &Entry) -> Result<(), String> {
-    let at = after(start, entry.at);
-    match &entry.input {
-        Input::Alerts { firing, labels } => {
-            let told = labels.iter().map(|labels| alerts.tell(labels, *firing, at)).collect();
-            world.deliver(at, told);
-            Ok(())
-        }
-        Input::Person { deed, lasts } => {
-            let mut deed = deed.clone();
-            if let Deed::Pause { until, .. } = &mut deed {
-                *until = lasts.map(|lasts| after(at, lasts));
+/// A test under way.
+struct Playing {
+    world: World,
+    docker: Arc<Docker>,
+    alerts: Alerts,
+    start: Timestamp,
+}
+
+impl Playing {
+    async fn happen(&mut self, entry: &Entry) -> Result<(), String> {
+        let at = after(self.start, entry.at);
+        match &entry.input {
+            Input::Alerts { firing, labels } => {
+                let told = labels.iter().map(|labels| self.alerts.tell(labels, *firing, at)).collect();
+                self.world.deliver(at, told).await;
             }
-            let who = show(entry.at);
-            world.person(at, PERSON, deed).map_err(|not| format!("what a person does at {who} has no effect: {not}"))
+            Input::Person { deed, lasts } => {
+                let mut deed = deed.clone();
+                if let Deed::Pause { until, .. } = &mut deed {
+                    *until = lasts.map(|lasts| after(at, lasts));
+                }
+                let who = show(entry.at);
+                let done = self.world.person(at, PERSON, deed).await;
+                return done.map_err(|not| format!("what a person does at {who} has no effect: {not}"));
+            }
+            Input::Alertmanager { answers } => self.world.alertmanager_answers(at, *answers).await,
+            Input::Gone(labels) => {
+                for labels in labels {
+                    let alert = self.alerts.gone(labels).ok_or_else(|| {
+                        format!("what is gone at {} did not fire: {}", show(entry.at), labels.get("alertname"))
+                    })?;
+                    self.world.gone(at, alert).await;
+                }
+            }
+            Input::Rules(rules) => self.world.reload(at, rules.clone()).await,
+            Input::Change(change) => {
+                self.world.reach(at).await;
+                self.docker.change(change);
+            }
         }
-        Input::Alertmanager { answers } => {
-            world.alertmanager_answers(at, *answers);
-            Ok(())
-        }
-        Input::Gone(labels) => labels.iter().try_for_each(|labels| {
-            let alert = alerts.gone(labels).ok_or_else(|| {
-                format!("what is gone at {} did not fire: {}", show(entry.at), labels.get("alertname"))
-            })?;
-            world.gone(at, alert);
-            Ok(())
-        }),
-        Input::Rules(rules) => {
-            world.reload(at, rules.clone());
-            Ok(())
-        }
-        Input::Change(change) => {
-            world.reach(at);
-            world.docker().change(change, at);
-            Ok(())
-        }
+        Ok(())
     }
 }
 

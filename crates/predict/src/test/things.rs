@@ -35,7 +35,7 @@ pub(super) fn declared(node: Option<&Node>, places: &Places, report: &mut Report
         disk(node, places, &mut declared, report);
     }
     let answers = answers(&raw, places, report);
-    declared.answer_as(&answers);
+    declared.answering.answer_as(&answers);
     declared
 }
 

@@ -1,9 +1,9 @@
 //! What happened, as data for whoever predicts: read off what a decision wrote down.
 
-use fettle_core::id::{ActionId, RemediationId};
 use serde_json::Value;
 
 use fettle_core::announcement::AnnouncementName;
+use fettle_core::id::{ActionId, RemediationId};
 use fettle_core::remediation::loan::LoanEnd;
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::record::{ActionRow, Record, Severity};
@@ -258,8 +258,9 @@ pub(super) fn of(record: &Record) -> Option<What> {
             What::Verdict { action_id: row.action_id, action, verdict: row.verdict, reason: row.reason.clone() }
         }
         Record::Event(row) => What::Event { event: row.event, severity: row.severity, details: row.details.clone() },
-        Record::Announce(it) => What::Announced { name: it.name, until: (it.until > it.at).then_some(it.until) },
-        Record::Action(_)
+        // Told when Alertmanager has taken it.
+        Record::Announce(_)
+        | Record::Action(_)
         | Record::Transition(_)
         | Record::Refusal { .. }
         | Record::Loan(_)

@@ -1,12 +1,8 @@
 //! What people do: they answer, cancel, pause, resume, reset breakers, silence alerts.
 
-use uuid::Uuid;
-
 use super::World;
-use super::docker::Docker;
 use fettle_core::alert::fingerprint::Fingerprint;
-use fettle_core::remediation::record::BreakerRow;
-use fettle_core::remediation::refusal::Guard;
+use fettle_core::ports::model::Answered;
 use fettle_core::remediation::state::{Awaiting, Remediation, State};
 use fettle_core::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use fettle_core::time::Timestamp;
@@ -69,79 +65,64 @@ pub enum NotTaken {
     NotOpen,
 }
 
-impl<D: Docker> World<D> {
+impl World {
     /// A person named `by` does something at `at`: time passes until then, what is due at that very instant excepted.
-    pub fn person(&mut self, at: Timestamp, by: &str, deed: Deed) -> Result<(), NotTaken> {
-        self.reach(at);
-        match deed {
-            Deed::Answer { kind, target } => self.answer(kind, &target, by),
+    pub async fn person(&self, at: Timestamp, by: &str, deed: Deed) -> Result<(), NotTaken> {
+        self.reach(at).await;
+        let (now, store) = (self.now(), &self.shell.store);
+        let done = match deed {
+            Deed::Answer { kind, target } => self.answer(kind, &target, by).await,
             Deed::Pause { scope, reason, until } => {
-                let (id, at) = (self.new_id(), self.now);
-                self.pauses.push(Pause { id: id.into(), scope, reason, by: by.to_owned(), at, until });
-                Ok(())
+                let id = self.shell.time.new_id();
+                let pause = Pause { id, scope, reason, by: by.to_owned(), at: now, until };
+                store.pause(&pause).await.map_err(|_| NotTaken::NotPaused)
             }
-            Deed::Resume { scope } => self.resume(&scope),
-            Deed::ResetBreaker { rule } => self.reset(&rule, by),
+            Deed::Resume { scope } => {
+                let mut resumed = false;
+                for pause in store.pauses(now).await.unwrap_or_default().into_iter().filter(|it| it.scope == scope) {
+                    resumed |= store.resume(pause.id, by, now).await.unwrap_or(false);
+                }
+                if resumed { Ok(()) } else { Err(NotTaken::NotPaused) }
+            }
+            Deed::ResetBreaker { rule } => {
+                let reset = store.reset_breaker(&rule, by, now).await.unwrap_or(false);
+                if reset { Ok(()) } else { Err(NotTaken::NotOpen) }
+            }
             Deed::Silence { alert, silenced } => {
-                if silenced {
-                    self.upstream.silenced.insert(alert);
-                } else {
-                    self.upstream.silenced.remove(&alert);
+                if let Some(upstream) = &self.upstream {
+                    upstream.silence(alert, silenced);
                 }
                 Ok(())
             }
-        }
-    }
-
-    fn answer(&mut self, kind: AnswerKind, target: &str, by: &str) -> Result<(), NotTaken> {
-        let id = *self.open.get(target).ok_or(NotTaken::NothingOpen)?;
-        let answer_id = self.new_id();
-        let at = self.now;
-        let effort = self.efforts.get_mut(&id).ok_or(NotTaken::NothingOpen)?;
-        let plan = match (&effort.remediation.state, kind) {
-            (_, AnswerKind::Cancel) => None,
-            (State::AwaitingApproval(Awaiting { proposal, .. }), _) => {
-                let cancelled = effort.answer.as_ref().is_some_and(|it| it.kind == AnswerKind::Cancel);
-                if cancelled || !effort.answered.insert(proposal.asked_at) {
-                    return Err(NotTaken::Used);
-                }
-                Some(proposal.hash.clone())
-            }
-            _ => return Err(NotTaken::NotWaiting),
         };
-        effort.answer = Some(Answer { id: answer_id.into(), kind, plan, by: by.to_owned(), at });
-        self.wake(id);
-        Ok(())
+        if done.is_ok() {
+            self.shell.wake.notify_one();
+        }
+        done
     }
 
-    fn resume(&mut self, scope: &PauseScope) -> Result<(), NotTaken> {
-        let (now, before) = (self.now, self.pauses.len());
-        self.pauses.retain(|it| it.scope != *scope || it.until.is_some_and(|until| until <= now));
-        if self.pauses.len() == before {
-            return Err(NotTaken::NotPaused);
+    async fn answer(&self, kind: AnswerKind, target: &str, by: &str) -> Result<(), NotTaken> {
+        let (id, plan) = self.memory.rows(|rows| {
+            let open = &rows.open_on(target).ok_or(NotTaken::NothingOpen)?.doc.remediation;
+            let plan = match (&open.state, kind) {
+                (_, AnswerKind::Cancel) => None,
+                (State::AwaitingApproval(Awaiting { proposal, .. }), _) => Some(proposal.hash.clone()),
+                _ => return Err(NotTaken::NotWaiting),
+            };
+            Ok((open.id, plan))
+        })?;
+        let answer = Answer { id: self.shell.time.new_id(), kind, plan, by: by.to_owned(), at: self.now() };
+        match self.shell.store.answer(id, &answer).await {
+            Ok(Answered::Taken) => Ok(()),
+            Ok(Answered::Used) => Err(NotTaken::Used),
+            Ok(Answered::NotWaiting | Answered::Changed | Answered::TooLate) => Err(NotTaken::NotWaiting),
+            Ok(Answered::Unknown) | Err(_) => Err(NotTaken::NothingOpen),
         }
-        self.wake_blocked(|it| is_blocked(it, Guard::Paused));
-        Ok(())
-    }
-
-    fn reset(&mut self, rule: &str, by: &str) -> Result<(), NotTaken> {
-        if !self.ledger.is_to_reset(rule) {
-            return Err(NotTaken::NotOpen);
-        }
-        let by = Some(by.to_owned());
-        self.ledger.switch(&BreakerRow { rule: rule.to_owned(), at: self.now, opened_at: None, probe: None, by });
-        self.wake_blocked(|it| it.rule == rule && is_blocked(it, Guard::Tripped));
-        Ok(())
     }
 
     /// The open remediation of a target as written.
     #[must_use]
-    pub fn open_on(&self, target: &str) -> Option<&Remediation> {
-        let id: &Uuid = self.open.get(target)?;
-        self.efforts.get(id).map(|it| &it.remediation)
+    pub fn open_on(&self, target: &str) -> Option<Remediation> {
+        self.memory.rows(|rows| rows.open_on(target).map(|row| (*row.doc.remediation).clone()))
     }
-}
-
-fn is_blocked(remediation: &Remediation, by: Guard) -> bool {
-    matches!(remediation.state, State::Blocked { reason, .. } if reason == by)
 }
