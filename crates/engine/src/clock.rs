@@ -115,10 +115,21 @@ impl Time {
     /// true when the clock is stepped back.
     #[must_use]
     pub fn new_id<T: From<Uuid>>(&self) -> T {
-        const OVERFLOW: u64 = 1 << COUNTER_BITS;
+        let [id] = self.new_ids();
+        id.into()
+    }
+
+    /// Several of them, in order, of one instant.
+    #[must_use]
+    pub fn new_ids<const N: usize>(&self) -> [Uuid; N] {
         let millis = u64::try_from(self.now().as_millisecond()).unwrap_or(0);
-        let random = self.clock.random();
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        std::array::from_fn(|_| self.next_id(&mut ids, millis))
+    }
+
+    fn next_id(&self, ids: &mut Ids, millis: u64) -> Uuid {
+        const OVERFLOW: u64 = 1 << COUNTER_BITS;
+        let random = self.clock.random();
         if millis > ids.millis {
             *ids = Ids { millis, counter: self.clock.random() >> (u64::BITS - COUNTER_BITS + 1) };
         } else {
@@ -130,7 +141,7 @@ impl Time {
         let (high, low) = (ids.counter >> 30, ids.counter & ((1 << 30) - 1));
         let head = (ids.millis << 16) | (7 << 12) | high;
         let tail = (0b10 << 62) | (low << 32) | (random >> 32);
-        Uuid::from_u64_pair(head, tail).into()
+        Uuid::from_u64_pair(head, tail)
     }
 
     /// Never go below `instant`: something stored carries it.

@@ -131,7 +131,8 @@ pub async fn drive<T: Driven>(shell: &Shell, item: Item<T>, mut place: Place) ->
                 let intended_at = shell.time.monotonic();
                 let commit = Commit { effort, records, keep_until };
                 let Some(stored) = store(shell, &claim, &commit).await? else { return Ok(None) };
-                return go_on(shell, stored, commit.effort, intended_at).await;
+                // Most decisions make no call: they do not carry its room with them.
+                return Box::pin(go_on(shell, stored, commit.effort, intended_at)).await;
             }
             Ask::Admit(request) => {
                 place.wait().await;
@@ -142,7 +143,7 @@ pub async fn drive<T: Driven>(shell: &Shell, item: Item<T>, mut place: Place) ->
                     Answer::NotOurs => return Ok(None),
                     Answer::Refused(event) => *event,
                     Answer::Intended { stored, effort, intended_at } => {
-                        return go_on(shell, stored, *effort, intended_at).await;
+                        return Box::pin(go_on(shell, stored, *effort, intended_at)).await;
                     }
                 }
             }

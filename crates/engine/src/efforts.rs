@@ -36,7 +36,7 @@ impl Driven for Remediation {
             alerts: &known.alerts,
             surroundings: &known.surroundings,
             now: shell.time.now(),
-            new_ids: std::array::from_fn(|_| shell.time.new_id()),
+            new_ids: shell.time.new_ids(),
         };
         let decision = decide(self, &facts, event);
         Step { effort: decision.remediation, records: decision.records, ask: decision.ask }

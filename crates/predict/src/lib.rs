@@ -5,7 +5,7 @@
 //! interprets what the core asks, [`fettle_memory`] remembers, and its model of Docker says what an effect does.
 //!
 //! [`explain`] asks about one alert or remediation as things stand, [`reach`] what the rules could touch at all; both look at
-//! what is really there, and read it only. [`world`] runs the engine in virtual time, for [`test`] and [`replay`], and
+//! what is really there, and read it only. [`world`] runs the engine in virtual time, for [`mod@test`] and [`replay`], and
 //! touches nothing real.
 
 pub mod explain;

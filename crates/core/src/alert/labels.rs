@@ -2,16 +2,18 @@
 //!
 //! Always holds: names are strictly ascending in byte order, so two equal label sets are equal values and
 //! [`Labels::get`] is a binary search. An empty value is kept as it came; for matchers it equals an absent label.
+//! A copy shares what it was made from until it is changed: everything that is written down about an alert carries its labels.
 //! Does not judge: names and values may be any UTF-8, hostile text included.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// One alert's labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Labels(Vec<(Box<str>, Box<str>)>);
+pub struct Labels(Arc<Vec<(Box<str>, Box<str>)>>);
 
 impl Labels {
     /// The value of `name`; an absent label reads as `""`, as matchers see it.
@@ -46,13 +48,14 @@ impl Labels {
 
     /// Sets `name` to `value`, whether it is there or not.
     pub fn set(&mut self, name: &str, value: &str) {
-        match self.0.binary_search_by(|(n, _)| (**n).cmp(name)) {
+        let pairs = Arc::make_mut(&mut self.0);
+        match pairs.binary_search_by(|(n, _)| (**n).cmp(name)) {
             Ok(at) => {
-                if let Some(pair) = self.0.get_mut(at) {
+                if let Some(pair) = pairs.get_mut(at) {
                     pair.1 = value.into();
                 }
             }
-            Err(at) => self.0.insert(at, (name.into(), value.into())),
+            Err(at) => pairs.insert(at, (name.into(), value.into())),
         }
     }
 
@@ -63,7 +66,7 @@ impl Labels {
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             pairs.dedup_by(|a, b| a.0 == b.0);
         }
-        Self(pairs)
+        Self(Arc::new(pairs))
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn decided(sources: &Sources, effort: Remediation, known: Known
     let before = effort.clone();
     let item = Item { claimed: Claimed { claim, effort }, heard: None };
     // It ends by a commit that is not stored or by a question without an answer; both are kept.
-    let _ = drive(&shell, item, Place::default()).await;
+    let _ = Box::pin(drive(&shell, item, Place::default())).await;
     let end = dry.end().take();
     end.unwrap_or(Ok(before))
 }
@@ -108,7 +108,6 @@ impl Dry {
         Err(absent("ask"))
     }
 
-    #[expect(clippy::unused_self, reason = "see above")]
     async fn around<T: Send>(
         &self,
         _: &'static str,

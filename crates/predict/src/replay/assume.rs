@@ -102,6 +102,20 @@ struct State {
     cured: Vec<Cured>,
 }
 
+/// Whose call it is.
+struct Intent {
+    remediation: RemediationId,
+    rule: String,
+    action: &'static str,
+    step: u32,
+}
+
+impl Intent {
+    fn of(row: &ActionRow) -> Self {
+        Self { remediation: row.remediation_id, rule: row.rule.clone(), action: row.action, step: row.step }
+    }
+}
+
 /// What is assumed, and about what.
 pub(super) struct Assumption {
     pub(super) assume: Assume,
@@ -138,13 +152,13 @@ impl Assumed {
         std::mem::take(&mut self.lock().record)
     }
 
-    /// What becomes of the effect that this row intends, and how long that takes.
-    fn fate(&self, row: Option<&ActionRow>) -> (Fate, Duration) {
+    /// What becomes of an effect on a target, and how long that takes.
+    fn fate(&self, intent: Option<&Intent>, target: &str) -> (Fate, Duration) {
         let recorded = match self.assume {
             Assume::Fixed => return (Fate::Well { cures: true }, TAKES),
             Assume::NotFixed => return (Fate::Unwell, TAKES),
             Assume::AsRecorded => {
-                row.and_then(|row| self.lock().record.act(&row.rule, &row.target, row.action, self.clock.now()))
+                intent.and_then(|it| self.lock().record.act(&it.rule, target, it.action, self.clock.now()))
             }
         };
         let Some(act) = recorded else { return (Fate::Well { cures: true }, TAKES) };
@@ -164,8 +178,9 @@ impl Assumed {
     }
 
     async fn call(&self, target: &Target, pin: &Pin, effect: &Effect) -> Result<(), PlatformError> {
-        let row = self.memory.rows(|rows| rows.under_way(&target.to_string()).map(|it| it.row.clone()));
-        let (fate, takes) = self.fate(row.as_ref());
+        let written = target.to_string();
+        let intent = self.memory.rows(|rows| rows.under_way(&written).map(|it| Intent::of(&it.row)));
+        let (fate, takes) = self.fate(intent.as_ref(), &written);
         tokio::time::sleep(takes).await;
         if fate == Fate::Failed {
             let (endpoint, message) = (ENDPOINT.to_owned(), "it failed on record".to_owned());
@@ -182,11 +197,11 @@ impl Assumed {
         let mut sight = touched(sight, target, effect, helps, now);
         sights::set_well(&mut sight, helps);
         state.things.insert(key, Thing { sight, fate, effect_at: now });
-        if let (Fate::Well { cures: true }, Some(row)) = (fate, row) {
-            let rule = self.rules.get(&row.rule);
-            let step = rule.and_then(|rule| rule.steps.get(usize::try_from(row.step).ok()?.checked_sub(1)?));
+        if let (Fate::Well { cures: true }, Some(Intent { rule, step, remediation, .. })) = (fate, intent) {
+            let rule = self.rules.get(&rule);
+            let step = rule.and_then(|rule| rule.steps.get(usize::try_from(step).ok()?.checked_sub(1)?));
             let settle = step.map(|step| step.verify.settle).unwrap_or_default();
-            state.cured.push(Cured { remediation: row.remediation_id, effect_at: now, heard_at: after(now, settle) });
+            state.cured.push(Cured { remediation, effect_at: now, heard_at: after(now, settle) });
             self.news.notify_one();
         }
         Ok(())

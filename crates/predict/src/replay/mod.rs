@@ -1,7 +1,7 @@
 //! What was received, gone through once more: other rules, other settings, on a virtual clock.
 //!
-//! The notifications of a period ([`source`]) go into a [`World`](super::world::World), in which the same core decides as in
-//! the service; effects give what is assumed ([`assume`]), and what comes of it ([`run`]) stands beside what is on record
+//! The notifications of a period ([`source`]) go into a [`World`](super::world::World), in which the engine that ships is at
+//! work; effects give what is assumed ([`assume`]), and what comes of it ([`run`]) stands beside what is on record
 //! ([`record`], [`report`]).
 //!
 //! Always holds: nothing is touched, asked or written. Where the rules and settings are those of then, the replay of a

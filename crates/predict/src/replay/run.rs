@@ -1,4 +1,4 @@
-//! The replay itself: deliveries, cures and people's deeds in one order of time, and what came of them.
+//! The replay itself, on a thread of its own: deliveries, cures and people's deeds in one order of time, and what came of them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};

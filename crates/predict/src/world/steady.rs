@@ -57,7 +57,6 @@ impl Steady {
         &self.process
     }
 
-    #[expect(clippy::unused_self, reason = "the macro that lists the ports calls it")]
     async fn around<T: Send>(
         &self,
         _: &'static str,
@@ -107,12 +106,12 @@ impl Work<Remediation> for Steady {
 
     async fn commit(&self, claim: &Claim, commit: &Commit<Remediation>) -> Result<Option<Stored>, StoreError> {
         if let State::Verifying(of) = &commit.effort.state {
-            let until = self.next_look(of);
-            if until != of.until {
-                let mut later = commit.clone();
-                later.effort.state = State::Verifying(Verifying { until, ..of.clone() });
-                return self.work().commit(claim, &later).await;
+            let look_at = self.next_look(of);
+            let mut later = commit.clone();
+            if let State::Verifying(Verifying { until, .. }) = &mut later.effort.state {
+                *until = look_at;
             }
+            return self.work().commit(claim, &later).await;
         }
         self.work().commit(claim, commit).await
     }
