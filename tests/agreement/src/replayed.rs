@@ -1,0 +1,133 @@
+//! The service's record goes through `fettle replay`, with the rules and settings of then: what was done must come of it again.
+//!
+//! A replay knows notifications, people and what is on record. What it cannot know (`predict::replay` says so) is left out
+//! here: reloads, what Alertmanager's API alone told, and what changed in Docker by itself.
+
+use std::sync::Arc;
+
+use fettle_core::ports::history::Period;
+use fettle_core::time::{Timestamp, after};
+use fettle_memory::store::Memory;
+use fettle_predict::replay::assume::Assume;
+use fettle_predict::replay::effort::Effort;
+use fettle_predict::replay::record::Record;
+use fettle_predict::replay::report::{About, Kind, Report, report};
+use fettle_predict::replay::run::{Replay, Setup};
+use fettle_predict::replay::source::{channel, database};
+use fettle_sim::time::instant;
+
+use crate::compare::{Difference, Tool};
+use crate::scenario::{Input, Scenario};
+use crate::service::{disks, hosts, rules};
+
+/// Whether a replay can know everything that this scenario's decisions rest on.
+pub fn is_known(scenario: &Scenario) -> bool {
+    let unknown = |what: &Input| {
+        matches!(
+            what,
+            Input::Reload(_)
+                | Input::Silence(..)
+                | Input::Answers(_)
+                | Input::Gone(_)
+                | Input::Container(..)
+                | Input::Service { .. }
+                | Input::Disk(_)
+                | Input::Restarted(_)
+                | Input::Removed(_)
+                | Input::Docker(_)
+                | Input::Reset(_)
+        )
+    };
+    !scenario.has(unknown)
+}
+
+/// The first difference.
+pub fn first(scenario: &Scenario, memory: &Arc<Memory>) -> Option<Difference> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let report = runtime.expect("a runtime without I/O needs nothing").block_on(replay(scenario, memory));
+    let changed = report.remediations.iter().filter(|it| it.change != Kind::Same);
+    let at = |it: &Effort| it.opened_at;
+    let first = changed.min_by_key(|it| it.either().map(at))?;
+    let words = |it: Option<&Effort>| it.map_or("nothing of the kind".to_owned(), say);
+    let class = format!("{:?}: {}", first.change, what_differs(first.was.as_deref(), first.would.as_deref()));
+    Some(Difference {
+        tool: Tool::Replay,
+        class: class.to_lowercase(),
+        at: first.either().map_or(Timestamp::UNIX_EPOCH, at),
+        foretold: words(first.would.as_deref()),
+        really: words(first.was.as_deref()),
+    })
+}
+
+async fn replay(scenario: &Scenario, memory: &Arc<Memory>) -> Report {
+    let history = memory.history();
+    let period = Period { from: instant(0), to: after(instant(0), scenario.until) };
+    let record = Record::read(&history, period).await.expect("the store in memory reads");
+    let setup = Setup {
+        rules: rules(scenario, false),
+        settings: scenario.settings.clone(),
+        hosts: hosts(),
+        disks: disks(),
+        assume: Assume::AsRecorded,
+        from: period.from,
+        start: period.from,
+        keeps: true,
+    };
+    let mut replay = Replay::new(setup, record);
+    let (into, mut batches) = channel();
+    let (read, ()) = tokio::join!(database::run(&history, period, into), async {
+        while let Some(batch) = batches.recv().await {
+            batch.deliveries.into_iter().for_each(|delivery| replay.deliver(delivery));
+        }
+    });
+    read.expect("the notifications read");
+    let about = About { source: "a scenario".into(), from: period.from, to: period.to, has_record: true, all: true };
+    report(about, replay.finish(period.to))
+}
+
+fn say(it: &Effort) -> String {
+    let acts: Vec<String> = it
+        .acts
+        .iter()
+        .map(|act| {
+            let word = |it: Option<&'static str>| it.unwrap_or("?");
+            let (result, verdict) = (act.result.map(|it| it.as_str()), act.verdict.map(|it| it.as_str()));
+            format!("{} (step {}, {}, {})", act.action, act.step, word(result), word(verdict))
+        })
+        .collect();
+    let blocked: Vec<&str> = it.blocked.iter().map(|guard| guard.as_str()).collect();
+    let outcome = it.outcome.map_or("open", |it| it.as_str());
+    let refused = it.refused.map_or(String::new(), |guard| format!(", refused by {guard}"));
+    format!(
+        "{}, rule {}: {outcome}{refused}; acts [{}], blocked by [{}], asked {} times",
+        it.target,
+        it.rule,
+        acts.join(", "),
+        blocked.join(", "),
+        it.asked
+    )
+}
+
+/// In what two remediations differ first.
+fn what_differs(was: Option<&Effort>, would: Option<&Effort>) -> String {
+    let (Some(was), Some(would)) = (was, would) else { return "whole".to_owned() };
+    let acts = |it: &Effort| it.acts.iter().map(|act| (act.action, act.step)).collect::<Vec<_>>();
+    let results = |it: &Effort| it.acts.iter().map(|act| act.result).collect::<Vec<_>>();
+    let verdicts = |it: &Effort| it.acts.iter().map(|act| act.verdict).collect::<Vec<_>>();
+    let word = |it: &Effort| it.outcome.map_or("open", |it| it.as_str());
+    if acts(was) != acts(would) {
+        "acts".to_owned()
+    } else if results(was) != results(would) {
+        "results".to_owned()
+    } else if verdicts(was) != verdicts(would) {
+        "verdicts".to_owned()
+    } else if was.outcome != would.outcome {
+        format!("outcome {} was {}", word(would), word(was))
+    } else if was.refused != would.refused {
+        "refused".to_owned()
+    } else if was.asked != would.asked {
+        "asked".to_owned()
+    } else {
+        "blocked".to_owned()
+    }
+}
