@@ -19,6 +19,7 @@
     reason = "a command for people: results go out, progress beside them"
 )]
 
+mod busy;
 mod compare;
 mod coverage;
 mod docker;

@@ -88,8 +88,13 @@ pub fn foretell(scenario: &Scenario, folder: &Path) -> Told {
 /// Runs the scenario of this seed.
 pub fn one(seed: u64, folder: &Path) -> Ended {
     let scenario = draw(seed);
-    let foretold = foretell(&scenario, folder);
     let lived = live(&scenario);
+    if let Some(restless) = lived.restless {
+        // `fettle test` would never end: between two decisions no time passes.
+        let told = [Told::default(), lived.told];
+        return Ended { differences: vec![restless], coverage: lived.coverage, told, ..Ended::default() };
+    }
+    let foretold = foretell(&scenario, folder);
     let in_doubt = doubt::is_in_doubt(&scenario, &foretold);
     let mut differences: Vec<Difference> = Vec::new();
     if !in_doubt {

@@ -24,13 +24,13 @@ use fettle_engine::upkeep::Retention;
 use fettle_memory::physics::Clock;
 use fettle_memory::store::{Memory, Process};
 use fettle_sim::machine::Machine;
-use fettle_sim::quiet::Quiet;
 use fettle_sim::rng::Rng;
 use fettle_sim::time::instant;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use crate::compare::Difference;
+use crate::busy::Busy;
+use crate::compare::{Difference, Tool};
 use crate::coverage::Coverage;
 use crate::docker::Docker;
 use crate::explained::Asker;
@@ -53,6 +53,8 @@ pub struct Lived {
     pub coverage: Coverage,
     /// Where `explain` said something else than what came.
     pub said: Vec<Difference>,
+    /// It decided about something again and again without any time passing.
+    pub restless: Option<Difference>,
     /// The store, for a replay.
     pub memory: Arc<Memory>,
 }
@@ -66,6 +68,7 @@ pub struct Service {
     /// What it asks and tells.
     pub alertmanager: Arc<Alertmanager>,
     docker: Arc<Docker>,
+    busy: Arc<Busy>,
     intake: Intake,
     rules: [Arc<RuleSet>; 2],
     began: Instant,
@@ -108,13 +111,18 @@ pub fn live(scenario: &Scenario) -> Lived {
     let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime without I/O needs nothing");
     runtime.block_on(async {
         let mut service = Service::begin(scenario).await;
-        let said = service.play(scenario).await;
+        let busy = service.busy.clone();
+        // Cancel safe: whatever the service was doing ends with it.
+        let said = tokio::select! {
+            said = service.play(scenario) => said,
+            () = busy.restless() => Vec::new(),
+        };
         let mut coverage = Coverage::default();
         let end = after(instant(0), scenario.until);
         let mut told = service.memory.rows(|rows| by_service(rows, end, &mut coverage));
         told.given_up = service.alertmanager.given_up();
-        told.in_vain = service.in_vain;
-        Lived { told, coverage, said, memory: service.memory.clone() }
+        told.in_vain = std::mem::take(&mut service.in_vain);
+        Lived { told, coverage, said, restless: service.restless(), memory: service.memory.clone() }
     })
 }
 
@@ -126,6 +134,7 @@ impl Service {
         let memory = if scenario.hears { Memory::shared(move || clock.now()) } else { Memory::alone() };
         let owner = Uuid::from_u128(u128::from(scenario.seed) + 1);
         let docker = Docker::new(scenario, clock, memory.clone());
+        let busy = Busy::new(clock);
         let alertmanager = Alertmanager::new(instant(0));
         let upstream = scenario.settings.alertmanager.then(|| alertmanager.clone() as Arc<dyn Upstream>);
         let rules = [rules(scenario, false), rules(scenario, true)];
@@ -139,7 +148,7 @@ impl Service {
             settings: scenario.settings.clone(),
             upstream,
             query: Some(Arc::new(Prometheus(docker.clone()))),
-            telemetry: Arc::new(Quiet),
+            telemetry: busy.clone(),
             owner,
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
@@ -150,7 +159,24 @@ impl Service {
         let retention = Retention { notifications: days(30), audit: days(400) };
         let (intake, engine) = build(shell.clone(), readiness, retention, None);
         let running = engine.start();
-        Self { shell, memory, alertmanager, docker, intake, rules, began, in_vain: Vec::new(), _running: running }
+        Self { shell, memory, alertmanager, docker, busy, intake, rules, began, in_vain: Vec::new(), _running: running }
+    }
+
+    /// What it decided about again and again, without any time passing.
+    fn restless(&self) -> Option<Difference> {
+        if !self.busy.is_restless() {
+            return None;
+        }
+        self.memory.rows(|rows| {
+            let last = rows.remediations().next_back()?;
+            let steps: Vec<&str> = last.doc.steps.iter().rev().take(6).map(|step| step.what.as_str()).collect();
+            let many = rows.remediations().count();
+            let really =
+                format!("{many} remediations, the last of {} by {}: {steps:?}", last.doc.target, last.doc.rule);
+            let (class, foretold) =
+                ("work does not come to rest".to_owned(), "time passes between two decisions".to_owned());
+            Some(Difference { tool: Tool::Test, class, at: last.doc.remediation.opened_at, foretold, really })
+        })
     }
 
     /// Now.

@@ -29,6 +29,7 @@ mod mutants;
 mod peer;
 mod people;
 mod plan;
+mod quiet;
 mod replica;
 mod rules;
 mod run;
@@ -42,7 +43,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use fettle_sim::{machine, quiet, rng, time};
+use fettle_sim::{machine, rng, time};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
