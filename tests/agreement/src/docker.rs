@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fettle_core::action::CALL_MARGIN;
+use fettle_core::duration;
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::sight::{self, Found, Health, ImageLabel, Pin, Sight, Space, Status, Wanted};
@@ -147,12 +148,14 @@ impl Docker {
         }
     }
 
-    /// The action whose intent is stored and whose result is not.
-    fn action(&self, target: &Target) -> Option<&'static str> {
+    /// The action whose intent is stored and whose result is not, and how long its client waits for an answer.
+    fn action(&self, target: &Target, effect: &Effect) -> (&'static str, Duration) {
         let written = target.to_string();
         self.memory.rows(|rows| {
             let under_way = |it: &&fettle_memory::store::Action| it.row.result.is_none() && it.row.target == written;
-            rows.actions().rev().find(under_way).map(|it| it.row.action)
+            let Some(action) = rows.actions().rev().find(under_way) else { return ("", CALL_MARGIN) };
+            let grace = action.row.detail["parameters"]["grace"].as_str().and_then(|it| duration::parse(it).ok());
+            (action.row.action, grace.unwrap_or(Daemon::takes(effect)) + CALL_MARGIN)
         })
     }
 
@@ -162,12 +165,11 @@ impl Docker {
     }
 
     async fn call(&self, target: &Target, pin: &Pin, effect: &Effect) -> Result<(), PlatformError> {
-        let action = self.action(target).unwrap_or_default();
+        let (action, patience) = self.action(target, effect);
         let (ending, takes) = {
             let state = self.reach()?;
             (state.ending(action), state.takes)
         };
-        let patience = Daemon::takes(effect) + CALL_MARGIN;
         let lasts = match ending {
             Ending::Unreachable => return Err(unreachable()),
             Ending::Hangs => patience,
@@ -192,7 +194,10 @@ impl Docker {
             ending @ (Ending::Succeeds | Ending::InVain | Ending::Unreachable) => {
                 let helps = ending != Ending::InVain;
                 match state.daemon.perform(target, pin, effect, helps, self.clock.now()) {
-                    Ok(()) => Ok(()),
+                    Ok(()) => {
+                        state.ends_by_itself(pin, effect, self.clock.now());
+                        Ok(())
+                    }
                     Err(Failure::Answered(status, why)) => answered(status, why),
                     Err(Failure::Unfit(why)) => Err(PlatformError::Unfit(why)),
                 }
@@ -218,6 +223,18 @@ impl State {
 
     fn ending(&self, action: &str) -> Ending {
         self.endings.iter().find(|(name, _)| *name == action).map_or(Ending::Succeeds, |(_, ending)| *ending)
+    }
+
+    /// A restart in vain ends by itself. In a model in which nothing takes time the signal that ended the run before comes at
+    /// the same instant, and would be taken for a person's.
+    fn ends_by_itself(&mut self, pin: &Pin, effect: &Effect, now: Timestamp) {
+        if matches!(effect, Effect::Restart { .. }) {
+            self.daemon.declare_change(&pin.id, now, |seen| {
+                if seen.status == Status::Exited {
+                    seen.stopped_by_hand = Some(false);
+                }
+            });
+        }
     }
 
     /// A person asks the daemon for something.

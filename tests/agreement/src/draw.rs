@@ -139,7 +139,7 @@ fn settings(dice: &mut Dice) -> Settings {
         1 => Mode::Propose,
         _ => Mode::Act,
     };
-    let then = |dice: &mut Dice| if dice.rng.chance(600) { Mode::Propose } else { Mode::Observe };
+    let then = |dice: &mut Dice| if dice.rng.chance(400) { Mode::Propose } else { Mode::Observe };
     let storm = dice.likely(Theme::Storm).then(|| StormLimit {
         targets: u32::try_from(dice.rng.between(2, 3)).unwrap_or(2),
         within: dice.seconds(&[60, 120, 300]),
@@ -232,12 +232,16 @@ fn services(dice: &mut Dice) -> Vec<Service> {
 /// How Docker answers from some time on.
 fn answers(dice: &mut Dice) -> Answers {
     let mut answers = Answers { takes: Some(dice.seconds(&[1, 1, 2, 4])), ..Answers::default() };
-    let unwell = matches!(dice.theme, Theme::Trip | Theme::Regress | Theme::Plain) && dice.rng.chance(500);
+    let unwell = match dice.theme {
+        Theme::Trip => dice.rng.chance(850),
+        Theme::Regress | Theme::Plain => dice.rng.chance(500),
+        _ => false,
+    };
     let broken = dice.theme == Theme::Broken || dice.rng.chance(60);
     for action in ["restart", "stop", "scale_down", "scale_up", "clean_logs", "prune", "set_limits", "restore"] {
         if broken && dice.rng.chance(600) {
-            answers.endings.push((action, ending(dice)));
-        } else if unwell {
+            answers.endings.push((action, ending(dice, action)));
+        } else if unwell && can_be_in_vain(action) {
             answers.endings.push((action, Ending::InVain));
         }
     }
@@ -247,7 +251,15 @@ fn answers(dice: &mut Dice) -> Answers {
     answers
 }
 
-fn ending(dice: &mut Dice) -> Ending {
+/// Whether a test file says what it means that this is in vain: not where replicas are started.
+fn can_be_in_vain(action: &str) -> bool {
+    !matches!(action, "scale_up" | "restore")
+}
+
+fn ending(dice: &mut Dice, action: &str) -> Ending {
     use Ending::{Fails, Hangs, InVain, Silent, Succeeds, Unreachable};
-    *dice.rng.pick(&[Succeeds, InVain, Fails, Hangs, Silent, Unreachable])
+    match *dice.rng.pick(&[Succeeds, InVain, Fails, Hangs, Hangs, Silent, Unreachable]) {
+        InVain if !can_be_in_vain(action) => Succeeds,
+        ending => ending,
+    }
 }

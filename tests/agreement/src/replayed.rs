@@ -115,8 +115,9 @@ fn what_differs(was: Option<&Effort>, would: Option<&Effort>) -> String {
     let results = |it: &Effort| it.acts.iter().map(|act| act.result).collect::<Vec<_>>();
     let verdicts = |it: &Effort| it.acts.iter().map(|act| act.verdict).collect::<Vec<_>>();
     let word = |it: &Effort| it.outcome.map_or("open", |it| it.as_str());
+    let alone = |it: &Effort| acts(it).into_iter().filter(|(action, _)| *action != "restore").collect::<Vec<_>>();
     if acts(was) != acts(would) {
-        "acts".to_owned()
+        if alone(was) == alone(would) { "restore".to_owned() } else { "acts".to_owned() }
     } else if results(was) != results(would) {
         "results".to_owned()
     } else if verdicts(was) != verdicts(would) {

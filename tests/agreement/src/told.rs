@@ -79,6 +79,11 @@ fn line(at: Timestamp, what: String) -> Line {
     Line { at, what: without_instants(&what), then: None }
 }
 
+/// Why something failed, without the words of one client or another.
+fn plain(reason: &str) -> &str {
+    if reason.contains("docker") { "docker says so" } else { reason }
+}
+
 /// Words without the instants among them: those are a few milliseconds apart, and stand beside the line.
 fn without_instants(what: &str) -> String {
     let is_instant = |word: &str| word.trim_end_matches([',', ';', ')']).parse::<Timestamp>().is_ok();
@@ -114,7 +119,7 @@ fn unanswered(action: &str) -> String {
 }
 
 fn escalates(step: u32, message: &str) -> String {
-    format!("people are told (step {step}): {message}")
+    format!("people are told (step {step}): {}", plain(message))
 }
 
 fn ends(action: &str, result: ActionResult, reason: Option<&str>) -> String {
@@ -122,11 +127,11 @@ fn ends(action: &str, result: ActionResult, reason: Option<&str>) -> String {
 }
 
 fn judged(action: &str, verdict: Verdict, reason: &str) -> String {
-    format!("the verdict on {action} is {verdict}: {reason}")
+    format!("the verdict on {action} is {verdict}: {}", plain(reason))
 }
 
 fn closes(outcome: Outcome, reason: &str) -> String {
-    format!("closed {outcome}: {reason}")
+    format!("closed {outcome}: {}", plain(reason))
 }
 
 fn message(row: &ActionRow) -> &str {
@@ -183,7 +188,7 @@ pub fn by_service(rows: &Rows, end: Timestamp, coverage: &mut Coverage) -> Told 
     for row in rows.loans() {
         let loan = &row.doc;
         if let LoanState::Closed { end, reason, at } = &loan.state {
-            let what = format!("the loan ends {end}: {reason}");
+            let what = format!("the loan ends {end}: {}", plain(reason));
             stories.add(loan.remediation, &loan.target.to_string(), &loan.rule, line(*at, what));
         }
     }
@@ -261,13 +266,14 @@ pub fn by_test(happened: &[Happening], end: Timestamp) -> Told {
                 ends(action, *result, reason.as_deref())
             }
             What::Verdict { action_id, action, verdict, reason } => {
-                // A later one is told of no remediation.
-                id = actions.get(action_id).map_or(id, |(of, _)| *of);
-                judged(action, *verdict, reason)
+                // A later one is told of no remediation, and with the action that the rule names by then.
+                let judges = actions.get(action_id).copied().unwrap_or((id, action));
+                id = judges.0;
+                judged(judges.1, *verdict, reason)
             }
             What::Escalated { step, message } => escalates(*step, message),
             What::Closed { outcome, reason } => closes(*outcome, reason),
-            What::LoanEnded { end, reason } => format!("the loan ends {end}: {reason}"),
+            What::LoanEnded { end, reason } => format!("the loan ends {end}: {}", plain(reason)),
             What::Event { event: name, severity, .. } => {
                 told.events.push(event(at, name, *severity));
                 continue;

@@ -61,13 +61,6 @@ impl Alertmanager {
         body(firing, alerts, &starts, now)
     }
 
-    /// The body that [`sends`](Self::sends) would make, without its being sent.
-    pub fn would_send(&self, firing: bool, alerts: &[Labels], now: Timestamp) -> Value {
-        let since = |labels: &Labels| self.state().firing.get(&Fingerprint::of(labels)).copied().unwrap_or(now);
-        let starts: Vec<Timestamp> = alerts.iter().map(since).collect();
-        body(firing, alerts, &starts, now)
-    }
-
     /// Whether it answers.
     pub fn answers(&self, answers: bool) {
         self.state().down = !answers;

@@ -14,6 +14,9 @@ use crate::scenario::{Answers, Asked, Change, Event, Input};
 /// How long after the last event something may still happen.
 const REST: [u64; 3] = [600, 900, 1500];
 
+/// Containers that are there in every scenario.
+const DECLARED: [&str; 7] = ["a", "b", "c", "d", "e", "f", "p"];
+
 /// What is so while a timeline is drawn.
 struct Drawing<'a> {
     dice: &'a mut Dice,
@@ -124,7 +127,7 @@ impl Drawing<'_> {
 
     fn answer(&mut self) -> Option<Input> {
         use AnswerKind::{Approve, Cancel, Reject};
-        let kind = *self.dice.rng.pick(&[Approve, Approve, Approve, Reject, Cancel]);
+        let kind = *self.dice.rng.pick(&[Approve, Approve, Approve, Reject, Reject, Cancel]);
         let target = self.target();
         // One that names nothing is no target that a test could speak of.
         (!target.ends_with('/')).then_some(Input::Answer(kind, target))
@@ -184,9 +187,14 @@ impl Drawing<'_> {
         if self.quiet {
             return None;
         }
-        let name = (*self.dice.rng.pick(&["a", "a", "b", "c", "e", "f", "shop-web-1", "shop-web-2"])).to_owned();
         let others = self.dice.theme == Theme::Others;
-        Some(match self.dice.rng.below(if others { 14 } else { 12 }) {
+        let target = self.target();
+        let named = target.strip_prefix("container:local/").filter(|name| DECLARED.contains(name));
+        let name = match named {
+            Some(name) if self.dice.rng.chance(700) => name.to_owned(),
+            _ => (*self.dice.rng.pick(&["a", "b", "c", "e", "f", "shop-web-1", "shop-web-2"])).to_owned(),
+        };
+        Some(match self.dice.rng.below(if others { 22 } else { 12 }) {
             0 | 1 => Input::Container(name, Change::Crashes),
             2 => Input::Container(name, Change::Recovers),
             3 => Input::Container("b".to_owned(), *self.dice.rng.pick(&[Change::FallsIll, Change::GetsWell])),
@@ -202,9 +210,9 @@ impl Drawing<'_> {
             9 => Input::Docker(Answers { reachable: Some(true), ..Answers::default() }),
             10 => {
                 let action = *self.dice.rng.pick(&["restart", "scale_down", "restore"]);
-                Input::Docker(Answers { endings: vec![(action, ending(self.dice))], ..Answers::default() })
+                Input::Docker(Answers { endings: vec![(action, ending(self.dice, action))], ..Answers::default() })
             }
-            11 => Input::Removed(name),
+            11 | 12 => Input::Removed(name),
             _ => Input::Restarted(name),
         })
     }
