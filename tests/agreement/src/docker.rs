@@ -248,7 +248,12 @@ impl State {
     fn change(&mut self, name: &str, change: Change, now: Timestamp) {
         let Some(id) = self.daemon.id_of(name).map(str::to_owned) else { return };
         self.daemon.declare_change(&id, now, |seen| match change {
-            Change::Crashes => (seen.status, seen.exit_code) = (Status::Exited, 1),
+            Change::Crashes => {
+                if seen.status == Status::Running {
+                    seen.stopped_by_hand = Some(false);
+                }
+                (seen.status, seen.exit_code) = (Status::Exited, 1);
+            }
             Change::Recovers => {
                 if seen.status != Status::Running {
                     (seen.status, seen.started_at) = (Status::Running, Some(now));

@@ -61,7 +61,8 @@ pub enum Theme {
 }
 
 impl Theme {
-    const ALL: [Self; 19] = [
+    /// Of what is hard to come by there are two.
+    const ALL: [Self; 21] = [
         Self::Plain,
         Self::Storm,
         Self::Trip,
@@ -80,6 +81,8 @@ impl Theme {
         Self::Budget,
         Self::Disk,
         Self::Expired,
+        Self::Others,
+        Self::Upstream,
         Self::Others,
     ];
 }

@@ -35,7 +35,7 @@ pub struct Asker {
 
 /// An explanation of a notification that is to come.
 struct Pending {
-    how: Asked,
+    by: &'static str,
     at: Timestamp,
     explanation: Explanation,
     known: BTreeSet<Uuid>,
@@ -93,6 +93,7 @@ impl Asker {
     pub async fn ask_about(&mut self, service: &Service, alerts: &[Labels], how: Asked) {
         let now = service.now();
         // Whoever asks has heard of it: Alertmanager lists it by then.
+        let fires = alerts.iter().any(|labels| service.alertmanager.fires(labels));
         let sent = service.alertmanager.sends(true, alerts, now);
         let body = match how {
             Asked::ByBody => sent,
@@ -101,12 +102,14 @@ impl Asker {
         };
         let explanation = explain_alerts(&sources(service), &read(&body)).await;
         let known = service.memory.rows(|rows| rows.remediations().map(|row| row.doc.remediation.id).collect());
-        self.pending = Some(Pending { how, at: now, explanation, known });
+        // What begins now is the same with its labels alone.
+        let by = if how == Asked::ByLabels && fires { "asked with labels of one that fires" } else { "asked" };
+        self.pending = Some(Pending { by, at: now, explanation, known });
     }
 
     /// Looks what came of them.
     pub fn look(&mut self, service: &Service) {
-        let Some(Pending { how, at, explanation, known }) = self.pending.take() else { return };
+        let Some(Pending { by, at, explanation, known }) = self.pending.take() else { return };
         let new: Vec<RemediationRow> = service.memory.rows(|rows| {
             let new = rows.remediations().filter(|row| !known.contains(&row.doc.remediation.id));
             new.map(|row| row.doc.clone()).collect()
@@ -117,10 +120,6 @@ impl Asker {
             .filter(|it| it.standing == Standing::New)
             .map(|it| (it.rule.as_str(), it.target.as_str()))
             .collect();
-        let by = match how {
-            Asked::ByBody => "asked with the body",
-            Asked::ByLabels => "asked with labels",
-        };
         // What one alert opens, or opens again when what it waits for is closed at once, others of the same notification see.
         let may_open: BTreeSet<(&str, &str)> = efforts
             .iter()
@@ -166,8 +165,13 @@ impl Asker {
         let Some(foretold) = foretold else { return };
         if !foretold.agrees(really) {
             let same = foretold.what == really.what;
-            let class =
-                if same { format!("{by}, when: {}", really.what) } else { format!("{by}, first: {}", really.what) };
+            // Without the action and the reason of a question to a person, but for a storm: those are the rule's.
+            let what = match really.what.split_once(": ") {
+                Some((asked, rest)) if rest.ends_with("(there is a storm)") => format!("{asked} in a storm"),
+                Some((first, _)) => first.to_owned(),
+                None => really.what.clone(),
+            };
+            let class = format!("{by}, {}: {what}", if same { "when" } else { "first" });
             self.differ(at, class, format!("{foretold:?}"), format!("{really:?}"));
         }
     }

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use fettle_core::ports::history::Period;
+use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
+use fettle_core::remediation::refusal::Guard;
 use fettle_core::time::{Timestamp, after};
 use fettle_memory::store::Memory;
 use fettle_predict::replay::assume::Assume;
-use fettle_predict::replay::effort::Effort;
+use fettle_predict::replay::effort::{Act, Effort};
 use fettle_predict::replay::record::Record;
 use fettle_predict::replay::report::{About, Kind, Report, report};
 use fettle_predict::replay::run::{Replay, Setup};
@@ -110,25 +112,40 @@ fn say(it: &Effort) -> String {
 
 /// In what two remediations differ first.
 fn what_differs(was: Option<&Effort>, would: Option<&Effort>) -> String {
-    let (Some(was), Some(would)) = (was, would) else { return "whole".to_owned() };
-    let acts = |it: &Effort| it.acts.iter().map(|act| (act.action, act.step)).collect::<Vec<_>>();
-    let results = |it: &Effort| it.acts.iter().map(|act| act.result).collect::<Vec<_>>();
-    let verdicts = |it: &Effort| it.acts.iter().map(|act| act.verdict).collect::<Vec<_>>();
-    let word = |it: &Effort| it.outcome.map_or("open", |it| it.as_str());
-    let alone = |it: &Effort| acts(it).into_iter().filter(|(action, _)| *action != "restore").collect::<Vec<_>>();
-    if acts(was) != acts(would) {
-        if alone(was) == alone(would) { "restore".to_owned() } else { "acts".to_owned() }
-    } else if results(was) != results(would) {
-        "results".to_owned()
-    } else if verdicts(was) != verdicts(would) {
-        "verdicts".to_owned()
-    } else if was.outcome != would.outcome {
-        format!("outcome {} was {}", word(would), word(was))
-    } else if was.refused != would.refused {
-        "refused".to_owned()
+    let (Some(was), Some(would)) = (was, would) else {
+        let outcome = was.or(would).and_then(|it| it.outcome).map_or("open", Outcome::as_str);
+        return format!("a whole remediation, {outcome}");
+    };
+    if was.rule != would.rule {
+        return "the rule".to_owned();
+    }
+    let word = |it: Option<&'static str>| it.unwrap_or("nothing");
+    let longest = was.acts.len().max(would.acts.len());
+    for (mine, theirs) in (0..longest).map(|at| (would.acts.get(at), was.acts.get(at))) {
+        let name = |it: Option<&Act>| word(it.map(|act| act.action));
+        let result = |it: Option<&Act>| word(it.and_then(|act| act.result).map(ActionResult::as_str));
+        let verdict = |it: Option<&Act>| word(it.and_then(|act| act.verdict).map(Verdict::as_str));
+        for (what, mine, theirs) in [
+            ("action", name(mine), name(theirs)),
+            ("result", result(mine), result(theirs)),
+            ("verdict", verdict(mine), verdict(theirs)),
+        ] {
+            if mine != theirs {
+                return format!("{what} {mine} was {theirs}");
+            }
+        }
+    }
+    let outcome = |it: &Effort| it.outcome.map_or("open", Outcome::as_str);
+    let refused = |it: &Effort| it.refused.map_or("nothing", Guard::as_str);
+    if outcome(was) != outcome(would) {
+        format!("outcome {} was {}, refused by {}", outcome(would), outcome(was), refused(was))
+    } else if refused(was) != refused(would) {
+        format!("refused by {} was {}", refused(would), refused(was))
     } else if was.asked != would.asked {
-        "asked".to_owned()
+        "how often people are asked".to_owned()
     } else {
-        "blocked".to_owned()
+        let without = |of: &Effort, other: &Effort| of.blocked.iter().copied().find(|it| !other.blocked.contains(it));
+        let (mine, theirs) = (without(would, was), without(was, would));
+        format!("blocked by {} was {}", word(mine.map(Guard::as_str)), word(theirs.map(Guard::as_str)))
     }
 }

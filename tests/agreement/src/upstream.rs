@@ -61,6 +61,11 @@ impl Alertmanager {
         body(firing, alerts, &starts, now)
     }
 
+    /// Whether it lists this alert.
+    pub fn fires(&self, alert: &Labels) -> bool {
+        self.state().firing.contains_key(&Fingerprint::of(alert))
+    }
+
     /// Whether it answers.
     pub fn answers(&self, answers: bool) {
         self.state().down = !answers;

@@ -26,7 +26,8 @@ impl Drawn {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let (mut names, mut alerts, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = Vec::new();
-        for at in 0..dice.rng.between(1, 3) {
+        let many = if dice.theme == Theme::Others { dice.rng.between(1, 2) } else { dice.rng.between(1, 3) };
+        for at in 0..many {
             let name = format!("r{at}");
             before.push(rule(dice, at, &name, &mut alerts, &mut targets));
             names.push(name);
@@ -61,6 +62,7 @@ fn rule(dice: &mut Dice, at: u64, name: &str, alerts: &mut Vec<Labels>, targets:
         Theme::SwarmLoan if at == 0 => Kind::Swarm,
         Theme::Disk if at == 0 && dice.rng.chance(700) => Kind::Disk,
         Theme::Dependents | Theme::Storm => Kind::Container,
+        Theme::Others if at == 0 => Kind::Container,
         _ => *dice.rng.pick(&[
             Kind::Container,
             Kind::Container,
@@ -110,7 +112,7 @@ fn services_of(dice: &mut Dice, kind: Kind) -> Vec<&'static str> {
         Kind::Container => {
             let many = match dice.theme {
                 Theme::Storm => 4,
-                Theme::Dependents => 1,
+                Theme::Dependents | Theme::Others => 1,
                 _ => dice.rng.between(1, 3),
             };
             let odd = dice.theme == Theme::Permission;

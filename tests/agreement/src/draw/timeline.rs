@@ -42,6 +42,8 @@ pub(super) fn draw(dice: &mut Dice, settings: &Settings, drawn: &Drawn) -> (Vec<
     let (mut events, mut at) = (Vec::new(), Duration::ZERO);
     for number in 0..many {
         let step = match drawing.dice.rng.below(10) {
+            // While an effect is judged.
+            0..7 if drawing.dice.theme == Theme::Others => drawing.dice.rng.between(7, 60),
             0..4 => drawing.dice.rng.between(12, 40),
             4..8 => drawing.dice.rng.between(40, 150),
             _ => drawing.dice.rng.between(200, 480),
@@ -169,7 +171,8 @@ impl Drawing<'_> {
                 if let Some(at) = self.silenced.pop_first() {
                     Input::Silence(self.drawn.alerts[at].clone(), false)
                 } else {
-                    let at = self.fires()?;
+                    // Also one that does not fire yet.
+                    let at = self.one_of(self.drawn.alerts.len());
                     self.silenced.insert(at);
                     Input::Silence(self.drawn.alerts[at].clone(), true)
                 }
