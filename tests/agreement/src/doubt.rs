@@ -36,5 +36,5 @@ pub fn is_in_doubt(scenario: &Scenario, foretold: &Told) -> bool {
 
 /// Whether a limit that targets share said no, or a place was taken that others may want.
 fn is_rationed(line: &Line) -> bool {
-    [Guard::InFlight, Guard::Budget].iter().any(|guard| line.what.ends_with(&format!("by {guard}")))
+    [Guard::InFlight, Guard::Budget].iter().any(|guard| line.what == format!("blocked by {guard}"))
 }

@@ -61,8 +61,8 @@ pub enum Theme {
 }
 
 impl Theme {
-    /// Of what is hard to come by there are two.
-    const ALL: [Self; 21] = [
+    /// What is hard to come by comes more often.
+    const ALL: [Self; 28] = [
         Self::Plain,
         Self::Storm,
         Self::Trip,
@@ -82,7 +82,14 @@ impl Theme {
         Self::Disk,
         Self::Expired,
         Self::Others,
+        Self::Trip,
+        Self::Approval,
+        Self::SwarmLoan,
         Self::Upstream,
+        Self::Permission,
+        Self::Budget,
+        Self::Disk,
+        Self::Others,
         Self::Others,
     ];
 }
@@ -150,7 +157,7 @@ fn settings(dice: &mut Dice) -> Settings {
         quiet_for: dice.seconds(&[120, 300]),
     });
     let trip = dice.likely(Theme::Trip).then(|| TripLimit {
-        unproven: u32::try_from(dice.rng.between(1, 2)).unwrap_or(1),
+        unproven: u32::try_from(*dice.rng.pick(&[1, 1, 2])).unwrap_or(1),
         within: dice.seconds(&[120, 300, 600]),
         then: then(dice),
     });
@@ -178,9 +185,9 @@ fn labels(dice: &mut Dice, changes: bool) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([("fettle.enable".to_owned(), "true".to_owned())]);
     let mut add = |key: &str, value: &str| drop(labels.insert(key.to_owned(), value.to_owned()));
     if changes {
-        match dice.rng.below(8) {
+        match dice.rng.below(10) {
             0 => add("fettle.enable", "yes"),
-            1 => add("fettle.hold", "migration"),
+            1 | 8 | 9 => add("fettle.hold", "migration"),
             2 => add("fettle.budget", "1 per 20m"),
             3 => add("fettle.budget", "many"),
             4 => add("fettle.approval", "always"),
@@ -234,10 +241,13 @@ fn services(dice: &mut Dice) -> Vec<Service> {
 
 /// How Docker answers from some time on.
 fn answers(dice: &mut Dice) -> Answers {
-    let mut answers = Answers { takes: Some(dice.seconds(&[1, 1, 2, 4])), ..Answers::default() };
+    let mut answers = Answers {
+        takes: Some(if dice.theme == Theme::Broken { dice.seconds(&[1, 5, 20]) } else { dice.seconds(&[1, 1, 2, 4]) }),
+        ..Answers::default()
+    };
     let unwell = match dice.theme {
         Theme::Trip => dice.rng.chance(850),
-        Theme::Regress | Theme::Plain => dice.rng.chance(500),
+        Theme::Regress | Theme::Plain | Theme::Budget => dice.rng.chance(500),
         _ => false,
     };
     let broken = dice.theme == Theme::Broken || dice.rng.chance(60);
@@ -246,6 +256,12 @@ fn answers(dice: &mut Dice) -> Answers {
             answers.endings.push((action, ending(dice, action)));
         } else if unwell && can_be_in_vain(action) {
             answers.endings.push((action, Ending::InVain));
+        }
+    }
+    // What a clean-up did leaves no trace.
+    if dice.theme == Theme::Disk && dice.rng.chance(450) {
+        for action in ["clean_logs", "prune"] {
+            answers.endings.push((action, *dice.rng.pick(&[Ending::Hangs, Ending::Silent])));
         }
     }
     if dice.rng.chance(100) {

@@ -115,11 +115,6 @@ impl Asker {
             new.map(|row| row.doc.clone()).collect()
         });
         let efforts: Vec<&Effort> = explanation.alerts.iter().flat_map(|alert| &alert.efforts).collect();
-        let opens: BTreeSet<(&str, &str)> = efforts
-            .iter()
-            .filter(|it| it.standing == Standing::New)
-            .map(|it| (it.rule.as_str(), it.target.as_str()))
-            .collect();
         // What one alert opens, or opens again when what it waits for is closed at once, others of the same notification see.
         let may_open: BTreeSet<(&str, &str)> = efforts
             .iter()
@@ -153,7 +148,7 @@ impl Asker {
                     self.compare(at, by, foretold, &First::new(format!("refused by {reason}"), None));
                 }
                 // Several at once take places and budgets from each other, which nobody foretells.
-                (Standing::New, Some(row)) if opens.len() == 1 => {
+                (Standing::New, Some(row)) if efforts.len() == 1 => {
                     self.compare(at, by, foretold(effort), &really(row));
                 }
                 _ => {}

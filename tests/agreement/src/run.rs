@@ -92,7 +92,7 @@ pub fn one(seed: u64, folder: &Path) -> Ended {
     if let Some(restless) = lived.restless {
         // `fettle test` would never end: between two decisions no time passes.
         let told = [Told::default(), lived.told];
-        return Ended { differences: vec![restless], coverage: lived.coverage, told, ..Ended::default() };
+        return Ended { differences: vec![restless], told, ..Ended::default() };
     }
     let foretold = foretell(&scenario, folder);
     let in_doubt = doubt::is_in_doubt(&scenario, &foretold);

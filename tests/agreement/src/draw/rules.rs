@@ -42,7 +42,6 @@ impl Drawn {
             after[changed]["cooldown"] = json!("20s");
         }
         let file = |rules: Vec<Value>| json!({"version": 1, "rules": rules});
-        targets.dedup();
         Self { rules: [file(before), file(after)], names, alerts, targets }
     }
 }
@@ -96,7 +95,7 @@ fn rule(dice: &mut Dice, at: u64, name: &str, alerts: &mut Vec<Labels>, targets:
         "match": matchers,
         "target": target(dice, kind),
         "steps": steps(dice, kind),
-        "cooldown": show(dice.seconds(&[10, 30, 60, 300])),
+        "cooldown": show(if dice.theme == Theme::Budget { dice.seconds(&[10, 30]) } else { dice.seconds(&[10, 30, 60, 300]) }),
         "budget": budgets(&[if dice.theme == Theme::Budget { dice.budget(2, &[5, 20]) } else { dice.budget(6, &[10, 30]) }]),
         "regress_window": show(dice.seconds(&[600, 1800])),
     });
@@ -158,7 +157,11 @@ fn target(dice: &mut Dice, kind: Kind) -> Value {
 
 /// The ladder.
 fn steps(dice: &mut Dice, kind: Kind) -> Value {
-    let rungs = dice.rng.between(1, 3);
+    let rungs = match dice.theme {
+        Theme::Budget => 3,
+        Theme::ComposeLoan | Theme::SwarmLoan => dice.rng.between(2, 3),
+        _ => dice.rng.between(1, 3),
+    };
     let mut steps: Vec<Value> = (0..rungs).map(|at| effect(dice, kind, at)).collect();
     if dice.rng.chance(350) {
         let mut last = json!({"escalate": {"message": "nothing helped"}});
@@ -196,7 +199,7 @@ fn effect(dice: &mut Dice, kind: Kind, rung: u64) -> Value {
             _ => restart(dice),
         },
         Kind::Compose => restart(dice),
-        Kind::Swarm if rung == 0 => match dice.rng.below(4) {
+        Kind::Swarm if rung == 0 || dice.theme == Theme::SwarmLoan => match dice.rng.below(4) {
             0 | 1 => json!({"scale_down": {"by": 1, "floor": 1}}),
             2 => json!({"scale_up": {"by": 1, "ceiling": 5}}),
             _ => restart(dice),

@@ -28,6 +28,7 @@ struct Drawing<'a> {
     paused: Vec<PauseScope>,
     reloaded: bool,
     down: bool,
+    unreachable: bool,
     /// Nothing happens but notifications and what people say: all of it is on record.
     quiet: bool,
 }
@@ -37,13 +38,23 @@ pub(super) fn draw(dice: &mut Dice, settings: &Settings, drawn: &Drawn) -> (Vec<
     let many = dice.rng.between(4, 12);
     let quiet = !matches!(dice.theme, Theme::Upstream | Theme::Reload | Theme::Others) && dice.rng.chance(400);
     let (firing, silenced) = (BTreeSet::new(), BTreeSet::new());
-    let mut drawing =
-        Drawing { dice, settings, drawn, firing, silenced, paused: Vec::new(), reloaded: false, down: false, quiet };
+    let mut drawing = Drawing {
+        dice,
+        settings,
+        drawn,
+        firing,
+        silenced,
+        paused: Vec::new(),
+        reloaded: false,
+        down: false,
+        unreachable: false,
+        quiet,
+    };
     let (mut events, mut at) = (Vec::new(), Duration::ZERO);
     for number in 0..many {
         let step = match drawing.dice.rng.below(10) {
             // While an effect is judged.
-            0..7 if drawing.dice.theme == Theme::Others => drawing.dice.rng.between(7, 60),
+            0..7 if matches!(drawing.dice.theme, Theme::Others | Theme::Broken) => drawing.dice.rng.between(7, 60),
             0..4 => drawing.dice.rng.between(12, 40),
             4..8 => drawing.dice.rng.between(40, 150),
             _ => drawing.dice.rng.between(200, 480),
@@ -69,12 +80,12 @@ impl Drawing<'_> {
         let weights: [(u64, fn(&mut Self) -> Option<Input>); 8] = [
             (8, |it| Some(it.post())),
             (if theme == Theme::Expired { 2 } else { 8 }, Self::resolve),
-            (if asks { 8 } else { 1 }, Self::answer),
+            (if asks { 10 } else { 1 }, Self::answer),
             (if theme == Theme::Pause { 8 } else { 1 }, Self::pause),
             (if theme == Theme::Trip { 3 } else { 0 }, Self::reset),
-            (if theme == Theme::Upstream { 10 } else { 1 }, Self::upstream),
+            (if theme == Theme::Upstream { 12 } else { 1 }, Self::upstream),
             (if theme == Theme::Reload { 8 } else { 0 }, Self::reload),
-            (if matches!(theme, Theme::Others | Theme::Broken) { 9 } else { 2 }, Self::change),
+            (if matches!(theme, Theme::Others | Theme::Broken) { 14 } else { 2 }, Self::change),
         ];
         let mut chosen = self.dice.rng.below(weights.iter().map(|(weight, _)| weight).sum());
         for (weight, make) in weights {
@@ -96,7 +107,7 @@ impl Drawing<'_> {
         }
         self.firing.extend(&chosen);
         let mut alerts: Vec<Labels> = chosen.iter().map(|at| self.drawn.alerts[*at].clone()).collect();
-        if self.dice.theme == Theme::Elsewhere && self.dice.rng.chance(400) {
+        if self.dice.theme == Theme::Elsewhere && self.dice.rng.chance(650) {
             let service = self.drawn.alerts[self.one_of(all)].get("service").to_owned();
             alerts.push(Labels::from_iter([("alertname", "HostDown"), ("service", &service)]));
         }
@@ -129,8 +140,11 @@ impl Drawing<'_> {
 
     fn answer(&mut self) -> Option<Input> {
         use AnswerKind::{Approve, Cancel, Reject};
-        let kind = *self.dice.rng.pick(&[Approve, Approve, Approve, Reject, Reject, Cancel]);
-        let target = self.target();
+        let kind = *self.dice.rng.pick(&[Approve, Approve, Reject, Reject, Cancel]);
+        let target = match self.fires().filter(|_| self.dice.rng.chance(700)) {
+            Some(at) => self.drawn.targets[at].clone(),
+            None => self.target(),
+        };
         // One that names nothing is no target that a test could speak of.
         (!target.ends_with('/')).then_some(Input::Answer(kind, target))
     }
@@ -157,7 +171,7 @@ impl Drawing<'_> {
         if !self.settings.alertmanager || self.quiet {
             return None;
         }
-        Some(match self.dice.rng.below(5) {
+        Some(match self.dice.rng.below(9) {
             0 | 1 => {
                 self.down = !self.down;
                 Input::Answers(!self.down)
@@ -197,7 +211,15 @@ impl Drawing<'_> {
             Some(name) if self.dice.rng.chance(700) => name.to_owned(),
             _ => (*self.dice.rng.pick(&["a", "b", "c", "e", "f", "shop-web-1", "shop-web-2"])).to_owned(),
         };
-        Some(match self.dice.rng.below(if others { 22 } else { 12 }) {
+        let reachable = |reachable| Input::Docker(Answers { reachable: Some(reachable), ..Answers::default() });
+        if self.dice.theme == Theme::Broken && self.dice.rng.chance(600) {
+            self.unreachable = !self.unreachable;
+            return Some(reachable(!self.unreachable));
+        }
+        if others && self.dice.rng.chance(700) {
+            return Some(if self.dice.rng.chance(250) { Input::Removed(name) } else { Input::Restarted(name) });
+        }
+        Some(match self.dice.rng.below(13) {
             0 | 1 => Input::Container(name, Change::Crashes),
             2 => Input::Container(name, Change::Recovers),
             3 => Input::Container("b".to_owned(), *self.dice.rng.pick(&[Change::FallsIll, Change::GetsWell])),
@@ -209,13 +231,13 @@ impl Drawing<'_> {
             }
             6 => Input::Disk(self.dice.rng.between(1, 80)),
             7 => Input::Docker(answers(self.dice)),
-            8 => Input::Docker(Answers { reachable: Some(false), ..Answers::default() }),
-            9 => Input::Docker(Answers { reachable: Some(true), ..Answers::default() }),
+            8 => reachable(false),
+            9 => reachable(true),
             10 => {
                 let action = *self.dice.rng.pick(&["restart", "scale_down", "restore"]);
                 Input::Docker(Answers { endings: vec![(action, ending(self.dice, action))], ..Answers::default() })
             }
-            11 | 12 => Input::Removed(name),
+            11 => Input::Removed(name),
             _ => Input::Restarted(name),
         })
     }
