@@ -150,13 +150,13 @@ fn settings(dice: &mut Dice) -> Settings {
         _ => Mode::Act,
     };
     let then = |dice: &mut Dice| if dice.rng.chance(400) { Mode::Propose } else { Mode::Observe };
-    let storm = dice.likely(Theme::Storm).then(|| StormLimit {
+    let storm = (dice.theme == Theme::Storm || dice.likely(Theme::Storm)).then(|| StormLimit {
         targets: u32::try_from(dice.rng.between(2, 3)).unwrap_or(2),
         within: dice.seconds(&[60, 120, 300]),
         then: then(dice),
         quiet_for: dice.seconds(&[120, 300]),
     });
-    let trip = dice.likely(Theme::Trip).then(|| TripLimit {
+    let trip = (dice.theme == Theme::Trip || dice.likely(Theme::Trip)).then(|| TripLimit {
         unproven: u32::try_from(*dice.rng.pick(&[1, 1, 2])).unwrap_or(1),
         within: dice.seconds(&[120, 300, 600]),
         then: then(dice),

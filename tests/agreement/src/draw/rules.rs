@@ -111,6 +111,7 @@ fn services_of(dice: &mut Dice, kind: Kind) -> Vec<&'static str> {
         Kind::Container => {
             let many = match dice.theme {
                 Theme::Storm => 4,
+                Theme::Trip => 3,
                 Theme::Dependents | Theme::Others => 1,
                 _ => dice.rng.between(1, 3),
             };

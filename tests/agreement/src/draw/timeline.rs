@@ -60,7 +60,12 @@ pub(super) fn draw(dice: &mut Dice, settings: &Settings, drawn: &Drawn) -> (Vec<
             _ => drawing.dice.rng.between(200, 480),
         };
         at += Duration::from_secs(step);
-        let what = if number == 0 { Some(drawing.post()) } else { drawing.event() };
+        let meddles = number == 1 && drawing.dice.theme == Theme::Others && drawing.dice.rng.chance(600);
+        let what = match number {
+            0 => Some(drawing.post()),
+            _ if meddles => drawing.meddle(),
+            _ => drawing.event(),
+        };
         let asked = match drawing.dice.rng.below(5) {
             0 | 1 => Some(Asked::ByBody),
             2 => Some(Asked::ByLabels),
@@ -182,7 +187,8 @@ impl Drawing<'_> {
                 Input::Gone(self.drawn.alerts[at].clone())
             }
             _ => {
-                if let Some(at) = self.silenced.pop_first() {
+                let ends = self.dice.rng.chance(350);
+                if let Some(at) = self.silenced.pop_first().filter(|_| ends) {
                     Input::Silence(self.drawn.alerts[at].clone(), false)
                 } else {
                     // Also one that does not fire yet.
@@ -197,6 +203,14 @@ impl Drawing<'_> {
     fn reload(&mut self) -> Option<Input> {
         self.reloaded = !self.reloaded;
         Some(Input::Reload(self.reloaded))
+    }
+
+    /// Somebody restarts or removes a container whose alert fires.
+    fn meddle(&mut self) -> Option<Input> {
+        let at = self.fires()?;
+        let name = self.drawn.targets[at].strip_prefix("container:local/").filter(|name| DECLARED.contains(name))?;
+        let name = name.to_owned();
+        Some(if self.dice.rng.chance(250) { Input::Removed(name) } else { Input::Restarted(name) })
     }
 
     /// Something changes without fettle.
