@@ -133,7 +133,6 @@ fn of_lines(mine: &[Line], theirs: &[Line], of: &str) -> Option<Difference> {
     let mut found: Vec<(Timestamp, String, Option<&Line>, Option<&Line>)> = Vec::new();
     loop {
         match (left.peek().copied(), right.peek().copied()) {
-            (None, None) => break,
             (Some(a), Some(b)) if a.what == b.what => {
                 let apart = if a.what.starts_with("restore") || a.what.contains("loan") { APART_LOANS } else { APART };
                 if !near(a.at, b.at, apart) {
@@ -152,7 +151,7 @@ fn of_lines(mine: &[Line], theirs: &[Line], of: &str) -> Option<Difference> {
                 found.push((b.at, format!("not foretold: {}", class(b)), None, Some(b)));
                 right.next();
             }
-            (Some(_), None) => break,
+            (Some(_) | None, None) => break,
         }
     }
     let (at, class, mine, theirs) = found.into_iter().min_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)))?;

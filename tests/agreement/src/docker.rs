@@ -18,7 +18,7 @@ use fettle_memory::physics::{By, Clock, Daemon, Disk, Failure, Request, Spec, Ti
 use fettle_memory::store::Memory;
 use serde_json::{Value, json};
 
-use crate::scenario::{Answers, Change, DISK, DISK_ALLOWS, Ending, HOST, Input, Scenario};
+use crate::scenario::{Answers, Change, DISK, DISK_ALLOWS, Ending, HOST, Input, Metrics, Scenario};
 use crate::text::DISK_TOTAL;
 
 /// The daemon's id.
@@ -41,7 +41,7 @@ struct State {
     daemon: Daemon,
     takes: Duration,
     reachable: bool,
-    metrics: Option<bool>,
+    metrics: Metrics,
     endings: Vec<(&'static str, Ending)>,
 }
 
@@ -103,7 +103,8 @@ impl Docker {
         let allow = DISK_ALLOWS.iter().map(|it| (*it).to_owned()).collect();
         let space = Some(Space { total: gib(DISK_TOTAL), free: gib(scenario.disk.0) });
         daemon.add_disk(DISK, Disk { allow, space, frees: gib(scenario.disk.1) });
-        let mut state = State { daemon, takes: TAKES, reachable: true, metrics: Some(true), endings: Vec::new() };
+        let mut state =
+            State { daemon, takes: TAKES, reachable: true, metrics: Metrics::Say(true), endings: Vec::new() };
         state.answer_as(&scenario.answers);
         Arc::new(Self { state: Mutex::new(state), clock, memory })
     }
@@ -115,8 +116,8 @@ impl Docker {
         state
     }
 
-    /// What a metric's query says; `None`: nobody can tell.
-    pub fn metric(&self) -> Option<bool> {
+    /// What a metric's query says.
+    pub fn metric(&self) -> Metrics {
         self.now().metrics
     }
 

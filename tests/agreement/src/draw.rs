@@ -15,7 +15,7 @@ use fettle_core::sight::{Health, Status};
 use fettle_sim::rng::Rng;
 
 use self::rules::Drawn;
-use crate::scenario::{Answers, Container, Ending, Scenario, Service};
+use crate::scenario::{Answers, Container, Ending, Metrics, Scenario, Service};
 
 /// What a scenario is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,7 +265,7 @@ fn answers(dice: &mut Dice) -> Answers {
         }
     }
     if dice.rng.chance(100) {
-        answers.metrics = Some(*dice.rng.pick(&[Some(false), None]));
+        answers.metrics = Some(*dice.rng.pick(&[Metrics::Say(false), Metrics::Blind]));
     }
     answers
 }

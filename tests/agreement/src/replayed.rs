@@ -93,12 +93,12 @@ fn say(it: &Effort) -> String {
         .iter()
         .map(|act| {
             let word = |it: Option<&'static str>| it.unwrap_or("?");
-            let (result, verdict) = (act.result.map(|it| it.as_str()), act.verdict.map(|it| it.as_str()));
+            let (result, verdict) = (act.result.map(ActionResult::as_str), act.verdict.map(Verdict::as_str));
             format!("{} (step {}, {}, {})", act.action, act.step, word(result), word(verdict))
         })
         .collect();
     let blocked: Vec<&str> = it.blocked.iter().map(|guard| guard.as_str()).collect();
-    let outcome = it.outcome.map_or("open", |it| it.as_str());
+    let outcome = it.outcome.map_or("open", Outcome::as_str);
     let refused = it.refused.map_or(String::new(), |guard| format!(", refused by {guard}"));
     format!(
         "{}, rule {}: {outcome}{refused}; acts [{}], blocked by [{}], asked {} times",

@@ -109,6 +109,15 @@ impl Ending {
     }
 }
 
+/// What metric queries say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metrics {
+    /// That it is so, or not.
+    Say(bool),
+    /// Nothing: Prometheus cannot be asked.
+    Blind,
+}
+
 /// How Docker and Prometheus answer from some time on; what is not said stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
@@ -116,8 +125,8 @@ pub struct Answers {
     pub takes: Option<Duration>,
     /// Whether Docker can be reached.
     pub reachable: Option<bool>,
-    /// What metric queries say; `Some(None)`: nothing can be said.
-    pub metrics: Option<Option<bool>>,
+    /// What metric queries say.
+    pub metrics: Option<Metrics>,
     /// How calls of an action end.
     pub endings: Vec<(&'static str, Ending)>,
 }

@@ -9,7 +9,7 @@ use fettle_core::surroundings::{AnswerKind, PauseScope};
 use fettle_sim::time::instant;
 use serde_json::{Map, Value, json};
 
-use crate::scenario::{Answers, Change, Container, DISK, DISK_ALLOWS, Event, HOST, Input, Scenario};
+use crate::scenario::{Answers, Change, Container, DISK, DISK_ALLOWS, Event, HOST, Input, Metrics, Scenario};
 
 /// The files of the rules before and after a reload.
 pub const RULES: [&str; 2] = ["before.yaml", "after.yaml"];
@@ -109,7 +109,11 @@ fn answers(it: &Answers) -> Map<String, Value> {
         say("reachable", json!(reachable));
     }
     if let Some(metrics) = it.metrics {
-        say("metrics", metrics.map_or(json!("blind"), |says| json!(says)));
+        let says = match metrics {
+            Metrics::Say(says) => json!(says),
+            Metrics::Blind => json!("blind"),
+        };
+        say("metrics", says);
     }
     for (action, ending) in &it.endings {
         say(action, json!(ending.as_str()));

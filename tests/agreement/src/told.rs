@@ -75,8 +75,8 @@ impl Stories {
     }
 }
 
-fn line(at: Timestamp, what: String) -> Line {
-    Line { at, what: without_instants(&what), then: None }
+fn line(at: Timestamp, what: impl AsRef<str>) -> Line {
+    Line { at, what: without_instants(what.as_ref()), then: None }
 }
 
 /// Why something failed, without the words of one client or another.
@@ -154,7 +154,7 @@ pub fn by_service(rows: &Rows, end: Timestamp, coverage: &mut Coverage) -> Told 
             let then = step.detail.get("until").and_then(Value::as_str).and_then(|it| it.parse().ok());
             if step.what == "opened" && !opened {
                 opened = true;
-                add(line(step.at, "opened".to_owned()));
+                add(line(step.at, "opened"));
             } else if let Some(guard) = step.what.strip_prefix("blocked by ").and_then(Guard::from_word) {
                 coverage.guard(guard);
                 add(Line { then, ..line(step.at, blocked(guard)) });
@@ -214,7 +214,9 @@ fn of_row(row: &ActionRow, coverage: &mut Coverage) -> Vec<Line> {
         }
         Some(ActionResult::Observed) => vec![line(end, would(row.action, row.step))],
         Some(ActionResult::Refused) => {
-            guard.into_iter().for_each(|guard| coverage.guard(guard));
+            if let Some(guard) = guard {
+                coverage.guard(guard);
+            }
             vec![line(end, refused(row.action, row.reason.as_deref().unwrap_or_default()))]
         }
         Some(ActionResult::Expired) => vec![line(end, unanswered(row.action))],

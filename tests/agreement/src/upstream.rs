@@ -15,6 +15,7 @@ use fettle_core::upstream::{Announcement, Picture, Seen, Status};
 use serde_json::{Value, json};
 
 use crate::docker::Docker;
+use crate::scenario::Metrics;
 
 /// One peer.
 pub struct Alertmanager {
@@ -150,8 +151,10 @@ pub struct Prometheus(pub Arc<Docker>);
 impl Query for Prometheus {
     async fn query(&self, _: &str, _: Option<Timestamp>) -> Result<Answer, UpstreamError> {
         match self.0.metric() {
-            Some(says) => Ok(Answer::Scalar(f64::from(u8::from(says)))),
-            None => Err(UpstreamError::Unreachable { peer: "prometheus".to_owned(), cause: "it is down".to_owned() }),
+            Metrics::Say(says) => Ok(Answer::Scalar(f64::from(u8::from(says)))),
+            Metrics::Blind => {
+                Err(UpstreamError::Unreachable { peer: "prometheus".to_owned(), cause: "it is down".to_owned() })
+            }
         }
     }
 }

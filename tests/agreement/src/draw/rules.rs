@@ -140,7 +140,7 @@ fn services_of(dice: &mut Dice, kind: Kind) -> Vec<&'static str> {
 fn alert(dice: &mut Dice, alertname: &str, service: &str) -> Labels {
     let severity = *dice.rng.pick(&["warning", "critical"]);
     let all = [("alertname", alertname), ("service", service), ("severity", severity)];
-    Labels::from_iter(all.into_iter().filter(|(_, value)| !value.is_empty()))
+    all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 fn target(dice: &mut Dice, kind: Kind) -> Value {
@@ -195,17 +195,16 @@ fn effect(dice: &mut Dice, kind: Kind, rung: u64) -> Value {
             }
         },
         Kind::Compose if rung == 0 || dice.theme == Theme::ComposeLoan => match dice.rng.below(5) {
-            0 | 1 | 2 => json!({"scale_down": {"by": dice.rng.between(1, 2), "floor": 1}}),
+            0..3 => json!({"scale_down": {"by": dice.rng.between(1, 2), "floor": 1}}),
             3 => json!({"scale_up": {"by": 1, "ceiling": 4}}),
             _ => restart(dice),
         },
-        Kind::Compose => restart(dice),
         Kind::Swarm if rung == 0 || dice.theme == Theme::SwarmLoan => match dice.rng.below(4) {
             0 | 1 => json!({"scale_down": {"by": 1, "floor": 1}}),
             2 => json!({"scale_up": {"by": 1, "ceiling": 5}}),
             _ => restart(dice),
         },
-        Kind::Swarm => restart(dice),
+        Kind::Compose | Kind::Swarm => restart(dice),
         Kind::Disk => {
             let free = *dice.rng.pick(&["10%", "30%", "60%"]);
             if dice.rng.chance(500) {

@@ -17,7 +17,11 @@ const REST: [u64; 3] = [600, 900, 1500];
 /// Containers that are there in every scenario.
 const DECLARED: [&str; 7] = ["a", "b", "c", "d", "e", "f", "p"];
 
+/// Draws one kind of event, if it can happen.
+type Make<T> = fn(&mut T) -> Option<Input>;
+
 /// What is so while a timeline is drawn.
+#[expect(clippy::struct_excessive_bools, reason = "independent things that are so or not")]
 struct Drawing<'a> {
     dice: &'a mut Dice,
     settings: &'a Settings,
@@ -82,14 +86,14 @@ impl Drawing<'_> {
     fn event(&mut self) -> Option<Input> {
         let theme = self.dice.theme;
         let asks = matches!(theme, Theme::Approval | Theme::Storm | Theme::Trip | Theme::Mode);
-        let weights: [(u64, fn(&mut Self) -> Option<Input>); 8] = [
+        let weights: [(u64, Make<Self>); 8] = [
             (8, |it| Some(it.post())),
             (if theme == Theme::Expired { 2 } else { 8 }, Self::resolve),
             (if asks { 10 } else { 1 }, Self::answer),
             (if theme == Theme::Pause { 8 } else { 1 }, Self::pause),
             (if theme == Theme::Trip { 3 } else { 0 }, Self::reset),
             (if theme == Theme::Upstream { 12 } else { 1 }, Self::upstream),
-            (if theme == Theme::Reload { 8 } else { 0 }, Self::reload),
+            (if theme == Theme::Reload { 8 } else { 0 }, |it| Some(it.reload())),
             (if matches!(theme, Theme::Others | Theme::Broken) { 14 } else { 2 }, Self::change),
         ];
         let mut chosen = self.dice.rng.below(weights.iter().map(|(weight, _)| weight).sum());
@@ -200,9 +204,9 @@ impl Drawing<'_> {
         })
     }
 
-    fn reload(&mut self) -> Option<Input> {
+    fn reload(&mut self) -> Input {
         self.reloaded = !self.reloaded;
-        Some(Input::Reload(self.reloaded))
+        Input::Reload(self.reloaded)
     }
 
     /// Somebody restarts or removes a container whose alert fires.
