@@ -47,7 +47,11 @@ pub fn is_known(scenario: &Scenario) -> bool {
 pub fn first(scenario: &Scenario, memory: &Arc<Memory>) -> Option<Difference> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let report = runtime.expect("a runtime without I/O needs nothing").block_on(replay(scenario, memory));
-    let changed = report.remediations.iter().filter(|it| it.change != Kind::Same);
+    // Of one target at one instant the report pairs those of the record with those of the replay in no order.
+    let is_pair = |was: &Effort, would: &Effort| was.rule == would.rule;
+    let changed = report.remediations.iter().filter(|it| {
+        it.change != Kind::Same && it.was.as_ref().zip(it.would.as_ref()).is_none_or(|(was, would)| is_pair(was, would))
+    });
     let at = |it: &Effort| it.opened_at;
     let first = changed.min_by_key(|it| it.either().map(at))?;
     let words = |it: Option<&Effort>| it.map_or("nothing of the kind".to_owned(), say);
@@ -116,9 +120,6 @@ fn what_differs(was: Option<&Effort>, would: Option<&Effort>) -> String {
         let outcome = was.or(would).and_then(|it| it.outcome).map_or("open", Outcome::as_str);
         return format!("a whole remediation, {outcome}");
     };
-    if was.rule != would.rule {
-        return "the rule".to_owned();
-    }
     let word = |it: Option<&'static str>| it.unwrap_or("nothing");
     let longest = was.acts.len().max(would.acts.len());
     for (mine, theirs) in (0..longest).map(|at| (would.acts.get(at), was.acts.get(at))) {
