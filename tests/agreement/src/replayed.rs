@@ -13,7 +13,7 @@ use fettle_memory::store::Memory;
 use fettle_predict::replay::assume::Assume;
 use fettle_predict::replay::effort::{Act, Effort};
 use fettle_predict::replay::record::Record;
-use fettle_predict::replay::report::{About, Kind, Report, report};
+use fettle_predict::replay::report::{About, Change, Kind, Report, report};
 use fettle_predict::replay::run::{Replay, Setup};
 use fettle_predict::replay::source::{channel, database};
 use fettle_sim::time::instant;
@@ -48,10 +48,10 @@ pub fn first(scenario: &Scenario, memory: &Arc<Memory>) -> Option<Difference> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let report = runtime.expect("a runtime without I/O needs nothing").block_on(replay(scenario, memory));
     // Of one target at one instant the report pairs those of the record with those of the replay in no order.
-    let is_pair = |was: &Effort, would: &Effort| was.rule == would.rule;
-    let changed = report.remediations.iter().filter(|it| {
-        it.change != Kind::Same && it.was.as_ref().zip(it.would.as_ref()).is_none_or(|(was, would)| is_pair(was, would))
-    });
+    let all = &report.remediations;
+    let place = |it: &Change| it.either().map(|it| (it.target.clone(), it.opened_at));
+    let is_alone = |it: &Change| all.iter().filter(|other| place(other) == place(it)).count() == 1;
+    let changed = all.iter().filter(|it| it.change != Kind::Same && is_alone(it));
     let at = |it: &Effort| it.opened_at;
     let first = changed.min_by_key(|it| it.either().map(at))?;
     let words = |it: Option<&Effort>| it.map_or("nothing of the kind".to_owned(), say);
