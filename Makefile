@@ -5,13 +5,14 @@
 #   make quick   what to run after each change: the tests that need no server
 #   make lint    formatting, clippy, docs, dependencies: no warnings
 #   make sim     tries to break the shipped engine: SEEDS=n schedules from seed START=s on all cores
+#   make agreement   holds test, explain and replay against the shipped engine: SEEDS=n scenarios from seed START=s on all cores
 #   make sim-mutants   breaks core and engine on purpose, one line at a time: the simulator must find each
 #   make fuzz    broken rules, matchers and webhook bodies, changed at random: SECONDS=60 for each of the three
 #   make schemas   writes the committed JSON Schemas anew
 #   make bench   measures how fast and how small fettle is (QUICK=1: shorter and rougher; ONLY=flood,start: these rows)
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test quick lint bench sim sim-mutants fuzz schemas
+.PHONY: help run test quick lint bench sim agreement sim-mutants fuzz schemas
 .DEFAULT_GOAL := help
 
 # Where cargo builds; another place by CARGO_TARGET_DIR.
@@ -20,7 +21,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # nextest where it is installed, cargo's own runner otherwise.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo cargo nextest run || echo cargo test)
 
-# The simulator and the fuzzer run optimised, with every assertion on.
+# The simulator, the suite of agreement and the fuzzer run optimised, with every assertion on.
 CHECKED := --profile checked
 
 help:
@@ -34,14 +35,15 @@ test:
 	@scripts/test-deps
 	@scripts/steps \
 		"cargo build --example arcanum --bin fettle" \
-		"$(NEXTEST) --workspace --exclude fettle-sim --all-targets" \
+		"$(NEXTEST) --workspace --exclude fettle-sim --exclude fettle-agreement --all-targets" \
 		"cargo test --workspace --doc" \
-		"cargo test $(CHECKED) -p fettle-sim"
+		"cargo test $(CHECKED) -p fettle-sim" \
+		"cargo test $(CHECKED) -p fettle-agreement"
 
 # What changes most: the crates' own tests and the store's on SQLite. After the first build it takes about a minute.
 quick:
 	@scripts/steps \
-		"$(NEXTEST) --workspace --exclude fettle --exclude fettle-sim --exclude fettle-bench" \
+		"$(NEXTEST) --workspace --exclude fettle --exclude fettle-sim --exclude fettle-agreement --exclude fettle-bench" \
 		"$(NEXTEST) -p fettle --lib" \
 		"$(NEXTEST) -p fettle --test it -E 'test(/^store::.*::sqlite$$/) or test(/^imports::/)'" \
 		"cargo run --quiet $(CHECKED) -p fettle-sim -- 2000"
@@ -64,6 +66,11 @@ SEEDS ?= 200000
 START ?= 0
 sim:
 	@cargo run --quiet $(CHECKED) -p fettle-sim -- $(SEEDS) $(START)
+
+# A thousand take less than a minute on two cores.
+agreement: SEEDS = 10000
+agreement:
+	@cargo run --quiet $(CHECKED) -p fettle-agreement -- $(SEEDS) $(START)
 
 # Each change is a build and schedules until it is found: about half a minute.
 sim-mutants:

@@ -25,26 +25,25 @@ mod gate;
 mod hands;
 mod history;
 mod known;
-mod machine;
 mod mutants;
 mod peer;
 mod people;
 mod plan;
 mod quiet;
 mod replica;
-mod rng;
 mod rules;
 mod run;
 mod seam;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod time;
 mod town;
 mod trouble;
 mod world;
 
 use std::process::ExitCode;
+
+use fettle_sim::{machine, rng, time};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
