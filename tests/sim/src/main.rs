@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! sim SEEDS [START]    runs so many schedules on all cores; the history of the first that fails is shown
+//! sim show SEED        the whole history of one schedule, whatever became of it
 //! sim until SEEDS      the same, until the first fails
 //! sim mutants          breaks the seams and the sources on purpose, one at a time: each fault must be found
 //! ```
@@ -51,6 +52,10 @@ fn main() -> ExitCode {
     let numbers: Option<Vec<u64>> = args.iter().map(|it| it.parse().ok()).collect();
     match (args.first().map(String::as_str), numbers.as_deref()) {
         (Some("mutants"), _) => sources::survive(),
+        (Some("show"), _) => match args.get(1).and_then(|it| it.parse().ok()) {
+            Some(seed) => run::tell(seed),
+            None => usage(),
+        },
         (Some("until"), _) => {
             let seeds = args.get(1).and_then(|it| it.parse().ok()).unwrap_or(0);
             let failures = run::run(0, seeds, None, 1, |_, _| ()).failures;
@@ -61,9 +66,11 @@ fn main() -> ExitCode {
         }
         (_, Some([seeds])) => run::report(0, *seeds),
         (_, Some([seeds, start])) => run::report(*start, *seeds),
-        _ => {
-            eprintln!("usage: sim SEEDS [START] | sim until SEEDS | sim mutants");
-            ExitCode::from(2)
-        }
+        _ => usage(),
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: sim SEEDS [START] | sim show SEED | sim until SEEDS | sim mutants");
+    ExitCode::from(2)
 }

@@ -8,7 +8,7 @@ use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::announcement::Announcement;
 use fettle_core::effect::Effect;
-use fettle_core::ports::model::{Claim, Commit, LedgerAsk};
+use fettle_core::ports::model::{Claim, Commit, LedgerAsk, ReceiveAsk};
 use fettle_core::receive::{Candidate, Changes, Standing};
 use fettle_core::remediation::loan::{Loan, LoanState};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
@@ -19,11 +19,13 @@ use fettle_core::sight::Pin;
 use fettle_core::surroundings::{Answer, Pause};
 use fettle_core::target::Target;
 use fettle_core::time::{Timestamp, after, before};
+use fettle_memory::physics::{Event, What};
 use uuid::Uuid;
 
 use super::{Deed, Truth};
 use crate::alerts::Alerts;
-use crate::time::{Micros, instant, length, micros};
+use crate::world::World;
+use crate::time::{MINUTE, Micros, instant, length, micros};
 
 /// An effect that was admitted.
 #[derive(Debug, Clone)]
@@ -76,6 +78,26 @@ pub struct Intent {
     pub result: Option<ResultRow>,
     /// Calls that were made for it.
     pub calls: Vec<usize>,
+    /// When it was called, Docker did not remember, or did not tell, that its target was stopped.
+    pub forgotten: bool,
+}
+
+/// A body that was stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Posted {
+    /// When, by true time.
+    pub at: Micros,
+    /// When, by the process's.
+    pub received_at: Timestamp,
+}
+
+/// A word that an alert fires, that was taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// When it was stored, by true time.
+    pub posted_at: Micros,
+    /// When it was taken in, by true time.
+    pub at: Micros,
 }
 
 impl Intent {
@@ -133,15 +155,15 @@ pub struct Book {
     /// Remediations that an alert was attached to, oldest first.
     pub attached: BTreeMap<Fingerprint, Vec<Uuid>>,
     /// Bodies that were stored.
-    pub appended: BTreeSet<Uuid>,
+    pub appended: BTreeMap<Uuid, Posted>,
+    /// For each alert that fires as far as fettle knows: the words of that in this stretch.
+    pub taken: BTreeMap<Fingerprint, Vec<Taken>>,
     /// Bodies that were posted, with what they report firing and when that was true last.
     pub bodies: BTreeMap<Bytes, Vec<(usize, Micros)>>,
     /// For each alert that fettle heard firing: when that was true last.
     pub evidence: BTreeMap<usize, Micros>,
     /// For each alert: when fettle heard it firing, by true time, newest last.
     pub heard: BTreeMap<usize, Vec<Micros>>,
-    /// For each alert: when a body that reports it firing was stored, by true time.
-    pub posted: BTreeMap<usize, Vec<Micros>>,
     /// When a person was asked to approve something, by true time.
     pub asked: BTreeMap<Uuid, Micros>,
     /// Verdicts.
@@ -168,6 +190,8 @@ pub struct Book {
     pub judged: BTreeSet<Uuid>,
     /// Whether rules were ever taken out: then the rules that selected an alert are not certain.
     pub reloaded: bool,
+    /// Rules that were taken out: when by true time, and when they were put back.
+    pub unloaded: Vec<(String, Micros, Option<Micros>)>,
     /// The most that any process's time was off.
     pub skew: Micros,
     /// Runs that were looked at.
@@ -184,6 +208,15 @@ pub fn touched(effect: &Effect, pin: &Pin) -> BTreeSet<String> {
         }
         _ => BTreeSet::from([pin.id.clone()]),
     }
+}
+
+/// Whether Docker remembers that the last run of this container was ended by a stop or a kill.
+fn remembers_stop(truth: &Truth<'_>, id: &str) -> bool {
+    let stops = |it: &&Event| it.id == id && matches!(it.what, What::Stop | What::Kill(_));
+    let ended = truth.daemon.runs().iter().rev().find(|run| run.id == id).and_then(|run| run.ended);
+    // A stop begins with a signal, which the process may have taken its time to heed.
+    let since = ended.map_or(0, |it| micros(it.at) - MINUTE);
+    truth.daemon.events().filter(stops).any(|it| micros(it.at) >= since)
 }
 
 impl Book {
@@ -252,6 +285,7 @@ impl Book {
                 lends: attempt.action.scales() && !dependent && doc.order.is_none(),
                 result: None,
                 calls: Vec::new(),
+                forgotten: false,
             }
         };
         attempts.iter().map(of).collect()
@@ -285,6 +319,7 @@ impl Book {
             lends: false,
             result: None,
             calls: Vec::new(),
+            forgotten: false,
         }]
     }
 
@@ -307,12 +342,9 @@ impl Book {
             }
             Deed::Appended { batch } => {
                 for row in *batch {
-                    self.appended.insert(row.id);
+                    self.appended.insert(row.id, Posted { at: truth.now, received_at: row.received_at });
                     if let Some(evidence) = self.bodies.get(&row.body).cloned() {
                         self.hear(&evidence, truth.now);
-                        for (alert, _) in &evidence {
-                            self.posted.entry(*alert).or_default().push(truth.now);
-                        }
                     }
                 }
             }
@@ -325,6 +357,7 @@ impl Book {
                 self.lent_now = lent.collect();
             }
             Deed::Received { owner, ask, changes } => {
+                self.learn_taken(ask, changes, truth);
                 self.learn_changes(*owner, ask.lease_until.is_some(), changes, truth);
                 self.learn_records(&changes.records, truth);
                 self.learn_storm(changes, truth);
@@ -365,6 +398,7 @@ impl Book {
                 self.calls.push(Made { action, owner: *owner, zombie: *zombie });
                 if let Some(intent) = action.and_then(|id| self.intents.get_mut(&id)) {
                     intent.calls.push(number);
+                    intent.forgotten = truth.faults.hides_events() || !remembers_stop(truth, &pin.id);
                 }
             }
             Deed::Answered { remediation, answer } => {
@@ -380,7 +414,34 @@ impl Book {
                 self.breakers.remove(*rule);
                 self.probes.remove(*rule);
             }
-            Deed::Reloaded => self.reloaded = true,
+            Deed::Reloaded => self.learn_rules(truth),
+        }
+    }
+
+    fn learn_rules(&mut self, truth: &Truth<'_>) {
+        let loaded = truth.world.rules.load();
+        for rule in &truth.plan.rules {
+            let out = self.unloaded.iter_mut().find(|(name, _, back)| *name == rule.name && back.is_none());
+            match (loaded.get(&rule.name).is_some(), out) {
+                (true, Some((.., back))) => *back = Some(truth.now),
+                (false, None) => self.unloaded.push((rule.name.clone(), truth.now, None)),
+                _ => {}
+            }
+        }
+        self.reloaded = !self.unloaded.is_empty();
+    }
+
+    fn learn_taken(&mut self, ask: &ReceiveAsk, changes: &Changes, truth: &Truth<'_>) {
+        for alert in &changes.alerts {
+            if !alert.firing {
+                self.taken.remove(&alert.fingerprint);
+                continue;
+            }
+            let bodies = ask.take.iter().filter_map(|id| self.appended.get(id));
+            let newest = bodies.filter(|it| it.received_at == alert.evidence_at).map(|it| it.at).max();
+            if let Some(posted_at) = newest {
+                self.taken.entry(alert.fingerprint).or_default().push(Taken { posted_at, at: truth.now });
+            }
         }
     }
 
@@ -449,6 +510,10 @@ impl Book {
                     let breaker = self.breakers.entry(row.rule.clone()).or_default();
                     breaker.opened_at = row.opened_at.or(breaker.opened_at).filter(|_| row.opened_at.is_some());
                 }
+                Record::Ended(alert) => {
+                    self.taken.remove(&alert.fingerprint);
+                    self.ended.entry(alert.fingerprint).or_insert(truth.now);
+                }
                 Record::Announce(it) => {
                     self.outbox.insert((it.remediation, it.name.as_str()), (**it).clone());
                 }
@@ -493,7 +558,8 @@ impl Book {
     }
 
     fn learn_storm(&mut self, changes: &Changes, truth: &Truth<'_>) {
-        let Some(limit) = truth.plan.settings.storm else { return };
+        // Orders by hand are nobody's trouble.
+        let Some(limit) = truth.plan.settings.storm.filter(|_| !changes.alerts.is_empty()) else { return };
         let new: Vec<_> = changes.opened.iter().filter(|it| it.outcome().is_none()).collect();
         let Some(now) = new.iter().map(|it| it.opened_at).max() else { return };
         // What is certainly in the window of the process that took it in, whatever its clock shows.
@@ -537,6 +603,17 @@ impl Book {
     pub fn had_effect(&self, remediation: Uuid, truth: &Truth<'_>) -> bool {
         let own = self.intents.values().filter(|it| it.remediation == remediation);
         own.flat_map(|it| &it.calls).any(|call| super::oncall::was_executed(truth, *call))
+    }
+
+    /// Whether an alert of this loan fires as far as fettle knows, and does not, and nothing more will be said of it.
+    pub fn waits_for_lost_end(&self, loan: &Loan, world: &World) -> bool {
+        let target = loan.target.to_string();
+        let mut own = self.candidates.values().filter(|it| it.rule == loan.rule && it.target == target);
+        let alerts = world.alerts();
+        own.any(|it| {
+            let real = Alerts::by_fingerprint(&world.plan, it.fingerprint);
+            !self.ended.contains_key(&it.fingerprint) && real.is_some_and(|at| alerts.all[at].is_over())
+        })
     }
 
     /// The result of an action.

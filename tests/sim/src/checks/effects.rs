@@ -14,6 +14,7 @@ use super::book::{Book, Intent, touched};
 use super::oncall::is_under_way;
 use super::{Deed, Truth};
 use crate::history::short;
+use crate::time::{Micros, length};
 
 /// The rule of a name, loaded or not.
 pub fn rule<'t>(truth: &'t Truth<'_>, name: &str) -> Option<&'t Rule> {
@@ -59,16 +60,25 @@ pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Resu
     }
 }
 
-/// No call is made while the daemon is still at another that touches the same. A process that was stopped in the window of
-/// design §1 may call late: that call is left out.
+/// No call is made while the daemon is still at another that touches the same, and that may take as long as that.
 pub fn no_call_while_docker_is_at_another(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    still_at_another(book, deed, truth, false)
+}
+
+/// The same where the other one takes longer than a daemon may take that does not hang.
+pub fn no_call_while_a_hung_docker_has_another(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    still_at_another(book, deed, truth, true)
+}
+
+/// A process that was stopped in the window of design §1 may call late: that call is left out.
+fn still_at_another(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, hung: bool) -> Result<(), String> {
     match deed {
         Deed::Called { pin, effect, zombie: false, .. } => {
             let touches = touched(effect, pin);
             let own = book.intent_of(pin, effect).map(|it| it.action);
             let other = (0..truth.calls.len()).find(|at| {
                 let (call, made) = (&truth.calls[*at], book.calls.get(*at));
-                let other = made.is_some_and(|it| !it.zombie && it.action != own);
+                let other = made.is_some_and(|it| !it.zombie && it.action != own) && hung == hangs(book, truth, *at);
                 other && is_under_way(truth, *at) && !touched(&call.effect, &call.pin).is_disjoint(&touches)
             });
             other.map_or(Ok(()), |at| {
@@ -78,6 +88,17 @@ pub fn no_call_while_docker_is_at_another(book: &Book, deed: &Deed<'_>, truth: &
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the daemon is at this call for longer than it may take.
+pub fn hangs(book: &Book, truth: &Truth<'_>, call: usize) -> bool {
+    let intent = book.calls.get(call).and_then(|it| it.action).and_then(|id| book.intents.get(&id));
+    intent.is_some_and(|it| truth.now > overdue_at(book, it))
+}
+
+/// When a call can no longer be under way, unless the daemon hangs; clocks that are somewhat off are allowed for.
+pub fn overdue_at(book: &Book, intent: &Intent) -> Micros {
+    intent.counts_from + length(intent.does.conclusive_after()) - 2 * book.skew
 }
 
 /// Allowed by the rule and by the thing itself, not protected, not held.
@@ -132,6 +153,19 @@ fn permitted(rule: Option<&Rule>, intent: &Intent, dependent: bool, name: &str) 
 
 /// What another remediation lent is not touched until it is back.
 pub fn nothing_lent_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    lent_and_touched(book, deed, truth, false)
+}
+
+/// The same under another name: a container of a service whose replicas are lent.
+pub fn nothing_lent_is_touched_by_another_name(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    lent_and_touched(book, deed, truth, true)
+}
+
+fn lent_and_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, renamed: bool) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     if intent.mode != Mode::Act || intent.returns.is_some() {
         return Ok(());
@@ -143,7 +177,7 @@ pub fn nothing_lent_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) 
         let pin = fettle_core::sight::Pin { id: intent.key.clone(), started_at: None, restart_count: 0, size: None };
         let lent = touched(&loan.effect, &pin);
         let same = lent.iter().any(|id| intent.touches.contains(id)) || loan.key == intent.key;
-        if open && before && same {
+        if open && before && same && renamed == (loan.target != intent.target) {
             return Err(format!("{} {} touches what loan {} lent", intent.name, short(intent.action), short(loan.id)));
         }
     }

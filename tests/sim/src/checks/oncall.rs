@@ -10,12 +10,13 @@ use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
 use fettle_core::rule::model::APPROVAL_WITHIN;
+use fettle_core::sight::{Found, Wanted};
 use fettle_core::target::Target;
 use fettle_memory::physics::{By, Job, Request, Run};
 use uuid::Uuid;
 
 use super::book::Book;
-use super::effects::rule;
+use super::effects::{overdue_at, rule};
 use super::{Deed, Truth};
 use crate::alerts::Alerts;
 use crate::history::short;
@@ -62,9 +63,10 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
     let other = |by: By| match by {
         By::Person | By::Deploy | By::Daemon | By::Swarm => true,
         By::Fettle(call) => {
-            let action = usize::try_from(call).ok().and_then(|it| book.calls.get(it)).and_then(|it| it.action);
-            let intent = action.and_then(|id| book.intents.get(&id));
-            intent.is_none_or(|it| it.remediation != doc.id || it.returns.is_some())
+            let made = usize::try_from(call).ok().and_then(|it| book.calls.get(it));
+            let intent = made.and_then(|it| it.action).and_then(|id| book.intents.get(&id));
+            // A call in the window of design §1 is another's: what it began is not what was planned.
+            made.is_some_and(|it| it.zombie) || intent.is_none_or(|it| it.remediation != doc.id || it.returns.is_some())
         }
         By::Itself | By::Policy => false,
     };
@@ -86,12 +88,19 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
 
 /// The remediation that was superseded with this deed, when nobody else acted since it was opened.
 fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) -> Option<(&'d Remediation, Micros)> {
-    let Deed::Stored { after, .. } = deed else { return None };
+    let Deed::Stored { claim, after, .. } = deed else { return None };
     let about_containers = matches!(after.target, Target::Container { .. } | Target::Compose { .. });
-    // To take the rule away is what a person does, and so is to remove the container.
-    let reloaded = after.reason().is_some_and(|it| it == "the rule was removed" || it.contains("gone"));
-    if after.outcome() != Some(Outcome::Superseded) || !about_containers || reloaded {
+    if after.outcome() != Some(Outcome::Superseded) || !about_containers {
         return None;
+    }
+    // To take the rule away is what a person does, and so is to remove the container, however long ago.
+    let read_at = book.reads.get(&(claim.owner, after.id)).copied().unwrap_or(truth.now);
+    let unloaded = || book.unloaded.iter().any(|(rule, _, back)| *rule == after.rule && back.is_none_or(|it| it >= read_at));
+    let gone = || matches!(truth.daemon.find(&after.target, Wanted::default()), Ok(Found::Nothing));
+    match after.reason() {
+        Some("the rule was removed") if unloaded() => return None,
+        Some(reason) if reason.contains("gone") && gone() => return None,
+        _ => {}
     }
     // What happened shortly before it was opened may have been seen only since.
     let since = book.opened.get(&after.id).copied().unwrap_or(truth.now) - 30 * SECOND;
@@ -119,8 +128,41 @@ pub fn superseded_means_another_acted(book: &Book, deed: &Deed<'_>, truth: &Trut
     Err(format!("{id} of {target}: {reason}; nobody but fettle itself did"))
 }
 
+/// What fettle could know of a stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Docker tells of it.
+    Told,
+    /// Docker does not remember it any more, or a proxy hides it.
+    Forgotten,
+    /// Docker tells of it, and it ended the run that an earlier step of the same remediation was tried on.
+    BetweenSteps,
+}
+
 /// fettle starts nothing that a person stopped, unless the step asks for it.
 pub fn what_a_person_stopped_stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    stays_stopped(book, deed, truth, Stop::Told)
+}
+
+/// Nor what a person stopped after a step that does not restart it.
+pub fn what_a_person_stopped_between_steps_stays_stopped(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    stays_stopped(book, deed, truth, Stop::BetweenSteps)
+}
+
+/// The same where Docker does not remember the stop any more, or does not tell.
+pub fn what_docker_forgot_was_stopped_stays_stopped(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    stays_stopped(book, deed, truth, Stop::Forgotten)
+}
+
+fn stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, stop: Stop) -> Result<(), String> {
     let Deed::Tick = deed else { return Ok(()) };
     let runs = truth.daemon.runs();
     for (at, run) in runs.iter().enumerate().skip(book.runs_seen) {
@@ -128,6 +170,15 @@ pub fn what_a_person_stopped_stays_stopped(book: &Book, deed: &Deed<'_>, truth: 
         let made = usize::try_from(call).ok().and_then(|it| book.calls.get(it));
         let Some(intent) = made.and_then(|it| it.action).and_then(|id| book.intents.get(&id)) else { continue };
         let Action::Restart { start_stopped: false, .. } = intent.does else { continue };
+        let mut earlier = book.intents.values().filter(|it| it.remediation == intent.remediation && it.at < intent.at);
+        let known = match () {
+            () if intent.forgotten => Stop::Forgotten,
+            () if earlier.any(|it| it.pin == intent.pin) => Stop::BetweenSteps,
+            () => Stop::Told,
+        };
+        if known != stop {
+            continue;
+        }
         let Some(ended) = runs[..at].iter().rev().find(|it| it.id == run.id).and_then(|it| it.ended) else { continue };
         let begun = run.begun_at;
         let by_person = |job: &&Job| {
@@ -153,16 +204,32 @@ pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     twice.map_or(Ok(()), |it| Err(format!("{} {} was executed more than once", it.name, short(it.action))))
 }
 
-/// What is on record as not executed was not executed, and is not executed later. A call that was made after its row was
-/// closed is another matter: its process stood still in the window that design §1 documents.
+/// What is on record as not executed was not executed by a daemon that took no longer than it may, and is not executed later.
 pub fn not_executed_was_not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    not_executed(book, deed, truth, false)
+}
+
+/// Nor is it executed by one that hung, once that goes on.
+pub fn what_a_hung_docker_still_has_is_not_given_up(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    not_executed(book, deed, truth, true)
+}
+
+/// A call that was made after its row was closed is another matter: its process stood still in the window that design §1
+/// documents.
+fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, hung: bool) -> Result<(), String> {
     let wrong = |action: Uuid, closed_at: Option<Micros>| {
         let intent = book.intents.get(&action)?;
         let of_its_time = |at: &&usize| {
             let made = micros(truth.calls.get(**at).map(|it| it.made_at).unwrap_or_default());
             !book.calls[**at].zombie && closed_at.is_none_or(|closed| made <= closed)
         };
-        intent.calls.iter().filter(of_its_time).any(|at| was_executed(truth, *at)).then_some(intent)
+        let late = |at: usize| jobs(truth, at).filter_map(|job| job.executed_at).any(|it| micros(it) > overdue_at(book, intent));
+        let executed = |at: &usize| was_executed(truth, *at) && hung == late(*at);
+        intent.calls.iter().filter(of_its_time).any(executed).then_some(intent)
     };
     let found = match deed {
         Deed::Stored { records, .. } | Deed::Lent { records, .. } => records.iter().find_map(|it| match it {
@@ -183,13 +250,26 @@ pub fn not_executed_was_not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth
 
 /// What is on record as done was at least received by Docker.
 pub fn what_succeeded_reached_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    succeeded_unasked(book, deed, truth, false)
+}
+
+/// The same where Docker's policy has started the container since: that proves no call.
+pub fn a_start_by_policy_is_no_success(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    succeeded_unasked(book, deed, truth, true)
+}
+
+fn succeeded_unasked(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, by_policy: bool) -> Result<(), String> {
     let (Deed::Stored { records, .. } | Deed::Lent { records, .. }) = deed else { return Ok(()) };
     for record in *records {
         let Record::Result(row) = record else { continue };
         let Some(intent) = book.intents.get(&row.action_id).filter(|_| row.result == ActionResult::Succeeded) else {
             continue;
         };
-        if !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {
+        let since = intent.read_at;
+        let started = truth.daemon.runs().iter().rev().any(|run| {
+            intent.touches.contains(&run.id) && run.begun_by == By::Policy && micros(run.begun_at) >= since
+        });
+        if by_policy == started && !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {
             let (id, name, reason) = (short(intent.action), intent.name, row.reason.as_deref().unwrap_or_default());
             return Err(format!("{name} {id} succeeded ({reason}), and Docker received no request for it"));
         }
@@ -227,26 +307,46 @@ pub fn an_effect_has_an_alert_that_fires(book: &Book, deed: &Deed<'_>, truth: &T
     }
     let mut own =
         book.attached.iter().filter(|(_, ids)| ids.contains(&intent.remediation)).map(|(it, _)| it).peekable();
-    let known_ended = |it: &Fingerprint| book.ended.get(it).is_some_and(|at| *at <= intent.read_at);
+    let known_ended = |it: &Fingerprint| book.ended.get(it).is_some_and(|at| *at < intent.read_at);
     if own.peek().is_none() || !own.all(known_ended) {
         return Ok(());
     }
     Err(format!("{} {} though every alert of its remediation had ended", intent.name, short(intent.action)))
 }
 
-/// An alert that was heard firing within `freshness` does not expire.
+/// Nothing is done on the word of alerts that were all heard last longer than `freshness` ago.
+pub fn an_effect_has_fresh_evidence(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Intended(intent) = deed else { return Ok(()) };
+    if intent.ordered || intent.returns.is_some() {
+        return Ok(());
+    }
+    let Some(doc) = book.docs.get(&intent.remediation) else { return Ok(()) };
+    let heard = book.alerts_of(doc, truth).filter_map(|alert| book.heard.get(&alert)?.last()).max();
+    let age = intent.read_at - heard.copied().unwrap_or(0);
+    if age <= length(truth.plan.settings.freshness) + 2 * book.skew {
+        return Ok(());
+    }
+    Err(format!("{} {} on alerts last heard {} s ago", intent.name, short(intent.action), age / SECOND))
+}
+
+/// An alert that was heard firing within `freshness` does not expire. It counts once it was taken in, and from when it was
+/// stored; clocks that are somewhat off are allowed for.
 pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Stored { after, .. } = deed else { return Ok(()) };
+    let Deed::Stored { claim, after, records, .. } = deed else { return Ok(()) };
     let unheard = after.reason().is_some_and(|it| it.starts_with("last heard"));
     if after.outcome() != Some(Outcome::Expired) || after.order.is_some() || !unheard {
         return Ok(());
     }
-    // What was heard a moment ago may not be taken in yet, and facts are some seconds old when they are decided on.
-    let fresh = MINUTE..=length(truth.plan.settings.freshness) - MINUTE;
-    let posted = book.alerts_of(after, truth).filter_map(|alert| book.posted.get(&alert)).flatten();
-    let lately = posted.filter(|at| fresh.contains(&(truth.now - **at))).max();
+    let read_at = book.reads.get(&(claim.owner, after.id)).copied().unwrap_or(truth.now);
+    // Alertmanager's API says that it does not fire any more.
+    let ended = |it: &Fingerprint| records.iter().any(|row| matches!(row, Record::Ended(seen) if seen.fingerprint == *it));
+    let attached = book.attached.iter().filter(|(it, ids)| ids.contains(&after.id) && !ended(it));
+    let taken = attached.filter_map(|(it, _)| book.taken.get(it)).flatten().filter(|it| it.at <= read_at);
+    let off = if truth.wild() { 0 } else { 2 * book.skew };
+    let fresh = length(truth.plan.settings.freshness) - off;
+    let lately = taken.map(|it| it.posted_at).filter(|at| truth.now - at < fresh).max();
     lately.map_or(Ok(()), |at| {
-        let (id, ago, reason) = (short(after.id), (truth.now - *at) / SECOND, after.reason().unwrap_or_default());
+        let (id, ago, reason) = (short(after.id), (truth.now - at) / SECOND, after.reason().unwrap_or_default());
         Err(format!("{id} expired ({reason}), and its alert was heard {ago} s ago"))
     })
 }

@@ -15,7 +15,7 @@ const FACTS_LAST: Micros = 45 * SECOND;
 
 /// Whether what was said at `said` (true time) had to be known to this effect.
 fn known(intent: &Intent, said: Micros) -> bool {
-    said <= intent.read_at || (intent.returns.is_none() && said <= intent.at - FACTS_LAST)
+    said < intent.read_at || (intent.returns.is_none() && said <= intent.at - FACTS_LAST)
 }
 
 /// Nothing is done to what a person had paused.
