@@ -217,6 +217,8 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("one_intent_has_one_effect", oncall::one_intent_has_one_effect),
     ("not_executed_was_not_executed", oncall::not_executed_was_not_executed),
     ("what_a_hung_docker_still_has_is_not_given_up", oncall::what_a_hung_docker_still_has_is_not_given_up),
+    ("what_was_undone_was_executed", oncall::what_was_undone_was_executed),
+    ("what_was_so_already_is_no_success", oncall::what_was_so_already_is_no_success),
     ("what_succeeded_reached_docker", oncall::what_succeeded_reached_docker),
     ("a_start_by_policy_is_no_success", oncall::a_start_by_policy_is_no_success),
     ("an_effect_has_an_alert_that_fires", oncall::an_effect_has_an_alert_that_fires),

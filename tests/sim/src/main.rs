@@ -4,7 +4,7 @@
 //! sim SEEDS [START]    runs so many schedules on all cores; the history of the first that fails is shown
 //! sim show SEED        the whole history of one schedule, whatever became of it
 //! sim until SEEDS      the same, until the first fails
-//! sim mutants          breaks the seams and the sources on purpose, one at a time: each fault must be found
+//! sim mutants [seams|sources]   breaks the seams and the sources on purpose, one at a time: each fault must be found
 //! ```
 //!
 //! What is real: the core and the engine as they ship (`run::build` and everything it starts, intake with raw bodies, orders
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Option<Vec<u64>> = args.iter().map(|it| it.parse().ok()).collect();
     match (args.first().map(String::as_str), numbers.as_deref()) {
-        (Some("mutants"), _) => sources::survive(),
+        (Some("mutants"), _) => sources::survive(args.get(1).map(String::as_str)),
         (Some("show"), _) => match args.get(1).and_then(|it| it.parse().ok()) {
             Some(seed) => run::tell(seed),
             None => usage(),
@@ -71,6 +71,6 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: sim SEEDS [START] | sim show SEED | sim until SEEDS | sim mutants");
+    eprintln!("usage: sim SEEDS [START] | sim show SEED | sim until SEEDS | sim mutants [seams|sources]");
     ExitCode::from(2)
 }

@@ -140,6 +140,8 @@ pub struct Book {
     pub docs: BTreeMap<Uuid, Remediation>,
     /// When each was opened, by true time.
     pub opened: BTreeMap<Uuid, Micros>,
+    /// Those about which anything was decided since.
+    pub decided: BTreeSet<Uuid>,
     /// When each was closed, by true time.
     pub closed: BTreeMap<Uuid, Micros>,
     /// Loans as they were stored last.
@@ -377,6 +379,7 @@ impl Book {
                 if after.outcome().is_some() {
                     self.closed.entry(after.id).or_insert(truth.now);
                 }
+                self.decided.insert(after.id);
                 self.docs.insert(after.id, (*after).clone());
                 self.learn_records(records, truth);
             }

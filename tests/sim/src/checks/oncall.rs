@@ -15,7 +15,7 @@ use fettle_core::target::Target;
 use fettle_memory::physics::{By, Job, Request, Run};
 use uuid::Uuid;
 
-use super::book::Book;
+use super::book::{Book, Intent};
 use super::effects::{overdue_at, rule};
 use super::{Deed, Truth};
 use crate::alerts::Alerts;
@@ -204,9 +204,25 @@ pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     twice.map_or(Ok(()), |it| Err(format!("{} {} was executed more than once", it.name, short(it.action))))
 }
 
+/// How an effect was executed that is on record as not executed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Execution {
+    /// In the time that a daemon may take.
+    InTime,
+    /// Later: the daemon hung.
+    Late,
+    /// In time, and somebody else started what it stopped before fettle looked.
+    Undone,
+}
+
 /// What is on record as not executed was not executed by a daemon that took no longer than it may, and is not executed later.
 pub fn not_executed_was_not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    not_executed(book, deed, truth, false)
+    not_executed(book, deed, truth, Execution::InTime)
+}
+
+/// Nor was it executed and undone.
+pub fn what_was_undone_was_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    not_executed(book, deed, truth, Execution::Undone)
 }
 
 /// Nor is it executed by one that hung, once that goes on.
@@ -215,12 +231,12 @@ pub fn what_a_hung_docker_still_has_is_not_given_up(
     deed: &Deed<'_>,
     truth: &Truth<'_>,
 ) -> Result<(), String> {
-    not_executed(book, deed, truth, true)
+    not_executed(book, deed, truth, Execution::Late)
 }
 
 /// A call that was made after its row was closed is another matter: its process stood still in the window that design §1
 /// documents.
-fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, hung: bool) -> Result<(), String> {
+fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, how: Execution) -> Result<(), String> {
     let wrong = |action: Uuid, closed_at: Option<Micros>| {
         let intent = book.intents.get(&action)?;
         let of_its_time = |at: &&usize| {
@@ -228,7 +244,18 @@ fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, hung: bool) -> 
             !book.calls[**at].zombie && closed_at.is_none_or(|closed| made <= closed)
         };
         let late = |at: usize| jobs(truth, at).filter_map(|job| job.executed_at).any(|it| micros(it) > overdue_at(book, intent));
-        let executed = |at: &usize| was_executed(truth, *at) && hung == late(*at);
+        let undone = |at: usize| {
+            let stops = matches!(intent.effect, Effect::Stop { .. } | Effect::StopReplicas { .. });
+            let since = jobs(truth, at).filter_map(|job| job.executed_at).min();
+            let begun = |run: &Run| intent.touches.contains(&run.id) && since.is_some_and(|it| run.begun_at >= it);
+            stops && truth.daemon.runs().iter().any(begun)
+        };
+        let really = |at: usize| match () {
+            () if late(at) => Execution::Late,
+            () if undone(at) => Execution::Undone,
+            () => Execution::InTime,
+        };
+        let executed = |at: &usize| was_executed(truth, *at) && really(*at) == how;
         intent.calls.iter().filter(of_its_time).any(executed).then_some(intent)
     };
     let found = match deed {
@@ -248,17 +275,33 @@ fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, hung: bool) -> 
     })
 }
 
+/// What an effect that never reached Docker was taken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TakenFor {
+    /// Nothing else that happened.
+    Nothing,
+    /// A start by Docker's policy since.
+    Policy,
+    /// What was the case before: an earlier effect had done the same.
+    Earlier,
+}
+
 /// What is on record as done was at least received by Docker.
 pub fn what_succeeded_reached_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    succeeded_unasked(book, deed, truth, false)
+    succeeded_unasked(book, deed, truth, TakenFor::Nothing)
+}
+
+/// The same where it was so already: that proves no call.
+pub fn what_was_so_already_is_no_success(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    succeeded_unasked(book, deed, truth, TakenFor::Earlier)
 }
 
 /// The same where Docker's policy has started the container since: that proves no call.
 pub fn a_start_by_policy_is_no_success(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    succeeded_unasked(book, deed, truth, true)
+    succeeded_unasked(book, deed, truth, TakenFor::Policy)
 }
 
-fn succeeded_unasked(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, by_policy: bool) -> Result<(), String> {
+fn succeeded_unasked(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, what: TakenFor) -> Result<(), String> {
     let (Deed::Stored { records, .. } | Deed::Lent { records, .. }) = deed else { return Ok(()) };
     for record in *records {
         let Record::Result(row) = record else { continue };
@@ -269,7 +312,14 @@ fn succeeded_unasked(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, by_policy:
         let started = truth.daemon.runs().iter().rev().any(|run| {
             intent.touches.contains(&run.id) && run.begun_by == By::Policy && micros(run.begun_at) >= since
         });
-        if by_policy == started && !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {
+        let same = |it: &&Intent| it.at < intent.at && it.effect == intent.effect && it.touches == intent.touches;
+        let earlier = || book.intents.values().filter(same).flat_map(|it| &it.calls).any(|at| was_executed(truth, *at));
+        let really = match &intent.effect {
+            _ if started => TakenFor::Policy,
+            Effect::SetLimits { .. } if earlier() => TakenFor::Earlier,
+            _ => TakenFor::Nothing,
+        };
+        if really == what && !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {
             let (id, name, reason) = (short(intent.action), intent.name, row.reason.as_deref().unwrap_or_default());
             return Err(format!("{name} {id} succeeded ({reason}), and Docker received no request for it"));
         }
@@ -337,11 +387,15 @@ pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth
     if after.outcome() != Some(Outcome::Expired) || after.order.is_some() || !unheard {
         return Ok(());
     }
-    let read_at = book.reads.get(&(claim.owner, after.id)).copied().unwrap_or(truth.now);
+    let mut read_at = book.reads.get(&(claim.owner, after.id)).copied().unwrap_or(truth.now);
+    if !book.decided.contains(&after.id) && !truth.plan.settings.alertmanager {
+        // The first decision is made from what opened it.
+        read_at = read_at.min(book.opened.get(&after.id).copied().unwrap_or(read_at));
+    }
     // Alertmanager's API says that it does not fire any more.
     let ended = |it: &Fingerprint| records.iter().any(|row| matches!(row, Record::Ended(seen) if seen.fingerprint == *it));
     let attached = book.attached.iter().filter(|(it, ids)| ids.contains(&after.id) && !ended(it));
-    let taken = attached.filter_map(|(it, _)| book.taken.get(it)).flatten().filter(|it| it.at <= read_at);
+    let taken = attached.filter_map(|(it, _)| book.taken.get(it)).flatten().filter(|it| it.at < read_at);
     let off = if truth.wild() { 0 } else { 2 * book.skew };
     let fresh = length(truth.plan.settings.freshness) - off;
     let lately = taken.map(|it| it.posted_at).filter(|at| truth.now - at < fresh).max();
