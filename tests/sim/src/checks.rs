@@ -2,9 +2,12 @@
 //! simulated world: the daemon's own runs and requests, the bodies that were posted, the deeds of people. It counts for
 //! itself and does not ask the engine's tables.
 
+mod audit;
 mod book;
 mod effects;
 mod ending;
+mod intent;
+mod learning;
 mod limits;
 mod oncall;
 mod people;
@@ -26,7 +29,7 @@ use fettle_memory::physics::{Call, Daemon};
 use uuid::Uuid;
 
 use self::book::Book;
-pub use self::book::Intent;
+pub use self::intent::Intent;
 use crate::daemon::Faults;
 use crate::plan::{Clocks, Plan};
 use crate::time::{Micros, micros};
@@ -209,18 +212,15 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a_crash_loop_is_not_superseded", oncall::a_crash_loop_is_not_superseded),
     ("superseded_means_another_acted", oncall::superseded_means_another_acted),
     ("what_a_person_stopped_stays_stopped", oncall::what_a_person_stopped_stays_stopped),
-    (
-        "what_a_person_stopped_between_steps_stays_stopped",
-        oncall::what_a_person_stopped_between_steps_stays_stopped,
-    ),
+    ("what_a_person_stopped_between_steps_stays_stopped", oncall::what_a_person_stopped_between_steps_stays_stopped),
     ("what_docker_forgot_was_stopped_stays_stopped", oncall::what_docker_forgot_was_stopped_stays_stopped),
     ("one_intent_has_one_effect", oncall::one_intent_has_one_effect),
-    ("not_executed_was_not_executed", oncall::not_executed_was_not_executed),
-    ("what_a_hung_docker_still_has_is_not_given_up", oncall::what_a_hung_docker_still_has_is_not_given_up),
-    ("what_was_undone_was_executed", oncall::what_was_undone_was_executed),
-    ("what_was_so_already_is_no_success", oncall::what_was_so_already_is_no_success),
-    ("what_succeeded_reached_docker", oncall::what_succeeded_reached_docker),
-    ("a_start_by_policy_is_no_success", oncall::a_start_by_policy_is_no_success),
+    ("not_executed_was_not_executed", audit::not_executed_was_not_executed),
+    ("what_a_hung_docker_still_has_is_not_given_up", audit::what_a_hung_docker_still_has_is_not_given_up),
+    ("what_was_undone_was_executed", audit::what_was_undone_was_executed),
+    ("what_was_so_already_is_no_success", audit::what_was_so_already_is_no_success),
+    ("what_succeeded_reached_docker", audit::what_succeeded_reached_docker),
+    ("a_start_by_policy_is_no_success", audit::a_start_by_policy_is_no_success),
     ("an_effect_has_an_alert_that_fires", oncall::an_effect_has_an_alert_that_fires),
     ("an_effect_has_fresh_evidence", oncall::an_effect_has_fresh_evidence),
     ("a_newer_run_is_left_alone", oncall::a_newer_run_is_left_alone),
@@ -376,7 +376,8 @@ impl Checks {
             self.violate("nothing_is_left_open", format!("{left} is left open"), world);
         }
         if let Some(loan) = self.open_loans(world, daemon).1.first() {
-            let what = format!("loan {} waits for the end of an alert that ended unheard", crate::history::short(*loan));
+            let what =
+                format!("loan {} waits for the end of an alert that ended unheard", crate::history::short(*loan));
             self.violate("a_loan_does_not_wait_for_an_end_that_was_lost", what, world);
         }
         for (name, check) in ending::ENDING {

@@ -118,7 +118,7 @@ pub fn draw(rng: &mut Rng) -> Plan {
     if crowd.is_some() {
         // Some are heard all the time, others are stale long before they are heard again, and nobody else can be asked.
         settings.alertmanager &= rng.chance(300);
-        settings.freshness = Duration::from_secs(120).max(rules.iter().map(|rule| rule.hold).max().unwrap_or_default());
+        settings.freshness = Duration::from_mins(2).max(rules.iter().map(|rule| rule.hold).max().unwrap_or_default());
         groups.push(GroupPlan { repeat: 20 * SECOND, ..group(rng) });
         groups.push(GroupPlan { repeat: 300 * SECOND, ..group(rng) });
     }

@@ -10,7 +10,8 @@ use fettle_core::settings::Protected;
 use fettle_core::sight::{Found, ImageLabel, Sight, Wanted};
 use fettle_memory::physics::Daemon;
 
-use super::book::{Book, Intent, touched};
+use super::book::Book;
+use super::intent::{Intent, touched};
 use super::oncall::is_under_way;
 use super::{Deed, Truth};
 use crate::history::short;
@@ -157,11 +158,7 @@ pub fn nothing_lent_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) 
 }
 
 /// The same under another name: a container of a service whose replicas are lent.
-pub fn nothing_lent_is_touched_by_another_name(
-    book: &Book,
-    deed: &Deed<'_>,
-    truth: &Truth<'_>,
-) -> Result<(), String> {
+pub fn nothing_lent_is_touched_by_another_name(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     lent_and_touched(book, deed, truth, true)
 }
 

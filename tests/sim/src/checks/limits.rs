@@ -5,8 +5,9 @@ use fettle_core::rule::budget;
 use fettle_core::rule::model::{Budget, Mode};
 use fettle_core::time::{after, before};
 
-use super::book::{Book, Intent};
+use super::book::Book;
 use super::effects::rule;
+use super::intent::Intent;
 use super::oncall::was_executed;
 use super::{Deed, Truth};
 use crate::history::short;

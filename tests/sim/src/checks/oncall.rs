@@ -6,24 +6,23 @@ use std::time::Duration;
 use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::effect::Effect;
-use fettle_core::remediation::outcome::{ActionResult, Outcome};
+use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
 use fettle_core::rule::model::APPROVAL_WITHIN;
 use fettle_core::sight::{Found, Wanted};
 use fettle_core::target::Target;
 use fettle_memory::physics::{By, Job, Request, Run};
-use uuid::Uuid;
 
-use super::book::{Book, Intent};
-use super::effects::{overdue_at, rule};
+use super::book::Book;
+use super::effects::rule;
 use super::{Deed, Truth};
 use crate::alerts::Alerts;
 use crate::history::short;
 use crate::time::{MINUTE, Micros, SECOND, length, micros};
 
 /// The requests of a call that reached the daemon.
-fn jobs<'t>(truth: &'t Truth<'_>, call: usize) -> impl Iterator<Item = &'t Job> {
+pub fn jobs<'t>(truth: &'t Truth<'_>, call: usize) -> impl Iterator<Item = &'t Job> {
     truth.calls.get(call).into_iter().flat_map(|it| &it.requests).map(|ticket| truth.daemon.job(*ticket))
 }
 
@@ -95,7 +94,8 @@ fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) ->
     }
     // To take the rule away is what a person does, and so is to remove the container, however long ago.
     let read_at = book.reads.get(&(claim.owner, after.id)).copied().unwrap_or(truth.now);
-    let unloaded = || book.unloaded.iter().any(|(rule, _, back)| *rule == after.rule && back.is_none_or(|it| it >= read_at));
+    let unloaded =
+        || book.unloaded.iter().any(|(rule, _, back)| *rule == after.rule && back.is_none_or(|it| it >= read_at));
     let gone = || matches!(truth.daemon.find(&after.target, Wanted::default()), Ok(Found::Nothing));
     match after.reason() {
         Some("the rule was removed") if unloaded() => return None,
@@ -172,7 +172,7 @@ fn stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, stop: Stop) ->
         let Action::Restart { start_stopped: false, .. } = intent.does else { continue };
         let mut earlier = book.intents.values().filter(|it| it.remediation == intent.remediation && it.at < intent.at);
         let known = match () {
-            () if intent.forgotten => Stop::Forgotten,
+            () if book.forgotten.contains(&intent.action) => Stop::Forgotten,
             () if earlier.any(|it| it.pin == intent.pin) => Stop::BetweenSteps,
             () => Stop::Told,
         };
@@ -202,129 +202,6 @@ pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     let Deed::Tick = deed else { return Ok(()) };
     let twice = book.intents.values().find(|it| it.calls.iter().filter(|at| was_executed(truth, **at)).count() > 1);
     twice.map_or(Ok(()), |it| Err(format!("{} {} was executed more than once", it.name, short(it.action))))
-}
-
-/// How an effect was executed that is on record as not executed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Execution {
-    /// In the time that a daemon may take.
-    InTime,
-    /// Later: the daemon hung.
-    Late,
-    /// In time, and somebody else started what it stopped before fettle looked.
-    Undone,
-}
-
-/// What is on record as not executed was not executed by a daemon that took no longer than it may, and is not executed later.
-pub fn not_executed_was_not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    not_executed(book, deed, truth, Execution::InTime)
-}
-
-/// Nor was it executed and undone.
-pub fn what_was_undone_was_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    not_executed(book, deed, truth, Execution::Undone)
-}
-
-/// Nor is it executed by one that hung, once that goes on.
-pub fn what_a_hung_docker_still_has_is_not_given_up(
-    book: &Book,
-    deed: &Deed<'_>,
-    truth: &Truth<'_>,
-) -> Result<(), String> {
-    not_executed(book, deed, truth, Execution::Late)
-}
-
-/// A call that was made after its row was closed is another matter: its process stood still in the window that design §1
-/// documents.
-fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, how: Execution) -> Result<(), String> {
-    let wrong = |action: Uuid, closed_at: Option<Micros>| {
-        let intent = book.intents.get(&action)?;
-        let of_its_time = |at: &&usize| {
-            let made = micros(truth.calls.get(**at).map(|it| it.made_at).unwrap_or_default());
-            !book.calls[**at].zombie && closed_at.is_none_or(|closed| made <= closed)
-        };
-        let late = |at: usize| jobs(truth, at).filter_map(|job| job.executed_at).any(|it| micros(it) > overdue_at(book, intent));
-        let undone = |at: usize| {
-            let stops = matches!(intent.effect, Effect::Stop { .. } | Effect::StopReplicas { .. });
-            let since = jobs(truth, at).filter_map(|job| job.executed_at).min();
-            let begun = |run: &Run| intent.touches.contains(&run.id) && since.is_some_and(|it| run.begun_at >= it);
-            stops && truth.daemon.runs().iter().any(begun)
-        };
-        let really = |at: usize| match () {
-            () if late(at) => Execution::Late,
-            () if undone(at) => Execution::Undone,
-            () => Execution::InTime,
-        };
-        let executed = |at: &usize| was_executed(truth, *at) && really(*at) == how;
-        intent.calls.iter().filter(of_its_time).any(executed).then_some(intent)
-    };
-    let found = match deed {
-        Deed::Stored { records, .. } | Deed::Lent { records, .. } => records.iter().find_map(|it| match it {
-            Record::Result(row) if row.reason.as_deref() == Some("not_executed") => wrong(row.action_id, None),
-            _ => None,
-        }),
-        Deed::Tick => book.intents.values().find_map(|it| {
-            let not_executed = it.result.as_ref().is_some_and(|row| row.reason.as_deref() == Some("not_executed"));
-            // Requests that arrive later are of a call that was made before the row was closed, but for late calls.
-            not_executed.then(|| wrong(it.action, Some(it.counts_from + length(it.does.conclusive_after()))))?
-        }),
-        _ => None,
-    };
-    found.map_or(Ok(()), |it| {
-        Err(format!("{} {} is on record as not executed, and Docker executed it", it.name, short(it.action)))
-    })
-}
-
-/// What an effect that never reached Docker was taken for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum TakenFor {
-    /// Nothing else that happened.
-    Nothing,
-    /// A start by Docker's policy since.
-    Policy,
-    /// What was the case before: an earlier effect had done the same.
-    Earlier,
-}
-
-/// What is on record as done was at least received by Docker.
-pub fn what_succeeded_reached_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    succeeded_unasked(book, deed, truth, TakenFor::Nothing)
-}
-
-/// The same where it was so already: that proves no call.
-pub fn what_was_so_already_is_no_success(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    succeeded_unasked(book, deed, truth, TakenFor::Earlier)
-}
-
-/// The same where Docker's policy has started the container since: that proves no call.
-pub fn a_start_by_policy_is_no_success(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    succeeded_unasked(book, deed, truth, TakenFor::Policy)
-}
-
-fn succeeded_unasked(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, what: TakenFor) -> Result<(), String> {
-    let (Deed::Stored { records, .. } | Deed::Lent { records, .. }) = deed else { return Ok(()) };
-    for record in *records {
-        let Record::Result(row) = record else { continue };
-        let Some(intent) = book.intents.get(&row.action_id).filter(|_| row.result == ActionResult::Succeeded) else {
-            continue;
-        };
-        let since = intent.read_at;
-        let started = truth.daemon.runs().iter().rev().any(|run| {
-            intent.touches.contains(&run.id) && run.begun_by == By::Policy && micros(run.begun_at) >= since
-        });
-        let same = |it: &&Intent| it.at < intent.at && it.effect == intent.effect && it.touches == intent.touches;
-        let earlier = || book.intents.values().filter(same).flat_map(|it| &it.calls).any(|at| was_executed(truth, *at));
-        let really = match &intent.effect {
-            _ if started => TakenFor::Policy,
-            Effect::SetLimits { .. } if earlier() => TakenFor::Earlier,
-            _ => TakenFor::Nothing,
-        };
-        if really == what && !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {
-            let (id, name, reason) = (short(intent.action), intent.name, row.reason.as_deref().unwrap_or_default());
-            return Err(format!("{name} {id} succeeded ({reason}), and Docker received no request for it"));
-        }
-    }
-    Ok(())
 }
 
 /// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it.
@@ -393,7 +270,8 @@ pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth
         read_at = read_at.min(book.opened.get(&after.id).copied().unwrap_or(read_at));
     }
     // Alertmanager's API says that it does not fire any more.
-    let ended = |it: &Fingerprint| records.iter().any(|row| matches!(row, Record::Ended(seen) if seen.fingerprint == *it));
+    let ended =
+        |it: &Fingerprint| records.iter().any(|row| matches!(row, Record::Ended(seen) if seen.fingerprint == *it));
     let attached = book.attached.iter().filter(|(it, ids)| ids.contains(&after.id) && !ended(it));
     let taken = attached.filter_map(|(it, _)| book.taken.get(it)).flatten().filter(|it| it.at < read_at);
     let off = if truth.wild() { 0 } else { 2 * book.skew };

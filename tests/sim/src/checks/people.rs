@@ -4,8 +4,9 @@ use fettle_core::matcher::all_match;
 use fettle_core::rule::model::Mode;
 use fettle_core::surroundings::{AnswerKind, Pause, PauseScope};
 
-use super::book::{Book, Intent};
+use super::book::Book;
 use super::effects::rule;
+use super::intent::Intent;
 use super::{Deed, Truth};
 use crate::history::short;
 use crate::time::{Micros, SECOND};

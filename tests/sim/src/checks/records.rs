@@ -225,7 +225,9 @@ pub fn who_waits_is_asked_again(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>)
     for it in book.candidates.values().filter(waits) {
         let on_it = || book.docs.values().filter(|doc| doc.target.to_string() == it.target);
         let closed = on_it().map(|doc| book.closed.get(&doc.id).copied());
-        let Some(free_since) = closed.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()) else { continue };
+        let Some(free_since) = closed.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()) else {
+            continue;
+        };
         if truth.now - free_since > ASKED_WITHIN {
             let (ago, alert, rule) = ((truth.now - free_since) / SECOND, it.fingerprint, &it.rule);
             return Err(format!("{alert} waits for {} for rule {rule}, and that is free since {ago} s", it.target));

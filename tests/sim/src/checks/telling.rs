@@ -21,8 +21,11 @@ pub fn tell(deed: &Deed<'_>) -> Option<String> {
         | Deed::Answered { .. }
         | Deed::Paused { .. } => return None,
         Deed::Received { changes, .. } => {
-            let alerts: Vec<_> =
-                changes.alerts.iter().map(|it| format!("{}{}", if it.firing { '+' } else { '-' }, it.fingerprint)).collect();
+            let alerts: Vec<_> = changes
+                .alerts
+                .iter()
+                .map(|it| format!("{}{}", if it.firing { '+' } else { '-' }, it.fingerprint))
+                .collect();
             let opened: Vec<_> = changes.opened.iter().map(remediation).collect();
             let stand = changes.candidates.iter();
             let stand: Vec<_> = stand
