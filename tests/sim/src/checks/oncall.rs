@@ -1,14 +1,12 @@
 //! What an on-call person expects, held against what really happened: the daemon's runs and requests, who began and ended
 //! them, and which alerts were true when.
 
-use std::time::Duration;
-
 use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::effect::Effect;
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::Record;
-use fettle_core::remediation::state::Remediation;
+use fettle_core::remediation::state::{Remediation, State};
 use fettle_core::rule::model::APPROVAL_WITHIN;
 use fettle_core::sight::{Found, Wanted};
 use fettle_core::target::Target;
@@ -283,16 +281,23 @@ pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth
     })
 }
 
-/// A person has the time to answer that the rule gives.
+/// Between a decision and its row lies no more than a claim lasts.
+const PROPOSED_WITHIN: Micros = 20 * SECOND;
+
+/// A person has the time to answer that the rule gives, from when the proposal was made.
 pub fn a_person_has_time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Stored { after, .. } = deed else { return Ok(()) };
     let unanswered = after.reason().is_some_and(|it| it.starts_with("nobody answered"));
     let Some(asked_at) = book.asked.get(&after.id).filter(|_| unanswered) else { return Ok(()) };
-    let step = rule(truth, &after.rule).and_then(|rule| rule.steps.get(after.rung));
+    let rung = match book.docs.get(&after.id).map(|doc| &doc.state) {
+        Some(State::AwaitingApproval(asked)) => asked.proposal.rung,
+        _ => after.rung,
+    };
+    let step = rule(truth, &after.rule).and_then(|rule| rule.steps.get(rung));
     let within = step.and_then(|it| it.approval.as_ref()).map_or(APPROVAL_WITHIN, |it| it.within);
     let waited = truth.now - asked_at;
-    // A rule's own step may lie behind the one that was proposed.
-    if waited >= length(within.min(Duration::from_secs(30))) - 10 * SECOND {
+    let off = if truth.wild() { 0 } else { 2 * book.skew };
+    if waited >= length(within) - PROPOSED_WITHIN - off {
         return Ok(());
     }
     let (id, reason) = (short(after.id), after.reason().unwrap_or_default());
@@ -302,7 +307,7 @@ pub fn a_person_has_time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'
 /// An alert that was given up because Docker could not be reached, and fires on when Docker is back, is decided again.
 pub fn an_alert_that_fires_is_decided_again(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let (Deed::Tick, Some(back_at)) = (deed, truth.faults.back_at) else { return Ok(()) };
-    if truth.faults.is_away() || truth.world.is_calm() || truth.now - back_at < 12 * MINUTE {
+    if truth.faults.is_away() || truth.world.is_calm() || book.reloaded || truth.now - back_at < 4 * MINUTE {
         return Ok(());
     }
     for (fingerprint, ids) in &book.attached {
@@ -316,7 +321,7 @@ pub fn an_alert_that_fires_is_decided_again(book: &Book, deed: &Deed<'_>, truth:
             continue;
         }
         let heard = book.heard.get(&alert).map(Vec::as_slice).unwrap_or_default();
-        let since = heard.iter().filter(|at| **at > back_at + 6 * MINUTE).count();
+        let since = heard.iter().filter(|at| **at > back_at + MINUTE).count();
         let (firing, began) = {
             let alerts = truth.world.alerts();
             (alerts.all[alert].firing, alerts.all[alert].starts_at)
