@@ -3,13 +3,13 @@
 use fettle_core::effect::Effect;
 use fettle_core::remediation::outcome::ActionResult;
 use fettle_core::remediation::record::Record;
-use fettle_memory::physics::{By, Run};
+use fettle_memory::physics::By;
 use uuid::Uuid;
 
 use super::book::Book;
 use super::effects::overdue_at;
 use super::intent::Intent;
-use super::oncall::{jobs, was_executed};
+use super::oncall::{another_acted, jobs, was_executed};
 use super::{Deed, Truth};
 use crate::history::short;
 use crate::time::{Micros, length, micros};
@@ -21,7 +21,7 @@ enum Execution {
     InTime,
     /// Later: the daemon hung.
     Late,
-    /// In time, and somebody else started what it stopped before fettle looked.
+    /// In time, and what it stopped was started, or what it started ended, before fettle looked.
     Undone,
 }
 
@@ -57,10 +57,13 @@ fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, how: Execution)
             jobs(truth, at).filter_map(|job| job.executed_at).any(|it| micros(it) > overdue_at(book, intent))
         };
         let undone = |at: usize| {
-            let stops = matches!(intent.effect, Effect::Stop { .. } | Effect::StopReplicas { .. });
-            let since = jobs(truth, at).filter_map(|job| job.executed_at).min();
-            let begun = |run: &Run| intent.touches.contains(&run.id) && since.is_some_and(|it| run.begun_at >= it);
-            stops && truth.daemon.runs().iter().any(begun)
+            let Some(since) = jobs(truth, at).filter_map(|job| job.executed_at).min() else { return false };
+            let mut runs = truth.daemon.runs().iter().filter(|run| intent.touches.contains(&run.id));
+            match intent.effect {
+                Effect::Stop { .. } | Effect::StopReplicas { .. } => runs.any(|run| run.begun_at >= since),
+                Effect::StartReplicas { .. } => runs.any(|run| run.ended.is_some_and(|it| it.at >= since)),
+                _ => false,
+            }
         };
         let really = |at: usize| match () {
             () if late(at) => Execution::Late,
@@ -96,11 +99,18 @@ enum TakenFor {
     Policy,
     /// What was the case before: an earlier effect had done the same.
     Earlier,
+    /// What somebody else has done since.
+    Another,
 }
 
 /// What is on record as done was at least received by Docker.
 pub fn what_succeeded_reached_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     succeeded_unasked(book, deed, truth, TakenFor::Nothing)
+}
+
+/// The same where somebody else changed it since: that proves no call either.
+pub fn what_another_did_is_no_success(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    succeeded_unasked(book, deed, truth, TakenFor::Another)
 }
 
 /// The same where it was so already: that proves no call.
@@ -127,9 +137,12 @@ fn succeeded_unasked(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, what: Take
             });
         let same = |it: &&Intent| it.at < intent.at && it.effect == intent.effect && it.touches == intent.touches;
         let earlier = || book.intents.values().filter(same).flat_map(|it| &it.calls).any(|at| was_executed(truth, *at));
+        let doc = || book.docs.get(&intent.remediation);
+        let changed = || doc().is_some_and(|doc| another_acted(book, doc, truth, since));
         let really = match &intent.effect {
             _ if started => TakenFor::Policy,
             Effect::SetLimits { .. } if earlier() => TakenFor::Earlier,
+            _ if changed() => TakenFor::Another,
             _ => TakenFor::Nothing,
         };
         if really == what && !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {

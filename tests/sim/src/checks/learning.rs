@@ -200,7 +200,8 @@ impl Book {
                 Record::Verdict { rule, row, .. } => {
                     self.judged.insert(row.action_id);
                     self.verdicts.push(row.clone());
-                    if !self.intents.get(&row.action_id).is_some_and(|it| it.dependent) {
+                    let observed = self.rows.get(&row.action_id).is_some_and(|it| it.mode == Mode::Observe);
+                    if !observed && !self.intents.get(&row.action_id).is_some_and(|it| it.dependent) {
                         self.learn_verdict(rule, row.action_id, row.verdict, row.at, truth);
                     }
                 }

@@ -187,7 +187,9 @@ pub fn an_unreachable_host_opens_no_breaker(book: &Book, deed: &Deed<'_>, truth:
     for record in *records {
         let Record::Verdict { rule, row, .. } = record else { continue };
         let dependent = book.intents.get(&row.action_id).is_some_and(|it| it.dependent);
-        if !row.verdict.proves_nothing() || dependent {
+        let observed =
+            |it: &Record| matches!(it, Record::Action(it) if it.id == row.action_id && it.mode == Mode::Observe);
+        if !row.verdict.proves_nothing() || dependent || records.iter().any(observed) {
             continue;
         }
         let since = before(row.at, limit.within);

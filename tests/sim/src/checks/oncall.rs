@@ -4,7 +4,7 @@
 use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::effect::Effect;
-use fettle_core::remediation::outcome::Outcome;
+use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::{Remediation, State};
 use fettle_core::rule::model::APPROVAL_WITHIN;
@@ -56,7 +56,7 @@ fn runs_since<'t>(truth: &'t Truth<'_>, target: &'t Target, since: Micros) -> im
 
 /// Whether a person, a deployment, the daemon's own restart, or fettle for another remediation began or ended a run since,
 /// or changed what the target consists of.
-fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micros) -> bool {
+pub fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micros) -> bool {
     let other = |by: By| match by {
         By::Person | By::Deploy | By::Daemon | By::Swarm => true,
         By::Fettle(call) => {
@@ -118,7 +118,21 @@ pub fn a_crash_loop_is_not_superseded(book: &Book, deed: &Deed<'_>, truth: &Trut
 
 /// Superseded means that a person or a deployment acted.
 pub fn superseded_means_another_acted(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    nobody_else_acted(book, deed, truth, false)
+}
+
+/// What fettle itself asked for and gave up, and Docker did all the same, is no other's deed.
+pub fn what_was_given_up_is_no_other(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    nobody_else_acted(book, deed, truth, true)
+}
+
+fn nobody_else_acted(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, given_up: bool) -> Result<(), String> {
     let Some((doc, since)) = wrongly_superseded(book, deed, truth) else { return Ok(()) };
+    let own = book.intents.values().filter(|it| it.remediation == doc.id);
+    let mut failed = own.filter(|it| it.result.as_ref().is_some_and(|row| row.result == ActionResult::Failed));
+    if given_up != failed.any(|it| it.calls.iter().any(|at| was_executed(truth, *at))) {
+        return Ok(());
+    }
     if runs_since(truth, &doc.target, since).any(|run| run.begun_by == By::Policy) {
         return Ok(());
     }
