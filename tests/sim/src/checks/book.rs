@@ -90,6 +90,8 @@ pub struct Book {
     pub pauses: Vec<(Pause, Micros, Option<Micros>)>,
     /// Breakers by rule.
     pub breakers: BTreeMap<String, Breaker>,
+    /// When each rule's breaker was switched last, by the process's time.
+    pub switched: BTreeMap<String, Timestamp>,
     /// Probes that are open, by rule, as the record has them.
     pub probes: BTreeMap<String, Uuid>,
     /// Storms: when by true time each was found, and by the process's.

@@ -206,6 +206,12 @@ impl Book {
                     }
                 }
                 Record::Breaker(row) => {
+                    // The store takes no switch that is dated before the last.
+                    let last = self.switched.entry(row.rule.clone()).or_insert(row.at);
+                    if row.at < *last {
+                        continue;
+                    }
+                    *last = row.at;
                     match (row.opened_at, row.probe) {
                         (Some(_), Some(probe)) => drop(self.probes.insert(row.rule.clone(), probe)),
                         _ => drop(self.probes.remove(&row.rule)),
