@@ -228,6 +228,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a_newer_run_is_left_alone", oncall::a_newer_run_is_left_alone),
     ("an_alert_heard_lately_does_not_expire", oncall::an_alert_heard_lately_does_not_expire),
     ("a_person_has_time_to_answer", oncall::a_person_has_time_to_answer),
+    ("a_proposal_stored_late_leaves_time_to_answer", oncall::a_proposal_stored_late_leaves_time_to_answer),
     ("an_alert_that_fires_is_decided_again", oncall::an_alert_that_fires_is_decided_again),
 ];
 

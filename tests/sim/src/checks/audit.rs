@@ -21,7 +21,8 @@ enum Execution {
     InTime,
     /// Later: the daemon hung.
     Late,
-    /// In time, and what it stopped was started, or what it started ended, before fettle looked.
+    /// In time, and what it stopped was started, or what it started ended, before fettle looked; or half of it, because the
+    /// daemon itself ended in its middle.
     Undone,
 }
 
@@ -61,6 +62,7 @@ fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, how: Execution)
             let mut runs = truth.daemon.runs().iter().filter(|run| intent.touches.contains(&run.id));
             match intent.effect {
                 Effect::Stop { .. } | Effect::StopReplicas { .. } => runs.any(|run| run.begun_at >= since),
+                Effect::Restart { .. } => !runs.any(|run| run.begun_at >= since && run.begun_by.is_fettle()),
                 Effect::StartReplicas { .. } => runs.any(|run| run.ended.is_some_and(|it| it.at >= since)),
                 _ => false,
             }

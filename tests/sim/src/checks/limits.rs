@@ -152,7 +152,7 @@ pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_
     let id = short(intent.action);
     let Some(opened_at) = breaker.opened_at else {
         let since = before(intent.planned_at, limit.within);
-        let strikes = breaker.strikes.iter().filter(|(at, _)| *at >= since).count();
+        let strikes = breaker.strikes.iter().filter(|(at, _)| *at > since).count();
         if strikes >= limit.unproven as usize {
             return Err(format!(
                 "{} {id} of {} after {strikes} verdicts that proved nothing",

@@ -300,18 +300,32 @@ const PROPOSED_WITHIN: Micros = 20 * SECOND;
 
 /// A person has the time to answer that the rule gives, from when the proposal was made.
 pub fn a_person_has_time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    time_to_answer(book, deed, truth, false)
+}
+
+/// The same for a proposal that was stored long after it was decided: its process stood still, and nobody else took over.
+pub fn a_proposal_stored_late_leaves_time_to_answer(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    time_to_answer(book, deed, truth, true)
+}
+
+fn time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, late: bool) -> Result<(), String> {
     let Deed::Stored { after, .. } = deed else { return Ok(()) };
     let unanswered = after.reason().is_some_and(|it| it.starts_with("nobody answered"));
     let Some(asked_at) = book.asked.get(&after.id).filter(|_| unanswered) else { return Ok(()) };
-    let rung = match book.docs.get(&after.id).map(|doc| &doc.state) {
-        Some(State::AwaitingApproval(asked)) => asked.proposal.rung,
-        _ => after.rung,
+    let (rung, decided_at) = match book.docs.get(&after.id).map(|doc| &doc.state) {
+        Some(State::AwaitingApproval(asked)) => (asked.proposal.rung, micros(asked.proposal.asked_at)),
+        _ => (after.rung, *asked_at),
     };
     let step = rule(truth, &after.rule).and_then(|rule| rule.steps.get(rung));
     let within = step.and_then(|it| it.approval.as_ref()).map_or(APPROVAL_WITHIN, |it| it.within);
     let waited = truth.now - asked_at;
     let off = if truth.wild() { 0 } else { 2 * book.skew };
-    if waited >= length(within) - PROPOSED_WITHIN - off {
+    let stored_late = !truth.wild() && asked_at - decided_at > PROPOSED_WITHIN + off;
+    if late != stored_late || waited >= length(within) - PROPOSED_WITHIN - off {
         return Ok(());
     }
     let (id, reason) = (short(after.id), after.reason().unwrap_or_default());
