@@ -193,6 +193,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("who_waits_is_asked_again", records::who_waits_is_asked_again),
     ("working_stands_while_working", records::working_stands_while_working),
     ("an_effect_has_its_intent", effects::an_effect_has_its_intent),
+    ("nothing_is_done_on_what_is_old", effects::nothing_is_done_on_what_is_old),
     ("one_effect_at_a_time", effects::one_effect_at_a_time),
     ("no_call_while_docker_is_at_another", effects::no_call_while_docker_is_at_another),
     ("no_call_while_a_hung_docker_has_another", effects::no_call_while_a_hung_docker_has_another),

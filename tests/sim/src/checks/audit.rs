@@ -62,7 +62,7 @@ fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, how: Execution)
             let mut runs = truth.daemon.runs().iter().filter(|run| intent.touches.contains(&run.id));
             match intent.effect {
                 Effect::Stop { .. } | Effect::StopReplicas { .. } => runs.any(|run| run.begun_at >= since),
-                Effect::Restart { .. } => !runs.any(|run| run.begun_at >= since && run.begun_by.is_fettle()),
+                Effect::Restart { .. } => !runs.any(|run| run.begun_by == By::Fettle(at as u64)),
                 Effect::StartReplicas { .. } => runs.any(|run| run.ended.is_some_and(|it| it.at >= since)),
                 _ => false,
             }

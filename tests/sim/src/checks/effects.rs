@@ -15,7 +15,7 @@ use super::intent::{Intent, touched};
 use super::oncall::is_under_way;
 use super::{Deed, Truth};
 use crate::history::short;
-use crate::time::{Micros, length};
+use crate::time::{Micros, SECOND, length};
 
 /// The rule of a name, loaded or not.
 pub fn rule<'t>(truth: &'t Truth<'_>, name: &str) -> Option<&'t Rule> {
@@ -36,6 +36,28 @@ pub fn an_effect_has_its_intent(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> 
         return Err(format!("the call for {id} is made after its result {:?}", row.result));
     }
     if intent.calls.is_empty() { Ok(()) } else { Err(format!("a second call for {id}")) }
+}
+
+/// How old a stored intent may be when its call is made, and the facts when an intent is stored: as the engine has it.
+pub const CALLED_WITHIN: Micros = 5 * SECOND;
+const DECIDED_WITHIN: Micros = 20 * SECOND;
+
+/// A process that stood still between an intent and its call does not call, and one that stood still over its facts decides
+/// nothing on them.
+pub fn nothing_is_done_on_what_is_old(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    match deed {
+        Deed::Called { pin, effect, zombie: false, .. } => match book.intent_of(pin, effect) {
+            Some(it) if truth.now - it.counts_from > CALLED_WITHIN => {
+                let age = (truth.now - it.counts_from) / SECOND;
+                Err(format!("the call for {} is made {age} s after its intent", short(it.action)))
+            }
+            _ => Ok(()),
+        },
+        Deed::Intended(it) if it.at - it.read_at > DECIDED_WITHIN => {
+            Err(format!("{} rests on facts of {} s ago", short(it.action), (it.at - it.read_at) / SECOND))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Nothing that an effect touches is intended to be touched by another meanwhile.

@@ -6,16 +6,13 @@ use fettle_core::rule::model::{Budget, Mode};
 use fettle_core::time::{after, before};
 
 use super::book::Book;
-use super::effects::rule;
+use super::effects::{CALLED_WITHIN, rule};
 use super::intent::Intent;
 use super::oncall::was_executed;
 use super::{Deed, Truth};
 use crate::history::short;
-use crate::time::{Micros, SECOND, length, micros};
+use crate::time::{Micros, length, micros};
 use uuid::Uuid;
-
-/// How old a stored intent may be when its call is made: as the engine has it.
-const CALLED_WITHIN: Micros = 5 * SECOND;
 
 /// Over which effects a budget is counted.
 type Scope = fn(&Intent, &Intent) -> bool;
