@@ -59,6 +59,10 @@ fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, how: Execution)
         };
         let undone = |at: usize| {
             let Some(since) = jobs(truth, at).filter_map(|job| job.executed_at).min() else { return false };
+            // Of several replicas only some had their turn.
+            if jobs(truth, at).filter(|job| job.executed_at.is_some()).count() < intent.touches.len() {
+                return true;
+            }
             let mut runs = truth.daemon.runs().iter().filter(|run| intent.touches.contains(&run.id));
             match intent.effect {
                 Effect::Stop { .. } | Effect::StopReplicas { .. } => runs.any(|run| run.begun_at >= since),
