@@ -85,6 +85,13 @@ struct Body {
     evidence: Vec<(usize, Micros)>,
 }
 
+impl One {
+    /// It does not fire, and nothing more will be said of it.
+    pub fn is_over(&self) -> bool {
+        !self.firing && !self.grouped
+    }
+}
+
 impl Alerts {
     /// Nothing fires yet.
     pub fn new(plan: &Plan) -> Self {
@@ -99,7 +106,7 @@ impl Alerts {
 
     /// Nothing fires, everything was sent, and nothing is on its way.
     pub fn is_quiet(&self) -> bool {
-        self.under_way == 0 && self.all.iter().all(|one| !one.firing && !one.grouped)
+        self.under_way == 0 && self.all.iter().all(One::is_over)
     }
 
     /// The number of an alert.

@@ -2,13 +2,17 @@
 //! simulated world: the daemon's own runs and requests, the bodies that were posted, the deeds of people. It counts for
 //! itself and does not ask the engine's tables.
 
+mod audit;
 mod book;
 mod effects;
 mod ending;
+mod intent;
+mod learning;
 mod limits;
 mod oncall;
 mod people;
 mod records;
+mod telling;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +29,7 @@ use fettle_core::target::Target;
 use fettle_memory::physics::{Call, Daemon};
 
 use self::book::Book;
-pub use self::book::Intent;
+pub use self::intent::Intent;
 use crate::daemon::Faults;
 use crate::plan::{Clocks, Plan};
 use crate::time::{Micros, micros};
@@ -186,12 +190,16 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a_loan_is_returned_for_real", records::a_loan_is_returned_for_real),
     ("what_is_accepted_is_stored", records::what_is_accepted_is_stored),
     ("accepted_alerts_are_decided", records::accepted_alerts_are_decided),
+    ("who_waits_is_asked_again", records::who_waits_is_asked_again),
     ("working_stands_while_working", records::working_stands_while_working),
     ("an_effect_has_its_intent", effects::an_effect_has_its_intent),
+    ("nothing_is_done_on_what_is_old", effects::nothing_is_done_on_what_is_old),
     ("one_effect_at_a_time", effects::one_effect_at_a_time),
     ("no_call_while_docker_is_at_another", effects::no_call_while_docker_is_at_another),
+    ("no_call_while_a_hung_docker_has_another", effects::no_call_while_a_hung_docker_has_another),
     ("only_what_is_allowed_is_touched", effects::only_what_is_allowed_is_touched),
     ("nothing_lent_is_touched", effects::nothing_lent_is_touched),
+    ("nothing_lent_is_touched_by_another_name", effects::nothing_lent_is_touched_by_another_name),
     ("unknown_is_never_repeated", effects::unknown_is_never_repeated),
     ("budgets_hold", limits::budgets_hold),
     ("budgets_hold_at_docker", limits::budgets_hold_at_docker),
@@ -204,14 +212,24 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("no_means_no", people::no_means_no),
     ("a_crash_loop_is_not_superseded", oncall::a_crash_loop_is_not_superseded),
     ("superseded_means_another_acted", oncall::superseded_means_another_acted),
+    ("what_was_given_up_is_no_other", oncall::what_was_given_up_is_no_other),
     ("what_a_person_stopped_stays_stopped", oncall::what_a_person_stopped_stays_stopped),
+    ("what_a_person_stopped_between_steps_stays_stopped", oncall::what_a_person_stopped_between_steps_stays_stopped),
+    ("what_docker_forgot_was_stopped_stays_stopped", oncall::what_docker_forgot_was_stopped_stays_stopped),
     ("one_intent_has_one_effect", oncall::one_intent_has_one_effect),
-    ("not_executed_was_not_executed", oncall::not_executed_was_not_executed),
-    ("what_succeeded_reached_docker", oncall::what_succeeded_reached_docker),
+    ("not_executed_was_not_executed", audit::not_executed_was_not_executed),
+    ("what_a_hung_docker_still_has_is_not_given_up", audit::what_a_hung_docker_still_has_is_not_given_up),
+    ("what_was_undone_was_executed", audit::what_was_undone_was_executed),
+    ("what_another_did_is_no_success", audit::what_another_did_is_no_success),
+    ("what_was_so_already_is_no_success", audit::what_was_so_already_is_no_success),
+    ("what_succeeded_reached_docker", audit::what_succeeded_reached_docker),
+    ("a_start_by_policy_is_no_success", audit::a_start_by_policy_is_no_success),
     ("an_effect_has_an_alert_that_fires", oncall::an_effect_has_an_alert_that_fires),
+    ("an_effect_has_fresh_evidence", oncall::an_effect_has_fresh_evidence),
     ("a_newer_run_is_left_alone", oncall::a_newer_run_is_left_alone),
     ("an_alert_heard_lately_does_not_expire", oncall::an_alert_heard_lately_does_not_expire),
     ("a_person_has_time_to_answer", oncall::a_person_has_time_to_answer),
+    ("a_proposal_stored_late_leaves_time_to_answer", oncall::a_proposal_stored_late_leaves_time_to_answer),
     ("an_alert_that_fires_is_decided_again", oncall::an_alert_that_fires_is_decided_again),
 ];
 
@@ -284,16 +302,24 @@ impl Checks {
         self.book.claims.get(&id).cloned()
     }
 
+    /// A remediation as it was stored last.
+    pub fn doc(&self, id: RemediationId) -> Option<&Remediation> {
+        self.book.docs.get(&id)
+    }
+
     /// Every remediation as it was stored last.
     pub fn docs(&self) -> impl Iterator<Item = &Remediation> {
         self.book.docs.values()
     }
 
-    /// Loans that are open and may be returned.
-    pub fn open_loans(&self, world: &World, daemon: &Daemon) -> Vec<LoanId> {
+    /// Loans that are open and may be returned: those that will be, and those that wait for the end of an alert of which
+    /// nothing more will be said.
+    pub fn open_loans(&self, world: &World, daemon: &Daemon) -> (Vec<LoanId>, Vec<LoanId>) {
         let open = self.book.loans.values().filter(|loan| !matches!(loan.state, LoanState::Closed { .. }));
         let open = open.filter(|loan| !effects::is_held_back(daemon, loan, &world.plan.settings.protected));
-        open.map(|loan| loan.id).collect()
+        let (lost, open): (Vec<&Loan>, Vec<&Loan>) = open.partition(|loan| self.book.waits_for_lost_end(loan, world));
+        let ids = |loans: Vec<&Loan>| loans.into_iter().map(|loan| loan.id).collect();
+        (ids(open), ids(lost))
     }
 
     /// Looks at what was done.
@@ -328,6 +354,7 @@ impl Checks {
     }
 
     fn ask(&mut self, deed: &Deed<'_>, truth: &Truth<'_>) {
+        truth.world.tell(|| telling::tell(deed));
         for (name, check) in CHECKS {
             if let Err(what) = check(&self.book, deed, truth) {
                 self.violate(name, what, truth.world);
@@ -351,6 +378,11 @@ impl Checks {
         let truth = Truth { now: world.now(), plan: &world.plan, world, daemon, calls, faults: &faults };
         if let Some(left) = left.first() {
             self.violate("nothing_is_left_open", format!("{left} is left open"), world);
+        }
+        if let Some(loan) = self.open_loans(world, daemon).1.first() {
+            let what =
+                format!("loan {} waits for the end of an alert that ended unheard", crate::history::short(*loan));
+            self.violate("a_loan_does_not_wait_for_an_end_that_was_lost", what, world);
         }
         for (name, check) in ending::ENDING {
             if let Err(what) = check(&self.book, &truth) {

@@ -37,6 +37,13 @@ impl Faults {
     }
 }
 
+impl Faults {
+    /// Whether a proxy hides the daemon's events.
+    pub fn hides_events(&self) -> bool {
+        self.open.values().any(|it| matches!(it, Fault::Denied))
+    }
+}
+
 impl World {
     /// Something goes wrong with the daemon.
     pub fn daemon_fails(&self) {

@@ -305,7 +305,7 @@ impl<T: Watched> Work<T> for Desk {
             if let Some(of) = T::asked_about(ask) {
                 self.world.deed(&Deed::Read { owner: self.owner, of });
             }
-            Ok(T::found(self.world.mutant, facts))
+            Ok(T::found(&self.world, ask, facts))
         })
         .await
     }

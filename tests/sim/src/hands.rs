@@ -55,7 +55,7 @@ impl Platform for Hands {
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
-        let zombie = self.world.plan.weather.zombies && self.world.chance(30);
+        let zombie = self.world.plan.weather.zombies && self.world.chance(200);
         if zombie {
             // The window that design §1 documents: stopped after the check of the lease, before the write of the request.
             self.world.checks().count("zombies");

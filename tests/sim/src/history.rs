@@ -17,8 +17,15 @@ impl History {
 
     /// Adds a line.
     pub fn note(&mut self, at: Micros, line: impl FnOnce() -> String) {
-        if self.kept {
-            self.lines.push(format!("{}  {}", show(at), line()));
+        self.tell(at, || Some(line()));
+    }
+
+    /// Adds a line, where there is one.
+    pub fn tell(&mut self, at: Micros, line: impl FnOnce() -> Option<String>) {
+        if self.kept
+            && let Some(line) = line()
+        {
+            self.lines.push(format!("{}  {line}", show(at)));
         }
     }
 

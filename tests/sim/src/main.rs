@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! sim SEEDS [START]    runs so many schedules on all cores; the history of the first that fails is shown
+//! sim show SEED        the whole history of one schedule, whatever became of it
 //! sim until SEEDS      the same, until the first fails
-//! sim mutants          breaks the seams and the sources on purpose, one at a time: each fault must be found
+//! sim mutants [seams|sources]   breaks the seams and the sources on purpose, one at a time: each fault must be found
 //! ```
 //!
 //! What is real: the core and the engine as they ship (`run::build` and everything it starts, intake with raw bodies, orders
@@ -49,7 +50,11 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Option<Vec<u64>> = args.iter().map(|it| it.parse().ok()).collect();
     match (args.first().map(String::as_str), numbers.as_deref()) {
-        (Some("mutants"), _) => sources::survive(),
+        (Some("mutants"), _) => sources::survive(args.get(1).map(String::as_str)),
+        (Some("show"), _) => match args.get(1).and_then(|it| it.parse().ok()) {
+            Some(seed) => run::tell(seed),
+            None => usage(),
+        },
         (Some("until"), _) => {
             let seeds = args.get(1).and_then(|it| it.parse().ok()).unwrap_or(0);
             let failures = run::run(0, seeds, None, 1, |_, _| ()).failures;
@@ -60,9 +65,11 @@ fn main() -> ExitCode {
         }
         (_, Some([seeds])) => run::report(0, *seeds),
         (_, Some([seeds, start])) => run::report(*start, *seeds),
-        _ => {
-            eprintln!("usage: sim SEEDS [START] | sim until SEEDS | sim mutants");
-            ExitCode::from(2)
-        }
+        _ => usage(),
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: sim SEEDS [START] | sim show SEED | sim until SEEDS | sim mutants [seams|sources]");
+    ExitCode::from(2)
 }

@@ -16,7 +16,8 @@ pub enum Mutant {
     IntentNotStored,
     /// The result of an effect is not written.
     ResultLost,
-    /// A person's approval counts again and again.
+    /// A person's approval counts again, for whatever is proposed next. That it counted again for the same plan would be no
+    /// fault: a plan names its step, and a step is tried once.
     ApprovalReused,
     /// No breaker is ever found open.
     BreakerIgnored,

@@ -2,6 +2,7 @@
 //! the seed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
@@ -17,6 +18,9 @@ pub const HOST: &str = "local";
 
 /// Names that rules and alerts speak of; the last is nobody's.
 pub const SERVICES: [&str; 8] = ["app-0", "app-0", "app-1", "app-2", "side-0", "side-0", "shop-db-1", "ghost"];
+
+/// The few that they speak of in a crowd: many alerts and rules that are about the same thing, under one name or two.
+const CROWDS: [&[&str]; 3] = [&["app-0"], &["app-0", "side-0"], &["shop-db-1"]];
 
 /// How wrong the machines' wall clocks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +110,20 @@ pub struct Plan {
 
 /// Draws a plan.
 pub fn draw(rng: &mut Rng) -> Plan {
-    let settings = rules::settings(rng);
+    let crowd = rng.chance(250).then(|| *rng.pick(&CROWDS));
+    let mut settings = rules::settings(rng);
     let count = rng.between(3, 6);
-    let rules = rules::rules(rng, count, &settings);
-    let groups: Vec<_> = (0..rng.between(1, 4)).map(|_| group(rng)).collect();
-    let alerts = (0..rng.between(3, 8)).map(|at| alert(rng, at, count, groups.len() as u64)).collect();
+    let rules = rules::rules(rng, count, &settings, crowd.is_some());
+    let mut groups: Vec<_> = (0..rng.between(1, 4)).map(|_| group(rng)).collect();
+    if crowd.is_some() {
+        // Some are heard all the time, others are stale long before they are heard again, and nobody else can be asked.
+        settings.alertmanager &= rng.chance(300);
+        settings.freshness = Duration::from_mins(2).max(rules.iter().map(|rule| rule.hold).max().unwrap_or_default());
+        groups.push(GroupPlan { repeat: 20 * SECOND, ..group(rng) });
+        groups.push(GroupPlan { repeat: 300 * SECOND, ..group(rng) });
+    }
+    let services = crowd.unwrap_or(&SERVICES);
+    let alerts = (0..rng.between(3, 8)).map(|at| alert(rng, at, count, groups.len() as u64, services)).collect();
     let weather = weather(rng);
     let inhibits = settings.alertmanager && rng.chance(500);
     Plan { weather, inhibits, settings, rules, alerts, groups, seconds: *rng.pick(&[300, 300, 300, 600, 600, 1500]) }
@@ -148,8 +161,8 @@ fn group(rng: &mut Rng) -> GroupPlan {
     }
 }
 
-fn alert(rng: &mut Rng, at: u64, rules: u64, groups: u64) -> AlertPlan {
-    let service = if rng.chance(30) { "../../etc" } else { rng.pick(&SERVICES) };
+fn alert(rng: &mut Rng, at: u64, rules: u64, groups: u64, services: &[&'static str]) -> AlertPlan {
+    let service = if rng.chance(30) { "../../etc" } else { rng.pick(services) };
     let severity = if rng.chance(500) { "critical" } else { "warning" };
     // One more name than there are rules: some alerts are nobody's.
     let name = format!("A{}", rng.below(rules + 1));

@@ -47,6 +47,8 @@ pub struct Replica {
     gate: Arc<Gate>,
     process: Mutex<Option<Process>>,
     resumes_at: AtomicI64,
+    /// Since when it neither started nor stood still.
+    steady_since: AtomicI64,
 }
 
 /// A process, from its start to its end.
@@ -74,7 +76,13 @@ impl Replica {
             gate: Arc::default(),
             process: Mutex::default(),
             resumes_at: AtomicI64::new(0),
+            steady_since: AtomicI64::new(0),
         }
+    }
+
+    /// For how long its process has been at work without a break.
+    pub fn steady_for(&self, now: Micros) -> Micros {
+        if self.by_hand().is_some() { now - self.steady_since.load(Ordering::Relaxed) } else { 0 }
     }
 
     /// Whether its process lives, also one that stands still.
@@ -142,12 +150,13 @@ impl Replica {
         let engine = engine.enclosed(Arc::new(Enclosure(self.gate.clone())));
         readiness.met(Condition::Store);
         world.note(|| format!("replica {} starts, its clock {} s ahead", self.number, self.machine.ahead() / SECOND));
-        let (me, began) = (self.clone(), shell.clone());
+        let (me, its, began) = (self.clone(), world.clone(), shell.clone());
         let start = tokio::spawn(self.gate.behind(async move {
             while recover(&began, &readiness).await.is_err() {
                 tokio::time::sleep(AGAIN).await;
             }
             if let Some(process) = &mut *lock(&me.process) {
+                me.steady_since.fetch_max(its.now(), Ordering::Relaxed);
                 process.running = Some(engine.start());
             }
         }));
@@ -204,6 +213,7 @@ impl Replica {
     /// It goes on, unless it was stopped for longer meanwhile.
     pub fn resume(&self, world: &World) {
         if world.is_calm() || world.now() >= self.resumes_at.load(Ordering::Relaxed) {
+            self.steady_since.fetch_max(world.now(), Ordering::Relaxed);
             self.gate.open();
         }
     }

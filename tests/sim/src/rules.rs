@@ -18,9 +18,9 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Draws the rules, in order.
-pub fn rules(rng: &mut Rng, count: u64, settings: &Settings) -> Vec<Arc<Rule>> {
-    (0..count).map(|at| Arc::new(rule(rng, at, settings))).collect()
+/// Draws the rules, in order; in a crowd they are about the same few things.
+pub fn rules(rng: &mut Rng, count: u64, settings: &Settings, crowd: bool) -> Vec<Arc<Rule>> {
+    (0..count).map(|at| Arc::new(rule(rng, at, settings, crowd))).collect()
 }
 
 fn budget(rng: &mut Rng, at_most: u64, periods: &[u64]) -> Budget {
@@ -180,9 +180,11 @@ fn matchers(text: &str) -> Vec<fettle_core::matcher::Matcher> {
     parse(text).unwrap_or_default()
 }
 
-fn rule(rng: &mut Rng, at: u64, settings: &Settings) -> Rule {
+fn rule(rng: &mut Rng, at: u64, settings: &Settings, crowd: bool) -> Rule {
     let literal = |name: &str| Word::Literal(name.to_owned());
     let find = match rng.below(10) {
+        3.. if crowd => Find::Container(Word::Label("service".to_owned())),
+        0..3 if crowd => Find::Compose { project: literal("shop"), service: literal("db") },
         0 | 1 => Find::Compose { project: literal("shop"), service: literal("web") },
         2 => Find::Compose { project: literal("shop"), service: literal("db") },
         3 => Find::Swarm(literal("api")),

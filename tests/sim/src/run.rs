@@ -146,6 +146,18 @@ fn bar(done: u64, all: u64, failed: usize, took: Duration) {
     let _ = std::io::stderr().flush();
 }
 
+/// Shows the whole history of a seed, and the checks that failed.
+pub fn tell(seed: u64) -> ExitCode {
+    let ended = world::run(seed, None, true);
+    for line in &ended.history {
+        println!("{line}");
+    }
+    for it in &ended.violations {
+        println!("{}: {}", it.check, it.what);
+    }
+    ExitCode::from(u8::from(!ended.violations.is_empty()))
+}
+
 /// Shows the history of a seed that failed, and how to see it again.
 pub fn show(failure: &Failure, all: bool) {
     let lines = world::run(failure.seed, None, true).history;

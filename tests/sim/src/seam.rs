@@ -8,8 +8,8 @@ use fettle_core::ports::{Effort, Judge, Store, StoreError};
 use fettle_core::receive::Changes;
 use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::record::Record;
-use fettle_core::remediation::state::{Remediation, State};
-use fettle_core::surroundings::Breaker;
+use fettle_core::remediation::state::{Awaiting, Remediation, State};
+use fettle_core::surroundings::{AnswerKind, Breaker};
 
 use crate::checks::Deed;
 use crate::mutants::Mutant;
@@ -26,9 +26,7 @@ pub trait Watched: Effort {
     fn asked_about(ask: &Self::Ask) -> Option<RemediationId>;
 
     /// What a decision is made from, with the fault in it.
-    fn found(_: Option<Mutant>, facts: Self::Facts) -> Self::Facts {
-        facts
-    }
+    fn found(world: &World, ask: &Self::Ask, facts: Self::Facts) -> Self::Facts;
 
     /// What one decision stores, with the fault in it.
     fn written(mutant: Option<Mutant>, commit: Commit<Self>) -> Commit<Self>;
@@ -54,10 +52,21 @@ impl Watched for Remediation {
         Some(ask.remediation)
     }
 
-    fn found(mutant: Option<Mutant>, mut facts: Facts) -> Facts {
-        match mutant {
+    fn found(world: &World, ask: &FactsAsk, mut facts: Facts) -> Facts {
+        match world.mutant {
             Some(Mutant::PausesForgotten) => facts.surroundings.pauses.clear(),
             Some(Mutant::BreakerIgnored) => facts.surroundings.breaker = Breaker::default(),
+            Some(Mutant::ApprovalReused) => {
+                let checks = world.checks();
+                let asked = checks.doc(ask.remediation).and_then(|doc| match &doc.state {
+                    State::AwaitingApproval(Awaiting { proposal, .. }) => Some(proposal),
+                    _ => None,
+                });
+                let given = facts.surroundings.answer.as_mut().filter(|it| it.kind == AnswerKind::Approve);
+                if let (Some(asked), Some(answer)) = (asked, given) {
+                    (answer.plan, answer.at) = (Some(asked.hash.clone()), answer.at.max(asked.asked_at));
+                }
+            }
             _ => {}
         }
         facts
@@ -92,8 +101,8 @@ impl Watched for Loan {
         None
     }
 
-    fn found(mutant: Option<Mutant>, mut facts: LoanFacts) -> LoanFacts {
-        if mutant == Some(Mutant::PausesForgotten) {
+    fn found(world: &World, _: &LoanFactsAsk, mut facts: LoanFacts) -> LoanFacts {
+        if world.mutant == Some(Mutant::PausesForgotten) {
             facts.pauses.clear();
         }
         facts

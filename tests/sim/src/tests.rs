@@ -56,9 +56,6 @@ fn assert_none(failures: &[Failure]) {
     }
 }
 
-/// Schedules of one `make test`: every known fault shows within as many.
-const FEW: u64 = 4_000;
-
 fn assert_known_faults_show(totals: &crate::run::Totals) {
     let shown = |it: &known::Known| totals.known.keys().any(|(check, wild)| *check == it.check && *wild >= it.wild);
     let gone: Vec<_> = known::all().filter(|it| !shown(it)).collect();
@@ -66,14 +63,6 @@ fn assert_known_faults_show(totals: &crate::run::Totals) {
 }
 
 #[test]
-fn four_thousand_schedules_break_nothing_new_and_show_each_known_fault() {
-    let totals = run(0, FEW, None, usize::MAX, |_, _| ());
-    assert_none(&totals.failures);
-    assert_known_faults_show(&totals);
-}
-
-#[test]
-#[ignore = "some 60 schedules a second: longer than `make test` may take; not yet run to its end"]
 fn twenty_thousand_schedules_break_nothing_new_see_everything_and_show_each_known_fault() {
     let totals = run(0, SCHEDULES, None, usize::MAX, |_, _| ());
     assert_none(&totals.failures);
@@ -92,7 +81,6 @@ fn one_seed_is_one_history() {
 }
 
 #[test]
-#[ignore = "two faults survive: ApprovalReused and ExclusionForgotten; make sim-mutants lists them"]
 fn every_fault_at_a_seam_is_found_by_the_check_that_is_for_it() {
     let survived: Vec<String> = Mutant::ALL.iter().filter_map(|(mutant, by)| caught(*mutant, by).err()).collect();
     assert!(survived.is_empty(), "{}", survived.join("\n"));

@@ -280,6 +280,11 @@ impl World {
         lock(&self.history).note(self.now(), line);
     }
 
+    /// The same, where there may be nothing worth a line.
+    pub fn tell(&self, line: impl FnOnce() -> Option<String>) {
+        lock(&self.history).tell(self.now(), line);
+    }
+
     /// The daemon as it is now.
     pub fn docker<T>(&self, look: impl FnOnce(&mut Docker) -> T) -> T {
         self.host.with(|docker, _| look(docker))
@@ -361,7 +366,7 @@ impl World {
             Ok(waiting) if waiting.is_empty() => {}
             other => left.push(format!("alerts that wait: {other:?}")),
         }
-        let loans = self.docker(|docker| self.checks().open_loans(self, &docker.daemon));
+        let (loans, _) = self.docker(|docker| self.checks().open_loans(self, &docker.daemon));
         left.extend(loans.into_iter().map(|id| format!("loan {id}")));
         left
     }
@@ -390,6 +395,7 @@ impl World {
         self.note(|| "calm".to_owned());
         self.daemon_is_well();
         self.rules.store(Arc::new(RuleSet::of(self.plan.rules.clone())));
+        self.deed(&Deed::Reloaded);
         self.people_rest();
         for replica in &self.replicas {
             replica.machine.set(0, 0);

@@ -87,7 +87,7 @@ impl Batch<'_> {
             episode::Heard::Ended => self.wake(heard.fingerprint),
             episode::Heard::Began | episode::Heard::Continued => {
                 for selected in &heard.selected {
-                    self.consider(&alert, selected, received_at);
+                    self.consider(&alert, selected, heard.word.is_some(), received_at);
                 }
             }
             episode::Heard::Stale => {}
@@ -124,7 +124,8 @@ impl Batch<'_> {
         self.candidates.get(&fingerprint).and_then(|newer| newer.get(rule)).or_else(stored)
     }
 
-    fn consider(&mut self, alert: &AlertState, selected: &Selected, now: Timestamp) {
+    /// `spoken`: the alert was just heard, and not only asked again because its target is free.
+    fn consider(&mut self, alert: &AlertState, selected: &Selected, spoken: bool, now: Timestamp) {
         let rule = &*selected.rule;
         let known = self.candidate(alert.fingerprint, &rule.name).cloned();
         if let Some(candidate) = &known {
@@ -136,6 +137,8 @@ impl Batch<'_> {
                     self.stand(Candidate { episode: alert.episode, ..candidate.clone() });
                     return;
                 }
+                // It would expire at once, and then whoever waits for it would have it opened again, without end.
+                Standing::Free if same_episode && !spoken && self.is_stale(alert, now) => return,
                 Standing::Spent | Standing::Free | Standing::Waiting => {}
             }
         }
@@ -163,6 +166,10 @@ impl Batch<'_> {
                 }
             }
         }
+    }
+
+    fn is_stale(&self, alert: &AlertState, now: Timestamp) -> bool {
+        since(now, alert.evidence_at) > self.settings.freshness
     }
 
     fn stand(&mut self, candidate: Candidate) {

@@ -55,15 +55,13 @@ pub fn take(
     Changes { opened: vec![remediation], records, ..Changes::default() }
 }
 
-/// The same world, in which nothing was given up yet: episodes that are spent may open another remediation. What is open stays
-/// as it is.
+/// The same world, in which nothing was given up yet: what is over is forgotten, so that every episode may open another
+/// remediation. What is open stays as it is.
 #[must_use]
 pub fn again(world: &World) -> World {
     let mut world = world.clone();
-    for candidate in world.candidates.values_mut().flatten() {
-        if candidate.standing == Standing::Spent {
-            candidate.standing = Standing::Free;
-        }
+    for candidates in world.candidates.values_mut() {
+        candidates.retain(|it| matches!(it.standing, Standing::Attached | Standing::Waiting));
     }
     world
 }

@@ -1,100 +1,28 @@
 //! What the checks remember: everything that passed the seam between engine and store, calls, bodies, and deeds of people.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use bytes::Bytes;
-use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::announcement::Announcement;
 use fettle_core::effect::Effect;
 use fettle_core::id::{ActionId, AnswerId, EffortId, LoanId, NotificationId, RemediationId, ReplicaId};
-use fettle_core::ports::model::{Claim, Commit, LedgerAsk};
-use fettle_core::receive::{Candidate, Changes, Standing};
-use fettle_core::remediation::loan::{Loan, LoanState};
-use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
-use fettle_core::remediation::record::{ActionRow, Record, ResultRow, VerdictRow};
-use fettle_core::remediation::state::{Attempt, Awaiting, Remediation, Running, State};
+use fettle_core::ports::model::Claim;
+use fettle_core::receive::Candidate;
+use fettle_core::remediation::loan::Loan;
+use fettle_core::remediation::outcome::ActionResult;
+use fettle_core::remediation::record::{ActionRow, VerdictRow};
+use fettle_core::remediation::state::Remediation;
 use fettle_core::rule::model::Mode;
 use fettle_core::sight::Pin;
 use fettle_core::surroundings::{Answer, Pause};
-use fettle_core::target::Target;
-use fettle_core::time::{Timestamp, after, before};
+use fettle_core::time::Timestamp;
 
-use super::{Deed, Truth};
+use super::Truth;
+use super::intent::{Intent, Made, Posted, Taken};
 use crate::alerts::Alerts;
-use crate::time::{Micros, instant, length, micros};
-
-/// An effect that was admitted.
-#[derive(Debug, Clone)]
-pub struct Intent {
-    /// Its row.
-    pub action: ActionId,
-    /// The remediation; of a return, the one that made the loan.
-    pub remediation: RemediationId,
-    /// The rule.
-    pub rule: String,
-    /// The remediation's target.
-    pub target: Target,
-    /// What is touched, as written.
-    pub written: String,
-    /// What it is counted by.
-    pub key: String,
-    /// Act or observe.
-    pub mode: Mode,
-    /// When, by the process's time.
-    pub planned_at: Timestamp,
-    /// When, by true time.
-    pub at: Micros,
-    /// Since when its own time counts, by true time: a dependent's begins when what it follows is over.
-    pub counts_from: Micros,
-    /// When its facts were read, by true time.
-    pub read_at: Micros,
-    /// What it touches: full ids.
-    pub touches: BTreeSet<String>,
-    /// The action's name.
-    pub name: &'static str,
-    /// The action.
-    pub does: Action,
-    /// What exactly is done.
-    pub effect: Effect,
-    /// The run that was decided about.
-    pub pin: Pin,
-    /// Which rung.
-    pub rung: usize,
-    /// The answer that it uses, and the plan that was approved.
-    pub approved: Option<(AnswerId, String)>,
-    /// Ordered by a person by hand.
-    pub ordered: bool,
-    /// A dependent of another effect.
-    pub dependent: bool,
-    /// The loan that it returns.
-    pub returns: Option<LoanId>,
-    /// It makes a loan that is to be returned.
-    pub lends: bool,
-    /// How it ended.
-    pub result: Option<ResultRow>,
-    /// Calls that were made for it.
-    pub calls: Vec<usize>,
-}
-
-impl Intent {
-    /// Whether it counts against budgets, as far as the record goes.
-    pub fn spends(&self) -> bool {
-        self.result.as_ref().is_none_or(|row| row.spends)
-    }
-}
-
-/// A call, beside the host's own row of it.
-#[derive(Debug, Clone)]
-pub struct Made {
-    /// For which row.
-    pub action: Option<ActionId>,
-    /// By which process.
-    pub owner: ReplicaId,
-    /// That process stood still after the check of its lease.
-    pub zombie: bool,
-}
+use crate::time::Micros;
+use crate::world::World;
 
 /// A rule's breaker, as the verdicts make it.
 #[derive(Debug, Clone, Default)]
@@ -118,6 +46,8 @@ pub struct Book {
     pub docs: BTreeMap<RemediationId, Remediation>,
     /// When each was opened, by true time.
     pub opened: BTreeMap<RemediationId, Micros>,
+    /// Those about which anything was decided since.
+    pub decided: BTreeSet<RemediationId>,
     /// When each was closed, by true time.
     pub closed: BTreeMap<RemediationId, Micros>,
     /// Loans as they were stored last.
@@ -133,15 +63,15 @@ pub struct Book {
     /// Remediations that an alert was attached to, oldest first.
     pub attached: BTreeMap<Fingerprint, Vec<RemediationId>>,
     /// Bodies that were stored.
-    pub appended: BTreeSet<NotificationId>,
+    pub appended: BTreeMap<NotificationId, Posted>,
+    /// For each alert that fires as far as fettle knows: the words of that in this stretch.
+    pub taken: BTreeMap<Fingerprint, Vec<Taken>>,
     /// Bodies that were posted, with what they report firing and when that was true last.
     pub bodies: BTreeMap<Bytes, Vec<(usize, Micros)>>,
     /// For each alert that fettle heard firing: when that was true last.
     pub evidence: BTreeMap<usize, Micros>,
     /// For each alert: when fettle heard it firing, by true time, newest last.
     pub heard: BTreeMap<usize, Vec<Micros>>,
-    /// For each alert: when a body that reports it firing was stored, by true time.
-    pub posted: BTreeMap<usize, Vec<Micros>>,
     /// When a person was asked to approve something, by true time.
     pub asked: BTreeMap<RemediationId, Micros>,
     /// Verdicts.
@@ -160,6 +90,8 @@ pub struct Book {
     pub pauses: Vec<(Pause, Micros, Option<Micros>)>,
     /// Breakers by rule.
     pub breakers: BTreeMap<String, Breaker>,
+    /// When each rule's breaker was switched last, by the process's time.
+    pub switched: BTreeMap<String, Timestamp>,
     /// Probes that are open, by rule, as the record has them.
     pub probes: BTreeMap<String, ActionId>,
     /// Storms: when by true time each was found, and by the process's.
@@ -168,22 +100,16 @@ pub struct Book {
     pub judged: BTreeSet<ActionId>,
     /// Whether rules were ever taken out: then the rules that selected an alert are not certain.
     pub reloaded: bool,
+    /// Rules that were taken out: when by true time, and when they were put back.
+    pub unloaded: Vec<(String, Micros, Option<Micros>)>,
     /// The most that any process's time was off.
     pub skew: Micros,
     /// Runs that were looked at.
     pub runs_seen: usize,
+    /// Effects that were called when Docker did not remember, or did not tell, that their target was stopped.
+    pub forgotten: BTreeSet<ActionId>,
     /// Calls that were counted as executed.
     pub executed: BTreeSet<usize>,
-}
-
-/// What an effect touches: full ids.
-pub fn touched(effect: &Effect, pin: &Pin) -> BTreeSet<String> {
-    match effect {
-        Effect::StopReplicas { replicas, .. } | Effect::StartReplicas { replicas, .. } => {
-            replicas.iter().map(|it| it.id.clone()).collect()
-        }
-        _ => BTreeSet::from([pin.id.clone()]),
-    }
 }
 
 impl Book {
@@ -201,324 +127,11 @@ impl Book {
         }
     }
 
-    /// The effects of one admission.
-    pub fn intents_of(
-        &self,
-        owner: ReplicaId,
-        asks: &[&LedgerAsk],
-        commit: &Commit<Remediation>,
-        now: Micros,
-    ) -> Vec<Intent> {
-        let doc = &commit.effort;
-        let attempts: Vec<&Attempt> = match &doc.state {
-            State::Running(Running { attempt, queue, .. }) => std::iter::once(&**attempt).chain(queue).collect(),
-            _ => Vec::new(),
-        };
-        let read_at = self.reads.get(&(owner, doc.id)).copied().unwrap_or(now);
-        let hash = match self.docs.get(&doc.id).map(|it| &it.state) {
-            Some(State::AwaitingApproval(Awaiting { proposal, .. })) => Some(proposal.hash.clone()),
-            _ => None,
-        };
-        let of = |attempt: &&Attempt| {
-            let dependent = attempt.dependent.is_some();
-            let row = commit.records.iter().find_map(|it| match it {
-                Record::Action(row) if row.id == attempt.action_id => Some(row),
-                _ => None,
-            });
-            let by_person = row.is_some_and(|row| row.actor != "fettle") && doc.order.is_none();
-            let key = asks.first().map(|ask| ask.key.clone()).unwrap_or_default();
-            Intent {
-                action: attempt.action_id,
-                remediation: doc.id,
-                rule: doc.rule.clone(),
-                target: doc.target.clone(),
-                written: attempt.dependent.as_ref().unwrap_or(&doc.target).to_string(),
-                key: if dependent { format!("{}/{}", crate::town::DAEMON, attempt.pin.id) } else { key },
-                mode: Mode::Act,
-                planned_at: attempt.intended_at,
-                at: now,
-                counts_from: now,
-                read_at,
-                touches: touched(&attempt.effect, &attempt.pin),
-                name: attempt.action.name(),
-                does: attempt.action.clone(),
-                effect: attempt.effect.clone(),
-                pin: attempt.pin.clone(),
-                rung: attempt.rung,
-                approved: doc.answered.filter(|_| by_person).map(|id| (id, hash.clone().unwrap_or_default())),
-                ordered: doc.order.is_some(),
-                dependent,
-                returns: None,
-                lends: attempt.action.scales() && !dependent && doc.order.is_none(),
-                result: None,
-                calls: Vec::new(),
-            }
-        };
-        attempts.iter().map(of).collect()
-    }
-
-    /// The return of a loan.
-    pub fn returns_of(loan: &Loan, now: Micros) -> Vec<Intent> {
-        let LoanState::Returning { attempt, .. } = &loan.state else { return Vec::new() };
-        vec![Intent {
-            action: attempt.action_id,
-            remediation: loan.remediation,
-            rule: loan.rule.clone(),
-            target: loan.target.clone(),
-            written: loan.target.to_string(),
-            key: loan.key.clone(),
-            mode: Mode::Act,
-            planned_at: attempt.intended_at,
-            at: now,
-            counts_from: now,
-            read_at: now,
-            touches: touched(&attempt.effect, &attempt.pin),
-            name: "restore",
-            does: attempt.action.clone(),
-            effect: attempt.effect.clone(),
-            pin: attempt.pin.clone(),
-            rung: attempt.rung,
-            approved: None,
-            ordered: false,
-            dependent: false,
-            returns: Some(loan.id),
-            lends: false,
-            result: None,
-            calls: Vec::new(),
-        }]
-    }
-
     /// The intent that a call is made for.
     pub fn intent_of(&self, pin: &Pin, effect: &Effect) -> Option<&Intent> {
         let fits = |it: &&Intent| it.pin == *pin && it.effect == *effect;
         let open = self.intents.values().filter(fits).filter(|it| it.calls.is_empty()).max_by_key(|it| it.at);
         open.or_else(|| self.intents.values().filter(fits).max_by_key(|it| it.at))
-    }
-
-    /// Remembers a deed.
-    pub fn learn(&mut self, deed: &Deed<'_>, truth: &Truth<'_>) {
-        match deed {
-            Deed::Tick => {
-                self.runs_seen = truth.daemon.runs().len();
-                let executed = |call: &usize| super::oncall::was_executed(truth, *call);
-                let new: Vec<usize> =
-                    (0..self.calls.len()).filter(|it| !self.executed.contains(it)).filter(executed).collect();
-                self.executed.extend(new);
-            }
-            Deed::Appended { batch } => {
-                for row in *batch {
-                    self.appended.insert(row.id);
-                    if let Some(evidence) = self.bodies.get(&row.body).cloned() {
-                        self.hear(&evidence, truth.now);
-                        for (alert, _) in &evidence {
-                            self.posted.entry(*alert).or_default().push(truth.now);
-                        }
-                    }
-                }
-            }
-            Deed::Accepted { .. } | Deed::Returning { .. } => {}
-            Deed::Admitted { commit, .. } => {
-                let lent = commit.records.iter().filter_map(|it| match it {
-                    Record::Loan(loan) => Some(loan.id),
-                    _ => None,
-                });
-                self.lent_now = lent.collect();
-            }
-            Deed::Received { owner, ask, changes } => {
-                self.learn_changes(*owner, ask.lease_until.is_some(), changes, truth);
-                self.learn_records(&changes.records, truth);
-                self.learn_storm(changes, truth);
-            }
-            Deed::Claimed { claim } => drop(self.claims.insert(claim.id, (*claim).clone())),
-            Deed::Read { owner, of } => drop(self.reads.insert((*owner, *of), truth.now)),
-            Deed::Stored { after, records, kept, .. } => {
-                match kept {
-                    Some(kept) => drop(self.claims.insert(kept.id, (*kept).clone())),
-                    None => drop(self.claims.remove(&after.id.into())),
-                }
-                match after.state {
-                    State::AwaitingApproval(_) => drop(self.asked.entry(after.id).or_insert(truth.now)),
-                    State::Running(_) | State::Held { .. } => drop(self.asked.remove(&after.id)),
-                    _ => {}
-                }
-                if after.outcome().is_some() {
-                    self.closed.entry(after.id).or_insert(truth.now);
-                }
-                self.docs.insert(after.id, (*after).clone());
-                self.learn_records(records, truth);
-            }
-            Deed::Lent { loan, records } => {
-                self.loans.insert(loan.id, (*loan).clone());
-                self.learn_records(records, truth);
-            }
-            Deed::Late { records } => self.learn_records(records, truth),
-            Deed::Intended(intent) => {
-                if let Some((answer, _)) = &intent.approved {
-                    self.used.insert(*answer);
-                }
-                self.learn_probe(intent, truth);
-                self.intents.insert(intent.action, (*intent).clone());
-            }
-            Deed::Called { owner, pin, effect, zombie, .. } => {
-                let action = self.intent_of(pin, effect).map(|it| it.action);
-                let number = self.calls.len();
-                self.calls.push(Made { action, owner: *owner, zombie: *zombie });
-                if let Some(intent) = action.and_then(|id| self.intents.get_mut(&id)) {
-                    intent.calls.push(number);
-                }
-            }
-            Deed::Answered { remediation, answer } => {
-                self.answers.insert(answer.id, (*remediation, (*answer).clone(), truth.now));
-            }
-            Deed::Paused { pause } => self.pauses.push(((*pause).clone(), truth.now, None)),
-            Deed::Resumed { pause } => {
-                for (_, _, ended) in self.pauses.iter_mut().filter(|(it, ..)| it.id == *pause) {
-                    *ended = Some(truth.now);
-                }
-            }
-            Deed::BreakerReset { rule, .. } => {
-                self.breakers.remove(*rule);
-                self.probes.remove(*rule);
-            }
-            Deed::Reloaded => self.reloaded = true,
-        }
-    }
-
-    fn learn_changes(&mut self, owner: ReplicaId, claimed: bool, changes: &Changes, truth: &Truth<'_>) {
-        for doc in &changes.opened {
-            self.opened.insert(doc.id, truth.now);
-            self.docs.insert(doc.id, doc.clone());
-            if doc.outcome().is_some() {
-                self.closed.insert(doc.id, truth.now);
-            } else if claimed {
-                self.claims.insert(doc.id.into(), Claim { id: doc.id.into(), owner, version: 1, wakes: 0 });
-            }
-        }
-        for alert in &changes.alerts {
-            if alert.firing {
-                self.ended.remove(&alert.fingerprint);
-            } else {
-                self.ended.entry(alert.fingerprint).or_insert(truth.now);
-            }
-        }
-        for candidate in &changes.candidates {
-            let key = (candidate.fingerprint, candidate.rule.clone());
-            if let Some(id) = candidate.remediation
-                && candidate.standing == Standing::Attached
-            {
-                let attached = self.attached.entry(candidate.fingerprint).or_default();
-                if !attached.contains(&id) {
-                    attached.push(id);
-                }
-            }
-            self.candidates.insert(key, candidate.clone());
-        }
-    }
-
-    fn learn_records(&mut self, records: &[Record], truth: &Truth<'_>) {
-        for record in records {
-            match record {
-                Record::Action(row) => drop(self.rows.insert(row.id, (**row).clone())),
-                Record::Result(row) => {
-                    if let Some(known) = self.rows.get_mut(&row.action_id) {
-                        known.result = Some(row.result);
-                        known.reason.clone_from(&row.reason);
-                        known.finished_at = Some(row.finished_at);
-                    }
-                    let Some(intent) = self.intents.get_mut(&row.action_id) else { continue };
-                    intent.result = Some(row.clone());
-                    let of = intent.remediation;
-                    for next in self.intents.values_mut().filter(|it| it.dependent && it.remediation == of) {
-                        if next.result.is_none() {
-                            next.counts_from = truth.now;
-                        }
-                    }
-                }
-                Record::Verdict { rule, row, .. } => {
-                    self.judged.insert(row.action_id);
-                    self.verdicts.push(row.clone());
-                    if !self.intents.get(&row.action_id).is_some_and(|it| it.dependent) {
-                        self.learn_verdict(rule, row.action_id, row.verdict, row.at, truth);
-                    }
-                }
-                Record::Breaker(row) => {
-                    match (row.opened_at, row.probe) {
-                        (Some(_), Some(probe)) => drop(self.probes.insert(row.rule.clone(), probe)),
-                        _ => drop(self.probes.remove(&row.rule)),
-                    }
-                    let breaker = self.breakers.entry(row.rule.clone()).or_default();
-                    breaker.opened_at = row.opened_at.or(breaker.opened_at).filter(|_| row.opened_at.is_some());
-                }
-                Record::Announce(it) => {
-                    self.outbox.insert((it.remediation, it.name.as_str()), (**it).clone());
-                }
-                Record::Loan(loan) => {
-                    let closed = |it: &Loan| matches!(it.state, LoanState::Closed { .. });
-                    if !self.loans.get(&loan.id).is_some_and(closed) {
-                        self.loans.insert(loan.id, (**loan).clone());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn learn_verdict(&mut self, rule: &str, action: ActionId, verdict: Verdict, at: Timestamp, truth: &Truth<'_>) {
-        if truth.plan.settings.trip.is_none() {
-            return;
-        }
-        let breaker = self.breakers.entry(rule.to_owned()).or_default();
-        let probed = breaker.probe == Some(action);
-        if probed {
-            breaker.probe = None;
-        }
-        if verdict == Verdict::Fixed && probed {
-            *breaker = Breaker::default();
-        } else if verdict.proves_nothing() {
-            breaker.strikes.push((at, action));
-            if probed {
-                breaker.opened_at = Some(at);
-            }
-        }
-    }
-
-    fn learn_probe(&mut self, intent: &Intent, truth: &Truth<'_>) {
-        let Some(limit) = truth.plan.settings.trip else { return };
-        let Some(breaker) = self.breakers.get_mut(&intent.rule) else { return };
-        let half_open =
-            breaker.opened_at.is_some_and(|at| micros(at) + length(limit.within) <= micros(intent.planned_at));
-        if half_open && intent.mode == Mode::Act && !intent.dependent && intent.returns.is_none() {
-            breaker.probe = Some(intent.action);
-        }
-    }
-
-    fn learn_storm(&mut self, changes: &Changes, truth: &Truth<'_>) {
-        let Some(limit) = truth.plan.settings.storm else { return };
-        let new: Vec<_> = changes.opened.iter().filter(|it| it.outcome().is_none()).collect();
-        let Some(now) = new.iter().map(|it| it.opened_at).max() else { return };
-        // What is certainly in the window of the process that took it in, whatever its clock shows.
-        let since = after(
-            before(instant(truth.now), limit.within),
-            Duration::from_micros(2 * self.skew.unsigned_abs() + 1_000_000),
-        );
-        let new: BTreeSet<_> = new.iter().map(|it| it.id).collect();
-        let counted = self
-            .docs
-            .values()
-            .filter(|it| (it.opened_at >= since || new.contains(&it.id)) && it.outcome() != Some(Outcome::Refused));
-        let targets: BTreeSet<String> = counted.map(|it| it.target.to_string()).collect();
-        // One that was opened lately anyway is not one more.
-        let lately = |target: &str| {
-            self.docs.values().any(|it| {
-                !new.contains(&it.id) && it.opened_at >= before(since, limit.within) && it.target.to_string() == target
-            })
-        };
-        if changes.opened.iter().all(|it| lately(&it.target.to_string())) {
-            return;
-        }
-        if targets.len() >= limit.targets as usize {
-            self.storms.push((truth.now, now));
-        }
     }
 
     /// The last evidence, by true time, that one of the alerts of this remediation fires.
@@ -537,6 +150,17 @@ impl Book {
     pub fn had_effect(&self, remediation: RemediationId, truth: &Truth<'_>) -> bool {
         let own = self.intents.values().filter(|it| it.remediation == remediation);
         own.flat_map(|it| &it.calls).any(|call| super::oncall::was_executed(truth, *call))
+    }
+
+    /// Whether an alert of this loan fires as far as fettle knows, and does not, and nothing more will be said of it.
+    pub fn waits_for_lost_end(&self, loan: &Loan, world: &World) -> bool {
+        let target = loan.target.to_string();
+        let mut own = self.candidates.values().filter(|it| it.rule == loan.rule && it.target == target);
+        let alerts = world.alerts();
+        own.any(|it| {
+            let real = Alerts::by_fingerprint(&world.plan, it.fingerprint);
+            !self.ended.contains_key(&it.fingerprint) && real.is_some_and(|at| alerts.all[at].is_over())
+        })
     }
 
     /// The result of an action.

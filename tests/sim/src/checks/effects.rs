@@ -10,10 +10,12 @@ use fettle_core::settings::Protected;
 use fettle_core::sight::{Found, ImageLabel, Sight, Wanted};
 use fettle_memory::physics::Daemon;
 
-use super::book::{Book, Intent, touched};
+use super::book::Book;
+use super::intent::{Intent, touched};
 use super::oncall::is_under_way;
 use super::{Deed, Truth};
 use crate::history::short;
+use crate::time::{Micros, SECOND, length};
 
 /// The rule of a name, loaded or not.
 pub fn rule<'t>(truth: &'t Truth<'_>, name: &str) -> Option<&'t Rule> {
@@ -34,6 +36,28 @@ pub fn an_effect_has_its_intent(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> 
         return Err(format!("the call for {id} is made after its result {:?}", row.result));
     }
     if intent.calls.is_empty() { Ok(()) } else { Err(format!("a second call for {id}")) }
+}
+
+/// How old a stored intent may be when its call is made, and the facts when an intent is stored: as the engine has it.
+pub const CALLED_WITHIN: Micros = 5 * SECOND;
+const DECIDED_WITHIN: Micros = 20 * SECOND;
+
+/// A process that stood still between an intent and its call does not call, and one that stood still over its facts decides
+/// nothing on them.
+pub fn nothing_is_done_on_what_is_old(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    match deed {
+        Deed::Called { pin, effect, zombie: false, .. } => match book.intent_of(pin, effect) {
+            Some(it) if truth.now - it.counts_from > CALLED_WITHIN => {
+                let age = (truth.now - it.counts_from) / SECOND;
+                Err(format!("the call for {} is made {age} s after its intent", short(it.action)))
+            }
+            _ => Ok(()),
+        },
+        Deed::Intended(it) if it.at - it.read_at > DECIDED_WITHIN => {
+            Err(format!("{} rests on facts of {} s ago", short(it.action), (it.at - it.read_at) / SECOND))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Nothing that an effect touches is intended to be touched by another meanwhile.
@@ -59,16 +83,25 @@ pub fn one_effect_at_a_time(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Resu
     }
 }
 
-/// No call is made while the daemon is still at another that touches the same. A process that was stopped in the window of
-/// design §1 may call late: that call is left out.
+/// No call is made while the daemon is still at another that touches the same, and that may take as long as that.
 pub fn no_call_while_docker_is_at_another(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    still_at_another(book, deed, truth, false)
+}
+
+/// The same where the other one takes longer than a daemon may take that does not hang.
+pub fn no_call_while_a_hung_docker_has_another(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    still_at_another(book, deed, truth, true)
+}
+
+/// A process that was stopped in the window of design §1 may call late: that call is left out.
+fn still_at_another(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, hung: bool) -> Result<(), String> {
     match deed {
         Deed::Called { pin, effect, zombie: false, .. } => {
             let touches = touched(effect, pin);
             let own = book.intent_of(pin, effect).map(|it| it.action);
             let other = (0..truth.calls.len()).find(|at| {
                 let (call, made) = (&truth.calls[*at], book.calls.get(*at));
-                let other = made.is_some_and(|it| !it.zombie && it.action != own);
+                let other = made.is_some_and(|it| !it.zombie && it.action != own) && hung == hangs(book, truth, *at);
                 other && is_under_way(truth, *at) && !touched(&call.effect, &call.pin).is_disjoint(&touches)
             });
             other.map_or(Ok(()), |at| {
@@ -78,6 +111,17 @@ pub fn no_call_while_docker_is_at_another(book: &Book, deed: &Deed<'_>, truth: &
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the daemon is at this call for longer than it may take.
+pub fn hangs(book: &Book, truth: &Truth<'_>, call: usize) -> bool {
+    let intent = book.calls.get(call).and_then(|it| it.action).and_then(|id| book.intents.get(&id));
+    intent.is_some_and(|it| truth.now > overdue_at(book, it))
+}
+
+/// When a call can no longer be under way, unless the daemon hangs; clocks that are somewhat off are allowed for.
+pub fn overdue_at(book: &Book, intent: &Intent) -> Micros {
+    intent.counts_from + length(intent.does.conclusive_after()) - 2 * book.skew
 }
 
 /// Allowed by the rule and by the thing itself, not protected, not held.
@@ -132,6 +176,15 @@ fn permitted(rule: Option<&Rule>, intent: &Intent, dependent: bool, name: &str) 
 
 /// What another remediation lent is not touched until it is back.
 pub fn nothing_lent_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    lent_and_touched(book, deed, truth, false)
+}
+
+/// The same under another name: a container of a service whose replicas are lent.
+pub fn nothing_lent_is_touched_by_another_name(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    lent_and_touched(book, deed, truth, true)
+}
+
+fn lent_and_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, renamed: bool) -> Result<(), String> {
     let Deed::Intended(intent) = deed else { return Ok(()) };
     if intent.mode != Mode::Act || intent.returns.is_some() {
         return Ok(());
@@ -143,7 +196,7 @@ pub fn nothing_lent_is_touched(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) 
         let pin = fettle_core::sight::Pin { id: intent.key.clone(), started_at: None, restart_count: 0, size: None };
         let lent = touched(&loan.effect, &pin);
         let same = lent.iter().any(|id| intent.touches.contains(id)) || loan.key == intent.key;
-        if open && before && same {
+        if open && before && same && renamed == (loan.target != intent.target) {
             return Err(format!("{} {} touches what loan {} lent", intent.name, short(intent.action), short(loan.id)));
         }
     }

@@ -17,6 +17,7 @@ pub type Ending = fn(&Book, &Truth<'_>) -> Result<(), String>;
 pub const ENDING: &[(&str, Ending)] = &[
     ("every_effect_is_settled", every_effect_is_settled),
     ("a_late_call_is_reported", a_late_call_is_reported),
+    ("a_late_call_that_docker_denied_is_reported", a_late_call_that_docker_denied_is_reported),
     ("no_breaker_waits_for_ever", no_breaker_waits_for_ever),
 ];
 
@@ -40,7 +41,21 @@ fn every_effect_is_settled(book: &Book, _: &Truth<'_>) -> Result<(), String> {
 /// What was done after it had been given up is on record, unless its process died of it: as a verdict beside the row that
 /// reads failed or unknown.
 fn a_late_call_is_reported(book: &Book, truth: &Truth<'_>) -> Result<(), String> {
-    for (at, made) in book.calls.iter().enumerate().filter(|(at, _)| was_executed(truth, *at)) {
+    late_calls(book, truth, false)
+}
+
+/// The same where Docker said no to it, and did it all the same.
+fn a_late_call_that_docker_denied_is_reported(book: &Book, truth: &Truth<'_>) -> Result<(), String> {
+    late_calls(book, truth, true)
+}
+
+fn late_calls(book: &Book, truth: &Truth<'_>, denied: bool) -> Result<(), String> {
+    let said_no = |at: usize| {
+        let ended = truth.calls[at].ended.and_then(|(_, answer)| answer.err());
+        matches!(ended, Some("docker_error" | "docker_conflict" | "container_gone"))
+    };
+    let done = book.calls.iter().enumerate().filter(|(at, _)| was_executed(truth, *at) && said_no(*at) == denied);
+    for (at, made) in done {
         let Some(intent) = made.action.and_then(|id| book.intents.get(&id)) else { continue };
         let failed = book.result_of(intent.action).is_some_and(|(result, _)| result == ActionResult::Failed);
         let reported = |row: &VerdictRow| row.action_id == intent.action && row.verdict == Verdict::Superseded;

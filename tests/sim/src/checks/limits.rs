@@ -6,15 +6,13 @@ use fettle_core::rule::budget;
 use fettle_core::rule::model::{Budget, Mode};
 use fettle_core::time::{after, before};
 
-use super::book::{Book, Intent};
-use super::effects::rule;
+use super::book::Book;
+use super::effects::{CALLED_WITHIN, rule};
+use super::intent::Intent;
 use super::oncall::was_executed;
 use super::{Deed, Truth};
 use crate::history::short;
-use crate::time::{Micros, SECOND, length, micros};
-
-/// Between the plan and the stored intent: a claim lasts 20 s, and a process that stood still acts on nothing older.
-const DECIDED_WITHIN: Micros = 60 * SECOND;
+use crate::time::{Micros, length, micros};
 
 /// Over which effects a budget is counted.
 type Scope = fn(&Intent, &Intent) -> bool;
@@ -56,8 +54,8 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
         let stored = counted.iter().map(|it| micros(it.planned_at)).collect();
         let really = counted.iter().map(|it| it.at).collect();
         let window = length(budget.per);
-        // An intent is dated when it is planned, and stored within its claim.
-        let agreed = window - 2 * book.skew - DECIDED_WITHIN;
+        // An intent is dated in the transaction that stores it, by a clock that is off by so much at most.
+        let agreed = window - 2 * book.skew;
         let views = [
             ("stored", fullest(stored, micros(intent.planned_at), window)),
             ("true", fullest(really, intent.at, agreed)),
@@ -76,8 +74,9 @@ pub fn budgets_hold(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(
     Ok(())
 }
 
-/// The same by Docker's own count: calls that it executed, dated when they were made. Between an intent and its call, and
-/// between calls of one step, lies at most [`DECIDED_WITHIN`].
+/// The same by Docker's own count: calls that it executed, dated when they were made. Between an intent and its call lies at
+/// most [`CALLED_WITHIN`]. A dependent's call is made after that of its step has ended: it counts as if it were made in its
+/// time. Budgets are kept by the processes' clocks, so where those are only somewhat off, that is allowed for.
 pub fn budgets_hold_at_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Tick = deed else { return Ok(()) };
     let new = (0..book.calls.len()).filter(|at| !book.executed.contains(at) && was_executed(truth, *at));
@@ -89,9 +88,10 @@ pub fn budgets_hold_at_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -
         for (name, budget, same) in budgets(intent, truth) {
             let others = book.intents.values().filter(|it| it.returns.is_none() && same(it, intent));
             let calls = others.flat_map(|it| &it.calls).filter(|it| **it != at && was_executed(truth, **it));
-            let made = calls.filter(|it| !book.calls[**it].zombie).map(|it| micros(truth.calls[*it].made_at)).collect();
-            let window = length(budget.per) - DECIDED_WITHIN;
-            let most = fullest(made, micros(truth.calls[at].made_at), window);
+            let made = calls.filter(|it| !book.calls[**it].zombie).map(|it| dated(book, truth, *it)).collect();
+            let off = if truth.wild() { 0 } else { 2 * book.skew };
+            let window = length(budget.per) - CALLED_WITHIN - off;
+            let most = fullest(made, dated(book, truth, at), window);
             if most > budget.max as usize {
                 let (id, what, max) = (short(intent.action), &intent.written, budget.max);
                 return Err(format!("{id} makes it {most} calls to {what} within {window} us, {name} is {max}"));
@@ -99,6 +99,13 @@ pub fn budgets_hold_at_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -
         }
     }
     Ok(())
+}
+
+/// When a call counts: when it was made, and in the time of its intent.
+fn dated(book: &Book, truth: &Truth<'_>, call: usize) -> Micros {
+    let made_at = micros(truth.calls[call].made_at);
+    let intent = book.calls[call].action.and_then(|id| book.intents.get(&id));
+    intent.map_or(made_at, |it| made_at.min(it.at + CALLED_WITHIN))
 }
 
 /// The most instants in any closed window of this length around a new one, which counts as well.
@@ -119,7 +126,7 @@ pub fn a_storm_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Re
     if intent.mode != Mode::Act || intent.returns.is_some() || intent.ordered {
         return Ok(());
     }
-    let known = book.storms.iter().rev().find(|(found, _)| *found <= intent.read_at);
+    let known = book.storms.iter().rev().find(|(found, _)| *found < intent.read_at);
     let Some((_, last_at)) = known.filter(|(_, at)| intent.planned_at < after(*at, limit.quiet_for)) else {
         return Ok(());
     };
@@ -142,7 +149,7 @@ pub fn an_open_breaker_holds_back(book: &Book, deed: &Deed<'_>, truth: &Truth<'_
     let id = short(intent.action);
     let Some(opened_at) = breaker.opened_at else {
         let since = before(intent.planned_at, limit.within);
-        let strikes = breaker.strikes.iter().filter(|(at, _)| *at >= since).count();
+        let strikes = breaker.strikes.iter().filter(|(at, _)| *at > since).count();
         if strikes >= limit.unproven as usize {
             return Err(format!(
                 "{} {id} of {} after {strikes} verdicts that proved nothing",
@@ -177,7 +184,9 @@ pub fn an_unreachable_host_opens_no_breaker(book: &Book, deed: &Deed<'_>, truth:
     for record in *records {
         let Record::Verdict { rule, row, .. } = record else { continue };
         let dependent = book.intents.get(&row.action_id).is_some_and(|it| it.dependent);
-        if !row.verdict.proves_nothing() || dependent {
+        let observed =
+            |it: &Record| matches!(it, Record::Action(it) if it.id == row.action_id && it.mode == Mode::Observe);
+        if !row.verdict.proves_nothing() || dependent || records.iter().any(observed) {
             continue;
         }
         let since = before(row.at, limit.within);

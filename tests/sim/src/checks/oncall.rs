@@ -1,16 +1,14 @@
 //! What an on-call person expects, held against what really happened: the daemon's runs and requests, who began and ended
 //! them, and which alerts were true when.
 
-use std::time::Duration;
-
 use fettle_core::action::Action;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::effect::Effect;
-use fettle_core::id::ActionId;
 use fettle_core::remediation::outcome::{ActionResult, Outcome};
 use fettle_core::remediation::record::Record;
-use fettle_core::remediation::state::Remediation;
+use fettle_core::remediation::state::{Remediation, State};
 use fettle_core::rule::model::APPROVAL_WITHIN;
+use fettle_core::sight::{Found, Wanted};
 use fettle_core::target::Target;
 use fettle_memory::physics::{By, Job, Request, Run};
 
@@ -22,7 +20,7 @@ use crate::history::short;
 use crate::time::{MINUTE, Micros, SECOND, length, micros};
 
 /// The requests of a call that reached the daemon.
-fn jobs<'t>(truth: &'t Truth<'_>, call: usize) -> impl Iterator<Item = &'t Job> {
+pub fn jobs<'t>(truth: &'t Truth<'_>, call: usize) -> impl Iterator<Item = &'t Job> {
     truth.calls.get(call).into_iter().flat_map(|it| &it.requests).map(|ticket| truth.daemon.job(*ticket))
 }
 
@@ -58,13 +56,14 @@ fn runs_since<'t>(truth: &'t Truth<'_>, target: &'t Target, since: Micros) -> im
 
 /// Whether a person, a deployment, the daemon's own restart, or fettle for another remediation began or ended a run since,
 /// or changed what the target consists of.
-fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micros) -> bool {
+pub fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micros) -> bool {
     let other = |by: By| match by {
         By::Person | By::Deploy | By::Daemon | By::Swarm => true,
         By::Fettle(call) => {
-            let action = usize::try_from(call).ok().and_then(|it| book.calls.get(it)).and_then(|it| it.action);
-            let intent = action.and_then(|id| book.intents.get(&id));
-            intent.is_none_or(|it| it.remediation != doc.id || it.returns.is_some())
+            let made = usize::try_from(call).ok().and_then(|it| book.calls.get(it));
+            let intent = made.and_then(|it| it.action).and_then(|id| book.intents.get(&id));
+            // A call in the window of design §1 is another's: what it began is not what was planned.
+            made.is_some_and(|it| it.zombie) || intent.is_none_or(|it| it.remediation != doc.id || it.returns.is_some())
         }
         By::Itself | By::Policy => false,
     };
@@ -86,12 +85,20 @@ fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: Micro
 
 /// The remediation that was superseded with this deed, when nobody else acted since it was opened.
 fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) -> Option<(&'d Remediation, Micros)> {
-    let Deed::Stored { after, .. } = deed else { return None };
+    let Deed::Stored { claim, after, .. } = deed else { return None };
     let about_containers = matches!(after.target, Target::Container { .. } | Target::Compose { .. });
-    // To take the rule away is what a person does, and so is to remove the container.
-    let reloaded = after.reason().is_some_and(|it| it == "the rule was removed" || it.contains("gone"));
-    if after.outcome() != Some(Outcome::Superseded) || !about_containers || reloaded {
+    if after.outcome() != Some(Outcome::Superseded) || !about_containers {
         return None;
+    }
+    // To take the rule away is what a person does, and so is to remove the container, however long ago.
+    let read_at = book.reads.get(&(claim.owner, after.id)).copied().unwrap_or(truth.now);
+    let unloaded =
+        || book.unloaded.iter().any(|(rule, _, back)| *rule == after.rule && back.is_none_or(|it| it >= read_at));
+    let gone = || matches!(truth.daemon.find(&after.target, Wanted::default()), Ok(Found::Nothing));
+    match after.reason() {
+        Some("the rule was removed") if unloaded() => return None,
+        Some(reason) if reason.contains("gone") && gone() => return None,
+        _ => {}
     }
     // What happened shortly before it was opened may have been seen only since.
     let since = book.opened.get(&after.id).copied().unwrap_or(truth.now) - 30 * SECOND;
@@ -111,7 +118,21 @@ pub fn a_crash_loop_is_not_superseded(book: &Book, deed: &Deed<'_>, truth: &Trut
 
 /// Superseded means that a person or a deployment acted.
 pub fn superseded_means_another_acted(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    nobody_else_acted(book, deed, truth, false)
+}
+
+/// What fettle itself asked for and gave up, and Docker did all the same, is no other's deed.
+pub fn what_was_given_up_is_no_other(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    nobody_else_acted(book, deed, truth, true)
+}
+
+fn nobody_else_acted(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, given_up: bool) -> Result<(), String> {
     let Some((doc, since)) = wrongly_superseded(book, deed, truth) else { return Ok(()) };
+    let own = book.intents.values().filter(|it| it.remediation == doc.id);
+    let mut failed = own.filter(|it| it.result.as_ref().is_some_and(|row| row.result == ActionResult::Failed));
+    if given_up != failed.any(|it| it.calls.iter().any(|at| was_executed(truth, *at))) {
+        return Ok(());
+    }
     if runs_since(truth, &doc.target, since).any(|run| run.begun_by == By::Policy) {
         return Ok(());
     }
@@ -119,8 +140,41 @@ pub fn superseded_means_another_acted(book: &Book, deed: &Deed<'_>, truth: &Trut
     Err(format!("{id} of {target}: {reason}; nobody but fettle itself did"))
 }
 
+/// What fettle could know of a stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Docker tells of it.
+    Told,
+    /// Docker does not remember it any more, or a proxy hides it.
+    Forgotten,
+    /// Docker tells of it, and it ended the run that an earlier step of the same remediation was tried on.
+    BetweenSteps,
+}
+
 /// fettle starts nothing that a person stopped, unless the step asks for it.
 pub fn what_a_person_stopped_stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    stays_stopped(book, deed, truth, Stop::Told)
+}
+
+/// Nor what a person stopped after a step that does not restart it.
+pub fn what_a_person_stopped_between_steps_stays_stopped(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    stays_stopped(book, deed, truth, Stop::BetweenSteps)
+}
+
+/// The same where Docker does not remember the stop any more, or does not tell.
+pub fn what_docker_forgot_was_stopped_stays_stopped(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    stays_stopped(book, deed, truth, Stop::Forgotten)
+}
+
+fn stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, stop: Stop) -> Result<(), String> {
     let Deed::Tick = deed else { return Ok(()) };
     let runs = truth.daemon.runs();
     for (at, run) in runs.iter().enumerate().skip(book.runs_seen) {
@@ -128,6 +182,15 @@ pub fn what_a_person_stopped_stays_stopped(book: &Book, deed: &Deed<'_>, truth: 
         let made = usize::try_from(call).ok().and_then(|it| book.calls.get(it));
         let Some(intent) = made.and_then(|it| it.action).and_then(|id| book.intents.get(&id)) else { continue };
         let Action::Restart { start_stopped: false, .. } = intent.does else { continue };
+        let mut earlier = book.intents.values().filter(|it| it.remediation == intent.remediation && it.at < intent.at);
+        let known = match () {
+            () if book.forgotten.contains(&intent.action) => Stop::Forgotten,
+            () if earlier.any(|it| it.pin == intent.pin) => Stop::BetweenSteps,
+            () => Stop::Told,
+        };
+        if known != stop {
+            continue;
+        }
         let Some(ended) = runs[..at].iter().rev().find(|it| it.id == run.id).and_then(|it| it.ended) else { continue };
         let begun = run.begun_at;
         let by_person = |job: &&Job| {
@@ -151,50 +214,6 @@ pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     let Deed::Tick = deed else { return Ok(()) };
     let twice = book.intents.values().find(|it| it.calls.iter().filter(|at| was_executed(truth, **at)).count() > 1);
     twice.map_or(Ok(()), |it| Err(format!("{} {} was executed more than once", it.name, short(it.action))))
-}
-
-/// What is on record as not executed was not executed, and is not executed later. A call that was made after its row was
-/// closed is another matter: its process stood still in the window that design §1 documents.
-pub fn not_executed_was_not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let wrong = |action: ActionId, closed_at: Option<Micros>| {
-        let intent = book.intents.get(&action)?;
-        let of_its_time = |at: &&usize| {
-            let made = micros(truth.calls.get(**at).map(|it| it.made_at).unwrap_or_default());
-            !book.calls[**at].zombie && closed_at.is_none_or(|closed| made <= closed)
-        };
-        intent.calls.iter().filter(of_its_time).any(|at| was_executed(truth, *at)).then_some(intent)
-    };
-    let found = match deed {
-        Deed::Stored { records, .. } | Deed::Lent { records, .. } => records.iter().find_map(|it| match it {
-            Record::Result(row) if row.reason.as_deref() == Some("not_executed") => wrong(row.action_id, None),
-            _ => None,
-        }),
-        Deed::Tick => book.intents.values().find_map(|it| {
-            let not_executed = it.result.as_ref().is_some_and(|row| row.reason.as_deref() == Some("not_executed"));
-            // Requests that arrive later are of a call that was made before the row was closed, but for late calls.
-            not_executed.then(|| wrong(it.action, Some(it.counts_from + length(it.does.conclusive_after()))))?
-        }),
-        _ => None,
-    };
-    found.map_or(Ok(()), |it| {
-        Err(format!("{} {} is on record as not executed, and Docker executed it", it.name, short(it.action)))
-    })
-}
-
-/// What is on record as done was at least received by Docker.
-pub fn what_succeeded_reached_docker(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let (Deed::Stored { records, .. } | Deed::Lent { records, .. }) = deed else { return Ok(()) };
-    for record in *records {
-        let Record::Result(row) = record else { continue };
-        let Some(intent) = book.intents.get(&row.action_id).filter(|_| row.result == ActionResult::Succeeded) else {
-            continue;
-        };
-        if !intent.calls.iter().any(|at| jobs(truth, *at).next().is_some()) {
-            let (id, name, reason) = (short(intent.action), intent.name, row.reason.as_deref().unwrap_or_default());
-            return Err(format!("{name} {id} succeeded ({reason}), and Docker received no request for it"));
-        }
-    }
-    Ok(())
 }
 
 /// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it.
@@ -227,40 +246,86 @@ pub fn an_effect_has_an_alert_that_fires(book: &Book, deed: &Deed<'_>, truth: &T
     }
     let mut own =
         book.attached.iter().filter(|(_, ids)| ids.contains(&intent.remediation)).map(|(it, _)| it).peekable();
-    let known_ended = |it: &Fingerprint| book.ended.get(it).is_some_and(|at| *at <= intent.read_at);
+    let known_ended = |it: &Fingerprint| book.ended.get(it).is_some_and(|at| *at < intent.read_at);
     if own.peek().is_none() || !own.all(known_ended) {
         return Ok(());
     }
     Err(format!("{} {} though every alert of its remediation had ended", intent.name, short(intent.action)))
 }
 
-/// An alert that was heard firing within `freshness` does not expire.
+/// Nothing is done on the word of alerts that were all heard last longer than `freshness` ago.
+pub fn an_effect_has_fresh_evidence(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let Deed::Intended(intent) = deed else { return Ok(()) };
+    if intent.ordered || intent.returns.is_some() {
+        return Ok(());
+    }
+    let Some(doc) = book.docs.get(&intent.remediation) else { return Ok(()) };
+    let heard = book.alerts_of(doc, truth).filter_map(|alert| book.heard.get(&alert)?.last()).max();
+    let age = intent.read_at - heard.copied().unwrap_or(0);
+    if age <= length(truth.plan.settings.freshness) + 2 * book.skew {
+        return Ok(());
+    }
+    Err(format!("{} {} on alerts last heard {} s ago", intent.name, short(intent.action), age / SECOND))
+}
+
+/// An alert that was heard firing within `freshness` does not expire. It counts once it was taken in, and from when it was
+/// stored; clocks that are somewhat off are allowed for.
 pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
-    let Deed::Stored { after, .. } = deed else { return Ok(()) };
+    let Deed::Stored { claim, after, records, .. } = deed else { return Ok(()) };
     let unheard = after.reason().is_some_and(|it| it.starts_with("last heard"));
     if after.outcome() != Some(Outcome::Expired) || after.order.is_some() || !unheard {
         return Ok(());
     }
-    // What was heard a moment ago may not be taken in yet, and facts are some seconds old when they are decided on.
-    let fresh = MINUTE..=length(truth.plan.settings.freshness) - MINUTE;
-    let posted = book.alerts_of(after, truth).filter_map(|alert| book.posted.get(&alert)).flatten();
-    let lately = posted.filter(|at| fresh.contains(&(truth.now - **at))).max();
+    let mut read_at = book.reads.get(&(claim.owner, after.id)).copied().unwrap_or(truth.now);
+    if !book.decided.contains(&after.id) && !truth.plan.settings.alertmanager {
+        // The first decision is made from what opened it.
+        read_at = read_at.min(book.opened.get(&after.id).copied().unwrap_or(read_at));
+    }
+    // Alertmanager's API says that it does not fire any more.
+    let ended =
+        |it: &Fingerprint| records.iter().any(|row| matches!(row, Record::Ended(seen) if seen.fingerprint == *it));
+    let attached = book.attached.iter().filter(|(it, ids)| ids.contains(&after.id) && !ended(it));
+    let taken = attached.filter_map(|(it, _)| book.taken.get(it)).flatten().filter(|it| it.at < read_at);
+    let off = if truth.wild() { 0 } else { 2 * book.skew };
+    let fresh = length(truth.plan.settings.freshness) - off;
+    let lately = taken.map(|it| it.posted_at).filter(|at| truth.now - at < fresh).max();
     lately.map_or(Ok(()), |at| {
-        let (id, ago, reason) = (short(after.id), (truth.now - *at) / SECOND, after.reason().unwrap_or_default());
+        let (id, ago, reason) = (short(after.id), (truth.now - at) / SECOND, after.reason().unwrap_or_default());
         Err(format!("{id} expired ({reason}), and its alert was heard {ago} s ago"))
     })
 }
 
-/// A person has the time to answer that the rule gives.
+/// Between a decision and its row lies no more than a claim lasts.
+const PROPOSED_WITHIN: Micros = 20 * SECOND;
+
+/// A person has the time to answer that the rule gives, from when the proposal was made.
 pub fn a_person_has_time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    time_to_answer(book, deed, truth, false)
+}
+
+/// The same for a proposal that was stored long after it was decided: its process stood still, and nobody else took over.
+pub fn a_proposal_stored_late_leaves_time_to_answer(
+    book: &Book,
+    deed: &Deed<'_>,
+    truth: &Truth<'_>,
+) -> Result<(), String> {
+    time_to_answer(book, deed, truth, true)
+}
+
+fn time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, late: bool) -> Result<(), String> {
     let Deed::Stored { after, .. } = deed else { return Ok(()) };
     let unanswered = after.reason().is_some_and(|it| it.starts_with("nobody answered"));
     let Some(asked_at) = book.asked.get(&after.id).filter(|_| unanswered) else { return Ok(()) };
-    let step = rule(truth, &after.rule).and_then(|rule| rule.steps.get(after.rung));
+    let (rung, decided_at) = match book.docs.get(&after.id).map(|doc| &doc.state) {
+        Some(State::AwaitingApproval(asked)) => (asked.proposal.rung, micros(asked.proposal.asked_at)),
+        _ => (after.rung, *asked_at),
+    };
+    let step = rule(truth, &after.rule).and_then(|rule| rule.steps.get(rung));
     let within = step.and_then(|it| it.approval.as_ref()).map_or(APPROVAL_WITHIN, |it| it.within);
     let waited = truth.now - asked_at;
-    // A rule's own step may lie behind the one that was proposed.
-    if waited >= length(within.min(Duration::from_secs(30))) - 10 * SECOND {
+    let off = if truth.wild() { 0 } else { 2 * book.skew };
+    let stored_late = !truth.wild() && asked_at - decided_at > PROPOSED_WITHIN + off;
+    if late != stored_late || waited >= length(within) - PROPOSED_WITHIN - off {
         return Ok(());
     }
     let (id, reason) = (short(after.id), after.reason().unwrap_or_default());
@@ -270,7 +335,7 @@ pub fn a_person_has_time_to_answer(book: &Book, deed: &Deed<'_>, truth: &Truth<'
 /// An alert that was given up because Docker could not be reached, and fires on when Docker is back, is decided again.
 pub fn an_alert_that_fires_is_decided_again(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let (Deed::Tick, Some(back_at)) = (deed, truth.faults.back_at) else { return Ok(()) };
-    if truth.faults.is_away() || truth.world.is_calm() || truth.now - back_at < 12 * MINUTE {
+    if truth.faults.is_away() || truth.world.is_calm() || book.reloaded || truth.now - back_at < 4 * MINUTE {
         return Ok(());
     }
     for (fingerprint, ids) in &book.attached {
@@ -284,7 +349,7 @@ pub fn an_alert_that_fires_is_decided_again(book: &Book, deed: &Deed<'_>, truth:
             continue;
         }
         let heard = book.heard.get(&alert).map(Vec::as_slice).unwrap_or_default();
-        let since = heard.iter().filter(|at| **at > back_at + 6 * MINUTE).count();
+        let since = heard.iter().filter(|at| **at > back_at + MINUTE).count();
         let (firing, began) = {
             let alerts = truth.world.alerts();
             (alerts.all[alert].firing, alerts.all[alert].starts_at)

@@ -4,8 +4,9 @@ use fettle_core::matcher::all_match;
 use fettle_core::rule::model::Mode;
 use fettle_core::surroundings::{AnswerKind, Pause, PauseScope};
 
-use super::book::{Book, Intent};
+use super::book::Book;
 use super::effects::rule;
+use super::intent::Intent;
 use super::{Deed, Truth};
 use crate::history::short;
 use crate::time::{Micros, SECOND};
@@ -15,7 +16,7 @@ const FACTS_LAST: Micros = 45 * SECOND;
 
 /// Whether what was said at `said` (true time) had to be known to this effect.
 fn known(intent: &Intent, said: Micros) -> bool {
-    said <= intent.read_at || (intent.returns.is_none() && said <= intent.at - FACTS_LAST)
+    said < intent.read_at || (intent.returns.is_none() && said <= intent.at - FACTS_LAST)
 }
 
 /// Nothing is done to what a person had paused.

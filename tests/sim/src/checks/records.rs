@@ -6,7 +6,7 @@ use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::effect::Effect;
 use fettle_core::id::EffortId;
-use fettle_core::receive::Standing;
+use fettle_core::receive::{Candidate, Standing};
 use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle_core::remediation::outcome::{Outcome, Verdict};
 use fettle_core::remediation::record::Record;
@@ -19,7 +19,7 @@ use super::effects::rule;
 use super::oncall::was_executed;
 use super::{Deed, Truth};
 use crate::history::short;
-use crate::time::{MINUTE, length, micros};
+use crate::time::{MINUTE, Micros, SECOND, length, micros};
 
 /// A claim that was lost stores nothing.
 pub fn claims_are_fenced(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
@@ -54,14 +54,14 @@ pub fn one_open_remediation_per_target(book: &Book, deed: &Deed<'_>, _: &Truth<'
 }
 
 /// Whatever is open is due some time, and not in some other year.
-pub fn everything_open_is_due(_: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+pub fn everything_open_is_due(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let (id, due, open) = match deed {
         Deed::Stored { after, .. } => (EffortId::from(after.id), after.due(), after.outcome().is_none()),
         Deed::Lent { loan, .. } => (loan.id.into(), loan.due(), !matches!(loan.state, LoanState::Closed { .. })),
         _ => return Ok(()),
     };
-    let soon = due.is_some_and(|due| micros(due) < truth.now + 25 * 60 * MINUTE);
-    let soon = soon || (truth.wild() && due.is_some());
+    // The longest time that anything waits is a person's day; its end is dated by a clock that may be ahead.
+    let soon = due.is_some_and(|due| micros(due) < truth.now + 25 * 60 * MINUTE + book.skew);
     if open && !soon { Err(format!("{} is open and due {due:?}", short(id))) } else { Ok(()) }
 }
 
@@ -162,7 +162,7 @@ fn is_back(loan: &Loan, truth: &Truth<'_>) -> bool {
 /// Nothing is acknowledged into memory: it is pending, or taken in already.
 pub fn what_is_accepted_is_stored(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Result<(), String> {
     let Deed::Accepted { notification } = deed else { return Ok(()) };
-    if book.appended.contains(notification) {
+    if book.appended.contains_key(notification) {
         Ok(())
     } else {
         Err(format!("{} was acknowledged and is not stored", short(*notification)))
@@ -206,6 +206,32 @@ pub fn accepted_alerts_are_decided(book: &Book, deed: &Deed<'_>, truth: &Truth<'
                 let (fingerprint, rule, standing) = (alert.fingerprint, &candidate.rule, candidate.standing);
                 return Err(format!("{fingerprint} for rule {rule} is {standing}: {candidate:?}"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Upkeep asks each 10 s who waits, and what it finds is asked again at once.
+const ASKED_WITHIN: Micros = 45 * SECOND;
+
+/// An alert that waits for a target is asked again when that is free, whoever else has lost the wake-up. Where the store
+/// fails, this may take longer.
+pub fn who_waits_is_asked_again(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
+    let weather = &truth.plan.weather;
+    let steady = || truth.world.replicas.iter().any(|it| it.steady_for(truth.now) > ASKED_WITHIN);
+    if !matches!(deed, Deed::Tick) || weather.store > 0 || weather.outages > 0 || truth.wild() || !steady() {
+        return Ok(());
+    }
+    let waits = |it: &&Candidate| it.standing == Standing::Waiting && !book.ended.contains_key(&it.fingerprint);
+    for it in book.candidates.values().filter(waits) {
+        let on_it = || book.docs.values().filter(|doc| doc.target.to_string() == it.target);
+        let closed = on_it().map(|doc| book.closed.get(&doc.id).copied());
+        let Some(free_since) = closed.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()) else {
+            continue;
+        };
+        if truth.now - free_since > ASKED_WITHIN {
+            let (ago, alert, rule) = ((truth.now - free_since) / SECOND, it.fingerprint, &it.rule);
+            return Err(format!("{alert} waits for {} for rule {rule}, and that is free since {ago} s", it.target));
         }
     }
     Ok(())

@@ -70,6 +70,18 @@ fn who_waits_follows_whoever_is_at_work_now() {
 }
 
 #[test]
+fn what_expired_is_not_opened_again_for_the_sake_of_who_waits() {
+    let mut shelf = shelf([rule("first"), rule("second")]);
+    shelf.hears(10, &[fires("A", 0)]).closes(5000, "first", Outcome::Expired).ask_again(5000);
+    assert_eq!(shelf.opened.len(), 2);
+    assert_eq!((shelf.by_rule()["first"], shelf.by_rule()["second"]), (1, 1), "it is the turn of who waited");
+    shelf.closes(5000, "second", Outcome::Expired).ask_again(5000);
+    assert_eq!(shelf.opened.len(), 2, "nobody waits, and nothing was heard since");
+    shelf.hears(5010, &[fires("A", 0)]);
+    assert_eq!(shelf.by_rule()["first"], 2, "it is heard again");
+}
+
+#[test]
 fn who_waits_for_a_rule_that_was_removed_is_not_asked_for_ever() {
     let mut shelf = shelf([rule("first"), rule("second")]);
     shelf.hears(10, &[fires("A", 0)]).closes(20, "first", Outcome::Escalated);
