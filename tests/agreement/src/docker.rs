@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fettle_core::action::CALL_MARGIN;
-use fettle_core::duration;
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::sight::{self, Found, Health, ImageLabel, Pin, Sight, Space, Status, Wanted};
@@ -32,7 +30,7 @@ const RUNNING_SINCE: i64 = -86_400;
 
 /// Where containers live.
 pub struct Docker {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     clock: Clock,
     memory: Arc<Memory>,
 }
@@ -106,7 +104,7 @@ impl Docker {
         let mut state =
             State { daemon, takes: TAKES, reachable: true, metrics: Metrics::Say(true), endings: Vec::new() };
         state.answer_as(&scenario.answers);
-        Arc::new(Self { state: Mutex::new(state), clock, memory })
+        Arc::new(Self { state: Arc::new(Mutex::new(state)), clock, memory })
     }
 
     /// The daemon as it is now.
@@ -149,15 +147,28 @@ impl Docker {
         }
     }
 
-    /// The action whose intent is stored and whose result is not, and how long its client waits for an answer.
-    fn action(&self, target: &Target, effect: &Effect) -> (&'static str, Duration) {
+    /// The action whose intent is stored and whose result is not.
+    fn action(&self, target: &Target) -> &'static str {
         let written = target.to_string();
         self.memory.rows(|rows| {
             let under_way = |it: &&fettle_memory::store::Action| it.row.result.is_none() && it.row.target == written;
-            let Some(action) = rows.actions().rev().find(under_way) else { return ("", CALL_MARGIN) };
-            let grace = action.row.detail["parameters"]["grace"].as_str().and_then(|it| duration::parse(it).ok());
-            (action.row.action, grace.unwrap_or(Daemon::takes(effect)) + CALL_MARGIN)
+            rows.actions().rev().find(under_way).map_or("", |action| action.row.action)
         })
+    }
+
+    /// The client has given up by then; the daemon does it all the same.
+    fn comes_late(&self, target: &Target, pin: &Pin, effect: &Effect, ending: Ending, takes: Duration) {
+        if ending == Ending::Fails {
+            return;
+        }
+        let (state, clock) = (self.state.clone(), self.clock);
+        let (target, pin, effect) = (target.clone(), pin.clone(), effect.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(takes).await;
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody hears what became of it.
+            let _ = state.daemon.perform(&target, &pin, &effect, ending != Ending::InVain, clock.now());
+        });
     }
 
     fn reach(&self) -> Result<MutexGuard<'_, State>, PlatformError> {
@@ -166,7 +177,7 @@ impl Docker {
     }
 
     async fn call(&self, target: &Target, pin: &Pin, effect: &Effect) -> Result<(), PlatformError> {
-        let (action, patience) = self.action(target, effect);
+        let (action, patience) = (self.action(target), Daemon::answered_within(effect));
         let (ending, takes) = {
             let state = self.reach()?;
             (state.ending(action), state.takes)
@@ -178,6 +189,11 @@ impl Docker {
                 // It is done at once, and nobody hears of it.
                 let _ = self.now().daemon.perform(target, pin, effect, true, self.clock.now());
                 patience
+            }
+            Ending::Succeeds | Ending::InVain | Ending::Fails if takes > patience => {
+                self.comes_late(target, pin, effect, ending, takes);
+                tokio::time::sleep(patience).await;
+                return Err(PlatformError::TimedOut { endpoint: HOST.to_owned(), after: patience });
             }
             Ending::Succeeds | Ending::InVain | Ending::Fails => takes,
         };
@@ -195,10 +211,7 @@ impl Docker {
             ending @ (Ending::Succeeds | Ending::InVain | Ending::Unreachable) => {
                 let helps = ending != Ending::InVain;
                 match state.daemon.perform(target, pin, effect, helps, self.clock.now()) {
-                    Ok(()) => {
-                        state.ends_by_itself(pin, effect, self.clock.now());
-                        Ok(())
-                    }
+                    Ok(()) => Ok(()),
                     Err(Failure::Answered(status, why)) => answered(status, why),
                     Err(Failure::Unfit(why)) => Err(PlatformError::Unfit(why)),
                 }
@@ -224,18 +237,6 @@ impl State {
 
     fn ending(&self, action: &str) -> Ending {
         self.endings.iter().find(|(name, _)| *name == action).map_or(Ending::Succeeds, |(_, ending)| *ending)
-    }
-
-    /// A restart in vain ends by itself. In a model in which nothing takes time the signal that ended the run before comes at
-    /// the same instant, and would be taken for a person's.
-    fn ends_by_itself(&mut self, pin: &Pin, effect: &Effect, now: Timestamp) {
-        if matches!(effect, Effect::Restart { .. }) {
-            self.daemon.declare_change(&pin.id, now, |seen| {
-                if seen.status == Status::Exited {
-                    seen.stopped_by_hand = Some(false);
-                }
-            });
-        }
     }
 
     /// A person asks the daemon for something.

@@ -25,12 +25,6 @@ use fettle_core::target::Target;
 /// Deadline of a look, as the real client has it.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Deadline of a change of a Swarm service.
-const SERVICE_CHANGE: Duration = Duration::from_secs(15);
-
-/// Deadline of a change of limits.
-const UPDATE: Duration = Duration::from_secs(30);
-
 /// What the daemon needs for one replica besides the process's time to end.
 const TURN: Duration = Duration::from_secs(2);
 
@@ -211,11 +205,7 @@ impl Client {
                 self.each(name, host, call, (replicas, requests), "started", TURN).await
             }
             _ => {
-                let limit = match effect {
-                    Effect::SetReplicas { .. } | Effect::ForceUpdate { .. } => SERVICE_CHANGE,
-                    Effect::SetLimits { .. } => UPDATE,
-                    _ => Daemon::takes(effect) + CALL_MARGIN,
-                };
+                let limit = Daemon::answered_within(effect);
                 let mut answer = Ok(());
                 for request in requests {
                     answer = self.request(name, host, call, request, limit).await;

@@ -7,11 +7,17 @@ use super::request::{Answer, Request, ServiceChange, Ticket};
 use super::spec::{Spec, Term, Timing};
 use super::swarm::Service;
 use super::truth::By;
-use fettle_core::action::SCALE_GRACE;
+use fettle_core::action::{CALL_MARGIN, SCALE_GRACE};
 use fettle_core::effect::Effect;
 use fettle_core::sight::{Container as Seen, Pin, Sight};
 use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
+
+/// Deadline of a change of a Swarm service.
+const SERVICE_CHANGE: Duration = Duration::from_secs(15);
+
+/// Deadline of a change of limits.
+const UPDATE: Duration = Duration::from_secs(30);
 
 /// Why an effect was not done, or not wholly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +72,16 @@ impl Daemon {
             Effect::Restart { grace } | Effect::Stop { grace } => whole_seconds(*grace),
             Effect::Clean(_) | Effect::Prune(_) => fettle_core::action::CLEAN_LIMIT,
             _ => SCALE_GRACE,
+        }
+    }
+
+    /// How long a client waits for the answer to it, as the real one does; after that it does not know whether it was done.
+    #[must_use]
+    pub fn answered_within(effect: &Effect) -> Duration {
+        match effect {
+            Effect::SetReplicas { .. } | Effect::ForceUpdate { .. } => SERVICE_CHANGE,
+            Effect::SetLimits { .. } => UPDATE,
+            effect => Self::takes(effect) + CALL_MARGIN,
         }
     }
 

@@ -144,10 +144,12 @@ impl Daemon {
 
     fn was_asked_to_end(&self, key: Key, since: Timestamp) -> bool {
         let seen = &self.at(key).seen;
-        self.events.of(&seen.id, since).any(|event| match event.what {
+        // Where nothing takes time, the signal that ended the run before is of the same instant: the start comes after it.
+        self.events.of(&seen.id, since).fold(false, |asked, event| match event.what {
+            What::Start => false,
             What::Stop => true,
-            What::Kill(signal) => !RELOAD.contains(&signal) || seen.exit_code == 128 + i64::from(signal),
-            _ => false,
+            What::Kill(signal) => asked || !RELOAD.contains(&signal) || seen.exit_code == 128 + i64::from(signal),
+            _ => asked,
         })
     }
 

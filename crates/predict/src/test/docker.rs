@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::declared::{Answering, Declared, Ending, Metrics};
 use super::model::{Change, ContainerChange, Tasks};
 use crate::world::{Clock, Memory};
-use fettle_core::action::CALL_MARGIN;
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::ports::upstream::{Answer, Query, UpstreamError};
@@ -181,7 +180,7 @@ impl Docker {
         if !reaches || ending == Ending::Unreachable {
             return Err(unreachable(host));
         }
-        let limit = Daemon::takes(effect) + CALL_MARGIN;
+        let limit = Daemon::answered_within(effect);
         let timed_out = || PlatformError::TimedOut { endpoint: endpoint(host), after: limit };
         match ending {
             Ending::Silent => {

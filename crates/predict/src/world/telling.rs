@@ -105,6 +105,13 @@ impl Teller {
         }
         let story = self.tells_story.load(Ordering::Relaxed);
         told.happened.extend(self::told(before, remediation, records, self.clock.now(), story));
+        // What turns out not to have been lent ends with the decision of the remediation that would have lent it, if it was
+        // ever opened.
+        let at = self.clock.now();
+        told.happened.extend(records.iter().filter_map(|record| match record {
+            Record::Loan(loan) if self.memory.rows(|rows| rows.loan(loan.id).is_some()) => loan_ended(loan, at),
+            _ => None,
+        }));
         if remediation.outcome().is_some() {
             told.open.remove(&remediation.id);
         }
@@ -135,6 +142,14 @@ impl Teller {
     }
 }
 
+/// The end of a loan, if it is over.
+fn loan_ended(loan: &Loan, at: Timestamp) -> Option<Happening> {
+    let LoanState::Closed { end, reason, .. } = &loan.state else { return None };
+    let (rule, target) = (loan.rule.clone(), loan.target.to_string());
+    let what = What::LoanEnded { end: *end, reason: reason.clone() };
+    Some(Happening { at, remediation: loan.remediation, rule, target, what })
+}
+
 impl Telemetry for Teller {
     fn recorded(&self, remediations: &[Remediation], records: &[Record]) {
         let told = &mut *self.lock();
@@ -152,15 +167,13 @@ impl Telemetry for Teller {
                 record => whats.extend(of(record)),
             }
         }
-        if let LoanState::Closed { end, reason, .. } = &loan.state {
-            whats.push(What::LoanEnded { end: *end, reason: reason.clone() });
-        }
         let (at, told) = (self.clock.now(), &mut *self.lock());
         let happening = |what| {
             let (rule, target) = (loan.rule.clone(), loan.target.to_string());
             Happening { at, remediation: loan.remediation, rule, target, what }
         };
         told.happened.extend(whats.into_iter().map(happening));
+        told.happened.extend(loan_ended(loan, at));
     }
 
     /// One process that never stands still makes no late call.

@@ -66,7 +66,11 @@ fn not_executed(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, how: Execution)
             let mut runs = truth.daemon.runs().iter().filter(|run| intent.touches.contains(&run.id));
             match intent.effect {
                 Effect::Stop { .. } | Effect::StopReplicas { .. } => runs.any(|run| run.begun_at >= since),
-                Effect::Restart { .. } => !runs.any(|run| run.begun_by == By::Fettle(at as u64)),
+                // What it started after the row was closed was not there to be seen.
+                Effect::Restart { .. } => !runs.any(|run| {
+                    let in_time = closed_at.is_none_or(|closed| micros(run.begun_at) <= closed);
+                    run.begun_by == By::Fettle(at as u64) && in_time
+                }),
                 Effect::StartReplicas { .. } => runs.any(|run| run.ended.is_some_and(|it| it.at >= since)),
                 _ => false,
             }
