@@ -99,8 +99,8 @@ async fn fill(db: &Db) {
             until: at(9_000),
         })),
     ];
-    let storm = Some(Storm { since: at(1), last_at: at(2), targets: 7 });
-    let changes = Changes { opened: vec![over], records, storm, ..Changes::default() };
+    let found = Some(Storm { since: at(1), last_at: at(2), targets: 7 });
+    let changes = Changes { opened: vec![over], records, storm: found, ..Changes::default() };
     write(store, &ReceiveAsk::new(db.owner, at(9)), changes).await.expect("write");
     let lender = held("lender", at(1));
     lend(db, &lender, &loan(&lender, at(50)), Outcome::Unconfirmed).await;
