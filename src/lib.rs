@@ -68,5 +68,6 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod health;
 pub mod http;
 pub mod telemetry;

@@ -15,7 +15,6 @@ mod page;
 mod problem;
 mod sample;
 mod scrape;
-mod storm;
 mod stream;
 mod webhook;
 
@@ -41,6 +40,7 @@ use self::connection::{Connection, Connections, KEEP_ALIVE};
 use self::problem::Problem;
 use crate::config::rulebook::Reload;
 use crate::config::{Auth, Limits};
+use crate::health::Parts;
 use crate::telemetry::metrics::Metrics;
 use fettle_core::ports::Store;
 use fettle_core::ports::platform::Platform;
@@ -181,7 +181,7 @@ struct Routes {
     readiness: web::Data<Readiness>,
     scrape: web::Data<scrape::Scrape>,
     metrics_open: web::Data<admin::MetricsOpen>,
-    parts: web::Data<health::Parts>,
+    parts: web::Data<Parts>,
     control: web::Data<api::Control>,
     streams: web::Data<stream::Streams>,
     shown: web::Data<api::Shown>,
@@ -231,7 +231,7 @@ impl Routes {
             complaints: Seldom::default(),
             readiness: deps.readiness.clone(),
         };
-        let parts = health::Parts {
+        let parts = Parts {
             store: deps.store.clone(),
             platform: deps.platform,
             rules: deps.rules.clone(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::api::{breaker_stands, unproven_since};
-use super::storm::lasting;
+use crate::health::storm::lasting;
 use crate::telemetry::metrics::Metrics;
 use fettle_core::guard::ledger::ScopeKind;
 use fettle_core::ports::model::Spent;

@@ -244,6 +244,13 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     if count > 0.0 { tenths(sum / count) } else { 0.0 }
 }
 
+/// Gigabytes (10^9 bytes, as disks are sold), to a hundredth.
+pub fn gigabytes(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "hundredths of gigabytes are far below 2^53")]
+    let hundredths = (bytes / 10_000_000) as f64;
+    hundredths / 100.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,7 +37,7 @@ pub(super) use self::orders::{order, self_heal};
 pub(super) use self::pauses::{pause, pauses, resume};
 pub(super) use self::rules::rules;
 pub use self::system::Machine;
-pub(super) use self::system::{Shown, gigabytes, history, system};
+pub(super) use self::system::{Shown, history, system};
 
 /// What every handler here reads from.
 pub(super) type Stored = web::Data<dyn Store>;

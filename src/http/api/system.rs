@@ -12,7 +12,7 @@ use super::query::Query;
 use super::{Answer, Control, Stored};
 use crate::http::auth::Viewer;
 use crate::http::problem::{Kind, Problem};
-use crate::telemetry::host::{Latest, Load};
+use crate::telemetry::host::{self, Latest, Load};
 use fettle_core::ports::model::SAMPLED;
 use fettle_core::ports::view::{EventFilter, EventView};
 use fettle_core::time::before;
@@ -54,17 +54,10 @@ pub(in crate::http) async fn system(_: Viewer, shown: web::Data<Shown>) -> Answe
         "cpu": look.cpu,
         "ram": look.ram,
         "disk": used,
-        "disk_free_gb": look.disk.map(|disk| gigabytes(disk.free_bytes)),
+        "disk_free_gb": look.disk.map(|disk| host::gigabytes(disk.free_bytes)),
         "uptime_seconds": look.uptime_seconds,
         "process": {"pid": std::process::id(), "uptime_seconds": shown.began.elapsed().as_secs()},
     })))
-}
-
-/// Gigabytes (10^9 bytes, as disks are sold), to a hundredth.
-pub(in crate::http) fn gigabytes(bytes: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "hundredths of gigabytes are far below 2^53")]
-    let hundredths = (bytes / 10_000_000) as f64;
-    hundredths / 100.0
 }
 
 /// `GET /api/v1/system/history`, oldest first, as charts are drawn.

@@ -10,8 +10,11 @@ use fettle_core::effect::Effect;
 use fettle_core::remediation::state::{Attempt, Opener, StateName, Verifying};
 use fettle_core::rule::model::{Mode, Verify};
 use fettle_core::sight::Pin;
-use fettle_core::testing::id;
 use fettle_core::time::Timestamp;
+
+fn id<T: From<uuid::Uuid>>(number: u128) -> T {
+    uuid::Uuid::from_u128(number).into()
+}
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).expect("in range")

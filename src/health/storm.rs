@@ -6,17 +6,17 @@ use fettle_core::time::{Timestamp, after};
 
 /// A storm that lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lasting {
+pub(crate) struct Lasting {
     /// As it was last found.
-    pub(super) storm: Storm,
+    pub(crate) storm: Storm,
     /// What it does.
-    pub(super) limit: StormLimit,
+    pub(crate) limit: StormLimit,
     /// When it ends if it is not found again.
-    pub(super) until: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 /// The storm that lasts at `now`: it was found less than `quiet_for` ago.
-pub(super) fn lasting(storm: Option<Storm>, limit: Option<StormLimit>, now: Timestamp) -> Option<Lasting> {
+pub(crate) fn lasting(storm: Option<Storm>, limit: Option<StormLimit>, now: Timestamp) -> Option<Lasting> {
     let (storm, limit) = (storm?, limit?);
     let until = after(storm.last_at, limit.quiet_for);
     (now < until).then_some(Lasting { storm, limit, until })
