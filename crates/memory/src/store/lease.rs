@@ -106,6 +106,21 @@ impl<I: Copy + Ord + Into<EffortId>, T> Leased<I, T> {
         ids.filter_map(|id| Some((id, self.rows.get(&id)?)))
     }
 
+    /// When the earliest that nobody holds is due.
+    pub(super) fn first_free(&self) -> Option<Timestamp> {
+        self.free.first().map(|(due, _)| *due)
+    }
+
+    /// Whether somebody holds one.
+    pub(super) fn has_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Whether all are over.
+    pub(super) fn is_over(&self) -> bool {
+        self.free.is_empty() && self.held.is_empty()
+    }
+
     pub(super) fn insert(&mut self, id: I, row: Row<T>) {
         self.file(id, row.due, row.lease);
         self.rows.insert(id, row);

@@ -118,6 +118,25 @@ impl Rows {
         self.remediations.rows().open().map(|(_, row)| row)
     }
 
+    /// When the earliest remediation or loan that nobody holds is due; at once known, however many there are.
+    #[must_use]
+    pub fn first_free(&self) -> Option<Timestamp> {
+        let (remediations, loans) = (self.remediations.rows().first_free(), self.loans.rows().first_free());
+        remediations.into_iter().chain(loans).min()
+    }
+
+    /// Whether somebody is at work on a remediation or a loan.
+    #[must_use]
+    pub fn has_held(&self) -> bool {
+        self.remediations.rows().has_held() || self.loans.rows().has_held()
+    }
+
+    /// Whether no remediation and no loan is open.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.remediations.rows().is_over() && self.loans.rows().is_over()
+    }
+
     /// The open remediation of a target as written.
     #[must_use]
     pub fn open_on(&self, target: &str) -> Option<&Row<RemediationRow>> {

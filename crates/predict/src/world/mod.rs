@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use fettle_memory::physics::Clock;
-pub use fettle_memory::store::Memory;
+pub use fettle_memory::store::{Memory, Rows};
 pub use happening::{Happening, What};
 pub use people::{Deed, NotTaken};
 pub(crate) use time::here;
@@ -267,24 +267,18 @@ impl World {
     /// When something is due next that nobody is at work on.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.memory.rows(|rows| {
-            // Those that nobody holds come first, earliest first.
-            let free = rows.open().find(|row| row.lease.is_none()).and_then(|row| row.due);
-            let loans = rows.loans().filter(|row| row.lease.is_none()).filter_map(|row| row.due).min();
-            [free, loans].into_iter().flatten().min()
-        })
+        self.memory.rows(Rows::first_free)
     }
 
     /// Whether somebody is at work: then time goes step by step.
     fn is_busy(&self) -> bool {
-        self.memory
-            .rows(|rows| rows.open().any(|row| row.lease.is_some()) || rows.loans().any(|row| row.lease.is_some()))
+        self.memory.rows(Rows::has_held)
     }
 
     /// Whether nothing is open.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.memory.rows(|rows| rows.open().next().is_none() && rows.loans().all(|row| row.due.is_none()))
+        self.memory.rows(Rows::is_over)
     }
 
     /// Whether a remediation is open.
