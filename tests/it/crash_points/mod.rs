@@ -5,6 +5,7 @@
 
 mod scenario;
 
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -35,12 +36,13 @@ const AT_ONCE: usize = 4;
 /// Where the rows are.
 enum Place {
     File(tempfile::TempDir),
-    Server(Database),
+    /// Not dropped: each drop would be a checkpoint of the whole cluster, which goes with the run anyway.
+    Server(ManuallyDrop<Database>),
 }
 
 impl Place {
     async fn new(server: bool) -> Self {
-        if server { Self::Server(Database::create().await) } else { Self::File(tempfile::tempdir().expect("a folder")) }
+        if server { Self::Server(ManuallyDrop::new(Database::create().await)) } else { Self::File(tempfile::tempdir().expect("a folder")) }
     }
 
     fn url(&self) -> String {
