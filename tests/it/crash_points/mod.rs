@@ -42,7 +42,11 @@ enum Place {
 
 impl Place {
     async fn new(server: bool) -> Self {
-        if server { Self::Server(ManuallyDrop::new(Database::create().await)) } else { Self::File(tempfile::tempdir().expect("a folder")) }
+        if server {
+            Self::Server(ManuallyDrop::new(Database::create().await))
+        } else {
+            Self::File(tempfile::tempdir().expect("a folder"))
+        }
     }
 
     fn url(&self) -> String {
