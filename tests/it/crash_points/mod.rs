@@ -233,8 +233,9 @@ async fn death_at_every_boundary(scenario: Scenario, server: bool) {
 
     let lives = futures_util::stream::iter(1..=touches).map(|touch| die_at(scenario, server, touch));
     let effects: Vec<usize> = lives.buffer_unordered(AT_ONCE).collect().await;
-    // Both ways of dying around the effect were among them.
-    assert!(effects.contains(&0) && effects.contains(&scenario.effects), "{effects:?}");
+    // Both ways of dying around the effect were among them. On a server calls of several tasks come in another order each
+    // time, so that the one right before the effect may be hit by none of the lives.
+    assert!((server || effects.contains(&0)) && effects.contains(&scenario.effects), "{effects:?}");
 }
 
 macro_rules! on_both_databases {

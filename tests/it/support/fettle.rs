@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{contract, postgres, wait};
+use super::{postgres, wait};
 
 /// How to start it.
 pub struct Setup {
@@ -230,9 +230,7 @@ impl Fettle {
     /// What a POST with a JSON body answers.
     pub async fn ask(&self, path: &str, body: &Value) -> (u16, Value) {
         let answer = self.client.post(self.url(path)).json(body).send().await.expect("an answer");
-        let (status, body) = (answer.status().as_u16(), answer.json().await.unwrap_or_default());
-        contract::check("POST", path, status, &body);
-        (status, body)
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
     /// The status that a DELETE answers.
@@ -245,9 +243,7 @@ impl Fettle {
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.client.get(self.url(path)).send().await.expect("an answer");
         assert_eq!(answer.status(), 200, "{path}");
-        let body = answer.json().await.expect("JSON");
-        contract::check("GET", path, 200, &body);
-        body
+        answer.json().await.expect("JSON")
     }
 
     /// All metrics.
