@@ -82,8 +82,7 @@ fn compare(scenario: &Scenario, really: &Told) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_foretold_happens_on_sqlite() {
-    // Of 17, 10_010, 20_632 and 30_018 one does not come to rest here in some runs: not traced yet.
-    let played = scenarios([40_006, 50_148, 60_075, 70_453]).into_iter().map(|scenario| async move {
+    let played = scenarios([17, 10_010, 20_632, 30_018]).into_iter().map(|scenario| async move {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
         let really = service::play(&url, &scenario).await;

@@ -10,7 +10,7 @@ use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::sight::{Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
 use fettle_core::target::Target;
-use fettle_core::time::{Timestamp, after};
+use fettle_core::time::{Timestamp, after, since};
 use fettle_engine::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -214,16 +214,18 @@ fn answered(fate: Fate, takes: Duration) -> Performed {
     Performed { touched: json!({}), answer, short: None }
 }
 
-/// A clock that shows what the test says.
+/// A machine whose clocks show what the test says: both stand still between two settings. A monotonic clock that ran on would
+/// make the engine's time run on after it, past the ends of calls that wait for the wall clock.
 #[derive(Debug)]
 pub struct Hand {
+    start: Timestamp,
     hand: watch::Sender<Timestamp>,
     machine: SystemClock,
 }
 
 impl Hand {
     pub fn at(start: Timestamp) -> Arc<Self> {
-        Arc::new(Self { hand: watch::Sender::new(start), machine: SystemClock::default() })
+        Arc::new(Self { start, hand: watch::Sender::new(start), machine: SystemClock::default() })
     }
 
     /// Forward, never back.
@@ -242,7 +244,7 @@ impl Clock for Hand {
     }
 
     fn monotonic(&self) -> Duration {
-        self.machine.monotonic()
+        since(self.wall(), self.start)
     }
 
     fn random(&self) -> u64 {
