@@ -121,6 +121,12 @@ pub struct Prune {
 /// How long the daemon may need beyond the grace time; after that a client that got no answer may look.
 pub const CALL_MARGIN: Duration = Duration::from_secs(30);
 
+/// Deadline of a change of a Swarm service: it answers when the change is stored, long before the tasks follow.
+pub const SERVICE_CHANGE_LIMIT: Duration = Duration::from_secs(15);
+
+/// Deadline of a change of a container's limits: 20 ms on a healthy daemon; the kernel may have to free memory first.
+pub const LIMITS_CHANGE_LIMIT: Duration = Duration::from_secs(30);
+
 /// How long a clean-up may take; it is bounded by files and bytes, this is for a slow disk.
 pub const CLEAN_LIMIT: Duration = Duration::from_mins(2);
 

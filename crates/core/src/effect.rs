@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::action::{Action, CleanLogs, Prune, SCALE_GRACE};
+use super::action::{
+    Action, CALL_MARGIN, CLEAN_LIMIT, CleanLogs, LIMITS_CHANGE_LIMIT, Prune, SCALE_GRACE, SERVICE_CHANGE_LIMIT,
+};
 use super::sight::{Container, Pin, Replicas, Sight, Status};
 
 /// One effect.
@@ -95,7 +97,25 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotScalable(pub String);
 
+/// Docker takes whole seconds: a process is never given less time than the rule says.
+#[must_use]
+pub fn whole_seconds(grace: Duration) -> Duration {
+    Duration::from_secs(grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0)))
+}
+
 impl Effect {
+    /// How long a client waits for the answer of one call that carries it out. After that nobody knows whether it was done.
+    #[must_use]
+    pub fn answered_within(&self) -> Duration {
+        match self {
+            Self::Restart { grace } | Self::Stop { grace } => whole_seconds(*grace) + CALL_MARGIN,
+            Self::StopReplicas { .. } | Self::StartReplicas { .. } => SCALE_GRACE + CALL_MARGIN,
+            Self::SetReplicas { .. } | Self::ForceUpdate { .. } => SERVICE_CHANGE_LIMIT,
+            Self::SetLimits { .. } => LIMITS_CHANGE_LIMIT,
+            Self::Clean(_) | Self::Prune(_) => CLEAN_LIMIT + CALL_MARGIN,
+        }
+    }
+
     /// Of attempts that were stored before there was more than one kind.
     pub(crate) fn of_old() -> Self {
         Self::Restart { grace: SCALE_GRACE }
@@ -227,5 +247,32 @@ impl Replicas {
 impl Replica {
     fn of(container: &Container) -> Self {
         Self { id: container.id.clone(), name: container.name.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::secs;
+
+    /// An unchanged target proves that nothing happened only once no client can still wait for the daemon.
+    #[test]
+    fn a_client_has_given_up_before_a_look_is_conclusive() {
+        let restart = |grace| Action::Restart { grace, dependents: None, start_stopped: false };
+        let scale = || Action::ScaleDown { by: 1, floor: 1 };
+        let limits = Action::SetLimits { memory: Some(1), nano_cpus: None };
+        let pairs = [
+            (restart(secs(0)), Effect::Restart { grace: secs(0) }),
+            (restart(secs(600)), Effect::Restart { grace: secs(600) }),
+            (restart(secs(0)), Effect::ForceUpdate { version: 1 }),
+            (Action::Stop { grace: secs(7) }, Effect::Stop { grace: secs(7) }),
+            (scale(), Effect::StopReplicas { replicas: Vec::new(), grace: SCALE_GRACE, from: 2 }),
+            (scale(), Effect::SetReplicas { version: 1, from: 2, to: 1 }),
+            (Action::Restore, Effect::StartReplicas { replicas: Vec::new(), from: 1 }),
+            (limits, Effect::SetLimits { memory: Some(1), nano_cpus: None }),
+        ];
+        for (action, effect) in pairs {
+            assert!(effect.answered_within() <= action.conclusive_after(), "{effect:?}");
+        }
     }
 }

@@ -106,3 +106,18 @@ impl From<LoanId> for EffortId {
         Self(loan.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_and_writes_as_the_uuid_in_it() {
+        let text = "0197d1f0-5c1e-7c3a-9a52-3d1f6f0c8b11";
+        let id: RemediationId = text.parse().expect("an id");
+        let json = serde_json::to_string(&id).expect("JSON");
+        assert_eq!((id.to_string(), json), (text.to_owned(), format!("\"{text}\"")));
+        assert_eq!(serde_json::from_str::<Uuid>(&serde_json::to_string(&id).expect("JSON")).ok(), Some(id.0));
+        assert!("7".parse::<RemediationId>().is_err() && RemediationId::nil().is_nil() && !id.is_nil());
+    }
+}

@@ -4,8 +4,6 @@
 //! use besides its memory stays what it was. What was before is said, so that a person can undo it. Compose does not know
 //! of the change: the next time it makes the container anew the limits are those of its file again.
 
-use std::time::Duration;
-
 use bollard::models::{ContainerMemoryStats, ContainerUpdateBody, HostConfig};
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
@@ -13,10 +11,8 @@ use serde_json::{Value, json};
 
 use super::host::{Host, Op};
 use super::{find, full_id, seen, unsent};
+use fettle_core::action::LIMITS_CHANGE_LIMIT;
 use fettle_core::ports::platform::{Performed, PlatformError};
-
-/// Deadline of the change: 20 ms on a healthy daemon; the kernel may have to free memory first.
-const CHANGE: Duration = Duration::from_secs(30);
 
 /// The least that Docker takes.
 const MEMORY_MIN: u64 = 6 << 20;
@@ -49,7 +45,7 @@ async fn change(
         "before": show(before.memory, before.memory_swap, before.nano_cpus),
         "asked": show(body.memory, body.memory_swap, body.nano_cpus),
     });
-    host.act(Op::Update, CHANGE, |client| async move { client.update_container(id, body).await }).await
+    host.act(Op::Update, LIMITS_CHANGE_LIMIT, |client| async move { client.update_container(id, body).await }).await
 }
 
 /// Refuses less memory than is in use and a tenth more.

@@ -10,6 +10,7 @@ use bollard::query_parameters::{RestartContainerOptionsBuilder, StartContainerOp
 use super::full_id;
 use super::host::{Host, Op};
 use fettle_core::action::CALL_MARGIN;
+use fettle_core::effect::whole_seconds;
 use fettle_core::ports::platform::PlatformError;
 
 /// Restarts the container with this full id; `grace` is rounded up to whole seconds, Docker knows no less.
@@ -37,10 +38,8 @@ pub(super) async fn start(host: &Host, id: &str, limit: Duration) -> Result<(), 
     host.act(Op::Start, limit, |client| async move { client.start_container(id, options).await }).await
 }
 
-/// Whole seconds, rounded up: a process is never given less time than the rule says.
 fn seconds(grace: Duration) -> i32 {
-    let whole = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
-    i32::try_from(whole).unwrap_or(i32::MAX)
+    i32::try_from(whole_seconds(grace).as_secs()).unwrap_or(i32::MAX)
 }
 
 /// The process's time to end, and the daemon's for all the rest: after that the daemon is not still at it.

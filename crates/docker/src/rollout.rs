@@ -5,18 +5,14 @@
 //! Where the service is not as it was when it was decided nothing is sent; where only its version moved on, the change is
 //! made from what is there now. Never during a rollout: it would be cut short.
 
-use std::time::Duration;
-
 use bollard::models::{Service, ServiceSpec};
 use bollard::query_parameters::UpdateServiceOptionsBuilder;
 use serde_json::{Value, json};
 
 use super::host::{Host, Op};
 use super::{seen, service, unsent};
+use fettle_core::action::SERVICE_CHANGE_LIMIT;
 use fettle_core::ports::platform::{Performed, PlatformError};
-
-/// Deadline of a change: it answers when the change is stored, long before the tasks follow.
-const CHANGE: Duration = Duration::from_secs(15);
 
 /// Sets how many tasks are asked for, if it still is `from`.
 pub(super) async fn set_replicas(host: &Host, id: &str, decided: u64, from: u64, to: u64) -> Performed {
@@ -77,7 +73,7 @@ async fn attempt(
     };
     let options = UpdateServiceOptionsBuilder::default().version(version).build();
     let call = |client: bollard::Docker| async move { client.update_service(id, spec, options, None).await };
-    let response = host.act(Op::UpdateService, CHANGE, call).await?;
+    let response = host.act(Op::UpdateService, SERVICE_CHANGE_LIMIT, call).await?;
     if let Some(warnings) = response.warnings.filter(|it| !it.is_empty()) {
         touched["service"]["warnings"] = json!(warnings);
     }

@@ -177,7 +177,7 @@ impl Docker {
     }
 
     async fn call(&self, target: &Target, pin: &Pin, effect: &Effect) -> Result<(), PlatformError> {
-        let (action, patience) = (self.action(target), Daemon::answered_within(effect));
+        let (action, patience) = (self.action(target), effect.answered_within());
         let (ending, takes) = {
             let state = self.reach()?;
             (state.ending(action), state.takes)

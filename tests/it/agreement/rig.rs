@@ -219,18 +219,18 @@ fn answered(fate: Fate, takes: Duration) -> Performed {
 #[derive(Debug)]
 pub struct Hand {
     start: Timestamp,
-    hand: watch::Sender<Timestamp>,
+    wall: watch::Sender<Timestamp>,
     machine: SystemClock,
 }
 
 impl Hand {
     pub fn at(start: Timestamp) -> Arc<Self> {
-        Arc::new(Self { start, hand: watch::Sender::new(start), machine: SystemClock::default() })
+        Arc::new(Self { start, wall: watch::Sender::new(start), machine: SystemClock::default() })
     }
 
     /// Forward, never back.
     pub fn set(&self, at: Timestamp) {
-        self.hand.send_if_modified(|now| {
+        self.wall.send_if_modified(|now| {
             let forward = *now < at;
             *now = at.max(*now);
             forward
@@ -240,7 +240,7 @@ impl Hand {
 
 impl Clock for Hand {
     fn wall(&self) -> Timestamp {
-        *self.hand.borrow()
+        *self.wall.borrow()
     }
 
     fn monotonic(&self) -> Duration {
@@ -296,7 +296,7 @@ impl Platform for Really {
         let (fate, takes) = self.rig.lock().expect("one at a time").begin(&name);
         let end = after(self.clock.wall(), takes);
         self.pending.lock().expect("one at a time").push(end);
-        let mut clock = self.clock.hand.subscribe();
+        let mut clock = self.clock.wall.subscribe();
         clock.wait_for(|now| *now >= end).await.expect("the clock outlives the call");
         self.rig.lock().expect("one at a time").land(&name, effect, fate, end);
         let mut pending = self.pending.lock().expect("one at a time");

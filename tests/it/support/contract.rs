@@ -1,5 +1,5 @@
-//! Whether an answer is what `/openapi.json` says of it. Every test that asks the API through [`super::edge`] asks
-//! this too, so the description cannot fall behind the types.
+//! Whether an answer is what `/openapi.json` says of it. Every test that asks the API through [`super::edge`] or
+//! [`super::fettle`] asks this too, so the description cannot fall behind the types.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};

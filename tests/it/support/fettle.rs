@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{postgres, wait};
+use super::{contract, postgres, wait};
 
 /// How to start it.
 pub struct Setup {
@@ -230,7 +230,9 @@ impl Fettle {
     /// What a POST with a JSON body answers.
     pub async fn ask(&self, path: &str, body: &Value) -> (u16, Value) {
         let answer = self.client.post(self.url(path)).json(body).send().await.expect("an answer");
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+        let (status, body) = (answer.status().as_u16(), answer.json().await.unwrap_or_default());
+        contract::check("POST", path, status, &body);
+        (status, body)
     }
 
     /// The status that a DELETE answers.
@@ -243,7 +245,9 @@ impl Fettle {
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.client.get(self.url(path)).send().await.expect("an answer");
         assert_eq!(answer.status(), 200, "{path}");
-        answer.json().await.expect("JSON")
+        let body = answer.json().await.expect("JSON");
+        contract::check("GET", path, 200, &body);
+        body
     }
 
     /// All metrics.

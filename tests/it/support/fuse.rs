@@ -4,7 +4,7 @@
 //! process were gone; the test then drops the engine and starts another one on the same database.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use fettle_core::effect::Effect;
@@ -17,19 +17,35 @@ use fettle_core::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+/// Where a fuse burns.
+#[derive(Debug, Clone, Copy)]
+pub enum Burns {
+    /// At the n-th touch, from 1.
+    At(usize),
+    /// Before the n-th effect, from 1.
+    BeforeEffect(usize),
+    /// After it.
+    AfterEffect(usize),
+    /// Nowhere; touches are only counted.
+    Never,
+}
+
 /// Burns at a chosen touch.
 pub struct Fuse {
     touched: AtomicUsize,
-    burns_at: usize,
+    effects: AtomicUsize,
+    burns: Burns,
+    is_burnt: AtomicBool,
     burnt: Notify,
     under_way: AtomicUsize,
 }
 
 impl Fuse {
-    /// Burns at the `n`-th touch, from 1.
-    pub fn burning_at(burns_at: usize) -> Arc<Self> {
-        let (touched, under_way) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { touched, burns_at, burnt: Notify::new(), under_way })
+    /// Burns there.
+    pub fn burning(burns: Burns) -> Arc<Self> {
+        let none = || AtomicUsize::new(0);
+        let (touched, effects, under_way, is_burnt) = (none(), none(), none(), AtomicBool::new(false));
+        Arc::new(Self { touched, effects, burns, is_burnt, burnt: Notify::new(), under_way })
     }
 
     /// Calls of the store that have begun and not ended.
@@ -39,7 +55,7 @@ impl Fuse {
 
     /// Never burns, only counts.
     pub fn fireproof() -> Arc<Self> {
-        Self::burning_at(usize::MAX)
+        Self::burning(Burns::Never)
     }
 
     /// How often it was touched.
@@ -53,7 +69,29 @@ impl Fuse {
     }
 
     async fn touch(&self) {
-        if self.touched.fetch_add(1, Ordering::SeqCst) + 1 >= self.burns_at {
+        self.touch_or(false).await;
+    }
+
+    /// A touch right before an effect.
+    async fn touch_before_effect(&self) {
+        let nth = self.effects.fetch_add(1, Ordering::SeqCst) + 1;
+        self.touch_or(matches!(self.burns, Burns::BeforeEffect(n) if n == nth)).await;
+    }
+
+    /// A touch right after one.
+    async fn touch_after_effect(&self) {
+        let nth = self.effects.load(Ordering::SeqCst);
+        self.touch_or(matches!(self.burns, Burns::AfterEffect(n) if n == nth)).await;
+    }
+
+    /// Counts a touch; from the one that burns on, none returns.
+    async fn touch_or(&self, burns_here: bool) {
+        let nth = self.touched.fetch_add(1, Ordering::SeqCst) + 1;
+        let burns = burns_here || matches!(self.burns, Burns::At(n) if nth >= n);
+        if burns {
+            self.is_burnt.store(true, Ordering::SeqCst);
+        }
+        if self.is_burnt.load(Ordering::SeqCst) {
             self.burnt.notify_one();
             std::future::pending::<()>().await;
         }
@@ -85,9 +123,9 @@ impl Platform for FusedPlatform {
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
-        self.fuse.touch().await;
+        self.fuse.touch_before_effect().await;
         let done = self.inner.perform(target, pin, effect).await;
-        self.fuse.touch().await;
+        self.fuse.touch_after_effect().await;
         done
     }
 

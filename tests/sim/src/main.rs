@@ -30,7 +30,6 @@ mod mutants;
 mod peer;
 mod people;
 mod plan;
-mod quiet;
 mod replica;
 mod rules;
 mod run;

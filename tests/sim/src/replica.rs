@@ -28,10 +28,10 @@ use crate::hands::Hands;
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::plan::{Clocks, HOST};
-use crate::quiet::Quiet;
 use crate::rng::Rng;
 use crate::time::{MINUTE, Micros, SECOND};
 use crate::world::{Wake, World};
+use fettle_core::ports::telemetry::Silent;
 
 /// Pause between two tries to begin while the store is away.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -136,7 +136,7 @@ impl Replica {
             settings: world.settings(),
             upstream: peer,
             query: None,
-            telemetry: Arc::new(Quiet),
+            telemetry: Arc::new(Silent),
             owner,
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),

@@ -30,3 +30,16 @@ pub trait Telemetry: Send + Sync {
     /// The heartbeat alert was last heard then.
     fn heartbeat(&self, at: Timestamp);
 }
+
+/// Reports nothing: for engines whose work is read from the store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Telemetry for Silent {
+    fn recorded(&self, _: &[Remediation], _: &[Record]) {}
+    fn loan(&self, _: &Loan, _: &[Record]) {}
+    fn late(&self, _: &[Record]) {}
+    fn reaction(&self, _: Duration) {}
+    fn announced(&self, _: AnnouncementName, _: bool) {}
+    fn heartbeat(&self, _: Timestamp) {}
+}

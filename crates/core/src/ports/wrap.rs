@@ -7,6 +7,7 @@
 
 /// Implements every port but [`Upkeep`](super::Upkeep) for a type that has another store inside. With `but driver:` before the
 /// type, the ports of the driver are left to it as well: [`Work`](super::Work), twice, and [`Effects`](super::Effects).
+/// `@alone` implements [`Upkeep`](super::Upkeep) for a store without a database that no other process shares.
 #[macro_export]
 macro_rules! wrap_store {
     ($outer:ty) => {
@@ -62,6 +63,49 @@ macro_rules! wrap_store {
                 spent(since: $crate::time::Timestamp) -> Vec<$crate::ports::model::Spent>;
                 open_by_state() -> Vec<(String, u64)>;
             }
+        }
+    };
+    // Nobody else works on it, and it has no clock.
+    (@alone $outer:ty) => {
+        #[async_trait::async_trait]
+        impl $crate::ports::Upkeep for $outer {
+            async fn now(&self) -> Result<Option<$crate::time::Timestamp>, $crate::ports::StoreError> {
+                Ok(None)
+            }
+
+            async fn latest(&self) -> Result<Option<$crate::time::Timestamp>, $crate::ports::StoreError> {
+                Ok(None)
+            }
+
+            async fn woken(&self) -> Result<(), $crate::ports::StoreError> {
+                std::future::pending().await
+            }
+
+            fn hears(&self) -> bool {
+                false
+            }
+
+            async fn release(&self, _: $crate::id::ReplicaId) -> Result<u64, $crate::ports::StoreError> {
+                Ok(0)
+            }
+
+            async fn adopt(&self, _: $crate::id::ReplicaId) -> Result<u64, $crate::ports::StoreError> {
+                Ok(0)
+            }
+
+            async fn prune(
+                &self,
+                _: $crate::time::Timestamp,
+                _: $crate::time::Timestamp,
+            ) -> Result<u64, $crate::ports::StoreError> {
+                Ok(0)
+            }
+
+            fn kind(&self) -> &'static str {
+                "none"
+            }
+
+            async fn close(&self) {}
         }
     };
     (@work $outer:ty; $effort:ty) => {

@@ -17,14 +17,14 @@ use uuid::Uuid;
 use super::Paused;
 use crate::clock::Time;
 use crate::shell::Shell;
-use fettle_core::announcement::AnnouncementName;
 use fettle_core::effect::Effect;
 use fettle_core::id::{ActionId, ReplicaId};
 use fettle_core::ports::model::{
     Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, Ledger, LedgerAsk, LoanFacts, LoanFactsAsk, Stored,
 };
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
-use fettle_core::ports::{Effects, Effort, Judge, Store, StoreError, Telemetry, Upkeep, Work};
+use fettle_core::ports::telemetry::Silent;
+use fettle_core::ports::{Effects, Effort, Judge, Store, StoreError, Work};
 use fettle_core::remediation::loan::{Loan, LoanState};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
@@ -303,43 +303,7 @@ impl Effects for Play {
 }
 
 fettle_core::wrap_store!(but driver: Play);
-
-#[async_trait]
-impl Upkeep for Play {
-    async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(None)
-    }
-
-    async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(None)
-    }
-
-    async fn woken(&self) -> Result<(), StoreError> {
-        std::future::pending().await
-    }
-
-    fn hears(&self) -> bool {
-        false
-    }
-
-    async fn release(&self, _: ReplicaId) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn adopt(&self, _: ReplicaId) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn prune(&self, _: Timestamp, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    fn kind(&self) -> &'static str {
-        "script"
-    }
-
-    async fn close(&self) {}
-}
+fettle_core::wrap_store!(@alone Play);
 
 #[async_trait]
 impl Platform for Play {
@@ -369,16 +333,4 @@ impl Platform for Play {
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         Vec::new()
     }
-}
-
-/// Reports nothing.
-struct Silent;
-
-impl Telemetry for Silent {
-    fn recorded(&self, _: &[Remediation], _: &[Record]) {}
-    fn loan(&self, _: &Loan, _: &[Record]) {}
-    fn late(&self, _: &[Record]) {}
-    fn reaction(&self, _: Duration) {}
-    fn announced(&self, _: AnnouncementName, _: bool) {}
-    fn heartbeat(&self, _: Timestamp) {}
 }

@@ -205,7 +205,7 @@ impl Client {
                 self.each(name, host, call, (replicas, requests), "started", TURN).await
             }
             _ => {
-                let limit = Daemon::answered_within(effect);
+                let limit = effect.answered_within();
                 let mut answer = Ok(());
                 for request in requests {
                     answer = self.request(name, host, call, request, limit).await;

@@ -1,23 +1,14 @@
 //! What a fettle [`Effect`] does: the requests that it means, and for tools its outcome at once.
 
-use std::time::Duration;
-
 use super::daemon::Daemon;
 use super::request::{Answer, Request, ServiceChange, Ticket};
 use super::spec::{Spec, Term, Timing};
 use super::swarm::Service;
 use super::truth::By;
-use fettle_core::action::{CALL_MARGIN, SCALE_GRACE};
-use fettle_core::effect::Effect;
+use fettle_core::effect::{Effect, whole_seconds};
 use fettle_core::sight::{Container as Seen, Pin, Sight};
 use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
-
-/// Deadline of a change of a Swarm service.
-const SERVICE_CHANGE: Duration = Duration::from_secs(15);
-
-/// Deadline of a change of limits.
-const UPDATE: Duration = Duration::from_secs(30);
 
 /// Why an effect was not done, or not wholly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,26 +54,6 @@ impl Daemon {
             (Effect::Clean(_), Target::Container { .. } | Target::Compose { .. }) => vec![Request::Exec { id: id() }],
             _ => return Err(Failure::Unfit(format!("this is not done to {target}"))),
         })
-    }
-
-    /// How long the process may take to end and the daemon to do the rest, without the client's margin.
-    #[must_use]
-    pub fn takes(effect: &Effect) -> Duration {
-        match effect {
-            Effect::Restart { grace } | Effect::Stop { grace } => whole_seconds(*grace),
-            Effect::Clean(_) | Effect::Prune(_) => fettle_core::action::CLEAN_LIMIT,
-            _ => SCALE_GRACE,
-        }
-    }
-
-    /// How long a client waits for the answer to it, as the real one does; after that it does not know whether it was done.
-    #[must_use]
-    pub fn answered_within(effect: &Effect) -> Duration {
-        match effect {
-            Effect::SetReplicas { .. } | Effect::ForceUpdate { .. } => SERVICE_CHANGE,
-            Effect::SetLimits { .. } => UPDATE,
-            effect => Self::takes(effect) + CALL_MARGIN,
-        }
     }
 
     /// Does it at once, for tools: nothing takes time, and whether it helps is given. What helped is well from then on;
@@ -174,9 +145,4 @@ fn daemon_of(sight: &Sight) -> &str {
         Sight::Service(it) => &it.daemon,
         Sight::Disk(it) => &it.daemon,
     }
-}
-
-/// Docker takes whole seconds: a process is never given less time than the rule says.
-fn whole_seconds(grace: Duration) -> Duration {
-    Duration::from_secs(grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0)))
 }

@@ -20,7 +20,8 @@ const COMMIT: &str = "store a decision";
 impl Rows {
     /// Stores a decision about a remediation, or nothing when the claim was lost.
     fn commit(&mut self, claim: &Claim, commit: &Commit<Remediation>) -> Result<Option<Stored>, StoreError> {
-        if !self.remediations.get(commit.effort.id).is_some_and(|row| row.is_held_by(claim)) {
+        let held = self.remediations.get(commit.effort.id).is_some_and(|row| row.is_held_by(claim));
+        if !held || claim.id != commit.effort.id.into() {
             return Ok(None);
         }
         self.check_records(&commit.records, &[])?;
@@ -52,7 +53,8 @@ impl Rows {
 
     /// Stores a decision about a loan, or nothing when the claim was lost.
     fn commit_loan(&mut self, claim: &Claim, commit: &Commit<Loan>) -> Result<Option<Stored>, StoreError> {
-        if !self.loans.get(commit.effort.id).is_some_and(|row| row.is_held_by(claim)) {
+        let held = self.loans.get(commit.effort.id).is_some_and(|row| row.is_held_by(claim));
+        if !held || claim.id != commit.effort.id.into() {
             return Ok(None);
         }
         self.check_records(&commit.records, &[])?;

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::sources::{Around, Sources};
-use fettle_core::announcement::AnnouncementName;
 use fettle_core::effect::Effect;
 use fettle_core::guard::ledger::{Ledger, LedgerAsk};
 use fettle_core::id::{ActionId, ReplicaId};
 use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, Stored};
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
-use fettle_core::ports::{Effects, Judge, Store, StoreError, Telemetry, Upkeep, Work};
+use fettle_core::ports::telemetry::Silent;
+use fettle_core::ports::{Effects, Judge, Store, StoreError, Work};
 use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
@@ -60,7 +60,7 @@ pub(super) async fn decided(sources: &Sources, effort: Remediation, known: Known
         // What it says is in what is known.
         upstream: None,
         query: None,
-        telemetry: dry.clone(),
+        telemetry: Arc::new(Silent),
         owner,
         wake: Notify::new(),
         announce: Notify::new(),
@@ -123,6 +123,7 @@ fn absent(operation: &'static str) -> StoreError {
 
 fettle_core::wrap_store! { but driver: Dry }
 fettle_core::wrap_store! { @work Dry; Loan }
+fettle_core::wrap_store! { @alone Dry }
 
 #[async_trait]
 impl Work<Remediation> for Dry {
@@ -179,43 +180,6 @@ impl Effects for Dry {
 }
 
 #[async_trait]
-impl Upkeep for Dry {
-    async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(None)
-    }
-
-    async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(None)
-    }
-
-    async fn woken(&self) -> Result<(), StoreError> {
-        std::future::pending().await
-    }
-
-    fn hears(&self) -> bool {
-        false
-    }
-
-    async fn release(&self, _: ReplicaId) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn adopt(&self, _: ReplicaId) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn prune(&self, _: Timestamp, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    fn kind(&self) -> &'static str {
-        "none"
-    }
-
-    async fn close(&self) {}
-}
-
-#[async_trait]
 impl Platform for Dry {
     async fn find(&self, target: &Target, _: Wanted) -> Result<Found, PlatformError> {
         self.known().looked.take().unwrap_or_else(|| {
@@ -261,13 +225,4 @@ impl Clock for Dry {
     fn random(&self) -> u64 {
         0
     }
-}
-
-impl Telemetry for Dry {
-    fn recorded(&self, _: &[Remediation], _: &[Record]) {}
-    fn loan(&self, _: &Loan, _: &[Record]) {}
-    fn late(&self, _: &[Record]) {}
-    fn reaction(&self, _: Duration) {}
-    fn announced(&self, _: AnnouncementName, _: bool) {}
-    fn heartbeat(&self, _: Timestamp) {}
 }

@@ -180,7 +180,7 @@ impl Docker {
         if !reaches || ending == Ending::Unreachable {
             return Err(unreachable(host));
         }
-        let limit = Daemon::answered_within(effect);
+        let limit = effect.answered_within();
         let timed_out = || PlatformError::TimedOut { endpoint: endpoint(host), after: limit };
         match ending {
             Ending::Silent => {

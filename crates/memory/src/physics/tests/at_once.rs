@@ -37,6 +37,8 @@ fn a_restart_helps_or_not_as_it_is_given() {
         let seen = look(&it, &web, &pin);
         assert_eq!((seen.status, seen.health), expected);
         assert_eq!((seen.started_at, seen.restart_count), (Some(ms(5_000)), 0));
+        // The signal that ended the run before is of the same instant, and says nothing about this one.
+        assert_eq!(seen.stopped_by_hand, (expected.0 == Status::Exited).then_some(false));
     }
 }
 
