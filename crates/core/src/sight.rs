@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
 
+mod pin;
+
+pub use self::pin::Pin;
+
 /// The result of looking a target up by its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -223,31 +227,6 @@ pub enum Health {
     Unhealthy,
 }
 
-/// What tells one run of a container from another: changed means that somebody acted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pin {
-    /// The full container id.
-    pub id: String,
-    /// When the run began.
-    pub started_at: Option<Timestamp>,
-    /// Restarts by policy at that time.
-    pub restart_count: u64,
-    /// How many tasks a Swarm service was asked for.
-    #[serde(default)]
-    pub size: Option<u64>,
-}
-
-impl Pin {
-    /// Whether somebody other than Docker's own restart policy acted between this pin and `now`: the id is another, or
-    /// `StartedAt` moved without `RestartCount` rising.
-    #[must_use]
-    pub fn superseded_by(&self, now: &Self) -> bool {
-        self.id != now.id
-            || self.size != now.size
-            || (self.started_at != now.started_at && now.restart_count <= self.restart_count)
-    }
-}
-
 impl From<Container> for Sight {
     fn from(it: Container) -> Self {
         Self::Container(Box::new(it))
@@ -399,10 +378,17 @@ impl Replicas {
 }
 
 impl Container {
-    /// What identifies this run.
+    /// Identifies this run. While Docker waits before the next start (`restarting`), `RestartCount` counts that start already;
+    /// here it counts only the starts that led to this run.
     #[must_use]
     pub fn pin(&self) -> Pin {
-        Pin { id: self.id.clone(), started_at: self.started_at, restart_count: self.restart_count, size: None }
+        let pending = u64::from(self.status == Status::Restarting);
+        Pin {
+            id: self.id.clone(),
+            started_at: self.started_at,
+            restart_count: self.restart_count.saturating_sub(pending),
+            size: None,
+        }
     }
 
     /// The daemon's id and its own, never a spelling.
@@ -467,24 +453,5 @@ impl Status {
             Self::Dead => "dead",
             Self::Unknown => "unknown",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pin(id: &str, second: i64, restart_count: u64) -> Pin {
-        Pin { id: id.into(), started_at: Timestamp::from_second(second).ok(), restart_count, size: None }
-    }
-
-    #[test]
-    fn a_restart_by_policy_supersedes_nothing_and_one_by_anyone_else_does() {
-        let before = pin("a", 1, 2);
-        assert!(!before.superseded_by(&pin("a", 1, 2)));
-        assert!(!before.superseded_by(&pin("a", 9, 3)));
-        assert!(before.superseded_by(&pin("a", 9, 2)));
-        assert!(before.superseded_by(&pin("a", 9, 0)));
-        assert!(before.superseded_by(&pin("b", 1, 2)));
     }
 }

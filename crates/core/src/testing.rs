@@ -242,6 +242,16 @@ impl Container {
         Self { restart_count, ..self.restarted_at(second) }
     }
 
+    /// Ended, and Docker's policy waits before it starts it: the first step of [`Container::crashed_at`].
+    pub fn awaiting_policy(self) -> Self {
+        Self { status: Status::Restarting, restart_count: self.restart_count + 1, exit_code: 1, ..self }
+    }
+
+    /// Started by the policy that waited: the second step of [`Container::crashed_at`].
+    pub fn started_by_policy_at(self, second: i64) -> Self {
+        Self { status: Status::Running, started_at: Some(at(second)), exit_code: 0, ..self }
+    }
+
     /// Removed and made anew under the same name.
     pub fn remade(self, digit: &str) -> Self {
         Self { id: digit.repeat(64), ..self }
@@ -275,6 +285,14 @@ impl Sight {
 
     pub fn crashed_at(self, second: i64) -> Self {
         self.changed(|it| it.crashed_at(second))
+    }
+
+    pub fn awaiting_policy(self) -> Self {
+        self.changed(Container::awaiting_policy)
+    }
+
+    pub fn started_by_policy_at(self, second: i64) -> Self {
+        self.changed(|it| it.started_by_policy_at(second))
     }
 
     pub fn remade(self, digit: &str) -> Self {

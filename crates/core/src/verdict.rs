@@ -4,7 +4,8 @@
 //! that could not be seen is `unknown`, never `fixed`; silence is evidence of nothing. Before the deadline only `fixed` and
 //! `superseded` are final: an unhealthy target may still come up, a firing alert may still resolve. A target that is well at
 //! the deadline is never `not_fixed`: it gets `healthy_for` once to prove itself, so that nothing that works is restarted
-//! because the deadline came first, or because nobody looked while fettle was down.
+//! because the deadline came first, or because nobody looked while fettle was down. A crash loop is no such target: one that
+//! Docker's restart policy keeps starting is `not_fixed`, also where the deadline meets one of its short runs.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::alert::episode::AlertState;
 use crate::remediation::outcome::Verdict;
 use crate::rule::model::Verify;
 use crate::sight::{Pin, Sight};
-use crate::time::{Timestamp, after};
+use crate::time::{Timestamp, after, since};
 
 /// How often a target is looked at that is not well yet, or whose health check must not fail between two looks. Docker's
 /// own health checks are seldom more frequent.
@@ -34,6 +35,8 @@ pub struct Evidence<'a> {
     pub effect_at: Timestamp,
     /// The run that the effect began; `None` when it was not seen yet.
     pub baseline: Option<&'a Pin>,
+    /// The first run seen after the effect: restarts by Docker's policy are counted from it. `None` when none was seen yet.
+    pub first: Option<&'a Pin>,
     /// Since when the target has been seen well without a break.
     pub well_since: Option<Timestamp>,
     /// The alerts attached to the remediation.
@@ -87,7 +90,8 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
         _ => well.then_some(now),
     };
     let proven_at = well_since.map(|since| after(since, verify.healthy_for));
-    let proven = proven_at.is_some_and(|at| at <= now);
+    let crash_loop = crash_loop(evidence, look);
+    let proven = crash_loop.is_none() && proven_at.is_some_and(|at| at <= now);
     // A run without a health check shows a break by itself, a health check only to who looks.
     let checked = matches!(look, Look::Seen(sight) if sight.is_checked() || evidence.metric.is_some());
     let prove_until = |at: Timestamp| if checked { at.min(after(now, POLL)) } else { at };
@@ -105,6 +109,10 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
         return Judgement::Wait { well_since, until: until.min(deadline) };
     }
     match (look, proven_at) {
+        (Look::Seen(_), _) if let Some(reason) = &crash_loop => {
+            let verdict = if firing { Verdict::NotFixed } else { Verdict::Cleared };
+            given(verdict, reason.clone())
+        }
         (Look::Seen(_), Some(_)) if proven => heard_after(evidence),
         // Not for long enough yet. A break from here on is the end, so this lasts no longer than `healthy_for`.
         (Look::Seen(_), Some(at)) if evidence.well_since.is_none() || evidence.well_since == well_since => {
@@ -120,6 +128,23 @@ pub fn judge(evidence: &Evidence<'_>, look: Look<'_>) -> Judgement {
         }
         (Look::Gone, _) => given(Verdict::Superseded, "the container is gone".to_owned()),
     }
+}
+
+/// Restarts by Docker's policy from which on a target can count as a crash loop: one crash is not a loop.
+const LOOP_RESTARTS: u64 = 2;
+
+/// Why the target counts as a crash loop: Docker's policy restarted it again and again, and the run seen now has not lasted
+/// twice as long as those before it did on average. The age of that run is what is left of the time since the effect, so a
+/// Docker host whose clock is wrong changes nothing.
+fn crash_loop(evidence: &Evidence<'_>, look: Look<'_>) -> Option<String> {
+    let (Look::Seen(sight), Some(first)) = (look, evidence.first) else { return None };
+    let restarts = first.policy_restarts(&sight.pin());
+    let passed = since(evidence.now, evidence.effect_at);
+    let age = passed.saturating_sub(restarts.spent);
+    let runs = u32::try_from(restarts.count).unwrap_or(u32::MAX);
+    let is_young = age.saturating_mul(runs) < restarts.spent.saturating_mul(2);
+    (restarts.count >= LOOP_RESTARTS && (is_young || !sight.is_well()))
+        .then(|| format!("does not stay up: restarted by Docker {} times in {} s", restarts.count, passed.as_secs()))
 }
 
 fn is_well(evidence: &Evidence<'_>, sight: &Sight) -> bool {

@@ -144,6 +144,7 @@ fn a_result_is_counted_while_its_effect_is_being_judged() {
         attempt: Box::new(attempt),
         also: Vec::new(),
         effect_at: at(4),
+        first: None,
         well_since: None,
         until: at(9),
     });

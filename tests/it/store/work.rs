@@ -82,6 +82,7 @@ async fn what_is_stored_reads_back_as_it_was_in_every_state(db: Db) {
         attempt,
         also: Vec::new(),
         effect_at: at(3),
+        first: None,
         well_since: Some(at(4)),
         until: at(5),
     });

@@ -225,6 +225,7 @@ fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision
         attempt: Box::new(main),
         also,
         effect_at: now,
+        first: turn.remediation.pin.clone(),
         well_since: None,
     });
     record_end(&mut turn, &attempt, end);

@@ -43,19 +43,22 @@ pub(super) fn decide(mut turn: Turn<'_>, verifying: Verifying, event: &Event) ->
         free_above,
         metric: looked.metric.as_ref().and_then(|metric| metric.clone().ok()),
         effect_at: *effect_at,
+        first: verifying.first.as_ref(),
         baseline: turn.remediation.pin.as_ref(),
         well_since: verifying.well_since,
         alerts: turn.facts.alerts,
         now: turn.facts.now,
     };
     let judgement = judge(&evidence, look);
-    if let Look::Seen(sight) = look {
+    let seen = if let Look::Seen(sight) = look { Some(sight.pin()) } else { None };
+    let first = verifying.first.clone().or_else(|| seen.clone());
+    if seen.is_some() {
         // Restarts by Docker's own policy move the run on; the break in wellness is judged already.
-        turn.remediation.pin = Some(sight.pin());
+        turn.remediation.pin = seen;
     }
     match judgement {
         Judgement::Wait { well_since, until } => {
-            turn.remediation.state = State::Verifying(Verifying { well_since, until, ..verifying });
+            turn.remediation.state = State::Verifying(Verifying { first, well_since, until, ..verifying });
             turn.done()
         }
         Judgement::Given { verdict, reason } => {

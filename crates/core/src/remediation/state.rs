@@ -150,6 +150,9 @@ pub struct Verifying {
     pub also: Vec<Attempt>,
     /// When the effect was over.
     pub effect_at: Timestamp,
+    /// The first run of the target seen after the effect; `None` until it was seen.
+    #[serde(default)]
+    pub first: Option<Pin>,
     /// Since when the target has been seen well without a break.
     pub well_since: Option<Timestamp>,
     /// When to look next.

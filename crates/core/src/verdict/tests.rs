@@ -48,12 +48,14 @@ impl Case {
     fn judge(&self, now: i64, look: Look<'_>) -> Judgement {
         let Self { verify, baseline, well_since, alerts } = self;
         let (baseline, well_since) = (baseline.as_ref(), *well_since);
+        let first = started().pin();
         let evidence = Evidence {
             verify,
             free_above: None,
             metric: None,
             effect_at: at(0),
             baseline,
+            first: Some(&first),
             well_since,
             alerts,
             now: at(now),
@@ -145,6 +147,47 @@ fn a_restart_by_policy_breaks_the_stretch_and_supersedes_nothing() {
     assert_eq!(case().resolved().well_since(5).judge(36, Look::Seen(&crashed)), wait(Some(36), 66));
 }
 
+/// A container that crashes `every` seconds after each start, `n` times, and then runs.
+fn crashed(n: i64, every: i64) -> Sight {
+    (1..=n).fold(started(), |sight, i| sight.crashed_at(i * every))
+}
+
+#[test]
+fn a_crash_loop_is_not_fixed_also_when_the_deadline_meets_one_of_its_runs() {
+    for every in [1, 2, 5, 9, 15, 31, 45, 60] {
+        let sight = crashed(600 / every, every);
+        let case = Case { baseline: Some(sight.pin()), ..case().well_since(600 / every * every).heard_firing_at(590) };
+        let Judgement::Given { verdict, reason } = case.judge(601, Look::Seen(&sight)) else { panic!("{every} s") };
+        let text = format!("does not stay up: restarted by Docker {} times in 601 s", 600 / every);
+        assert_eq!((verdict, reason), (Verdict::NotFixed, text));
+        let between = sight.clone().awaiting_policy();
+        assert_eq!(case.verdict(601, Look::Seen(&between)), Some(Verdict::NotFixed), "{every} s");
+        assert_eq!(
+            Case { alerts: vec![firing("A").resolved_at(580)], ..case }.verdict(601, Look::Seen(&sight)),
+            Some(Verdict::Cleared),
+            "an alert that went away for one run fixes nothing"
+        );
+    }
+}
+
+#[test]
+fn a_crash_loop_whose_alert_goes_away_in_between_is_not_fixed_before_the_deadline() {
+    let sight = crashed(3, 40);
+    let case = Case { baseline: Some(sight.pin()), ..case().resolved().well_since(120) };
+    assert!(matches!(case.judge(155, Look::Seen(&sight)), Judgement::Wait { .. }), "35 s of another 40 s");
+    assert_eq!(case.verdict(201, Look::Seen(&sight)), Some(Verdict::Fixed), "twice as long as the runs before");
+}
+
+#[test]
+fn a_target_that_crashed_twice_and_then_stayed_up_is_no_crash_loop() {
+    let sight = crashed(2, 10);
+    let case = Case { baseline: Some(sight.pin()), ..case().well_since(20) };
+    assert_eq!(case.verdict(600, Look::Seen(&sight)), Some(Verdict::Unconfirmed));
+    let once = crashed(1, 580);
+    let case = Case { baseline: Some(once.pin()), ..case.well_since(580) };
+    assert_eq!(case.verdict(610, Look::Seen(&once)), Some(Verdict::Unconfirmed), "one crash is not a loop");
+}
+
 #[test]
 fn unhealthy_once_begins_the_stretch_anew() {
     let case = case().resolved().well_since(5);
@@ -226,7 +269,7 @@ proptest! {
         // Later than the run began: a restart by hand at that very instant would look like the effect's own.
         let mut now = i64::try_from(settle).expect("small") + 1;
         let mut really_well_since = None;
-        let mut late = 0;
+        let (mut late, mut crashes) = (0, 0);
         for (seen, pause, word) in looks {
             match word {
                 0 => case.alerts = vec![firing("A").heard_at(now)],
@@ -234,7 +277,10 @@ proptest! {
                 _ => {}
             }
             match seen {
-                Seen::Crashed => sight = sight.crashed_at(now),
+                Seen::Crashed => {
+                    crashes += 1;
+                    sight = sight.crashed_at(now);
+                }
                 Seen::ByPerson => sight = sight.restarted_at(now),
                 _ => {}
             }
@@ -282,8 +328,11 @@ proptest! {
                             let after_effect = case.alerts[0].evidence_at > at(0);
                             prop_assert_eq!(verdict == Verdict::StillFiring, after_effect);
                         }
-                        Verdict::NotFixed => prop_assert!(firing && at(now) >= deadline && !proven && !well),
-                        Verdict::Cleared => prop_assert!(!firing && at(now) >= deadline && !proven),
+                        Verdict::NotFixed => {
+                            let looping = crashes >= 2;
+                            prop_assert!(firing && at(now) >= deadline && (looping || (!proven && !well)));
+                        }
+                        Verdict::Cleared => prop_assert!(!firing && at(now) >= deadline && (crashes >= 2 || !proven)),
                         Verdict::Unknown => prop_assert!(matches!(seen, Seen::Blind) && at(now) >= deadline),
                         Verdict::Superseded => prop_assert!(matches!(seen, Seen::Gone | Seen::ByPerson)),
                         Verdict::Regressed => prop_assert!(false, "never given here"),
