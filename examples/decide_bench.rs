@@ -201,6 +201,7 @@ fn verifying(held: &Remediation, rule: &Rule, now: Timestamp) -> Remediation {
         attempt: Box::new(attempt),
         also: Vec::new(),
         effect_at,
+        first: None,
         well_since: None,
         until: now,
     });

@@ -13,7 +13,7 @@ use fettle_core::effect::Effect;
 use fettle_core::ports::Store;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::ports::view::{ActionFilter, ActionView, RemediationFilter};
-use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 use fettle_store::open;
 use serde_json::Value;
@@ -54,6 +54,10 @@ impl Platform for StandsStill {
 
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         self.docker.look(target, pin).await
+    }
+
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        self.docker.call_path(target, pin, effect).await
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {

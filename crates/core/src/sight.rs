@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
 
+mod path;
 mod pin;
 
-pub use self::pin::Pin;
+pub use self::path::{CallPath, Through};
+pub use self::pin::{Pin, PolicyRestarts};
 
 /// The result of looking a target up by its names.
 #[derive(Debug, Clone, PartialEq, Eq)]

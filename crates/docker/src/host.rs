@@ -79,6 +79,7 @@ ops! {
     Events "events" "200"
     Stats "stats" "200"
     Logs "logs" "200"
+    Top "top" "200"
     Services "services" "200"
     Tasks "tasks" "200"
     Restart "restart" "204"

@@ -47,6 +47,7 @@ mod image;
 mod limits;
 mod names;
 mod own;
+mod path;
 mod perform;
 mod prune;
 mod restart;
@@ -72,7 +73,7 @@ pub use self::own::{is_own, own_container_id};
 pub use self::tls::{Tls, TlsFault};
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Observer, Performed, Platform, PlatformError};
-use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 
 /// How one host is reached.
@@ -180,6 +181,13 @@ impl Platform for Docker {
         let host = self.host(target.host())?;
         let daemon = host.daemon().await?;
         find::look(host, &daemon, target, pin).await
+    }
+
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        match self.host(target.host()) {
+            Ok(host) => path::of_call(host, pin, effect).await,
+            Err(_) => CallPath::NotShown,
+        }
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {

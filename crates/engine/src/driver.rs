@@ -120,7 +120,9 @@ pub async fn drive<T: Driven>(shell: &Shell, item: Item<T>, mut place: Place) ->
                 let found = shell.platform.find(effort.target(), wanted).await;
                 Event::Found(found.map_err(|error| blind(&error)))
             }
-            Ask::Look { target, pin, query } => Event::Looked(look(shell, &target, &pin, query.as_deref()).await),
+            Ask::Look { target, pin, query, path_of } => {
+                Event::Looked(look(shell, &target, &pin, query.as_deref(), path_of.as_deref()).await)
+            }
             Ask::Peek(request) => {
                 let ledgers = shell.store.peek(&request.asks()).await?;
                 Event::Peeked(admit(&request, &ledgers).map(|_| request))

@@ -2,20 +2,32 @@
 
 use crate::shell::Shell;
 use fettle_core::decide::{Blind, Looked};
+use fettle_core::effect::Effect;
 use fettle_core::ports::platform::PlatformError;
 use fettle_core::ports::upstream::judge;
-use fettle_core::sight::Pin;
+use fettle_core::sight::{CallPath, Pin};
 use fettle_core::target::Target;
 
-/// Looks again at what was found before, and asks the metric where there is one.
-pub(crate) async fn look(shell: &Shell, target: &Target, pin: &Pin, query: Option<&str>) -> Looked {
+/// Looks again at what was found before, and asks the metric where there is one. Where `path_of` is given, its call's path is
+/// tried right before: what the look then shows is younger than the answer.
+pub(crate) async fn look(
+    shell: &Shell,
+    target: &Target,
+    pin: &Pin,
+    query: Option<&str>,
+    path_of: Option<&Effect>,
+) -> Looked {
+    let path = match path_of {
+        None => CallPath::NotShown,
+        Some(effect) => shell.platform.call_path(target, pin, effect).await,
+    };
     let sight = shell.platform.look(target, pin).await;
     let target = sight.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error));
     let metric = match query {
         None => None,
         Some(query) => Some(metric(shell, query).await),
     };
-    Looked { target, metric }
+    Looked { target, metric, path }
 }
 
 /// The metric's value now, by Prometheus' own clock; an answer that proves nothing is blindness.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
-use fettle_core::sight::{self, Found, Health, ImageLabel, Pin, Sight, Space, Status, Wanted};
+use fettle_core::sight::{self, CallPath, Found, Health, ImageLabel, Pin, Sight, Space, Status, Wanted};
 use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
 use fettle_memory::physics::{By, Clock, Daemon, Disk, Failure, Request, Spec, Timing, label};
@@ -279,6 +279,10 @@ impl Platform for Docker {
 
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         self.reach()?.daemon.look(target, pin).map_err(|_| unreachable())
+    }
+
+    async fn call_path(&self, _: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        self.reach().map_or(CallPath::Silent, |state| state.daemon.call_path(pin, effect))
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
-use fettle_core::sight::{Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
+use fettle_core::sight::{CallPath, Container, Found, Health, ImageLabel, Pin, Service, Sight, Status, Wanted};
 use fettle_core::target::Target;
 use fettle_core::time::{Timestamp, after, since};
 use fettle_engine::clock::{Clock, SystemClock};
@@ -183,6 +183,10 @@ impl Platform for Foretold {
         Ok(self.rig.lock().expect("one at a time").look(pin))
     }
 
+    async fn call_path(&self, _: &Target, _: &Pin, _: &Effect) -> CallPath {
+        CallPath::Works
+    }
+
     async fn perform(&self, target: &Target, _: &Pin, effect: &Effect) -> Performed {
         let name = target.name().expect("a name").to_owned();
         let (fate, takes) = self.rig.lock().expect("one at a time").begin(&name);
@@ -289,6 +293,10 @@ impl Platform for Really {
 
     async fn look(&self, _: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         Ok(self.rig.lock().expect("one at a time").look(pin))
+    }
+
+    async fn call_path(&self, _: &Target, _: &Pin, _: &Effect) -> CallPath {
+        CallPath::Works
     }
 
     async fn perform(&self, target: &Target, _: &Pin, effect: &Effect) -> Performed {

@@ -105,6 +105,7 @@ pub fn running(mut it: Remediation, action_id: ActionId, intended_at: Timestamp)
         }),
         queue: Vec::new(),
         done: Vec::new(),
+        path_since: None,
         until: fettle_core::time::after(intended_at, Duration::from_secs(40)),
     });
     it

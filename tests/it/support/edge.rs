@@ -21,7 +21,7 @@ use fettle_core::rule::compile::{Context, SourceFile, compile};
 use fettle_core::rule::model::Mode;
 use fettle_core::rule::set::RuleSet;
 use fettle_core::settings::{Protected, Settings, StormLimit, TripLimit};
-use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::{Hosts, Target};
 use fettle_engine::by_hand::ByHand;
 use fettle_engine::clock::{SystemClock, Time};
@@ -330,6 +330,10 @@ impl Platform for Docker {
 
     async fn look(&self, _: &Target, _: &Pin) -> Result<Option<Sight>, PlatformError> {
         Err(unreachable())
+    }
+
+    async fn call_path(&self, _: &Target, _: &Pin, _: &Effect) -> CallPath {
+        CallPath::NotShown
     }
 
     async fn perform(&self, _: &Target, _: &Pin, _: &Effect) -> Performed {

@@ -11,7 +11,7 @@ use fettle_core::effect::Effect;
 use fettle_core::id::ReplicaId;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::ports::{Store, StoreError, Upkeep};
-use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
 use serde_json::Value;
@@ -120,6 +120,10 @@ impl Platform for FusedPlatform {
         let seen = self.inner.look(target, pin).await;
         self.fuse.touch().await;
         seen
+    }
+
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        self.inner.call_path(target, pin, effect).await
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use fettle_core::effect::Effect;
 use fettle_core::id::ReplicaId;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
-use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 use fettle_memory::physics::Client;
 use serde_json::Value;
@@ -52,6 +52,11 @@ impl Platform for Hands {
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         self.pause().await;
         self.client.look(target, pin).await
+    }
+
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        self.pause().await;
+        self.client.call_path(target, pin, effect).await
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {

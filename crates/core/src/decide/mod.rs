@@ -8,6 +8,7 @@
 //!
 //! One folder member per stage: `waiting` decides whether it is time, `planning` what exactly is done and who must agree,
 //! `approving` what a person answered, `refusing` what a guard's no means, `running` what became of the effect, `verifying`
+//! `proving` what a look proves about a call without an answer, `verifying`
 //! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back,
 //! `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
 //! once, for people who want to know.
@@ -16,6 +17,7 @@ mod approving;
 mod ending;
 mod late;
 mod planning;
+mod proving;
 mod refusing;
 mod returning;
 mod running;
@@ -36,6 +38,7 @@ pub use surveying::{Ceiling, Survey, survey};
 pub use waiting::wanted_by;
 
 use crate::alert::episode::AlertState;
+use crate::effect::Effect;
 use crate::guard::{Known, Request};
 use crate::id::ActionId;
 use crate::remediation::record::{ActionRow, Record, TransitionRow};
@@ -43,7 +46,7 @@ use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::{Awaiting, Remediation, State};
 use crate::rule::model::{Mode, Rule};
 use crate::settings::Settings;
-use crate::sight::{Found, Pin, Sight, Wanted};
+use crate::sight::{CallPath, Found, Pin, Sight, Wanted};
 use crate::surroundings::Surroundings;
 use crate::target::Target;
 use crate::time::Timestamp;
@@ -95,11 +98,13 @@ pub struct Looked {
     pub target: Result<Option<Box<Sight>>, Blind>,
     /// The answer of the metric, when one was asked for.
     pub metric: Option<Result<bool, Blind>>,
+    /// Whether the path of a call worked right before the look, where that was asked for.
+    pub path: CallPath,
 }
 
 impl From<Result<Option<Box<Sight>>, Blind>> for Looked {
     fn from(target: Result<Option<Box<Sight>>, Blind>) -> Self {
-        Self { target, metric: None }
+        Self { target, metric: None, path: CallPath::NotShown }
     }
 }
 
@@ -127,6 +132,8 @@ pub enum Ask {
         pin: Pin,
         /// A metric to ask for as well.
         query: Option<String>,
+        /// The effect whose [path](CallPath) is to be tried before the look.
+        path_of: Option<Box<Effect>>,
     },
     /// Whether this effect could be admitted now; nothing is stored.
     Peek(Box<Request>),

@@ -243,8 +243,13 @@ pub fn begin(
         "approved_by": plan.approved.as_ref().map(|it| &it.by)});
     remediation.tried = Some(plan.attempt.pin.clone());
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
-    remediation.state =
-        State::Running(Running { attempt: Box::new(plan.attempt), queue: also, done: Vec::new(), until: now });
+    remediation.state = State::Running(Running {
+        attempt: Box::new(plan.attempt),
+        queue: also,
+        done: Vec::new(),
+        path_since: None,
+        until: now,
+    });
     records.push(transition(&remediation, now, format!("{name} intended"), told_detail));
     telling::follow(&mut remediation, &mut records, rule, settings, now);
     (remediation, records)

@@ -81,7 +81,7 @@ pub fn return_loan(loan: Loan, facts: &LoanFacts<'_>, event: Event) -> LoanDecis
         }
         (LoanState::Returning { attempt, .. }, Event::Due) => {
             let target = turn.loan.target.clone();
-            turn.ask(Ask::Look { target, pin: attempt.pin, query: None })
+            turn.ask(Ask::Look { target, pin: attempt.pin, query: None, path_of: None })
         }
         (LoanState::Returning { attempt, .. }, Event::Looked(looked)) => reconcile(turn, &attempt, looked.target),
         (LoanState::Returning { attempt, .. }, Event::Returned(call)) => returned(turn, &attempt, call),
@@ -310,10 +310,11 @@ fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: Result<Option<Box<Sigh
         Ok(Some(sight)) if attempt.effect.proof(&attempt.pin, &sight) == Proof::Happened => {
             succeeded(turn, attempt, None, &json!({"reconciled": true}))
         }
-        // Some of it, or nothing: what is left is tried again.
-        Ok(_) if conclusive => failed(turn, attempt, None, "not_executed", None, &json!({})),
+        // Some of it, or nothing so far: the daemon may still hold the call. What is left is tried again, which does no harm:
+        // a replica that runs is not started, and one that is stopped is not stopped.
+        Ok(_) if conclusive => unknown(turn, attempt, "no_proof", None),
         Err(blind) if since(turn.facts.now, conclusive_at) >= PATIENCE => {
-            failed(turn, attempt, None, blind.reason, Some(blind.error), &json!({}))
+            unknown(turn, attempt, blind.reason, Some(blind.error))
         }
         Ok(_) | Err(_) => {
             wait(&mut turn, attempt);
@@ -359,6 +360,12 @@ fn row(
 fn succeeded(mut turn: Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>, detail: &Value) -> LoanDecision {
     result(&mut turn, attempt, started_at, row(attempt, ActionResult::Succeeded, None, None, detail));
     turn.close(LoanEnd::Returned, "the alert has stayed away")
+}
+
+fn unknown(mut turn: Turn<'_>, attempt: &Attempt, reason: &str, error: Option<String>) -> LoanDecision {
+    result(&mut turn, attempt, None, row(attempt, ActionResult::Unknown, Some(reason), error, &json!({})));
+    let pause = turn.pause();
+    turn.later(pause)
 }
 
 fn failed(

@@ -1,10 +1,8 @@
 //! The intent is stored: did the effect happen?
 //!
 //! The answer of the call is believed when it is one. Anything else (no answer, a broken one, a process that died) means
-//! unknown, and the target is asked: what it shows proves that the effect happened, or the contrary, the latter only once
-//! the daemon cannot still be at it (intent + time + 30 s). Until then a start by Docker's own policy proves neither: a
-//! crashing container starts by itself while the daemon is still at our call, and to take that for ours would make ours look
-//! like somebody else's. What leaves no trace stays unknown.
+//! unknown, and the target is asked: [`proving`] judges what it shows. What leaves no trace stays unknown, and after a result
+//! `unknown` nothing follows but `escalate`.
 //!
 //! Dependents follow one after the other, each with an intent that was stored with the first one's: nothing is sent for the
 //! rest once one has failed.
@@ -13,7 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Ask, Blind, Decision, Event, Turn};
+use super::proving::{self, Known};
+use super::{Ask, Blind, Decision, Event, Looked, Turn};
 use crate::effect::Proof;
 use crate::remediation::loan::{Loan, LoanEnd, LoanState};
 use crate::remediation::outcome::{ActionResult, Verdict};
@@ -69,9 +68,10 @@ pub(super) fn decide(turn: Turn<'_>, running: Running, event: Event) -> Decision
         Event::Due => {
             let attempt = running.attempt;
             let target = attempt.dependent.unwrap_or_else(|| turn.remediation.target.clone());
-            turn.ask(Ask::Look { target, pin: attempt.pin, query: None })
+            let path_of = Some(Box::new(attempt.effect));
+            turn.ask(Ask::Look { target, pin: attempt.pin, query: None, path_of })
         }
-        Event::Looked(looked) => reconcile(turn, running, looked.target),
+        Event::Looked(looked) => reconcile(turn, running, looked),
         Event::Returned(call) => returned(turn, running, call),
         Event::Found(_) | Event::Peeked(_) | Event::Refused(_) => turn.done(),
     }
@@ -120,11 +120,11 @@ fn has_happened(attempt: &Attempt, sight: &Sight) -> bool {
     }
 }
 
-fn reconcile(mut turn: Turn<'_>, running: Running, look: Result<Option<Box<Sight>>, Blind>) -> Decision {
+fn reconcile(mut turn: Turn<'_>, mut running: Running, looked: Looked) -> Decision {
     let attempt = &running.attempt;
     let conclusive_at = after(attempt.intended_at, attempt.action.conclusive_after());
     let now = turn.facts.now;
-    let sight = match look {
+    let sight = match looked.target {
         Ok(Some(sight)) => sight,
         Ok(None) => return give_up(turn, running, End::unknown("target_gone", None), Verdict::Superseded, GONE),
         Err(blind) if now >= after(conclusive_at, PATIENCE) => {
@@ -132,27 +132,27 @@ fn reconcile(mut turn: Turn<'_>, running: Running, look: Result<Option<Box<Sight
             return give_up(turn, running, end, Verdict::Unknown, NO_PROOF);
         }
         Err(_) => {
+            running.path_since = None;
             look_again(&mut turn, running);
             return turn.done();
         }
     };
-    let proof = attempt.effect.proof(&attempt.pin, &sight);
-    if proof != Proof::Happened && now < conclusive_at {
-        look_again(&mut turn, running);
-        return turn.done();
-    }
-    match proof {
-        // By this call or not, does not matter once it is conclusive: doing it twice is the worse mistake.
-        Proof::Happened | Proof::Perhaps => {
+    match proving::judge(attempt, &sight, looked.path, &mut running.path_since, now) {
+        Known::Open => {
+            look_again(&mut turn, running);
+            turn.done()
+        }
+        // By this call or by another: doing it twice is the worse mistake.
+        Known::Executed => {
             let (seen, detail) = (Ok(Some(sight)), json!({}));
             succeeded(turn, running, Success { reconciled: true, started_at: None, seen, short: None, detail })
         }
-        Proof::Untouched => {
+        Known::NotExecuted => {
             forget_try(&mut turn, &sight);
             let end = End::failed("not_executed", None);
             give_up(turn, running, end, Verdict::NotFixed, "the target is as it was")
         }
-        Proof::Traceless => give_up(turn, running, End::unknown("no_trace", None), Verdict::Unknown, NO_PROOF),
+        Known::Never(reason) => give_up(turn, running, End::unknown(reason, None), Verdict::Unknown, NO_PROOF),
     }
 }
 
@@ -214,7 +214,8 @@ fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision
         let mut next = queue.remove(0);
         // From here its own time counts: nothing was sent for it before.
         next.intended_at = now;
-        turn.remediation.state = State::Running(Running { attempt: Box::new(next), queue, done, until: now });
+        turn.remediation.state =
+            State::Running(Running { attempt: Box::new(next), queue, done, path_since: None, until: now });
         record_end(&mut turn, &attempt, end);
         return turn.ask(Ask::Perform);
     }

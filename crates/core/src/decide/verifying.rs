@@ -23,7 +23,7 @@ pub(super) fn decide(mut turn: Turn<'_>, verifying: Verifying, event: &Event) ->
         Event::Due => {
             let (target, pin, query) =
                 (turn.remediation.target.clone(), attempt.pin.clone(), attempt.verify.query.clone());
-            return turn.ask(Ask::Look { target, pin, query });
+            return turn.ask(Ask::Look { target, pin, query, path_of: None });
         }
         Event::Looked(looked) => looked,
         Event::Found(_) | Event::Peeked(_) | Event::Refused(_) | Event::Returned(_) => return turn.done(),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::effect::Effect;
-use crate::sight::{Found, Pin, Sight, Wanted};
+use crate::sight::{CallPath, Found, Pin, Sight, Wanted};
 use crate::target::Target;
 
 /// Where containers live.
@@ -21,6 +21,9 @@ pub trait Platform: Send + Sync {
 
     /// Looks again at what was found before, by its full id; `None` when it is gone.
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError>;
+
+    /// Whether the path that the call of `effect` takes works now; see [`CallPath`]. Looks only, within the deadline of a look.
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath;
 
     /// Does it, to the things that `effect` and `pin` name by full id. Ends after the time the effect
     /// [`takes`](crate::action::Action::takes) and [`CALL_MARGIN`](crate::action::CALL_MARGIN) at the latest.

@@ -136,6 +136,10 @@ pub struct Running {
     /// The attempts of the same step that are done.
     #[serde(default)]
     pub done: Vec<Attempt>,
+    /// Since when every look at the target took the whole path of the call and showed it as it was before; see
+    /// [`CallPath`](crate::sight::CallPath).
+    #[serde(default)]
+    pub path_since: Option<Timestamp>,
     /// When to look whether it happened, should no answer come.
     pub until: Timestamp,
 }

@@ -29,7 +29,7 @@ use fettle_core::remediation::loan::{Loan, LoanState};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
 use fettle_core::rule::compile::{Context, SourceFile, compile};
-use fettle_core::sight::{Found, Pin, Service, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Service, Sight, Wanted};
 use fettle_core::target::{Hosts, Target};
 use fettle_core::testing::{at, container, firing, id, rule, secs, settings};
 use fettle_core::time::Timestamp;
@@ -313,6 +313,10 @@ impl Platform for Play {
 
     async fn look(&self, target: &Target, _: &Pin) -> Result<Option<Sight>, PlatformError> {
         Ok(Some(self.sight(target)))
+    }
+
+    async fn call_path(&self, _: &Target, _: &Pin, _: &Effect) -> CallPath {
+        CallPath::Works
     }
 
     async fn perform(&self, _: &Target, _: &Pin, _: &Effect) -> Performed {

@@ -19,7 +19,7 @@ use super::truth::By;
 use crate::port::{Performed, Platform, PlatformError};
 use fettle_core::action::{CALL_MARGIN, SCALE_GRACE};
 use fettle_core::effect::{Effect, Replica};
-use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 
 /// Deadline of a look, as the real client has it.
@@ -259,6 +259,15 @@ impl Platform for Client {
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         let host = self.host(target.host())?;
         self.see(target.host(), host, |daemon| daemon.look(target, pin)).await
+    }
+
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        let Ok(host) = self.host(target.host()) else { return CallPath::NotShown };
+        let read = |daemon: &Daemon| match daemon.call_path(pin, effect) {
+            CallPath::Silent => Err(NoAnswer),
+            path => Ok(path),
+        };
+        self.see(target.host(), host, read).await.unwrap_or(CallPath::Silent)
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {

@@ -14,6 +14,8 @@ use super::agenda::Due;
 use super::container::Key;
 use super::daemon::Daemon;
 use super::request::Answer;
+use fettle_core::effect::Effect;
+use fettle_core::sight::{CallPath, Pin, Through};
 use fettle_core::time::Timestamp;
 
 /// A part of Docker that can stand still.
@@ -152,6 +154,22 @@ impl Daemon {
             Some(key) if !self.at(key).is_alive() => Top::Failed(409),
             Some(key) if self.hung.closes_path(key, true) => Top::None,
             Some(_) => Top::Processes,
+        }
+    }
+
+    /// The path of the call of `effect`, as `top` of each container shows it; silent while one of them gives no answer.
+    #[must_use]
+    pub fn call_path(&self, pin: &Pin, effect: &Effect) -> CallPath {
+        let of = |id: &&str| match self.top(id) {
+            Top::Processes => CallPath::Works,
+            Top::Failed(_) => CallPath::NotShown,
+            Top::None => CallPath::Silent,
+        };
+        match effect.through(pin) {
+            Through::Containers(ids) => ids.iter().map(of).reduce(CallPath::and).unwrap_or_default(),
+            Through::Manager if self.answers() => CallPath::Works,
+            Through::Manager => CallPath::Silent,
+            Through::Other => CallPath::NotShown,
         }
     }
 

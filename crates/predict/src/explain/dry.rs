@@ -22,7 +22,7 @@ use fettle_core::ports::{Effects, Judge, Store, StoreError, Work};
 use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
-use fettle_core::sight::{Found, Pin, Sight, Wanted};
+use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
 use fettle_engine::clock::{Clock, Time};
@@ -192,6 +192,10 @@ impl Platform for Dry {
     async fn look(&self, target: &Target, _: &Pin) -> Result<Option<Sight>, PlatformError> {
         self.ends(Err(NOT_LOOKED));
         Err(PlatformError::NoHost(target.host().to_owned()))
+    }
+
+    async fn call_path(&self, _: &Target, _: &Pin, _: &Effect) -> CallPath {
+        CallPath::NotShown
     }
 
     async fn perform(&self, target: &Target, _: &Pin, _: &Effect) -> Performed {

@@ -16,7 +16,7 @@ use crate::world::{Clock, Memory};
 use fettle_core::effect::Effect;
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::ports::upstream::{Answer, Query, UpstreamError};
-use fettle_core::sight::{self, Found, Pin, Sight, Status, Wanted};
+use fettle_core::sight::{self, CallPath, Found, Pin, Sight, Status, Wanted};
 use fettle_core::target::{Hosts, Target};
 use fettle_core::time::Timestamp;
 use fettle_memory::physics::{By, Daemon, Failure, Request};
@@ -151,6 +151,11 @@ impl Platform for Docker {
         let now = self.clock.now();
         let seen = self.lock().daemon(target.host(), now)?.look(target, pin);
         seen.map_err(|_| unreachable(target.host()))
+    }
+
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        let now = self.clock.now();
+        self.lock().daemon(target.host(), now).map_or(CallPath::Silent, |daemon| daemon.call_path(pin, effect))
     }
 
     async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::decide::{Blind, Call, CallFailure};
 use crate::effect::Effect;
 use crate::remediation::state::Attempt;
-use crate::sight::{Container, Found, Pin, Replicas, Sight, Status, Wanted};
+use crate::sight::{CallPath, Container, Found, Pin, Replicas, Sight, Status, Wanted};
 use crate::testing::container;
 use crate::time::Timestamp;
 
@@ -48,6 +48,8 @@ pub(super) struct Docker {
     /// Restarts by fettle that really happened.
     pub(super) effects: usize,
     pub(super) finds: usize,
+    /// Whether nothing answers that takes the whole path of a call.
+    pub(super) silent: bool,
     pending: bool,
 }
 
@@ -63,6 +65,7 @@ impl Docker {
             cures: true,
             effects: 0,
             finds: 0,
+            silent: false,
             pending: false,
         }
     }
@@ -108,6 +111,16 @@ impl Docker {
         Ok(found.map(|it| Box::new(it.clone().into())))
     }
 
+    /// `top` shows nothing of what does not run.
+    pub(super) fn call_path(&self) -> CallPath {
+        let runs = self.container.as_ref().is_some_and(|it| it.status == Status::Running);
+        match (self.reachable && !self.silent, runs) {
+            (false, _) => CallPath::Silent,
+            (true, true) => CallPath::Works,
+            (true, false) => CallPath::NotShown,
+        }
+    }
+
     /// What becomes of any effect. `None`: the process died.
     pub(super) fn perform(&mut self, attempt: &Attempt, now: Timestamp) -> Option<Call> {
         match &attempt.effect {
@@ -149,7 +162,7 @@ impl Docker {
             Restarts::DoneUnanswered => (true, Err(failure("docker_timeout", false, false))),
             Restarts::NotDoneUnanswered => (false, Err(failure("docker_timeout", false, false))),
             Restarts::Late => {
-                self.pending = true;
+                (self.pending, self.silent) = (true, true);
                 (false, Err(failure("docker_timeout", false, false)))
             }
             Restarts::Refused(reason) => (false, Err(failure(reason, false, true))),
@@ -177,6 +190,7 @@ impl Docker {
 
     /// The daemon gets round to it.
     pub(super) fn late(&mut self, now: Timestamp) {
+        self.silent = false;
         if std::mem::take(&mut self.pending) {
             self.do_restart(now);
         }

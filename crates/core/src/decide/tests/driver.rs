@@ -13,6 +13,7 @@ use crate::remediation::refusal::Guard;
 use crate::remediation::state::{Remediation, Running, State, StateName};
 use crate::rule::model::{Mode, Rule};
 use crate::settings::Settings;
+use crate::sight::CallPath;
 use crate::surroundings::Surroundings;
 use crate::testing::{at, firing, id, opened, secs, settings};
 use crate::time::{Timestamp, after, before};
@@ -76,9 +77,10 @@ impl Story {
                     let found = self.docker.find(wanted);
                     decision = self.decide(decision.remediation, Event::Found(found));
                 }
-                Ask::Look { pin, query, .. } => {
+                Ask::Look { pin, query, path_of, .. } => {
                     let metric = query.map(|_| self.metric.clone());
-                    let looked = Looked { target: self.docker.look(&pin), metric };
+                    let path = path_of.map_or(CallPath::NotShown, |_| self.docker.call_path());
+                    let looked = Looked { target: self.docker.look(&pin), metric, path };
                     decision = self.decide(decision.remediation, Event::Looked(looked));
                 }
                 Ask::Peek(request) => {

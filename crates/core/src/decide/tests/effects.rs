@@ -78,17 +78,61 @@ fn a_restart_whose_answer_is_lost_is_looked_at_and_reconciled() {
     assert_eq!((story.state(), story.docker.effects), (StateName::Verifying, 1));
 }
 
+/// The restart of a container that runs, and is unwell.
+fn restarting_a_running_one(restarts: Restarts) -> Story {
+    let mut story = story(rule("r").climbing([restart(), restart().paused(60)]));
+    story.docker.change(|it| it.being(Status::Running).checked(Health::Unhealthy));
+    story.docker.restarts = restarts;
+    story.wake();
+    story
+}
+
 #[test]
-fn no_answer_and_no_change_is_failed_only_after_grace_and_thirty_seconds() {
-    let mut story = restarting(Restarts::NotDoneUnanswered);
-    for second in 1..40 {
+fn not_executed_takes_two_looks_through_the_whole_path_a_call_apart() {
+    let mut story = restarting_a_running_one(Restarts::NotDoneUnanswered);
+    for second in 1..44 {
         story.run_to(second);
         assert_eq!((story.state(), story.audit()), (StateName::Running, vec!["restart open".to_owned()]), "{second}");
     }
-    story.run_to(40);
-    assert_eq!(story.audit(), ["restart failed not_executed"]);
+    story.run_to(44);
+    assert_eq!(story.audit(), ["restart failed not_executed"], "the first look was grace + 30 s ago");
     assert!(story.result_of(story.actions()[0].id).expect("a result").spends);
     assert_eq!((story.verdicts(), story.state()), (vec![Verdict::NotFixed], StateName::Held));
+}
+
+#[test]
+fn a_look_that_does_not_take_the_whole_path_begins_the_proof_again() {
+    let mut story = restarting_a_running_one(Restarts::Late);
+    story.docker.silent = false;
+    story.run_to(30);
+    story.docker.silent = true;
+    story.run_to(60);
+    story.docker.silent = false;
+    story.run_to(99);
+    assert_eq!(story.audit(), ["restart open"], "seen through the path since 62 only");
+    story.docker.late(at(99));
+    story.run_to(102);
+    assert_eq!((story.audit(), story.docker.effects), (vec!["restart succeeded reconciled".to_owned()], 1));
+}
+
+#[test]
+fn a_daemon_that_hangs_for_long_leaves_the_outcome_unknown_and_only_people_follow() {
+    let mut story = restarting_a_running_one(Restarts::Late);
+    story.run_to(639);
+    assert_eq!(story.audit(), ["restart open"]);
+    story.run_to(642);
+    assert_eq!(story.audit(), ["restart unknown no_proof", "escalate succeeded"], "the second restart is not tried");
+    assert_eq!((story.outcome(), story.docker.effects), (Some(Outcome::Escalated), 0));
+}
+
+#[test]
+fn nothing_proves_that_a_stopped_container_was_not_started() {
+    let mut story = restarting(Restarts::NotDoneUnanswered);
+    story.run_to(79);
+    assert_eq!(story.audit(), ["restart open"]);
+    story.run_to(80);
+    assert_eq!(story.audit(), ["restart unknown no_proof", "escalate succeeded"]);
+    assert_eq!(story.outcome(), Some(Outcome::Escalated));
 }
 
 #[test]
@@ -102,13 +146,13 @@ fn an_effect_that_comes_late_is_found_and_not_doubled() {
 }
 
 #[test]
-fn an_effect_later_than_conclusive_is_seen_before_the_next_one_and_ends_the_effort() {
-    let mut story = restarting(Restarts::Late);
-    story.run_to(50);
-    assert_eq!(story.audit(), ["restart failed not_executed"]);
-    story.docker.late(at(55));
+fn an_effect_later_than_its_client_waited_is_found_and_not_doubled() {
+    let mut story = restarting_a_running_one(Restarts::Late);
+    story.run_to(90);
+    assert_eq!(story.audit(), ["restart open"], "the daemon is silent");
+    story.docker.late(at(95));
     story.run_to(120);
-    assert_eq!((story.outcome(), story.docker.effects), (Some(Outcome::Superseded), 1));
+    assert_eq!((story.audit(), story.docker.effects), (vec!["restart succeeded reconciled".to_owned()], 1));
 }
 
 #[test]
@@ -187,19 +231,19 @@ fn an_intent_is_as_old_as_its_admission_and_not_as_its_plan() {
 }
 
 #[test]
-fn a_crash_of_the_policys_own_kind_counts_as_changed_once_it_is_conclusive() {
+fn a_start_by_policy_proves_no_call() {
     let mut story = restarting(Restarts::NotDoneUnanswered);
     story.docker.change(|it| it.crashed_at(5));
     story.run_to(39);
     assert_eq!(story.state(), StateName::Running);
     story.run_to(40);
-    assert_eq!(story.audit(), ["restart succeeded reconciled"], "doing it twice is the worse mistake");
+    assert_eq!(story.audit(), ["restart unknown restarted_by_policy", "escalate succeeded"]);
 }
 
 #[test]
 fn after_a_crash_fettle_looks_first_and_never_restarts_twice() {
     for done in [true, false] {
-        let mut story = restarting(Restarts::Crash { done });
+        let mut story = restarting_a_running_one(Restarts::Crash { done });
         assert_eq!((story.state(), story.due()), (StateName::Running, Some(at(0))), "looked at as soon as taken over");
         story.docker.restarts = Restarts::Work;
         story.run_to(60);

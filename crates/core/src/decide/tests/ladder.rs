@@ -77,8 +77,9 @@ fn another_effect_needs_fresh_evidence() {
 #[test]
 fn nobody_is_called_for_a_failed_call_whose_alert_went_away_meanwhile() {
     let mut story = story(rule("r"));
+    story.docker.change(|it| it.being(Status::Running));
     story.docker.restarts = Restarts::NotDoneUnanswered;
-    story.run_to(10).resolve().run_to(41);
+    story.run_to(10).resolve().run_to(45);
     assert_eq!(story.audit(), ["restart failed not_executed"]);
     assert_eq!((story.outcome(), story.events()), (Some(Outcome::Cleared), vec!["cleared_unproven"]));
 }

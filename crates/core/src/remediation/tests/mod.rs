@@ -66,6 +66,7 @@ fn states() -> [State; 6] {
             attempt: Box::new(attempt(10)),
             queue: vec![dependent(11)],
             done: vec![dependent(13)],
+            path_since: Some(at(8)),
             until: at(9),
         }),
         State::Verifying(Verifying {
@@ -132,6 +133,7 @@ fn a_document_of_an_older_version_is_read_with_defaults_for_new_fields() {
             attempt: Box::new(plain()),
             queue: Vec::new(),
             done: Vec::new(),
+            path_since: None,
             until: at(9),
         })),
         older(State::Verifying(Verifying {
