@@ -10,9 +10,11 @@ use super::time::Timestamp;
 
 mod path;
 mod pin;
+mod stop;
 
 pub use self::path::{CallPath, Through};
 pub use self::pin::{Pin, PolicyRestarts};
+pub use self::stop::{Lifecycle, ended_by_person};
 
 /// The result of looking a target up by its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +156,8 @@ pub struct Container {
     /// The addresses and aliases it is reached by, and the ports of this machine behind which it answers, for knowing fettle's
     /// own database.
     pub addresses: Vec<String>,
-    /// Whether a person stopped or killed it through Docker's API lately; `None` when that was not looked up.
+    /// Whether a person stopped or killed it through Docker's API; `None` when that is not known: it runs, its exit code shows
+    /// it alone, or Docker has forgotten or denies the events of its end.
     pub stopped_by_hand: Option<bool>,
     /// Compose's number of it among its service's, where it has one.
     pub number: Option<u32>,

@@ -16,17 +16,14 @@
 //! | `docker restart` whose start fails | `kill` 15, `die`, `stop`; `StartedAt` stays, `State.Error` is set | 127 and others |
 //! | `docker stop` of one that has crashed | nothing new: it leaves no trace | the crash's |
 //!
-//! So since `StartedAt` a `stop`, or a `kill` by a signal that ends things, means a person, unless a start failed after it:
-//! then whoever acted wanted it to run. SIGHUP, SIGUSR1, SIGUSR2 and SIGWINCH ask for a reload by custom; they count only
-//! if the container died of them. `OOMKilled` settles nothing: it is also set when only a child was killed.
+//! [`ended_by_person`] judges them. A failed start settles it: the person who acted wanted the container to run. `OOMKilled`
+//! settles nothing: it is also set when only a child was killed. What Docker has forgotten is `None`, and the guard `stopped`
+//! judges by the exit code.
 //!
-//! Accepted: while a restart by somebody is under way the container looks stopped by hand, for some 0.2 s and the grace
-//! time. The daemon keeps 256 events and none across its own restart; what it forgot is `Some(false)`. Stopping a whole
-//! daemon stops its containers with no event that survives. A restart by fettle itself is by hand, too.
+//! Accepted: while a restart by anyone is under way the container looks stopped by hand, for some 0.2 s and the grace time. A
+//! restart by fettle itself is by hand, too.
 
-use std::collections::HashMap;
-
-use bollard::models::EventMessage;
+use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -34,12 +31,10 @@ use jiff::Timestamp;
 use super::daemon::Daemon;
 use super::host::{Host, Op};
 use fettle_core::ports::platform::PlatformError;
+use fettle_core::sight::{Lifecycle, ended_by_person};
 
 /// As many events as the daemon keeps.
 const EVENTS_MAX: usize = 256;
-
-/// SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH.
-const RELOAD: [i64; 4] = [1, 10, 12, 28];
 
 /// What an inspect shows of how a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +49,8 @@ pub(super) struct Exit {
     pub(super) finished: Option<Timestamp>,
 }
 
-/// `None` when that was not looked up: the exit code alone says that it was asked to end (0, 143), it never ran, or the
-/// daemon does not let us read its events.
+/// `None` when that is not known: the exit code alone shows that it was asked to end (0, 143), it never ran, or the daemon
+/// does not permit its events to be read or has forgotten them.
 pub(super) async fn by_hand(
     host: &Host,
     daemon: &Daemon,
@@ -80,15 +75,17 @@ async fn events(
 ) -> Result<Option<bool>, PlatformError> {
     // An end that is now by the daemon's clock: later, and it would wait for new events until then.
     let until = daemon.now().max(exit.finished.unwrap_or(started)).max(started);
-    let filters =
-        HashMap::from([("type", vec!["container"]), ("container", vec![id]), ("event", vec!["kill", "stop"])]);
-    let options =
-        EventsOptionsBuilder::default().since(&seconds(started)).until(&seconds(until)).filters(&filters).build();
+    // All that it keeps, of anything: whether it reaches back to the end of the run shows in the oldest one.
+    let options = EventsOptionsBuilder::default().since("0").until(&seconds(until)).build();
     let seen = host.see(Op::Events, |client| async move {
         client.events(Some(options)).take(EVENTS_MAX).try_collect::<Vec<_>>().await
     });
     match seen.await {
-        Ok(events) => Ok(Some(events.iter().any(|event| ends_it(event, exit.code)))),
+        Ok(events) => {
+            let oldest = events.iter().find_map(instant);
+            let of_it = events.iter().filter(|event| is_about(event, id)).filter_map(lifecycle);
+            Ok(ended_by_person(of_it.filter(|(at, _)| *at >= started), exit.code, started, oldest))
+        }
         Err(error @ PlatformError::Answered { .. }) => {
             tracing::warn!(
                 host = host.name,
@@ -101,17 +98,28 @@ async fn events(
     }
 }
 
-/// Whether this event is somebody's wish that the container end, and it ended with `code`.
-fn ends_it(event: &EventMessage, code: i64) -> bool {
-    match event.action.as_deref() {
-        Some("stop") => true,
-        Some("kill") => {
+fn is_about(event: &EventMessage, id: &str) -> bool {
+    event.typ == Some(EventMessageTypeEnum::CONTAINER)
+        && event.actor.as_ref().and_then(|actor| actor.id.as_deref()) == Some(id)
+}
+
+fn instant(event: &EventMessage) -> Option<Timestamp> {
+    event.time_nano.and_then(|nanos| Timestamp::from_nanosecond(nanos.into()).ok())
+}
+
+/// What an event of a container is to its life, and when it was.
+fn lifecycle(event: &EventMessage) -> Option<(Timestamp, Lifecycle)> {
+    let what = match event.action.as_deref()? {
+        "start" => Lifecycle::Start,
+        "stop" => Lifecycle::Stop,
+        "die" => Lifecycle::Die,
+        "kill" => {
             let attributes = event.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
-            let signal = attributes.and_then(|them| them.get("signal")).and_then(|text| text.parse::<i64>().ok());
-            signal.is_none_or(|signal| !RELOAD.contains(&signal) || code == 128 + signal)
+            Lifecycle::Kill(attributes.and_then(|them| them.get("signal")).and_then(|text| text.parse().ok()))
         }
-        _ => false,
-    }
+        _ => return None,
+    };
+    Some((instant(event)?, what))
 }
 
 /// The way Docker's API takes an instant.
@@ -123,27 +131,28 @@ fn seconds(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn event(action: &str, signal: Option<&str>) -> EventMessage {
-        let attributes = signal.map(|signal| HashMap::from([("signal".to_owned(), signal.to_owned())]));
-        let actor = bollard::models::EventActor { id: None, attributes };
-        EventMessage { action: Some(action.into()), actor: Some(actor), ..EventMessage::default() }
-    }
-
     #[test]
-    fn a_stop_and_a_deadly_kill_are_by_hand_and_a_reload_is_not() {
-        for (action, signal, code, expected) in [
-            ("stop", None, 1, true),
-            ("kill", Some("15"), 137, true),
-            ("kill", Some("9"), 137, true),
-            ("kill", Some("3"), 131, true),
-            ("kill", None, 137, true),
-            ("kill", Some("1"), 3, false),
-            ("kill", Some("1"), 129, true),
-            ("kill", Some("28"), 137, false),
-            ("die", None, 1, false),
-            ("oom", None, 137, false),
+    fn an_event_of_docker_becomes_what_it_is_to_the_life_of_its_container() {
+        let id = "a".repeat(64);
+        let event = |action: &str, signal: Option<&str>| -> EventMessage {
+            let attributes = signal.map_or(String::new(), |signal| format!(r#""signal": "{signal}""#));
+            let json = format!(
+                r#"{{"Type": "container", "Action": "{action}", "timeNano": 1000000000,
+                     "Actor": {{"ID": "{id}", "Attributes": {{{attributes}}}}}}}"#
+            );
+            serde_json::from_str(&json).expect("an event")
+        };
+        let at = Timestamp::from_second(1).expect("in range");
+        for (action, signal, expected) in [
+            ("start", None, Some(Lifecycle::Start)),
+            ("stop", None, Some(Lifecycle::Stop)),
+            ("die", None, Some(Lifecycle::Die)),
+            ("kill", Some("15"), Some(Lifecycle::Kill(Some(15)))),
+            ("kill", None, Some(Lifecycle::Kill(None))),
+            ("health_status: healthy", None, None),
         ] {
-            assert_eq!(ends_it(&event(action, signal), code), expected, "{action} {signal:?} {code}");
+            assert_eq!(lifecycle(&event(action, signal)), expected.map(|it| (at, it)), "{action}");
+            assert!(is_about(&event(action, signal), &id) && !is_about(&event(action, signal), "b"));
         }
     }
 

@@ -23,7 +23,13 @@ fn looking_changes_nothing_and_acting_only_what_is_named_by_its_full_id() {
     for path in ["/_ping", "/info", "/events", "/containers/json", "/containers/arcanum/json", "/services", "/tasks"] {
         assert!(look.allows("GET", path), "{path}");
     }
-    for path in [container("json"), container("logs"), container("stats"), format!("/images/sha256:{ID}/json")] {
+    for path in [
+        container("json"),
+        container("logs"),
+        container("stats"),
+        container("top"),
+        format!("/images/sha256:{ID}/json"),
+    ] {
         assert!(look.allows("GET", &path), "{path}");
     }
     for what in ["restart", "stop", "start", "update", "exec"] {

@@ -1,7 +1,10 @@
 //! `stopped`: a person stopped it, or it is in no state from which a restart is meant.
 //!
 //! A container that ended with exit code 0 or 143 was asked to end; so was one that was stopped or killed through Docker's
-//! API lately. Starting it again would undo somebody's decision.
+//! API. Where Docker has forgotten the events of the end, or denies them, exit code 137 without `OOMKilled` counts as a stop as
+//! well, because that is how `docker stop` ends a program that ignores SIGTERM; other codes count as a crash. Both are
+//! assumptions, and the numbers of the refusal mark them as such. Starting a container that a person stopped would undo a
+//! person's decision.
 
 use serde_json::json;
 
@@ -14,7 +17,10 @@ pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
     let Sight::Container(it) = sight else {
         return Ruling::passes(|| Basis::new("it is no container", json!({})));
     };
-    let numbers = || json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand});
+    let numbers = || {
+        let assumed = it.stopped_by_hand.is_none() && matches!(it.status, Status::Exited | Status::Dead);
+        json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand, "assumed": assumed})
+    };
     match aim.action {
         Action::Restart { start_stopped, .. } => {
             // A restart of ours that was cut off in its middle leaves a stop by API behind, and nobody's decision.
@@ -39,6 +45,11 @@ fn may_be_overruled(sight: &Container) -> bool {
     matches!(sight.status, Status::Exited | Status::Dead)
 }
 
+/// Whether the exit code alone makes a person's stop likely.
+fn may_be_a_stop(sight: &Container) -> bool {
+    sight.stopped_by_hand.is_none() && sight.exit_code == 137 && !sight.oom_killed
+}
+
 fn reason(sight: &Container) -> Option<&'static str> {
     match sight.status {
         Status::Paused => Some("is paused"),
@@ -48,6 +59,9 @@ fn reason(sight: &Container) -> Option<&'static str> {
         Status::Exited | Status::Dead if sight.stopped_by_hand == Some(true) => Some("was stopped by hand"),
         Status::Exited | Status::Dead if matches!(sight.exit_code, 0 | 143) && !sight.oom_killed => {
             Some("ended as asked")
+        }
+        Status::Exited | Status::Dead if may_be_a_stop(sight) => {
+            Some("ended with 137, and Docker has no events of it: a person may have stopped it")
         }
         Status::Exited | Status::Dead | Status::Running | Status::Restarting => None,
     }

@@ -117,6 +117,12 @@ impl Events {
         self.kept.iter().filter(move |event| event.at >= since && event.id == id)
     }
 
+    /// When the oldest event was that is remembered. Those of [`Events::others`] have no instant: with them it is the oldest
+    /// of the rest.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.kept.front().map(|event| event.at)
+    }
+
     /// All that is remembered.
     pub(super) fn all(&self) -> impl Iterator<Item = &Event> {
         self.kept.iter()

@@ -5,16 +5,15 @@
 use super::container::Key;
 use super::daemon::Daemon;
 use super::events::What;
-use fettle_core::sight::{self, Container as Seen, Found, Pin, Replicas, Sight, Status, Wanted};
+use fettle_core::sight::{
+    self, Container as Seen, Found, Lifecycle, Pin, Replicas, Sight, Status, Wanted, ended_by_person,
+};
 use fettle_core::target::Target;
 use fettle_core::time::Timestamp;
 
 /// The daemon does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoAnswer;
-
-/// Signals that ask for a reload by custom: SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH.
-const RELOAD: [u8; 4] = [1, 10, 12, 28];
 
 impl Daemon {
     /// Looks a target up by its names.
@@ -136,21 +135,26 @@ impl Daemon {
             _ if it.start_failed => Some(false),
             // The exit code alone says that it was asked to end.
             Some(started) if !matches!(it.seen.exit_code, 0 | 143) && !self.events_denied => {
-                Some(self.was_asked_to_end(key, started))
+                self.was_asked_to_end(key, started)
             }
             _ => None,
         }
     }
 
-    fn was_asked_to_end(&self, key: Key, since: Timestamp) -> bool {
+    /// What Docker's events show of the end; read as the Docker adapter reads them.
+    fn was_asked_to_end(&self, key: Key, started: Timestamp) -> Option<bool> {
         let seen = &self.at(key).seen;
-        // Where nothing takes time, the signal that ended the run before is of the same instant: the start comes after it.
-        self.events.of(&seen.id, since).fold(false, |asked, event| match event.what {
-            What::Start => false,
-            What::Stop => true,
-            What::Kill(signal) => asked || !RELOAD.contains(&signal) || seen.exit_code == 128 + i64::from(signal),
-            _ => asked,
-        })
+        let of_it = self.events.of(&seen.id, started).filter_map(|event| {
+            let what = match event.what {
+                What::Start => Lifecycle::Start,
+                What::Stop => Lifecycle::Stop,
+                What::Die(_) => Lifecycle::Die,
+                What::Kill(signal) => Lifecycle::Kill(Some(signal.into())),
+                _ => return None,
+            };
+            Some((event.at, what))
+        });
+        ended_by_person(of_it, seen.exit_code, started, self.events.oldest())
     }
 
     fn disk_seen(&self, name: &str) -> Option<sight::Disk> {
