@@ -23,6 +23,8 @@
 //! Accepted: while a restart by anyone is under way the container looks stopped by hand, for some 0.2 s and the grace time. A
 //! restart by fettle itself is by hand, too.
 
+use std::time::Duration;
+
 use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::{StreamExt, TryStreamExt};
@@ -32,9 +34,13 @@ use super::daemon::Daemon;
 use super::host::{Host, Op};
 use fettle_core::ports::platform::PlatformError;
 use fettle_core::sight::{Lifecycle, ended_by_person};
+use fettle_core::time::after;
 
 /// As many events as the daemon keeps.
 const EVENTS_MAX: usize = 256;
+
+/// How long after `FinishedAt` the `die` event comes at the latest; some ten milliseconds were seen.
+const DIE_LAG: Duration = Duration::from_millis(500);
 
 /// What an inspect shows of how a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +79,9 @@ async fn events(
     exit: &Exit,
     started: Timestamp,
 ) -> Result<Option<bool>, PlatformError> {
-    // An end that is now by the daemon's clock: later, and it would wait for new events until then.
-    let until = daemon.now().max(exit.finished.unwrap_or(started)).max(started);
+    // An end that is now by the daemon's clock: later, and it would wait for new events until then. Right after the exit that
+    // wait is wanted, because the `die` event follows `FinishedAt`.
+    let until = daemon.now().max(after(exit.finished.unwrap_or(started), DIE_LAG)).max(started);
     // All that it keeps, of anything: whether it reaches back to the end of the run shows in the oldest one.
     let options = EventsOptionsBuilder::default().since("0").until(&seconds(until)).build();
     let seen = host.see(Op::Events, |client| async move {

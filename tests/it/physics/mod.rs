@@ -12,6 +12,7 @@ mod hangs;
 mod http;
 mod looks;
 mod shell;
+mod shipped;
 mod starts;
 mod stops;
 mod swarm;

@@ -1,0 +1,137 @@
+//! The shipped engine and Docker adapter on real daemons of both generations, in real time: what the virtual tests prove on
+//! the model, proven where the model cannot be wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fettle_core::ports::Store;
+use fettle_core::ports::view::{ActionFilter, ActionView, RemediationFilter};
+use fettle_docker::{Docker as Adapter, HostConfig};
+use fettle_engine::clock::SystemClock;
+use fettle_memory::physics::{Generation, Life, Part, Policy, Program, Spec, Term};
+use fettle_store::open;
+use uuid::Uuid;
+
+use super::World;
+use super::daemon::Docker;
+use super::http;
+use super::starts::secs;
+use crate::support::engine::start;
+use crate::support::fettle::firing;
+use crate::support::wait;
+
+/// fettle on one daemon, on a database of its own. It ends when dropped, as a crash ends it.
+struct Fettle {
+    store: Arc<dyn Store>,
+    _folder: tempfile::TempDir,
+    _engine: fettle_engine::run::Running,
+}
+
+impl Fettle {
+    /// Starts it with one rule for the container `name`, whose alert fires.
+    async fn with_alert(socket: &std::path::Path, name: &str, steps: &str) -> Self {
+        let rules = format!(
+            "version: 1\nrules:\n  - name: r\n    match: ['alertname=\"Down\"']\n    target: {{container: {name}}}\n    steps:\n{steps}"
+        );
+        let host = HostConfig { endpoint: format!("unix://{}", socket.display()), ..HostConfig::default() };
+        let docker = Adapter::new([("local".to_owned(), host)], None, Arc::new(())).expect("an endpoint");
+        let folder = tempfile::tempdir().expect("a folder");
+        let owner = Uuid::now_v7();
+        let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
+        let store: Arc<dyn Store> = open(&url, owner.into()).await.expect("a store");
+        let clock = Arc::new(SystemClock::default());
+        let (intake, engine) = start(store.clone(), Arc::new(docker), clock, owner.into(), &rules).await;
+        let body = firing(&[("alertname", "Down"), ("service", name)]).to_string();
+        intake.submit("test", Bytes::from(body)).await.expect("acknowledged");
+        Self { store, _folder: folder, _engine: engine }
+    }
+
+    async fn actions(&self) -> Vec<ActionView> {
+        self.store.actions(&ActionFilter { limit: 10, ..ActionFilter::default() }).await.expect("readable")
+    }
+
+    /// What the rows of an action say, the oldest first.
+    async fn rows(&self, action: &str) -> Vec<String> {
+        let word = |it: Option<String>| it.unwrap_or_else(|| "-".to_owned());
+        let rows = self.actions().await.into_iter().rev().filter(|it| it.action == action);
+        rows.map(|it| format!("{} {} {}", word(it.result), word(it.reason), word(it.verdict))).collect()
+    }
+
+    async fn outcome(&self) -> Option<String> {
+        let filter = RemediationFilter { limit: 9, ..RemediationFilter::default() };
+        self.store.remediations(&filter).await.expect("readable").into_iter().find_map(|it| it.outcome)
+    }
+}
+
+async fn name_of(docker: &Docker, id: &str) -> String {
+    let seen = http::ask(&docker.socket(), "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect");
+    seen.json()["Name"].as_str().expect("a name").trim_start_matches('/').to_owned()
+}
+
+/// A container that ends again and again is `not_fixed`, and people are notified.
+async fn crash_loop(generation: Generation, policy: Policy, period: Duration) {
+    let docker = Docker::shared(generation).await;
+    let (socket, mut world) = (docker.socket(), World::real(Docker::shared(generation).await));
+    let looping = Program::of(Life::ends(period, 1));
+    let id = world.run(Spec::named("loop").enabled().policy(policy).runs(looping)).await;
+    let name = name_of(&docker, &id).await;
+    let steps = "      - restart: {grace: 1s}\n        verify: {settle: 1s, healthy_for: 12s, resolved_within: 25s}\n";
+    let fettle = Fettle::with_alert(&socket, &name, steps).await;
+    wait::until("it is given up", Duration::from_mins(2), async || match fettle.outcome().await {
+        Some(outcome) => Ok(assert_eq!(outcome, "escalated", "{:#?}", fettle.actions().await)),
+        None => Err(format!("{:#?}", fettle.actions().await)),
+    })
+    .await;
+    assert_eq!(fettle.rows("restart").await, ["succeeded - not_fixed"]);
+    world.clear().await;
+}
+
+/// A restart that waits inside a part of Docker that hangs is carried out once, and recorded as that.
+async fn hang(generation: Generation, part: Part, length: Duration) {
+    let docker = Docker::private(generation, &[], false).await;
+    let socket = docker.socket();
+    let mut world = World::real(docker);
+    // Ignores SIGTERM: the restart is under way for its whole grace.
+    let deaf = Program::default().on_term(Term::Ignores);
+    let id = world.run(Spec::named("deaf").enabled().runs(deaf)).await;
+    let World::Real { docker, .. } = &world else { unreachable!("a real one") };
+    let name = name_of(docker, &id).await;
+    let step = "      - restart: {grace: 5s}\n        verify: {settle: 1s, healthy_for: 2s, resolved_within: 4s}\n";
+    let fettle = Fettle::with_alert(&socket, &name, &step.repeat(2)).await;
+    world.until_event("the restart has begun", &id, "kill 15").await;
+    world.hang(&part).await;
+    tokio::time::sleep(length).await;
+    world.resume(&part);
+    wait::until("the restart is on record", Duration::from_mins(1), async || {
+        let rows = fettle.rows("restart").await;
+        if rows.first().is_some_and(|it| it.starts_with("succeeded ")) { Ok(()) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
+    let restarts = world.events(&id).await.iter().filter(|it| *it == "restart").count();
+    assert_eq!(restarts, 1, "once by Docker's own count");
+    world.clear().await;
+}
+
+macro_rules! on_both {
+    ($($test:ident: $run:ident($($what:expr),*);)*) => {
+        mod docker_20 {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() { $run(Generation::V20, $($what),*).await; })*
+        }
+        mod docker_28 {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() { $run(Generation::V28, $($what),*).await; })*
+        }
+    };
+}
+
+on_both! {
+    always: crash_loop(Policy::Always, secs(1));
+    unless_stopped: crash_loop(Policy::UnlessStopped, secs(4));
+    on_failure: crash_loop(Policy::OnFailure { max: None }, secs(9));
+    hanging_dockerd: hang(Part::Dockerd, secs(45));
+    hanging_containerd: hang(Part::Containerd, secs(45));
+}
