@@ -49,9 +49,8 @@ pub(super) fn judge(
         Proof::Traceless => Known::Never("no_trace"),
         Proof::Untouched => match *path_since {
             Some(since) if now >= after(since, wait) => Known::NotExecuted,
-            Some(_) => Known::Open,
             None if now >= after(conclusive_at, patience(attempt, path, sight)) => Known::Never("no_proof"),
-            None => Known::Open,
+            _ => Known::Open,
         },
     }
 }
