@@ -44,7 +44,7 @@ use fettle_engine::readiness::{Condition, Readiness};
 use fettle_engine::retry::Retry;
 use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
-use fettle_engine::upkeep::Retention;
+use fettle_engine::upkeep::{Retention, follow};
 use fettle_store::late::Late;
 use fettle_upstream::{Alertmanager, Prometheus};
 use systemd::Systemd;
@@ -215,14 +215,18 @@ async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readi
         error.is_transient()
     };
     let opened = retry.run(&shell.time, away, || fettle_store::open(database.url.expose(), shell.owner)).await;
-    late.open(opened.context("open the database (setting `database`)")?);
-    readiness.met(Condition::Store);
+    let opened = opened.context("open the database (setting `database`)")?;
     let away = |error: &StoreError| {
         if error.is_transient() {
             tracing::warn!(error = %chain(error), "cannot recover yet; retrying");
         }
         error.is_transient()
     };
+    // Before the API can store anything that is dated by this machine's clock.
+    let followed = retry.run(&shell.time, away, || follow(&*opened, &shell.time)).await;
+    followed.context("ask the database's clock (setting `database`)")?;
+    late.open(opened);
+    readiness.met(Condition::Store);
     retry.run(&shell.time, away, || recover(shell, readiness)).await.context("use the database (setting `database`)")
 }
 

@@ -1,7 +1,8 @@
 //! What keeps this process from being ready, by name.
 //!
-//! Ready means: the store is migrated, recovery is done, rules are loaded, the clock is near the store's, and nobody asked
-//! to stop. A missing Docker or Alertmanager does not count: decisions that need them end honestly.
+//! Ready means: the store is migrated and takes notifications, recovery is done, rules are loaded, and the process was not
+//! asked to stop. A process that is not ready claims nothing, decides nothing and prunes nothing. A missing Docker or
+//! Alertmanager does not count: decisions that need them end honestly. Nor does a wrong wall clock: nothing is measured by it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +16,6 @@ pub enum Condition {
     Recovery,
     /// A valid rule set is loaded.
     Rules,
-    /// This machine's clock is near the store's.
-    Clock,
     /// Nobody asked this process to stop.
     Serving,
 }

@@ -165,13 +165,13 @@ impl Running {
     }
 }
 
-/// Brings the time up to what is stored, so that a clock stepped back between two runs is seen; then everything that an
-/// earlier process left behind may be decided.
+/// Sets the time by the store's clock and by what is stored, so that a clock stepped back between two runs is noticed; then
+/// everything that an earlier process left behind may be decided.
 pub async fn recover(shell: &Shell, readiness: &Readiness) -> Result<(), fettle_core::ports::StoreError> {
+    crate::upkeep::follow(&*shell.store, &shell.time).await?;
     if let Some(latest) = shell.store.latest().await? {
         shell.time.not_before(latest);
     }
-    crate::upkeep::follow(shell, readiness).await?;
     let adopted = shell.store.adopt(shell.owner).await?;
     if adopted > 0 {
         tracing::info!(remediations = adopted, "took over what an earlier process left open");

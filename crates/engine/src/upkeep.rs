@@ -9,19 +9,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Time;
 use crate::pulse::Pulse;
 use crate::readiness::{Condition, Readiness};
 use crate::shell::Shell;
 use fettle_core::alert::episode::AlertState;
-use fettle_core::ports::StoreError;
 use fettle_core::ports::chain;
+use fettle_core::ports::{Store, StoreError};
 use fettle_core::time::before;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(10);
-
-/// How far the machine's clock may be off the store's before this replica is not ready (design §1).
-const SKEW: Duration = Duration::from_secs(5);
 
 /// Waiting candidates asked again at once.
 const WAITING: u32 = 256;
@@ -47,7 +45,7 @@ pub struct Upkeep {
     pub shell: Arc<Shell>,
     /// Where waiting alerts go.
     pub again: mpsc::Sender<Vec<AlertState>>,
-    /// Told when the clock is off.
+    /// Whether the store takes writes is reported here.
     pub readiness: Arc<Readiness>,
     /// How long rows are kept.
     pub retention: Retention,
@@ -78,7 +76,7 @@ impl Upkeep {
     }
 
     async fn round(&self, prune: bool) -> Result<(), StoreError> {
-        follow(&self.shell, &self.readiness).await?;
+        follow(&*self.shell.store, &self.shell.time).await?;
         let adopted = self.shell.store.adopt(self.shell.owner).await?;
         if adopted > 0 {
             tracing::info!(remediations = adopted, "took over from a process that is gone");
@@ -102,14 +100,13 @@ impl Upkeep {
     }
 }
 
-/// Follows the store's clock, where it has one; a replica whose own is too far off is not ready.
-pub async fn follow(shell: &Shell, readiness: &Readiness) -> Result<(), StoreError> {
-    let Some(store) = shell.store.now().await? else { return Ok(()) };
-    let off = Duration::from_micros(shell.time.follow(store).unsigned_abs());
-    if off > SKEW {
-        readiness.unmet(Condition::Clock, format!("this machine's clock is {} s off the database's", off.as_secs()));
-    } else {
-        readiness.met(Condition::Clock);
+/// Follows the store's clock, or this machine's where the store has none. To be called before anything is stored: until
+/// then, time is this machine's wall clock.
+pub async fn follow(store: &dyn Store, time: &Time) -> Result<(), StoreError> {
+    let asked = time.steady();
+    match store.now().await? {
+        Some(shown) => time.follow(shown, asked),
+        None => time.follow_machine(),
     }
     Ok(())
 }
