@@ -76,11 +76,12 @@ pub fn build(
     let (again, asked) = mpsc::channel(AGAIN);
     let overflow = Arc::new(AtomicBool::new(false));
     let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone(), readiness.clone());
-    let (queue, worker) = worker::remediations(shell.clone(), again.clone());
-    let loans = worker::loans(shell.clone(), again.clone());
+    let (queue, worker) = worker::remediations(shell.clone(), again.clone(), readiness.clone());
+    let loans = worker::loans(shell.clone(), again.clone(), readiness.clone());
     let pulses = Pulses::of(&TASKS);
     let pulse = pulses.pulse(1);
-    let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse };
+    let receiver =
+        Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse, readiness: readiness.clone() };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
@@ -176,6 +177,7 @@ pub async fn recover(shell: &Shell, readiness: &Readiness) -> Result<(), fettle_
     if adopted > 0 {
         tracing::info!(remediations = adopted, "took over what an earlier process left open");
     }
+    readiness.met(Condition::Store);
     readiness.met(Condition::Recovery);
     Ok(())
 }

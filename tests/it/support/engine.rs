@@ -99,7 +99,7 @@ pub async fn start(
         upstream: None,
         query: None,
     });
-    let readiness = Arc::new(Readiness::default());
+    let readiness = Arc::new(Readiness::fulfilled());
     wait::until("the store is recovered", Duration::from_mins(1), async || {
         recover(&shell, &readiness).await.map_err(|error| error.to_string())
     })
