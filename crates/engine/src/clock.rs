@@ -7,6 +7,7 @@
 //! a jump of that is caught up slowly: 5 % faster or at half speed ([`line`]). So a clock that was set, by a person or by
 //! NTP, cannot open a budget window at once, nor undo a cooldown.
 
+pub(crate) mod anchor;
 mod ids;
 mod line;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::anchor::Anchor;
 use self::ids::Ids;
 use self::line::{Line, Nanos};
 use fettle_core::time::Timestamp;
@@ -33,10 +35,15 @@ pub trait Clock: Send + Sync {
     /// Time since some fixed instant, on a clock that is never set. It may run at another rate than the wall clock.
     fn monotonic(&self) -> Duration;
 
-    /// The clock that the wall clock is held against: another one than [`monotonic`](Self::monotonic) only where a test runs
-    /// the wall clock at another rate.
+    /// The clock that the wall clock is held against. It is never set either, and goes on from process to process as
+    /// [`boot`](Self::boot) says. A test may run it at the rate of its wall clock.
     fn steady(&self) -> Duration {
         self.monotonic()
+    }
+
+    /// The start of the machine since which [`steady`](Self::steady) runs; `None` where the next process has another one.
+    fn boot(&self) -> Option<String> {
+        None
     }
 
     /// A random number, for ids and for the jitter of retries.
@@ -63,6 +70,15 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         since_boot().saturating_sub(self.began)
+    }
+
+    fn steady(&self) -> Duration {
+        since_boot()
+    }
+
+    fn boot(&self) -> Option<String> {
+        let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(read.trim().to_owned()).filter(|id| !id.is_empty() && !id.contains(' '))
     }
 
     fn random(&self) -> u64 {
@@ -174,12 +190,26 @@ impl Time {
         line.not_before(stored.as_nanosecond(), wall, at);
     }
 
-    /// Follows this machine's wall clock, if it follows no clock yet: the store has none.
-    pub fn follow_machine(&self) {
+    /// Follows this machine's wall clock, if it follows no clock yet: the store has none. Goes on from where a process before
+    /// this one was, if the machine runs since the same start.
+    pub(crate) fn follow_machine(&self, noted: Option<&Anchor>) {
         let mut line = self.line();
         let (wall, at) = self.read();
-        self.begin(&line);
-        line.follow_wall(wall, at);
+        if !line.has_begun() {
+            self.begin(&line);
+            let boot = self.clock.boot();
+            let noted = noted.and_then(|noted| Some((noted.extend(boot.as_deref(), at)?, noted.began)));
+            let (now, began) = noted.map_or((wall, wall), |(now, began)| (now.as_nanosecond(), began.as_nanosecond()));
+            line.follow_wall(now, began, at);
+        }
+    }
+
+    /// Where its time is, for the next process; `None` unless it follows this machine's wall clock.
+    pub(crate) fn anchor(&self) -> Option<Anchor> {
+        let mut line = self.line();
+        let (wall, at) = self.read();
+        let began = line.began()?;
+        Some(Anchor { boot: self.clock.boot()?, at, now: instant(line.now(wall, at)), began: instant(began) })
     }
 
     /// Follows the store's clock. It showed `store` between `asked` and now; `asked` is a reading of [`steady`](Self::steady).
@@ -235,7 +265,7 @@ mod tests {
     fn a_clock_stepped_back_moves_time_on_slowly_until_it_has_caught_up() {
         let hand = Hand::at(1000);
         let time = Time::new(hand.clone());
-        time.follow_machine();
+        time.follow_machine(None);
         assert_eq!(time.now().as_second(), 1000);
         hand.set_wall(400);
         assert_eq!(time.now().as_second(), 1000, "never backwards");
@@ -258,7 +288,7 @@ mod tests {
         for wall in [0, 3000, 1_000_000] {
             hand.set_wall(wall);
             hand.pass(Duration::from_secs(1));
-            time.follow_machine();
+            time.follow_machine(None);
         }
         assert_eq!(time.now().as_second(), 3003);
         assert_eq!(time.offset().machine, (3003 - 1_000_001) * 1_000_000);
@@ -267,9 +297,27 @@ mod tests {
     }
 
     #[test]
+    fn the_next_process_goes_on_from_where_the_one_before_was() {
+        let hand = Hand::at(1000);
+        let time = Time::new(hand.clone());
+        time.follow_machine(None);
+        let noted = time.anchor().expect("it follows the machine");
+        hand.pass(Duration::from_secs(60));
+        hand.set_wall(100_000_000);
+        let time = Time::new(hand.clone());
+        time.follow_machine(Some(&noted));
+        assert_eq!(time.now().as_second(), 1060, "three years ahead at the start");
+        assert_eq!(time.anchor().map(|it| it.began), Some(second(1000)));
+        let elsewhere = Anchor { boot: "another start".to_owned(), ..noted };
+        let time = Time::new(hand);
+        time.follow_machine(Some(&elsewhere));
+        assert_eq!(time.now().as_second(), 100_000_000);
+    }
+
+    #[test]
     fn a_stored_instant_that_is_far_ahead_is_reported_and_does_not_bind() {
         let time = Time::new(Hand::at(1000));
-        time.follow_machine();
+        time.follow_machine(None);
         time.not_before(second(100_000_000));
         assert_eq!(time.now().as_second(), 1000);
         assert_eq!(time.offset(), Offset { followed: 0, machine: 0, stored: 99_999_000_000_000 });
@@ -281,7 +329,7 @@ mod tests {
         let time = Time::new(hand.clone());
         let unbound: Uuid = time.new_id();
         hand.set_wall(1_800_000_000);
-        time.follow_machine();
+        time.follow_machine(None);
         let mut ids: Vec<Uuid> = (0..100).map(|_| time.new_id()).collect();
         hand.set_wall(1_700_000_000);
         ids.extend((0..100).map(|_| time.new_id::<Uuid>()));

@@ -170,7 +170,9 @@ impl Running {
 /// everything that an earlier process left behind may be decided.
 pub async fn recover(shell: &Shell, readiness: &Readiness) -> Result<(), fettle_core::ports::StoreError> {
     crate::upkeep::follow(&*shell.store, &shell.time).await?;
-    if let Some(latest) = shell.store.latest().await? {
+    let latest = shell.store.latest().await?;
+    crate::upkeep::retention::begin(&*shell.store, latest, shell.time.now()).await?;
+    if let Some(latest) = latest {
         shell.time.not_before(latest);
     }
     let adopted = shell.store.adopt(shell.owner).await?;

@@ -37,7 +37,10 @@ enum Lead {
     /// None yet: the line gives what the wall clock shows, and none of it binds.
     Unknown,
     /// The wall clock of this machine.
-    Wall,
+    Wall {
+        /// The line's first instant on this start of the machine.
+        began: Nanos,
+    },
     /// The store's clock.
     Store(Reading),
 }
@@ -66,7 +69,7 @@ impl Line {
     /// What the clock that it follows shows.
     fn shown(&self, wall: Nanos, at: Duration) -> Nanos {
         match &self.lead {
-            Lead::Unknown | Lead::Wall => wall,
+            Lead::Unknown | Lead::Wall { .. } => wall,
             Lead::Store(reading) => reading.shown + nanos(at.saturating_sub(reading.at)),
         }
     }
@@ -81,7 +84,7 @@ impl Line {
         let steady = self.given + passed;
         let now = if shown < steady {
             shown.max(self.given + passed / SLOWER)
-        } else if matches!(self.lead, Lead::Wall) {
+        } else if matches!(self.lead, Lead::Wall { .. }) {
             shown.min(steady + passed / FASTER)
         } else {
             shown
@@ -101,11 +104,14 @@ impl Line {
         self.stored.map_or(0, |stored| (stored - now).max(0))
     }
 
-    /// Follows the wall clock, if it follows none yet.
-    pub(super) fn follow_wall(&mut self, wall: Nanos, at: Duration) {
-        if !self.has_begun() {
-            *self = Self { given: wall, at, lead: Lead::Wall, stored: None };
-        }
+    /// Follows the wall clock from `now` on. The line `began` then, or in a process before this one.
+    pub(super) fn follow_wall(&mut self, now: Nanos, began: Nanos, at: Duration) {
+        *self = Self { given: now, at, lead: Lead::Wall { began }, stored: None };
+    }
+
+    /// The first instant of a line that follows the wall clock.
+    pub(super) fn began(&self) -> Option<Nanos> {
+        if let Lead::Wall { began } = self.lead { Some(began) } else { None }
     }
 
     /// Follows the store's clock, which showed `shown` at some instant between `asked` and `at` of the steady clock.

@@ -12,7 +12,7 @@ fn at(seconds: u64) -> Duration {
 
 fn on_the_wall() -> Line {
     let mut line = Line::default();
-    line.follow_wall(s(1000), at(0));
+    line.follow_wall(s(1000), s(1000), at(0));
     line
 }
 
