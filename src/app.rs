@@ -44,7 +44,7 @@ use fettle_engine::readiness::{Condition, Readiness};
 use fettle_engine::retry::Retry;
 use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
-use fettle_engine::upkeep::Retention;
+use fettle_engine::upkeep::{Retention, follow};
 use fettle_store::late::Late;
 use fettle_upstream::{Alertmanager, Prometheus};
 use systemd::Systemd;
@@ -115,6 +115,7 @@ async fn run(
     let readiness = Arc::new(Readiness::default());
     readiness.met(Condition::Rules);
     let late = Arc::new(Late::default());
+    let upstream = upstream(&config, Some((&metrics, &time)))?;
     let shell = Arc::new(Shell {
         store: late.clone(),
         platform: docker.clone(),
@@ -126,7 +127,7 @@ async fn run(
         owner: ReplicaId(Uuid::now_v7()),
         wake: tokio::sync::Notify::new(),
         announce: tokio::sync::Notify::new(),
-        upstream: upstream(&config, Some(&metrics))?,
+        upstream,
         query: query(&config, &metrics)?,
     });
     let retention = Retention { notifications: config.retention.notifications, audit: config.retention.audit };
@@ -215,14 +216,18 @@ async fn open(database: &Database, late: &Late, shell: &Shell, readiness: &Readi
         error.is_transient()
     };
     let opened = retry.run(&shell.time, away, || fettle_store::open(database.url.expose(), shell.owner)).await;
-    late.open(opened.context("open the database (setting `database`)")?);
-    readiness.met(Condition::Store);
+    let opened = opened.context("open the database (setting `database`)")?;
     let away = |error: &StoreError| {
         if error.is_transient() {
             tracing::warn!(error = %chain(error), "cannot recover yet; retrying");
         }
         error.is_transient()
     };
+    // Before the API can store anything that is dated by this machine's clock.
+    let followed = retry.run(&shell.time, away, || follow(&*opened, &shell.time)).await;
+    followed.context("ask the database's clock (setting `database`)")?;
+    late.open(opened);
+    readiness.met(Condition::Store);
     retry.run(&shell.time, away, || recover(shell, readiness)).await.context("use the database (setting `database`)")
 }
 
@@ -326,12 +331,18 @@ fn data_folder(database: &Database) -> PathBuf {
     parent.map_or_else(here, std::path::Path::to_path_buf)
 }
 
-/// Alertmanager, where one is configured; nothing is connected yet. Its answers are counted where there is somebody to read it.
-pub(crate) fn upstream(config: &Config, metrics: Option<&Arc<Metrics>>) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
+/// Alertmanager, where one is configured; nothing is connected yet. A service counts its answers, and posts to it.
+pub(crate) fn upstream(
+    config: &Config,
+    service: Option<(&Arc<Metrics>, &Arc<Time>)>,
+) -> anyhow::Result<Option<Arc<dyn Upstream>>> {
     let Some(it) = &config.alertmanager else { return Ok(None) };
     let client = Alertmanager::new(&it.urls, &it.access).context("setting `alertmanager`")?;
-    Ok(Some(Arc::new(match metrics {
-        Some(metrics) => client.counted(&(metrics.clone() as Arc<dyn Answers>)),
+    Ok(Some(Arc::new(match service {
+        Some((metrics, time)) => {
+            let time = time.clone();
+            client.counted(&(metrics.clone() as Arc<dyn Answers>)).dated_by(move || time.now())
+        }
         None => client,
     })))
 }

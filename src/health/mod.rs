@@ -4,6 +4,7 @@
 //! storm and pauses are told and make nothing unhealthy: fettle holds back because it works.
 //! Does not know HTTP: which status code an answer has is the edge's to say.
 
+pub(crate) mod clock;
 pub(crate) mod storm;
 
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub(crate) struct Components {
     disk: Disk,
     rules: Rules,
     workers: Workers,
+    clock: clock::Clock,
     heartbeat: Heartbeat,
     storm: Option<Storm>,
     paused: Option<Paused>,
@@ -143,7 +145,8 @@ pub(crate) struct Parts {
     pub(crate) reload: Arc<dyn Reload>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) storm: Option<StormLimit>,
-    pub(crate) began_at: Timestamp,
+    /// When this process began, by the time's monotonic clock.
+    pub(crate) began: Duration,
     pub(crate) folder: PathBuf,
     pub(crate) heartbeat: Option<(String, Duration)>,
     pub(crate) time: Arc<Time>,
@@ -190,9 +193,12 @@ impl Parts {
         if let Some(name) = heartbeat.alertname.as_ref().filter(|_| heartbeat.status != Status::Healthy) {
             issues.push(format!("{name}, which always fires, is not heard: other alerts may not arrive either"));
         }
+        let (clock, apart) = clock::inspect(&self.time, self.store.kind() == "postgres");
+        issues.extend(apart);
         let hosts = docker.values().map(|host| host.status).max().unwrap_or(Status::Healthy);
         // Without Docker fettle still takes alerts in and says honestly what it could not do.
-        let parts = [database.status, hosts.min(Status::Degraded), disk.status, rules, workers, heartbeat.status];
+        let parts =
+            [database.status, hosts.min(Status::Degraded), disk.status, rules, workers, heartbeat.status, clock.status];
         let status = parts.into_iter().max();
         Health {
             status: status.unwrap_or(Status::Healthy),
@@ -202,6 +208,7 @@ impl Parts {
                 database,
                 docker,
                 disk,
+                clock,
                 heartbeat,
                 rules: Rules { status: rules, count },
                 workers: Workers { status: workers },
@@ -243,7 +250,8 @@ impl Parts {
         };
         let asked = tokio::time::timeout(PATIENCE, self.store.last_heard(alertname)).await;
         let heard = asked.ok().and_then(Result::ok).flatten();
-        let silence = since(self.time.now(), heard.map_or(self.began_at, |at| at.max(self.began_at)));
+        let running = self.time.monotonic().saturating_sub(self.began);
+        let silence = heard.map_or(running, |at| since(self.time.now(), at).min(running));
         let status = if silence > *max_silence { Status::Degraded } else { Status::Healthy };
         Heartbeat { status, alertname: Some(alertname.clone()), last_heard_at: heard }
     }

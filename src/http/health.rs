@@ -19,7 +19,9 @@ pub(super) async fn one(parts: web::Data<Parts>, name: web::Path<String>) -> Res
     let health = parts.health().await;
     let components = serde_json::to_value(&health.components).unwrap_or(Value::Null);
     let Some(part) = components.get(name.as_str()) else {
-        return Err(Problem::not_found("components: database, docker, disk, rules, workers, heartbeat, storm, paused"));
+        return Err(Problem::not_found(
+            "components: database, docker, disk, rules, workers, clock, heartbeat, storm, paused",
+        ));
     };
     let of = |part: &Value| part.is_null() || part.get("status").and_then(Value::as_str) == Some("unhealthy");
     // Docker is a map of hosts: it does not work when none of them does.

@@ -238,7 +238,7 @@ impl Routes {
             reload: deps.reload.clone(),
             readiness: deps.readiness.clone(),
             storm,
-            began_at: deps.time.now(),
+            began: deps.time.monotonic(),
             folder: deps.host.folder.clone(),
             heartbeat: deps.heartbeat,
             time: deps.time,

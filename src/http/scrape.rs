@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::api::{breaker_stands, unproven_since};
+use crate::health::clock::seconds;
 use crate::health::storm::lasting;
 use crate::telemetry::metrics::Metrics;
 use fettle_core::guard::ledger::ScopeKind;
@@ -49,6 +50,7 @@ impl Scrape {
         let up = tokio::time::timeout(PATIENCE, self.read()).await.unwrap_or(false);
         self.metrics.store_up(up);
         self.metrics.ready(self.readiness.ready().is_ok());
+        self.metrics.clock_offset(seconds(self.time.offset().machine));
         self.metrics.render()
     }
 

@@ -113,6 +113,7 @@ pub struct Metrics {
     docker_seconds: HistogramVec,
     store_up: IntGauge,
     ready: IntGauge,
+    clock_offset: Gauge,
     reload_ok: IntGauge,
     reload_at: Gauge,
     events: IntCounterVec,
@@ -207,6 +208,10 @@ impl Metrics {
             ),
             store_up: of.gauge("fettle_store_up", "1 when the database answered the last time it was asked, else 0."),
             ready: of.gauge("fettle_ready", "1 when fettle takes in and decides, as /-/ready says, else 0."),
+            clock_offset: of.float(
+                "fettle_clock_offset_seconds",
+                "fettle's time, which is the database's where that has a clock, minus this machine's clock.",
+            ),
             reload_ok: of.gauge(
                 "fettle_config_last_reload_successful",
                 "1 when the last attempt to load the rules took effect, 0 when the rules before it still run.",
@@ -449,6 +454,11 @@ impl Metrics {
     /// Whether fettle is ready.
     pub fn ready(&self, ready: bool) {
         self.ready.set(i64::from(ready));
+    }
+
+    /// fettle's time minus this machine's wall clock.
+    pub fn clock_offset(&self, seconds: f64) {
+        self.clock_offset.set(seconds);
     }
 
     /// A request to Docker is over. `code` is the HTTP status, or a bounded word for why there is none.

@@ -255,7 +255,7 @@ async fn lived(url: &str) {
         upstream: None,
         query: None,
     });
-    let readiness = Arc::new(Readiness::default());
+    let readiness = Arc::new(Readiness::fulfilled());
     recover(&shell, &readiness).await.expect("recovery");
     let day = Duration::from_hours(24);
     let (intake, engine) = build(shell.clone(), readiness, Retention { notifications: day, audit: day }, None);

@@ -1,17 +1,31 @@
 //! Time and ids, as the engine hands them to the core: the store's clock where it has one, and never backwards.
 //!
 //! Always holds: everything is computed from a [`Clock`] alone, so a simulator can put a process on a clock that is wrong,
-//! that steps, or that runs at another rate. [`Time::now`] does not go below any instant it gave before or that was stored
-//! before this process began, so a clock stepped back can neither re-open a budget window nor undo a cooldown. It runs at
-//! half speed instead until the clock has caught up: windows last longer than they should, and nothing waits for ever.
+//! that steps, or that runs at another rate. Until [`Time`] follows a clock it shows the machine's wall clock, for logs and
+//! metrics, and none of that binds it. On a store that has a clock, [`Time::now`] is the last reading of it and the steady
+//! time since then: the wall clock of this machine changes nothing. On a store without one it follows the wall clock, and
+//! a jump of that is caught up slowly: 5 % faster or at half speed ([`line`]). So a clock that was set, by a person or by
+//! NTP, cannot open a budget window at once, nor undo a cooldown.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+pub(crate) mod anchor;
+mod ids;
+mod line;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::anchor::Anchor;
+use self::ids::Ids;
+use self::line::{Line, Nanos};
 use fettle_core::time::Timestamp;
+
+/// How far two readings of the steady clock may lie apart that a reading of the wall clock lies between.
+const BETWEEN: Duration = Duration::from_millis(1);
+
+/// Tries to read both clocks at one instant.
+const TRIES: u32 = 3;
 
 /// The machine's clocks and its randomness, as they are.
 pub trait Clock: Send + Sync {
@@ -21,6 +35,17 @@ pub trait Clock: Send + Sync {
     /// Time since some fixed instant, on a clock that is never set. It may run at another rate than the wall clock.
     fn monotonic(&self) -> Duration;
 
+    /// The clock that the wall clock is held against. It is never set either, and goes on from process to process as
+    /// [`boot`](Self::boot) says. A test may run it at the rate of its wall clock.
+    fn steady(&self) -> Duration {
+        self.monotonic()
+    }
+
+    /// The start of the machine since which [`steady`](Self::steady) runs; `None` where the next process has another one.
+    fn boot(&self) -> Option<String> {
+        None
+    }
+
     /// A random number, for ids and for the jitter of retries.
     fn random(&self) -> u64;
 }
@@ -28,12 +53,12 @@ pub trait Clock: Send + Sync {
 /// The clocks of the machine that this process runs on.
 #[derive(Debug)]
 pub struct SystemClock {
-    began: tokio::time::Instant,
+    began: Duration,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { began: tokio::time::Instant::now() }
+        Self { began: since_boot() }
     }
 }
 
@@ -44,7 +69,16 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.began.elapsed()
+        since_boot().saturating_sub(self.began)
+    }
+
+    fn steady(&self) -> Duration {
+        since_boot()
+    }
+
+    fn boot(&self) -> Option<String> {
+        let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(read.trim().to_owned()).filter(|id| !id.is_empty() && !id.contains(' '))
     }
 
     fn random(&self) -> u64 {
@@ -52,57 +86,78 @@ impl Clock for SystemClock {
     }
 }
 
+/// Time since the machine was started, with the time that it was suspended: leases run out meanwhile.
+fn since_boot() -> Duration {
+    Duration::try_from(rustix::time::clock_gettime(BOOT)).unwrap_or_default()
+}
+
+#[cfg(target_os = "linux")]
+const BOOT: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const BOOT: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
 /// The engine's time. Microseconds.
 pub struct Time {
     clock: Arc<dyn Clock>,
-    offset: AtomicI64,
-    floor: Mutex<Floor>,
+    line: Mutex<Line>,
     ids: Mutex<Ids>,
 }
 
-/// The last instant given, and the monotonic time of that.
-struct Floor {
-    given: i64,
-    at: Duration,
+/// How far clocks are apart. Microseconds; positive is ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offset {
+    /// fettle's time, against the clock that it follows: the store's, or this machine's where the store has none.
+    pub followed: i64,
+    /// fettle's time, against this machine's wall clock.
+    pub machine: i64,
+    /// The latest instant stored before this process began, against fettle's time, where it is too far ahead to bind it.
+    pub stored: i64,
 }
-
-/// Orders the ids of one millisecond.
-#[derive(Default)]
-struct Ids {
-    millis: u64,
-    counter: u64,
-}
-
-/// Bits of the counter in an id: the first 12 follow the version, the other 30 the variant. The last 32 bits of an id are
-/// random. A new millisecond starts below half of it, so some 2^41 ids fit into one millisecond.
-const COUNTER_BITS: u32 = 42;
 
 impl Time {
     /// Time by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let floor = Mutex::new(Floor { given: i64::MIN, at: clock.monotonic() });
-        Self { clock, offset: AtomicI64::new(0), floor, ids: Mutex::default() }
+        Self { clock, line: Mutex::default(), ids: Mutex::default() }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Both clocks at one instant: a process that stands still between the two readings must not see a jump.
+    fn read(&self) -> (Nanos, Duration) {
+        let mut before = self.clock.steady();
+        for tried in 1.. {
+            let wall = self.clock.wall().as_nanosecond();
+            let at = self.clock.steady();
+            if tried == TRIES || at.saturating_sub(before) < BETWEEN {
+                return (wall, at);
+            }
+            before = at;
+        }
+        unreachable!("it returns at the last try")
     }
 
     /// Now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let shown = self.clock.wall().as_microsecond().saturating_add(self.offset.load(Ordering::Relaxed));
-        let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = self.clock.monotonic();
-        let half = i64::try_from(at.saturating_sub(floor.at).as_micros() / 2).unwrap_or(i64::MAX);
-        let now = shown.max(floor.given.saturating_add(half));
-        if now > floor.given {
-            *floor = Floor { given: now, at };
-        }
-        Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX)
+        let mut line = self.line();
+        let (wall, at) = self.read();
+        instant(line.now(wall, at))
     }
 
     /// Time since some fixed instant, on a clock that is never set: leases and the age of an intent are measured by it.
     #[must_use]
     pub fn monotonic(&self) -> Duration {
         self.clock.monotonic()
+    }
+
+    /// The clock that runs as fast as [`now`](Self::now) does where nothing was set. Readings of the store's clock are dated
+    /// by it.
+    #[must_use]
+    pub fn steady(&self) -> Duration {
+        self.clock.steady()
     }
 
     /// A random number.
@@ -124,40 +179,77 @@ impl Time {
     pub fn new_ids<const N: usize>(&self) -> [Uuid; N] {
         let millis = u64::try_from(self.now().as_millisecond()).unwrap_or(0);
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        std::array::from_fn(|_| self.next_id(&mut ids, millis))
+        std::array::from_fn(|_| ids.next(millis, || self.clock.random()))
     }
 
-    fn next_id(&self, ids: &mut Ids, millis: u64) -> Uuid {
-        const OVERFLOW: u64 = 1 << COUNTER_BITS;
-        let random = self.clock.random();
-        if millis > ids.millis {
-            *ids = Ids { millis, counter: self.clock.random() >> (u64::BITS - COUNTER_BITS + 1) };
-        } else {
-            ids.counter += 1;
-            if ids.counter == OVERFLOW {
-                *ids = Ids { millis: ids.millis + 1, counter: 0 };
-            }
-        }
-        let (high, low) = (ids.counter >> 30, ids.counter & ((1 << 30) - 1));
-        let head = (ids.millis << 16) | (7 << 12) | high;
-        let tail = (0b10 << 62) | (low << 32) | (random >> 32);
-        Uuid::from_u64_pair(head, tail)
+    /// Does not go below `stored`, an instant that something stored carries, unless that is more than an hour ahead: then a
+    /// clock was wrong when it was stored, and time does not wait for it.
+    pub fn not_before(&self, stored: Timestamp) {
+        let mut line = self.line();
+        let (wall, at) = self.read();
+        line.not_before(stored.as_nanosecond(), wall, at);
     }
 
-    /// Never go below `instant`: something stored carries it.
-    pub fn not_before(&self, instant: Timestamp) {
-        let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        if instant.as_microsecond() > floor.given {
-            *floor = Floor { given: instant.as_microsecond(), at: self.clock.monotonic() };
+    /// Follows this machine's wall clock, if it follows no clock yet: the store has none. Goes on from where a process before
+    /// this one was, if the machine runs since the same start.
+    pub(crate) fn follow_machine(&self, noted: Option<&Anchor>) {
+        let mut line = self.line();
+        let (wall, at) = self.read();
+        if !line.has_begun() {
+            self.begin(&line);
+            let boot = self.clock.boot();
+            let noted = noted.and_then(|noted| Some((noted.extend(boot.as_deref(), at)?, noted.began)));
+            let (now, began) = noted.map_or((wall, wall), |(now, began)| (now.as_nanosecond(), began.as_nanosecond()));
+            line.follow_wall(now, began, at);
         }
     }
 
-    /// Follow the store's clock from now on. How far this machine's clock is off, in microseconds.
-    pub fn follow(&self, store: Timestamp) -> i64 {
-        let offset = store.as_microsecond().saturating_sub(self.clock.wall().as_microsecond());
-        self.offset.store(offset, Ordering::Relaxed);
-        offset
+    /// Where its time is, for the next process; `None` unless it follows this machine's wall clock.
+    pub(crate) fn anchor(&self) -> Option<Anchor> {
+        let mut line = self.line();
+        let (wall, at) = self.read();
+        let began = line.began()?;
+        Some(Anchor { boot: self.clock.boot()?, at, now: instant(line.now(wall, at)), began: instant(began) })
     }
+
+    /// Follows the store's clock. It showed `store` between `asked` and now; `asked` is a reading of [`steady`](Self::steady).
+    pub fn follow(&self, store: Timestamp, asked: Duration) {
+        let mut line = self.line();
+        self.begin(&line);
+        line.follow_store(store.as_nanosecond(), asked, self.clock.steady());
+    }
+
+    /// Ids that were dated by the machine's wall clock do not bind those that are stored.
+    fn begin(&self, line: &Line) {
+        if !line.has_begun() {
+            *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = Ids::default();
+        }
+    }
+
+    /// How far clocks are apart.
+    #[must_use]
+    pub fn offset(&self) -> Offset {
+        let mut line = self.line();
+        let (wall, at) = self.read();
+        let micros = |nanos: Nanos| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
+        Offset {
+            followed: micros(line.ahead(wall, at)),
+            machine: micros(line.now(wall, at) - wall),
+            stored: micros(line.stored_ahead(wall, at)),
+        }
+    }
+
+    /// Gives what the followed clock shows from now on, even if that is backwards: a person ordered it.
+    pub fn reset(&self) {
+        let mut line = self.line();
+        let (wall, at) = self.read();
+        line.reset(wall, at);
+    }
+}
+
+fn instant(nanos: Nanos) -> Timestamp {
+    let micros = i64::try_from(nanos.div_euclid(1000)).unwrap_or(i64::MAX);
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -165,10 +257,15 @@ mod tests {
     use super::*;
     use crate::testing::Hand;
 
+    fn second(at: i64) -> Timestamp {
+        Timestamp::from_second(at).expect("in range")
+    }
+
     #[test]
     fn a_clock_stepped_back_moves_time_on_slowly_until_it_has_caught_up() {
         let hand = Hand::at(1000);
         let time = Time::new(hand.clone());
+        time.follow_machine(None);
         assert_eq!(time.now().as_second(), 1000);
         hand.set_wall(400);
         assert_eq!(time.now().as_second(), 1000, "never backwards");
@@ -176,28 +273,69 @@ mod tests {
             hand.pass(Duration::from_secs(2));
             assert_eq!(time.now().as_second(), 1000 + half, "at half speed");
         }
-        hand.set_wall(2000);
-        assert_eq!(time.now().as_second(), 2000);
+        assert_eq!(time.offset(), Offset { followed: 500_000_000, machine: 500_000_000, stored: 0 });
+        hand.set_wall(1100);
+        assert_eq!(time.now().as_second(), 1100);
     }
 
     #[test]
-    fn what_was_stored_before_bounds_it_and_the_stores_clock_leads() {
-        let time = Time::new(Hand::at(1000));
-        time.not_before(Timestamp::from_second(1500).expect("in range"));
-        assert_eq!(time.now().as_second(), 1500);
-        assert_eq!(time.follow(Timestamp::from_second(3000).expect("in range")), 2_000_000_000);
+    fn on_a_store_with_a_clock_the_machines_wall_clock_changes_nothing() {
+        let hand = Hand::at(9000);
+        let time = Time::new(hand.clone());
+        assert_eq!(time.now().as_second(), 9000, "the rules were loaded before the store was open");
+        time.follow(second(3000), time.steady());
         assert_eq!(time.now().as_second(), 3000);
+        for wall in [0, 3000, 1_000_000] {
+            hand.set_wall(wall);
+            hand.pass(Duration::from_secs(1));
+            time.follow_machine(None);
+        }
+        assert_eq!(time.now().as_second(), 3003);
+        assert_eq!(time.offset().machine, (3003 - 1_000_001) * 1_000_000);
+        time.not_before(second(3500));
+        assert_eq!((time.now().as_second(), time.offset().followed), (3500, 497_000_000));
+    }
+
+    #[test]
+    fn the_next_process_goes_on_from_where_the_one_before_was() {
+        let hand = Hand::at(1000);
+        let time = Time::new(hand.clone());
+        time.follow_machine(None);
+        let noted = time.anchor().expect("it follows the machine");
+        hand.pass(Duration::from_secs(60));
+        hand.set_wall(100_000_000);
+        let time = Time::new(hand.clone());
+        time.follow_machine(Some(&noted));
+        assert_eq!(time.now().as_second(), 1060, "three years ahead at the start");
+        assert_eq!(time.anchor().map(|it| it.began), Some(second(1000)));
+        let elsewhere = Anchor { boot: "another start".to_owned(), ..noted };
+        let time = Time::new(hand);
+        time.follow_machine(Some(&elsewhere));
+        assert_eq!(time.now().as_second(), 100_000_000);
+    }
+
+    #[test]
+    fn a_stored_instant_that_is_far_ahead_is_reported_and_does_not_bind() {
+        let time = Time::new(Hand::at(1000));
+        time.follow_machine(None);
+        time.not_before(second(100_000_000));
+        assert_eq!(time.now().as_second(), 1000);
+        assert_eq!(time.offset(), Offset { followed: 0, machine: 0, stored: 99_999_000_000_000 });
     }
 
     #[test]
     fn ids_go_up_even_when_the_clock_is_stepped_back() {
-        let hand = Hand::at(1_800_000_000);
+        let hand = Hand::at(1_900_000_000);
         let time = Time::new(hand.clone());
+        let unbound: Uuid = time.new_id();
+        hand.set_wall(1_800_000_000);
+        time.follow_machine(None);
         let mut ids: Vec<Uuid> = (0..100).map(|_| time.new_id()).collect();
         hand.set_wall(1_700_000_000);
         ids.extend((0..100).map(|_| time.new_id::<Uuid>()));
         assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
         let id = ids[0];
+        assert!(id < unbound, "an id from before the store was open binds none");
         assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
         assert_eq!(id.get_timestamp().map(|at| at.to_unix().0), Some(1_800_000_000));
     }
@@ -212,15 +350,9 @@ mod tests {
     }
 
     #[test]
-    fn an_exhausted_counter_goes_on_in_the_next_millisecond() {
-        let time = Time::new(Hand::at(1));
-        let first: Uuid = time.new_id();
-        time.ids.lock().expect("test").counter = (1 << COUNTER_BITS) - 1;
-        let (last, next) = (first.get_timestamp(), time.new_id::<Uuid>());
-        assert!(next > first);
-        assert_eq!(
-            (last.map(|at| at.to_unix()), next.get_timestamp().map(|at| at.to_unix())),
-            (Some((1, 0)), Some((1, 1_000_000)))
-        );
+    fn the_machines_steady_clock_goes_on() {
+        let clock = SystemClock::default();
+        let (one, other) = (clock.monotonic(), clock.monotonic());
+        assert!(one <= other && Duration::ZERO < since_boot(), "{one:?} {other:?}");
     }
 }

@@ -193,6 +193,14 @@ impl Intake {
     }
 }
 
+/// What became of a batch.
+struct Appended {
+    /// Which rows are durable.
+    stored: Vec<bool>,
+    /// Whether the store works.
+    works: bool,
+}
+
 impl Writer {
     /// Writes until `stop`, then what still waits.
     pub async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
@@ -227,8 +235,8 @@ impl Writer {
     async fn write(&self, jobs: Vec<Job>, pulse: &Pulse) {
         let (rows, rest): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.row, (job.webhook, job.answer, job.room))).unzip();
-        let stored = self.append(&rows, pulse).await;
-        if stored.contains(&true) {
+        let Appended { stored, works } = self.append(&rows, pulse).await;
+        if works {
             self.readiness.met(Condition::Store);
         } else {
             self.readiness.unmet(Condition::Store, "notifications cannot be stored");
@@ -246,28 +254,30 @@ impl Writer {
         }
     }
 
-    /// Which of `rows` are durable.
-    async fn append(&self, rows: &[NewNotification], pulse: &Pulse) -> Vec<bool> {
+    /// Which of `rows` are durable. A store that cannot take what is in a row works all the same: nothing waits for it.
+    async fn append(&self, rows: &[NewNotification], pulse: &Pulse) -> Appended {
         match self.append_in_time(rows).await {
-            Ok(()) => vec![true; rows.len()],
+            Ok(()) => Appended { stored: vec![true; rows.len()], works: true },
             Err(StoreError::Refused { .. }) if rows.len() > 1 => {
-                let mut stored = Vec::with_capacity(rows.len());
+                let (mut stored, mut works) = (Vec::with_capacity(rows.len()), false);
                 for row in rows {
                     pulse.again(ROUND);
                     let alone = self.append_in_time(std::slice::from_ref(row)).await;
                     if let Err(error) = &alone {
                         tracing::error!(notification.id = %row.id, error = %chain(error), "a notification could not be stored");
                     }
+                    works |= alone.as_ref().map_or_else(StoreError::is_of_the_data, |()| true);
                     stored.push(alone.is_ok());
                 }
-                stored
+                Appended { stored, works }
             }
             Err(error) => {
+                let works = error.is_of_the_data();
                 if let Some(unsaid) = self.complaints.due(error.reason()) {
                     let (notifications, error) = (rows.len(), chain(&error));
                     tracing::warn!(notifications, error, unsaid, "notifications could not be stored");
                 }
-                vec![false; rows.len()]
+                Appended { stored: vec![false; rows.len()], works }
             }
         }
     }

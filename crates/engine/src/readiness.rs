@@ -1,10 +1,17 @@
 //! What keeps this process from being ready, by name.
 //!
-//! Ready means: the store is migrated, recovery is done, rules are loaded, the clock is near the store's, and nobody asked
-//! to stop. A missing Docker or Alertmanager does not count: decisions that need them end honestly.
+//! Ready means: the store is migrated and takes notifications, recovery is done, rules are loaded, and the process was not
+//! asked to stop. A process that is not ready claims nothing, decides nothing and prunes nothing. A missing Docker or
+//! Alertmanager does not count: decisions that need them end honestly. Nor does a wrong wall clock: nothing is measured by it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How long a task waits at most before it gives a sign of life.
+const WAITS: Duration = Duration::from_secs(5);
 
 /// Something that must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,15 +22,13 @@ pub enum Condition {
     Recovery,
     /// A valid rule set is loaded.
     Rules,
-    /// This machine's clock is near the store's.
-    Clock,
     /// Nobody asked this process to stop.
     Serving,
 }
 
 /// What is unmet, with why.
 #[derive(Debug)]
-pub struct Readiness(Mutex<BTreeMap<Condition, String>>);
+pub struct Readiness(watch::Sender<BTreeMap<Condition, String>>);
 
 impl Default for Readiness {
     fn default() -> Self {
@@ -32,25 +37,44 @@ impl Default for Readiness {
             (Condition::Recovery, "recovery is not done yet"),
             (Condition::Rules, "rules are not loaded yet"),
         ];
-        Self(Mutex::new(unmet.map(|(condition, why)| (condition, why.to_owned())).into()))
+        Self(watch::Sender::new(unmet.map(|(condition, why)| (condition, why.to_owned())).into()))
     }
 }
 
 impl Readiness {
+    /// Everything holds from the start: for a host of the engine that opens no database.
+    #[must_use]
+    pub fn fulfilled() -> Self {
+        Self(watch::Sender::default())
+    }
+
     /// `condition` holds from now on.
     pub fn met(&self, condition: Condition) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&condition);
+        self.0.send_if_modified(|unmet| unmet.remove(&condition).is_some());
     }
 
     /// `condition` does not hold, because of `why`.
     pub fn unmet(&self, condition: Condition, why: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(condition, why.into());
+        let why = why.into();
+        self.0.send_if_modified(|unmet| unmet.insert(condition, why.clone()).as_ref() != Some(&why));
     }
 
     /// `Ok` when everything holds, else why not, in a fixed order.
     pub fn ready(&self) -> Result<(), Vec<String>> {
-        let unmet = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let unmet = self.0.borrow();
         if unmet.is_empty() { Ok(()) } else { Err(unmet.values().cloned().collect()) }
+    }
+
+    /// Waits until everything holds, until `stop`, or for [`WAITS`]. Cancel safe.
+    pub(crate) async fn wait(&self, stop: &CancellationToken) {
+        let mut unmet = self.0.subscribe();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            // The sender is `self`: it outlives the wait.
+            _ = unmet.wait_for(BTreeMap::is_empty) => {}
+            () = tokio::time::sleep(WAITS) => {}
+        }
     }
 }
 
@@ -68,5 +92,27 @@ mod tests {
         assert_eq!(readiness.ready(), Ok(()));
         readiness.unmet(Condition::Serving, "shutting down");
         assert_eq!(readiness.ready(), Err(vec!["shutting down".to_owned()]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_goes_on_as_soon_as_everything_holds() {
+        let (readiness, stop, began) = (Readiness::default(), CancellationToken::new(), tokio::time::Instant::now());
+        for condition in [Condition::Store, Condition::Rules] {
+            readiness.met(condition);
+        }
+        let second = Duration::from_secs(1);
+        tokio::join!(readiness.wait(&stop), async {
+            tokio::time::sleep(second).await;
+            readiness.met(Condition::Recovery);
+        });
+        assert_eq!(began.elapsed(), second);
+        readiness.wait(&stop).await;
+        assert_eq!(began.elapsed(), second);
+        readiness.unmet(Condition::Store, "away");
+        readiness.wait(&stop).await;
+        assert_eq!(began.elapsed(), second + WAITS, "a task gives a sign of life");
+        stop.cancel();
+        readiness.wait(&stop).await;
+        assert_eq!(began.elapsed(), second + WAITS);
     }
 }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::intake::Received;
 use crate::lease::DECISION_LEASE;
 use crate::pulse::{Pulse, ROUND};
+use crate::readiness::Readiness;
 use crate::shell::Shell;
 use crate::worker::Queue;
 use fettle_core::alert::episode::AlertState;
@@ -78,6 +79,8 @@ pub struct Receiver {
     pub queue: Queue,
     /// Told of every round.
     pub pulse: Pulse,
+    /// While this process is not ready, nothing is taken in: it waits in the store.
+    pub readiness: Arc<Readiness>,
 }
 
 impl Receiver {
@@ -90,6 +93,13 @@ impl Receiver {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.pulse.again(ROUND);
+            if self.readiness.ready().is_err() {
+                if stop.is_cancelled() {
+                    break;
+                }
+                self.readiness.wait(&stop).await;
+                continue;
+            }
             // Every arm is cancel safe: recv and tick keep what they did not give. Biased, so that a schedule can be replayed; the
             // arm that is always ready under load comes last and keeps no other waiting.
             tokio::select! {

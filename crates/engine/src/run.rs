@@ -76,11 +76,12 @@ pub fn build(
     let (again, asked) = mpsc::channel(AGAIN);
     let overflow = Arc::new(AtomicBool::new(false));
     let (intake, writer) = intake(shell.store.clone(), shell.time.clone(), onward, overflow.clone(), readiness.clone());
-    let (queue, worker) = worker::remediations(shell.clone(), again.clone());
-    let loans = worker::loans(shell.clone(), again.clone());
+    let (queue, worker) = worker::remediations(shell.clone(), again.clone(), readiness.clone());
+    let loans = worker::loans(shell.clone(), again.clone(), readiness.clone());
     let pulses = Pulses::of(&TASKS);
     let pulse = pulses.pulse(1);
-    let receiver = Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse };
+    let receiver =
+        Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse, readiness: readiness.clone() };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
@@ -165,17 +166,20 @@ impl Running {
     }
 }
 
-/// Brings the time up to what is stored, so that a clock stepped back between two runs is seen; then everything that an
-/// earlier process left behind may be decided.
+/// Sets the time by the store's clock and by what is stored, so that a clock stepped back between two runs is noticed; then
+/// everything that an earlier process left behind may be decided.
 pub async fn recover(shell: &Shell, readiness: &Readiness) -> Result<(), fettle_core::ports::StoreError> {
-    if let Some(latest) = shell.store.latest().await? {
+    crate::upkeep::follow(&*shell.store, &shell.time).await?;
+    let latest = shell.store.latest().await?;
+    crate::upkeep::retention::begin(&*shell.store, latest, shell.time.now()).await?;
+    if let Some(latest) = latest {
         shell.time.not_before(latest);
     }
-    crate::upkeep::follow(shell, readiness).await?;
     let adopted = shell.store.adopt(shell.owner).await?;
     if adopted > 0 {
         tracing::info!(remediations = adopted, "took over what an earlier process left open");
     }
+    readiness.met(Condition::Store);
     readiness.met(Condition::Recovery);
     Ok(())
 }

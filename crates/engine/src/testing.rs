@@ -80,6 +80,10 @@ impl Clock for Hand {
         self.0.lock().expect("test").monotonic
     }
 
+    fn boot(&self) -> Option<String> {
+        Some("test".to_owned())
+    }
+
     fn random(&self) -> u64 {
         let mut hands = self.0.lock().expect("test");
         // SplitMix64: every seed gives a full period, and 0 is as good as any.

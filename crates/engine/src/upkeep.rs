@@ -1,7 +1,11 @@
 //! What must be done now and then, whoever else fails to: the clock follows the store, claims of the dead are given back,
 //! waiting candidates are asked again, old rows go.
 //!
-//! Each part is idempotent and takes no input, so it does not matter which replica does it, or whether all do.
+//! Each part is idempotent and takes no input, so it does not matter which replica does it, or whether all do. A process that
+//! is not ready follows the clock and gives back claims, which is how it finds that the store works again, and does no more.
+
+mod clock;
+pub(crate) mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +13,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::clock::Jump;
+use self::retention::Reach;
 use crate::pulse::Pulse;
 use crate::readiness::{Condition, Readiness};
 use crate::shell::Shell;
@@ -17,11 +23,10 @@ use fettle_core::ports::StoreError;
 use fettle_core::ports::chain;
 use fettle_core::time::before;
 
+pub use self::clock::follow;
+
 /// How often.
 const EVERY: Duration = Duration::from_secs(10);
-
-/// How far the machine's clock may be off the store's before this replica is not ready (design §1).
-const SKEW: Duration = Duration::from_secs(5);
 
 /// Waiting candidates asked again at once.
 const WAITING: u32 = 256;
@@ -47,7 +52,7 @@ pub struct Upkeep {
     pub shell: Arc<Shell>,
     /// Where waiting alerts go.
     pub again: mpsc::Sender<Vec<AlertState>>,
-    /// Told when the clock is off.
+    /// Whether the store takes writes is reported here.
     pub readiness: Arc<Readiness>,
     /// How long rows are kept.
     pub retention: Retention,
@@ -58,7 +63,7 @@ impl Upkeep {
     pub async fn run(self, stop: CancellationToken, pulse: Pulse) {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut round = 0;
+        let (mut round, mut reach, mut jump) = (0, Reach::default(), Jump::default());
         loop {
             pulse.again(ROUND);
             // Cancel safe: both keep nothing.
@@ -70,15 +75,15 @@ impl Upkeep {
                 }
                 _ = every.tick() => {}
             }
-            if let Err(error) = self.round(round % PRUNE_ROUNDS == 1).await {
+            if let Err(error) = self.round(round % PRUNE_ROUNDS == 1, &mut reach, &mut jump).await {
                 tracing::debug!(error = %chain(&error), "upkeep is put off");
             }
             round += 1;
         }
     }
 
-    async fn round(&self, prune: bool) -> Result<(), StoreError> {
-        follow(&self.shell, &self.readiness).await?;
+    async fn round(&self, prune: bool, reach: &mut Reach, jump: &mut Jump) -> Result<(), StoreError> {
+        follow(&*self.shell.store, &self.shell.time).await?;
         let adopted = self.shell.store.adopt(self.shell.owner).await?;
         if adopted > 0 {
             tracing::info!(remediations = adopted, "took over from a process that is gone");
@@ -86,13 +91,31 @@ impl Upkeep {
         }
         // It writes again; should it not, the next notification says so.
         self.readiness.met(Condition::Store);
+        if self.readiness.ready().is_err() {
+            return Ok(());
+        }
+        // What one part cannot do keeps no other from being done.
+        let parts = [jump.follow(&self.shell).await, self.ask_again().await, self.retain(prune, reach).await];
+        parts.into_iter().collect()
+    }
+
+    async fn ask_again(&self) -> Result<(), StoreError> {
         let waiting = self.shell.store.waiting(WAITING).await?;
         if !waiting.is_empty() {
             let _ = self.again.try_send(waiting);
         }
+        Ok(())
+    }
+
+    /// Advances retention, and deletes what is old when it is time to `prune`.
+    async fn retain(&self, prune: bool, reach: &mut Reach) -> Result<(), StoreError> {
+        if !prune && reach.has_begun() {
+            return Ok(());
+        }
+        let reached = reach.advance(&*self.shell.store, &self.shell.time).await?;
         if prune {
-            let now = self.shell.time.now();
-            let (notifications, audit) = (before(now, self.retention.notifications), before(now, self.retention.audit));
+            let (notifications, audit) =
+                (before(reached, self.retention.notifications), before(reached, self.retention.audit));
             let rows = self.shell.store.prune(notifications, audit).await?;
             if rows > 0 {
                 tracing::info!(rows, "old rows were deleted");
@@ -102,14 +125,5 @@ impl Upkeep {
     }
 }
 
-/// Follows the store's clock, where it has one; a replica whose own is too far off is not ready.
-pub async fn follow(shell: &Shell, readiness: &Readiness) -> Result<(), StoreError> {
-    let Some(store) = shell.store.now().await? else { return Ok(()) };
-    let off = Duration::from_micros(shell.time.follow(store).unsigned_abs());
-    if off > SKEW {
-        readiness.unmet(Condition::Clock, format!("this machine's clock is {} s off the database's", off.as_secs()));
-    } else {
-        readiness.met(Condition::Clock);
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

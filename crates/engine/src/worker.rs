@@ -17,6 +17,7 @@ use crate::driver::{Driven, Item, drive};
 use crate::lease::DECISION_LEASE;
 use crate::place::Place;
 use crate::pulse::{self, Pulse};
+use crate::readiness::Readiness;
 use crate::shell::Shell;
 use crate::tasks::Tasks;
 use fettle_core::alert::episode::AlertState;
@@ -123,6 +124,8 @@ pub struct Worker<T> {
     /// Claimed efforts that need no claim from the store; closed and empty where there are none.
     queue: mpsc::Receiver<Item<T>>,
     again: mpsc::Sender<Vec<AlertState>>,
+    /// While this process is not ready, nothing is claimed and nothing that is queued is begun.
+    readiness: Arc<Readiness>,
     enclosure: Arc<dyn Tasks>,
     /// Shortest pause between two claims.
     gap: Duration,
@@ -130,16 +133,20 @@ pub struct Worker<T> {
 
 /// The worker for remediations and the queue to it. Alerts whose candidates waited go to `again`.
 #[must_use]
-pub fn remediations(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> (Queue, Worker<Remediation>) {
+pub fn remediations(
+    shell: Arc<Shell>,
+    again: mpsc::Sender<Vec<AlertState>>,
+    readiness: Arc<Readiness>,
+) -> (Queue, Worker<Remediation>) {
     let (queue, waiting) = mpsc::channel(QUEUE);
-    (Queue(queue), Worker { shell, queue: waiting, again, enclosure: Arc::new(()), gap: GAP })
+    (Queue(queue), Worker { shell, queue: waiting, again, readiness, enclosure: Arc::new(()), gap: GAP })
 }
 
 /// The worker for loans.
 #[must_use]
-pub fn loans(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>) -> Worker<Loan> {
+pub fn loans(shell: Arc<Shell>, again: mpsc::Sender<Vec<AlertState>>, readiness: Arc<Readiness>) -> Worker<Loan> {
     let (_, queue) = mpsc::channel(1);
-    Worker { shell, queue, again, enclosure: Arc::new(()), gap: GAP }
+    Worker { shell, queue, again, readiness, enclosure: Arc::new(()), gap: GAP }
 }
 
 impl<T: Paced> Worker<T> {
@@ -163,6 +170,11 @@ impl<T: Paced> Worker<T> {
         let (mut next, mut claimed_at) = (Instant::now(), Instant::now());
         while !stop.is_cancelled() {
             pulse.again(if tasks.is_empty() { pulse::ROUND } else { T::PACE.round });
+            if self.readiness.ready().is_err() {
+                // What is under way goes on.
+                self.readiness.wait(&stop).await;
+                continue;
+            }
             let Ok(place) = places.clone().acquire_owned().await else { break };
             // Cancel safe: recv, notified, woken, sleep and cancelled keep what they did not give; join_next too.
             let due = tokio::select! {
@@ -269,3 +281,6 @@ fn watch<T: Driven>(ended: Result<(), tokio::task::JoinError>) {
         tracing::error!(kind = T::NAME, %error, "a task ended unexpectedly; its lease runs out and its work is claimed again");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,14 @@ impl Upkeep for Late {
         self.inner()?.prune(notifications, audit).await
     }
 
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.inner()?.noted(name).await
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        self.inner()?.note(name, value).await
+    }
+
     fn kind(&self) -> &'static str {
         self.0.get().map_or("not open", |store| store.kind())
     }

@@ -8,9 +8,10 @@
 //! of that before is no answer: the peer may have been started again since, and would be believed to list everything. It
 //! is kept to tell one process of a young peer from the next ([`Run`]).
 
+mod offset;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use reqwest::Url;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use self::offset::{Clock, Offset};
 use super::Access;
 use super::peer::{self, Peer};
 use fettle_core::ports::upstream::{Answers, Upstream, UpstreamError};
@@ -52,6 +54,10 @@ const EVERYTHING: [(&str, &str); 4] =
 pub struct Alertmanager {
     peers: Vec<Peer>,
     memory: Mutex<Memory>,
+    /// How far each peer's clock is from fettle's, in their order, once it is known.
+    offsets: Vec<std::sync::Mutex<Option<Offset>>>,
+    /// fettle's clock; without it, instants are posted as they are.
+    clock: Option<Clock>,
 }
 
 /// What the last looks brought. Locked while a look is taken: that makes it one look for all who wait.
@@ -81,7 +87,16 @@ impl Alertmanager {
         let client = peer::client(urls, access)?;
         let peers: Vec<_> = urls.iter().map(|url| Peer::new(url, client.clone(), access)).collect();
         let memory = Memory { picture: None, peers: peers.iter().map(|_| Known::default()).collect() };
-        Ok(Self { peers, memory: Mutex::new(memory) })
+        let offsets = peers.iter().map(|_| std::sync::Mutex::default()).collect();
+        Ok(Self { peers, memory: Mutex::new(memory), offsets, clock: None })
+    }
+
+    /// The same, and what is posted to a peer is dated by the peer's clock: how far that is from `clock` is read from its
+    /// answers.
+    #[must_use]
+    pub fn dated_by(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Some(Clock(Arc::new(clock)));
+        self
     }
 
     /// The same, and each request to a peer is counted: what is remembered is not one.
@@ -171,14 +186,48 @@ impl Upstream for Alertmanager {
     }
 
     async fn post(&self, announcements: &[Announcement]) -> Vec<(String, Result<(), UpstreamError>)> {
-        let body = wire::announcements(announcements);
-        let post = |peer: &Peer| {
-            let (peer, body) = (peer.clone(), body.clone());
-            async move {
-                let posted = peer.post("/api/v2/alerts", body, POST).await;
-                (peer.name, posted)
-            }
+        let post = |(peer, offset)| async move {
+            let posted = match &self.clock {
+                Some(clock) => post_dated(peer, offset, clock, announcements).await,
+                None => peer.post("/api/v2/alerts", wire::announcements(announcements), POST).await.map(drop),
+            };
+            (peer.name.clone(), posted)
         };
-        join_all(self.peers.iter().map(post)).await
+        join_all(self.peers.iter().zip(&self.offsets).map(post)).await
     }
+}
+
+/// Posts by the peer's clock. If its answer shows that this was set since, they are posted once more.
+async fn post_dated(
+    peer: &Peer,
+    known: &std::sync::Mutex<Option<Offset>>,
+    clock: &Clock,
+    announcements: &[Announcement],
+) -> Result<(), UpstreamError> {
+    let end = Instant::now() + POST;
+    let mut offset = *known.lock().unwrap_or_else(PoisonError::into_inner);
+    if offset.is_none() {
+        let asked = (clock.0)();
+        // A peer that does not answer this either answers the post, or not.
+        let status = peer.get("/api/v2/status", &[], ASK, STATUS_MAX).await;
+        offset = status.ok().and_then(|status| measure(asked, clock, &status.headers));
+    }
+    for _ in 0..2 {
+        let (used, now) = (offset.unwrap_or_default(), (clock.0)());
+        let dated: Vec<_> = announcements.iter().map(|it| used.date(it, now)).collect();
+        let left = end.saturating_duration_since(Instant::now());
+        let answer = peer.post("/api/v2/alerts", wire::announcements(&dated), left).await?;
+        let measured = measure(now, clock, &answer.headers);
+        let changed = measured.filter(|it| it.differs(used));
+        offset = changed.or(offset);
+        *known.lock().unwrap_or_else(PoisonError::into_inner) = offset;
+        if changed.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn measure(asked: Timestamp, clock: &Clock, headers: &reqwest::header::HeaderMap) -> Option<Offset> {
+    wire::date(headers).map(|date| Offset::measure(asked, (clock.0)(), date))
 }

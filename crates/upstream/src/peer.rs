@@ -103,10 +103,10 @@ impl Peer {
         self.ask(self.client.get(self.url(path)).query(query), limit, max).await
     }
 
-    /// A POST of JSON whose answer does not matter beyond its status.
-    pub(super) async fn post(&self, path: &str, json: Vec<u8>, limit: Duration) -> Result<(), UpstreamError> {
+    /// A POST of JSON.
+    pub(super) async fn post(&self, path: &str, json: Vec<u8>, limit: Duration) -> Result<Body, UpstreamError> {
         let request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json").body(json);
-        self.ask(request, limit, REFUSAL_MAX).await.map(drop)
+        self.ask(request, limit, REFUSAL_MAX).await
     }
 
     fn url(&self, path: &str) -> Url {

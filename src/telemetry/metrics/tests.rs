@@ -25,6 +25,7 @@ const NAMES_AND_LABELS: [(&str, &[&str]); 25] = [
     ("fettle_docker_request_duration_seconds_count", &["host", "op"]),
     ("fettle_store_up", &[]),
     ("fettle_ready", &[]),
+    ("fettle_clock_offset_seconds", &[]),
     ("fettle_config_last_reload_successful", &[]),
     ("fettle_config_last_reload_success_timestamp_seconds", &[]),
     ("fettle_events_total", &["event"]),

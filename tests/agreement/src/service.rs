@@ -153,7 +153,7 @@ impl Service {
             wake: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
         });
-        let readiness = Arc::new(Readiness::default());
+        let readiness = Arc::new(Readiness::fulfilled());
         recover(&shell, &readiness).await.expect("the store in memory is always there");
         let days = |days: u64| Duration::from_hours(24 * days);
         let retention = Retention { notifications: days(30), audit: days(400) };

@@ -18,10 +18,10 @@ async fn got(edge: &Edge, path: &str) -> (u16, Value) {
 async fn ready_says_no_and_why_until_everything_holds() {
     let edge = Setup::default().start().await;
     assert_eq!(got(&edge, "/-/ready").await.0, 200);
-    edge.readiness.unmet(Condition::Clock, "the clock is 7 s off");
+    edge.readiness.unmet(Condition::Store, "notifications cannot be stored");
     let (status, problem) = got(&edge, "/-/ready").await;
     assert_eq!((status, &problem["type"]), (503, &json!("/problems/not-ready")));
-    assert_eq!(problem["unmet"], json!(["the clock is 7 s off"]));
+    assert_eq!(problem["unmet"], json!(["notifications cannot be stored"]));
     assert_eq!(got(&edge, "/-/healthy").await.0, 200, "alive all the same");
     let head = edge.client.head(edge.url("/-/ready")).send().await.expect("an answer");
     assert_eq!(head.status(), 503, "HEAD says the same");
@@ -35,10 +35,14 @@ async fn health_names_every_part_and_what_is_wrong() {
     assert_eq!(status, 200, "without Docker fettle still takes alerts in: {health}");
     insta::assert_json_snapshot!(health, {
         ".timestamp" => "…", ".version" => "…", ".components.database.latency_ms" => "…",
-        ".components.disk.free_gb" => "…",
+        ".components.disk.free_gb" => "…", ".components.clock.offset_seconds" => "…",
     }, @r#"
     {
       "components": {
+        "clock": {
+          "offset_seconds": "…",
+          "status": "healthy"
+        },
         "database": {
           "kind": "sqlite",
           "latency_ms": "…",

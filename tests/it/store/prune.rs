@@ -1,7 +1,7 @@
 //! Retention: what is old goes with its whole story, what is not stays, and nothing else opens that door.
 
 use fettle_core::announcement::{Announcement, AnnouncementName};
-use fettle_core::ports::model::{Changes, Commit, ReceiveAsk, Standing};
+use fettle_core::ports::model::{Changes, Commit, ReceiveAsk, SAMPLED, Sample, Standing};
 use fettle_core::remediation::loan::LoanEnd;
 use fettle_core::remediation::outcome::{Outcome, Verdict};
 use fettle_core::remediation::record::{EventRow, Record, Severity, TransitionRow, VerdictRow};
@@ -21,6 +21,8 @@ on_all!(
     old_remediations_go_with_their_story_and_young_ones_stay,
     a_large_heap_goes_in_bounded_steps,
     the_last_day_of_the_audit_stays_whoever_asks,
+    a_sample_of_a_host_opens_nothing_for_retention,
+    what_upkeep_notes_is_there_for_the_next_one,
     alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode,
     a_remediation_stays_while_what_it_lent_is_not_long_back,
     what_people_said_and_were_told_goes_with_the_remediation,
@@ -148,6 +150,34 @@ async fn the_last_day_of_the_audit_stays_whoever_asks(db: Db) {
     assert_eq!(db.store.prune(at(0), at(9 * DAY)).await.unwrap(), 7, "one story, and both alerts");
     assert_eq!((db.count("actions").await, db.count("events").await), (1, 2));
     assert_eq!(db.store.prune(at(0), at(9 * DAY)).await.unwrap(), 0);
+}
+
+/// One is written every minute, dated by a clock that may be years ahead.
+async fn a_sample_of_a_host_opens_nothing_for_retention(db: Db) {
+    finished(&db, "young", at(2), at(2)).await;
+    let years_ahead = at(1000 * DAY);
+    let sample = Sample {
+        id: Uuid::now_v7().into(),
+        at: years_ahead,
+        event: SAMPLED,
+        severity: Severity::Info,
+        details: json!({}),
+        cpu: 1.0,
+        ram: 1.0,
+        disk: None,
+    };
+    db.store.sample(&[sample]).await.unwrap();
+    db.store.prune(at(0), years_ahead).await.unwrap();
+    assert_eq!((db.count("actions").await, db.count("remediations").await, db.count("events").await), (1, 1, 2));
+}
+
+async fn what_upkeep_notes_is_there_for_the_next_one(db: Db) {
+    assert_eq!(db.store.noted("clock").await.unwrap(), None);
+    for value in ["one", "another"] {
+        db.store.note("clock", value).await.unwrap();
+        assert_eq!(db.store.noted("clock").await.unwrap().as_deref(), Some(value));
+    }
+    assert_eq!(db.store.noted("retention").await.unwrap(), None);
 }
 
 async fn nobody_permits_more_than_all_but_the_last_day(db: Db) {

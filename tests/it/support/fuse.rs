@@ -212,6 +212,14 @@ impl Upkeep for FusedStore {
         self.inner.prune(notifications, audit).await
     }
 
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.inner.noted(name).await
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        self.inner.note(name, value).await
+    }
+
     fn kind(&self) -> &'static str {
         self.inner.kind()
     }

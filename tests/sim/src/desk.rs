@@ -360,6 +360,14 @@ impl Upkeep for Desk {
         self.around("prune", self.inner()?.prune(notifications, audit)).await
     }
 
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.around("noted", self.inner()?.noted(name)).await
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        self.around("note", self.inner()?.note(name, value)).await
+    }
+
     fn kind(&self) -> &'static str {
         self.store.kind()
     }

@@ -62,6 +62,11 @@ impl Clock for Machine {
         self.began.elapsed()
     }
 
+    /// It is never started again: only its process is.
+    fn boot(&self) -> Option<String> {
+        Some("machine".to_owned())
+    }
+
     fn random(&self) -> u64 {
         self.rng.lock().unwrap_or_else(PoisonError::into_inner).below(u64::MAX)
     }

@@ -188,6 +188,12 @@ pub trait Upkeep: Send + Sync {
     /// second. Bounded work per call; how many rows went.
     async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError>;
 
+    /// What an upkeep before this one noted under `name`.
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError>;
+
+    /// Notes `value` under `name`, in place of what was noted there.
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError>;
+
     /// `postgres` or `sqlite`.
     fn kind(&self) -> &'static str;
 

@@ -101,6 +101,14 @@ macro_rules! wrap_store {
                 Ok(0)
             }
 
+            async fn noted(&self, _: &'static str) -> Result<Option<String>, $crate::ports::StoreError> {
+                Ok(None)
+            }
+
+            async fn note(&self, _: &'static str, _: &str) -> Result<(), $crate::ports::StoreError> {
+                Ok(())
+            }
+
             fn kind(&self) -> &'static str {
                 "none"
             }

@@ -3,6 +3,7 @@
 //!
 //! Not a model of a store: it admits whatever is asked and stores whatever is committed, unless the script says otherwise.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Paused;
-use crate::clock::Time;
+use crate::clock::{Clock, Time};
 use crate::shell::Shell;
 use fettle_core::effect::Effect;
 use fettle_core::id::{ActionId, ReplicaId};
@@ -24,7 +25,7 @@ use fettle_core::ports::model::{
 };
 use fettle_core::ports::platform::{Performed, Platform, PlatformError};
 use fettle_core::ports::telemetry::Silent;
-use fettle_core::ports::{Effects, Effort, Judge, Store, StoreError, Work};
+use fettle_core::ports::{Effects, Effort, Judge, Store, StoreError, Upkeep, Work};
 use fettle_core::remediation::loan::{Loan, LoanState};
 use fettle_core::remediation::record::Record;
 use fettle_core::remediation::state::Remediation;
@@ -98,6 +99,9 @@ pub struct Play {
     commits: AtomicUsize,
     calls: AtomicUsize,
     late: AtomicUsize,
+    claims: AtomicUsize,
+    pruned: Mutex<Vec<(Timestamp, Timestamp)>>,
+    notes: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Script {
@@ -114,6 +118,9 @@ impl Script {
             commits: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             late: AtomicUsize::new(0),
+            claims: AtomicUsize::new(0),
+            pruned: Mutex::default(),
+            notes: Mutex::default(),
         });
         let shell = Shell {
             store: play.clone(),
@@ -147,6 +154,26 @@ impl Play {
     /// Calls to the platform that change something.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Claims of remediations that were tried.
+    pub fn claims(&self) -> usize {
+        self.claims.load(Ordering::Relaxed)
+    }
+
+    /// Where retention was asked to reach, each time: of notifications, and of the audit.
+    pub fn pruned(&self) -> Vec<(Timestamp, Timestamp)> {
+        self.pruned.lock().expect("test").clone()
+    }
+
+    /// What its clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// Notes this, as an upkeep before did.
+    pub fn set_note(&self, name: &'static str, value: &str) {
+        self.notes.lock().expect("test").insert(name, value.to_owned());
     }
 
     /// Late calls that were reported.
@@ -237,6 +264,7 @@ impl Work<Remediation> for Play {
         _: Timestamp,
         _: u32,
     ) -> Result<Vec<Claimed<Remediation>>, StoreError> {
+        self.claims.fetch_add(1, Ordering::Relaxed);
         Ok(Vec::new())
     }
 
@@ -303,7 +331,53 @@ impl Effects for Play {
 }
 
 fettle_core::wrap_store!(but driver: Play);
-fettle_core::wrap_store!(@alone Play);
+
+#[async_trait]
+impl Upkeep for Play {
+    async fn now(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    async fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    async fn woken(&self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    fn hears(&self) -> bool {
+        false
+    }
+
+    async fn release(&self, _: ReplicaId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn adopt(&self, _: ReplicaId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
+        self.pruned.lock().expect("test").push((notifications, audit));
+        Ok(0)
+    }
+
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        Ok(self.notes.lock().expect("test").get(name).cloned())
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        self.set_note(name, value);
+        Ok(())
+    }
+
+    fn kind(&self) -> &'static str {
+        "script"
+    }
+
+    async fn close(&self) {}
+}
 
 #[async_trait]
 impl Platform for Play {

@@ -59,9 +59,10 @@ impl Events {
         self.rows.values()
     }
 
-    /// When the newest was.
+    /// When the newest was that is no sample of a host: those are dated by a clock alone.
     pub(super) fn newest(&self) -> Option<Timestamp> {
-        self.at.last().map(|(at, _)| *at)
+        let told = |id: &EventId| self.rows.get(id).is_some_and(|event| event.event != SAMPLED);
+        self.at.iter().rev().find(|(_, id)| told(id)).map(|(at, _)| *at)
     }
 
     fn insert(&mut self, event: Event) {

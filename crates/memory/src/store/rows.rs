@@ -1,5 +1,7 @@
 //! Everything that is stored, and the way to look at it past the ports.
 
+use std::collections::BTreeMap;
+
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::id::{ActionId, LoanId, NotificationId, RemediationId};
@@ -36,6 +38,8 @@ pub struct Rows {
     pub(super) breakers: Breakers,
     pub(super) storm: Option<Storm>,
     pub(super) processes: Processes,
+    /// What upkeep noted, by name.
+    pub(super) notes: BTreeMap<&'static str, String>,
     /// What rises with every row that is only appended.
     seq: u64,
     /// The latest instant that was ever stored.

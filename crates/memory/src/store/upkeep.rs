@@ -57,6 +57,17 @@ impl Upkeep for Process {
         self.write("prune", |rows| Ok(rows.prune(notifications, audit)))
     }
 
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.read("read a note", |rows| rows.notes.get(name).cloned())
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        self.write("note", |rows| {
+            rows.notes.insert(name, value.to_owned());
+            Ok(())
+        })
+    }
+
     fn kind(&self) -> &'static str {
         "memory"
     }

@@ -145,12 +145,22 @@ impl World {
         });
         let pulses = Pulses::of(&["receiver", "worker", "announcer", "upkeep", "loans"]);
         let (again, mut asked) = mpsc::channel(AGAIN);
-        let (queue, worker) = worker::remediations(shell.clone(), again.clone());
+        let readiness = Arc::new(Readiness::fulfilled());
+        let (queue, worker) = worker::remediations(shell.clone(), again.clone(), readiness.clone());
         // Nothing comes through these: what is heard is handed over directly, at its very instant.
         let (_, stored) = mpsc::channel(1);
         let (_, unasked) = mpsc::channel(1);
         let (overflow, pulse) = (Arc::default(), pulses.pulse(0));
-        let receiver = Arc::new(Receiver { shell: shell.clone(), stored, overflow, again: unasked, queue, pulse });
+        let receiver = Receiver {
+            shell: shell.clone(),
+            stored,
+            overflow,
+            again: unasked,
+            queue,
+            pulse,
+            readiness: readiness.clone(),
+        };
+        let receiver = Arc::new(receiver);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let asking = receiver.clone();
@@ -165,7 +175,6 @@ impl World {
             tasks.spawn(announcer.run(stop.clone(), pulses.pulse(2)));
         }
         let retention = Retention { notifications: FOREVER, audit: FOREVER };
-        let readiness = Arc::new(Readiness::default());
         let upkeep = Upkeep { shell: shell.clone(), again: again.clone(), readiness, retention };
         tasks.spawn(upkeep.run(stop.clone(), pulses.pulse(3)));
         let mut world = Self {
@@ -199,7 +208,7 @@ impl World {
         let lends = || rules.iter().any(|rule| rule.steps.iter().any(|step| step.restore.is_some()));
         if !self.lends && lends() {
             self.lends = true;
-            let loans = worker::loans(self.shell.clone(), self.again.clone());
+            let loans = worker::loans(self.shell.clone(), self.again.clone(), Arc::new(Readiness::fulfilled()));
             self.tasks.spawn(loans.eager().run(self.stop.clone(), self.pulses.pulse(4)));
         }
     }

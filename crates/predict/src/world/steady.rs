@@ -147,6 +147,14 @@ impl Upkeep for Steady {
         self.process.prune(notifications, audit).await
     }
 
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.process.noted(name).await
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        self.process.note(name, value).await
+    }
+
     fn kind(&self) -> &'static str {
         self.process.kind()
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::Postgres;
-use super::{presence, prune, work};
+use super::{notes, presence, prune, work};
 use crate::db_types::DbTime;
 use crate::error::During;
 use fettle_core::id::ReplicaId;
@@ -43,6 +43,14 @@ impl Upkeep for Postgres {
 
     async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
         on_connection!(self.pool, prune::prune(notifications, audit))
+    }
+
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        on_connection!(self.pool, notes::noted(name))
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        on_connection!(self.pool, notes::note(name, value))
     }
 
     fn kind(&self) -> &'static str {

@@ -27,6 +27,8 @@ mod ledger;
 mod lending;
 #[path = "../shared/loans.rs"]
 mod loans;
+#[path = "../shared/notes.rs"]
+mod notes;
 #[path = "../shared/outbox.rs"]
 mod outbox;
 mod past;

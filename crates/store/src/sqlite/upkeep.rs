@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 
 use super::Sqlite;
-use super::{presence, prune, work};
+use super::{notes, presence, prune, work};
 use crate::db_types::DbTime;
 use crate::error::During;
 use fettle_core::id::ReplicaId;
@@ -41,6 +41,14 @@ impl Upkeep for Sqlite {
 
     async fn prune(&self, notifications: Timestamp, audit: Timestamp) -> Result<u64, StoreError> {
         writing!(self, prune::prune(notifications, audit))
+    }
+
+    async fn noted(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        reading!(self, notes::noted(name))
+    }
+
+    async fn note(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        writing!(self, notes::note(name, value))
     }
 
     fn kind(&self) -> &'static str {
