@@ -31,6 +31,7 @@ mod silenced;
 mod stopped;
 mod storm;
 pub mod survey;
+mod swarm_task;
 mod together;
 mod tripped;
 mod unless;
@@ -72,8 +73,22 @@ enum OfAim {
     Plain(for<'a> fn(&'a Aim<'_>) -> Ruling<'a>),
     /// What is stored.
     Stored(for<'a> fn(&'a Aim<'_>) -> Ruling<'a>),
+    /// How many things have the target's name.
+    Found(for<'a> fn(&'a Aim<'_>, &'a Found) -> Ruling<'a>),
     /// The target as a look showed it.
     Seen(for<'a> fn(&'a Aim<'_>, &'a Sight) -> Ruling<'a>),
+}
+
+impl OfAim {
+    /// Asks it about what was found; a guard that judges the target knows nothing while there is none.
+    fn of<'a>(&self, aim: &'a Aim<'_>, found: &'a Found) -> Ruling<'a> {
+        match (self, found) {
+            (Self::Plain(ask) | Self::Stored(ask), _) => ask(aim),
+            (Self::Found(ask), found) => ask(aim, found),
+            (Self::Seen(ask), Found::One(sight)) => ask(aim, sight),
+            (Self::Seen(_), Found::Nothing | Found::Many(_)) => Ruling::Unknown,
+        }
+    }
 }
 
 /// A guard that counts.
@@ -89,9 +104,12 @@ const BEFORE_LOOK: [OfKnown; 6] = [
     (Guard::OutsideWindow, Needs::Nothing, outside_window::ask),
 ];
 
-/// Asked once the target was looked up, after `no_target` and `ambiguous_target` ([`found::the_one`]).
-const AFTER_LOOK: [(Guard, OfAim); 9] = [
+/// Asked once the target was looked up.
+const AFTER_LOOK: [(Guard, OfAim); 12] = [
+    (Guard::NoTarget, OfAim::Found(found::ask_none)),
     (Guard::NotAllowed, OfAim::Plain(not_allowed::ask)),
+    (Guard::AmbiguousTarget, OfAim::Found(found::ask_many)),
+    (Guard::SwarmTask, OfAim::Seen(swarm_task::ask)),
     (Guard::NotEnabled, OfAim::Seen(not_enabled::ask)),
     (Guard::Protected, OfAim::Seen(protected::ask)),
     (Guard::Stopped, OfAim::Seen(stopped::ask)),
@@ -118,15 +136,16 @@ pub fn before_look(known: &Known<'_>) -> Option<Refusal> {
 
 /// The first guard that refuses what was found; else the one thing that may be touched.
 pub fn after_look<'f>(aim: &Aim<'_>, found: &'f Found) -> Result<&'f Sight, Refusal> {
-    let sight = found::the_one(aim.target, found)?;
-    let refusal = AFTER_LOOK.iter().find_map(|(guard, ask)| {
-        let ruling = match ask {
-            OfAim::Plain(ask) | OfAim::Stored(ask) => ask(aim),
-            OfAim::Seen(ask) => ask(aim, sight),
-        };
-        ruling.refusal(*guard)
-    });
-    refusal.map_or(Ok(sight), Err)
+    let refusal = AFTER_LOOK.iter().find_map(|(guard, ask)| ask.of(aim, found).refusal(*guard));
+    match (refusal, found) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Found::One(sight)) => Ok(sight),
+        // The list refuses these; without it there is still nothing to act on.
+        (None, Found::Nothing | Found::Many(_)) => {
+            let why = format!("no single thing is {}", aim.target);
+            Err(Refusal { guard: Guard::NoTarget, until: None, why, detail: Value::Null })
+        }
+    }
 }
 
 /// Every guard passed and the budget is spent with the commit that carries this. Only [`admit`] makes one.
@@ -180,6 +199,16 @@ pub fn scopes(rule: &Rule, settings: &Settings, sight: &Sight) -> Vec<Scope> {
         of(ScopeKind::Fleet, &settings.budget),
     ]
     .concat()
+}
+
+/// Every guard in the order in which it is first asked: the three lists, with `not_scalable` and `approval`, which the plan
+/// and the approval ask themselves.
+#[must_use]
+pub fn order() -> Vec<Guard> {
+    let known = BEFORE_LOOK.iter().map(|(guard, ..)| *guard);
+    let seen = AFTER_LOOK.iter().map(|(guard, _)| *guard);
+    let counted = UNDER_LOCK.iter().map(|(guard, _)| *guard).filter(|guard| *guard != Guard::Tripped);
+    known.chain(seen).chain([Guard::NotScalable]).chain(counted).chain([Guard::Approval]).collect()
 }
 
 #[cfg(test)]

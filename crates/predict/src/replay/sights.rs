@@ -184,6 +184,9 @@ fn refuse(sight: &mut Sight, guard: Guard) {
 
 fn refuse_container(it: &mut Container, guard: Guard) {
     match guard {
+        Guard::SwarmTask => {
+            it.labels.insert("com.docker.swarm.task.id".to_owned(), "as recorded".to_owned());
+        }
         Guard::NotEnabled => it.labels.retain(|name, _| name != "fettle.enable"),
         Guard::Protected => it.addresses.push(PROTECTED.to_owned()),
         Guard::Stopped => {

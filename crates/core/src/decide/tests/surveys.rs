@@ -183,6 +183,9 @@ fn one(dice: &mut Dice) -> Container {
     if dice.once_in(12) {
         it.image_label = ImageLabel::Present;
     }
+    if dice.once_in(24) {
+        it = it.labelled("com.docker.swarm.task.id", "q8x5");
+    }
     match dice.roll(10) {
         0 => it.being(Status::Paused),
         1 => it.exited(0),
