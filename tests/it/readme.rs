@@ -180,3 +180,18 @@ async fn story(terminal: &Terminal) -> String {
 fn the_readme_has_commands_to_run() {
     assert!(commands().len() >= 9, "{:?}", commands());
 }
+
+/// The words in the first column of the table of guards, in order.
+fn guards_of_the_readme() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let table = text.split("| guard | refuses when | then |\n").nth(1).expect("the table of guards");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let first = rows.filter_map(|row| row.split('|').nth(1));
+    first.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn the_readme_lists_the_guards_in_the_order_in_which_they_are_asked() {
+    let order: Vec<_> = fettle_core::guard::order().iter().map(ToString::to_string).collect();
+    assert_eq!(guards_of_the_readme(), order);
+}

@@ -178,6 +178,7 @@ fn settings(dice: &mut Dice) -> Settings {
             || dice.rng.chance(if dice.theme == Theme::Expired { 500 } else { 250 }),
         approvers: true,
         protected,
+        hosts: fettle_core::target::Hosts::default(),
     }
 }
 
@@ -187,7 +188,8 @@ fn labels(dice: &mut Dice, changes: bool) -> BTreeMap<String, String> {
     if changes {
         match dice.rng.below(10) {
             0 => add("fettle.enable", "yes"),
-            1 | 8 | 9 => add("fettle.hold", "migration"),
+            1 | 9 => add("fettle.hold", "migration"),
+            8 => add("com.docker.swarm.service.name", "shop_api"),
             2 => add("fettle.budget", "1 per 20m"),
             3 => add("fettle.budget", "many"),
             4 => add("fettle.approval", "always"),

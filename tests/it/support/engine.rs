@@ -91,6 +91,7 @@ pub async fn start(
             alertmanager: false,
             approvers: true,
             protected: Protected::default(),
+            hosts: fettle_core::target::Hosts::default(),
         },
         telemetry: Arc::new(Metrics::new()),
         owner,

@@ -3,8 +3,9 @@
 //! Three lists, by what they need to know: nothing but what is stored; a look at the target; the ledger, read while
 //! its lock is held. Each guard is one function that passes or refuses by its numbers, in its own
 //! file: decisions and explanations both ask it.
-//! Two of them need only names and are asked as soon as an alert is taken in, by [`receive`](crate::receive): a name
-//! that Docker does not allow (`no_target`) and a name that the rule does not (`not_allowed`). So a label's text reaches
+//! Three of them need only names and are asked as soon as an alert is taken in, by [`receive`](crate::receive): a name
+//! that Docker does not allow (`no_target`), a name that the rule does not (`not_allowed`), and an alert about another
+//! machine (`other_host`). So a label's text reaches
 //! Docker only where a rule permits it, and a flood of alerts that no rule permits costs no call. A name that is neither
 //! permitted nor there is therefore `not_allowed`.
 //! [`admit`] is the only code that makes an [`Admitted`], and an effect cannot begin without one.
@@ -12,6 +13,7 @@
 mod answer;
 mod budget;
 mod cooldown;
+mod earlier_run;
 mod expired;
 mod facts;
 mod found;
@@ -22,15 +24,19 @@ mod min_healthy;
 mod not_allowed;
 mod not_enabled;
 mod on_loan;
+mod other_host;
 mod outside_window;
 mod paused;
 mod protected;
 mod resolved;
 mod ruling;
+mod run;
 mod silenced;
+mod starting;
 mod stopped;
 mod storm;
 pub mod survey;
+mod swarm_task;
 mod together;
 mod tripped;
 mod unless;
@@ -38,6 +44,7 @@ mod unless;
 pub use answer::{Answer, Says};
 pub use facts::{Aim, Counted, Known, Permits, Request};
 pub use held_by_label::is_held;
+pub use other_host::by_instance as names_other_host;
 pub use paused::by as paused_by;
 pub use protected::reason as is_protected;
 pub use storm::ceiling as storm_ceiling;
@@ -72,8 +79,22 @@ enum OfAim {
     Plain(for<'a> fn(&'a Aim<'_>) -> Ruling<'a>),
     /// What is stored.
     Stored(for<'a> fn(&'a Aim<'_>) -> Ruling<'a>),
+    /// How many things have the target's name.
+    Found(for<'a> fn(&'a Aim<'_>, &'a Found) -> Ruling<'a>),
     /// The target as a look showed it.
     Seen(for<'a> fn(&'a Aim<'_>, &'a Sight) -> Ruling<'a>),
+}
+
+impl OfAim {
+    /// Asks it about what was found; a guard that judges the target knows nothing while there is none.
+    fn of<'a>(&self, aim: &'a Aim<'_>, found: &'a Found) -> Ruling<'a> {
+        match (self, found) {
+            (Self::Plain(ask) | Self::Stored(ask), _) => ask(aim),
+            (Self::Found(ask), found) => ask(aim, found),
+            (Self::Seen(ask), Found::One(sight)) => ask(aim, sight),
+            (Self::Seen(_), Found::Nothing | Found::Many(_)) => Ruling::Unknown,
+        }
+    }
 }
 
 /// A guard that counts.
@@ -89,14 +110,20 @@ const BEFORE_LOOK: [OfKnown; 6] = [
     (Guard::OutsideWindow, Needs::Nothing, outside_window::ask),
 ];
 
-/// Asked once the target was looked up, after `no_target` and `ambiguous_target` ([`found::the_one`]).
-const AFTER_LOOK: [(Guard, OfAim); 9] = [
+/// Asked once the target was looked up.
+const AFTER_LOOK: [(Guard, OfAim); 15] = [
+    (Guard::NoTarget, OfAim::Found(found::ask_none)),
     (Guard::NotAllowed, OfAim::Plain(not_allowed::ask)),
+    (Guard::OtherHost, OfAim::Plain(other_host::ask)),
+    (Guard::AmbiguousTarget, OfAim::Found(found::ask_many)),
+    (Guard::SwarmTask, OfAim::Seen(swarm_task::ask)),
     (Guard::NotEnabled, OfAim::Seen(not_enabled::ask)),
     (Guard::Protected, OfAim::Seen(protected::ask)),
     (Guard::Stopped, OfAim::Seen(stopped::ask)),
     (Guard::OnLoan, OfAim::Stored(on_loan::ask)),
     (Guard::HeldByLabel, OfAim::Seen(held_by_label::ask)),
+    (Guard::Starting, OfAim::Seen(starting::ask)),
+    (Guard::EarlierRun, OfAim::Seen(earlier_run::ask)),
     (Guard::MinHealthy, OfAim::Seen(min_healthy::ask)),
     (Guard::Storm, OfAim::Stored(storm::ask)),
     (Guard::Tripped, OfAim::Stored(tripped::ask)),
@@ -118,15 +145,16 @@ pub fn before_look(known: &Known<'_>) -> Option<Refusal> {
 
 /// The first guard that refuses what was found; else the one thing that may be touched.
 pub fn after_look<'f>(aim: &Aim<'_>, found: &'f Found) -> Result<&'f Sight, Refusal> {
-    let sight = found::the_one(aim.target, found)?;
-    let refusal = AFTER_LOOK.iter().find_map(|(guard, ask)| {
-        let ruling = match ask {
-            OfAim::Plain(ask) | OfAim::Stored(ask) => ask(aim),
-            OfAim::Seen(ask) => ask(aim, sight),
-        };
-        ruling.refusal(*guard)
-    });
-    refusal.map_or(Ok(sight), Err)
+    let refusal = AFTER_LOOK.iter().find_map(|(guard, ask)| ask.of(aim, found).refusal(*guard));
+    match (refusal, found) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Found::One(sight)) => Ok(sight),
+        // The list refuses these; without it there is still nothing to act on.
+        (None, Found::Nothing | Found::Many(_)) => {
+            let why = format!("no single thing is {}", aim.target);
+            Err(Refusal { guard: Guard::NoTarget, until: None, why, detail: Value::Null })
+        }
+    }
 }
 
 /// Every guard passed and the budget is spent with the commit that carries this. Only [`admit`] makes one.
@@ -180,6 +208,16 @@ pub fn scopes(rule: &Rule, settings: &Settings, sight: &Sight) -> Vec<Scope> {
         of(ScopeKind::Fleet, &settings.budget),
     ]
     .concat()
+}
+
+/// Every guard in the order in which it is first asked: the three lists, with `not_scalable` and `approval`, which the plan
+/// and the approval ask themselves.
+#[must_use]
+pub fn order() -> Vec<Guard> {
+    let known = BEFORE_LOOK.iter().map(|(guard, ..)| *guard);
+    let seen = AFTER_LOOK.iter().map(|(guard, _)| *guard);
+    let counted = UNDER_LOCK.iter().map(|(guard, _)| *guard).filter(|guard| *guard != Guard::Tripped);
+    known.chain(seen).chain([Guard::NotScalable]).chain(counted).chain([Guard::Approval]).collect()
 }
 
 #[cfg(test)]

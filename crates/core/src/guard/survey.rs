@@ -10,7 +10,7 @@ pub use super::answer::{Answer, Says};
 use super::facts::{Aim, Counted, Known, Request};
 use super::ledger::Ledger;
 use super::ruling::Ruling;
-use super::{AFTER_LOOK, BEFORE_LOOK, Needs, OfAim, OfKnown, UNDER_LOCK, found, storm, together, tripped};
+use super::{AFTER_LOOK, BEFORE_LOOK, Needs, OfAim, OfKnown, UNDER_LOCK, storm, together, tripped};
 use crate::remediation::refusal::Guard;
 use crate::sight::Found;
 
@@ -37,16 +37,11 @@ pub fn before_look(known: &Known<'_>, store: bool) -> Vec<Answer> {
 /// reported so. `store`: see [`before_look`].
 #[must_use]
 pub fn after_look(aim: &Aim<'_>, found: Option<&Found>, store: bool) -> Vec<Answer> {
-    let mut answers = match found {
-        Some(found) => found::answers(aim.target, found).to_vec(),
-        None => [Guard::NoTarget, Guard::AmbiguousTarget].map(not_looked).to_vec(),
-    };
     let answer = |(guard, ask): &(Guard, OfAim)| match (ask, found) {
         (OfAim::Stored(_), _) if !store => not_stored(*guard),
         (OfAim::Plain(ask) | OfAim::Stored(ask), _) => ask(aim).answer(*guard),
-        (OfAim::Seen(_), None) => not_looked(*guard),
-        (OfAim::Seen(ask), Some(Found::One(sight))) => ask(aim, sight).answer(*guard),
-        (OfAim::Seen(_), Some(Found::Nothing | Found::Many(_))) => Answer::unknown(*guard),
+        (OfAim::Seen(_) | OfAim::Found(_), None) => not_looked(*guard),
+        (_, Some(found)) => ask.of(aim, found).answer(*guard),
     };
     let lowers = |guard| {
         let ceiling = match guard {
@@ -56,11 +51,11 @@ pub fn after_look(aim: &Aim<'_>, found: Option<&Found>, store: bool) -> Vec<Answ
         };
         ceiling.is_some_and(|ceiling| ceiling < aim.known.base_mode)
     };
-    answers.extend(AFTER_LOOK.iter().map(answer).map(|answer| match answer.says {
+    let lower = |answer: Answer| match answer.says {
         Says::Passes if lowers(answer.guard) => Answer { says: Says::Lowers, ..answer },
         _ => answer,
-    }));
-    answers
+    };
+    AFTER_LOOK.iter().map(answer).map(lower).collect()
 }
 
 fn not_stored(guard: Guard) -> Answer {

@@ -22,10 +22,14 @@ words! {
         OutsideWindow = "outside_window",
         /// Nothing has the target's name, or it has none.
         NoTarget = "no_target",
-        /// More than one container answers to the name.
-        AmbiguousTarget = "ambiguous_target",
         /// The rule does not permit this name.
         NotAllowed = "not_allowed",
+        /// The alert's `instance` names another machine than the target's.
+        OtherHost = "other_host",
+        /// More than one container answers to the name.
+        AmbiguousTarget = "ambiguous_target",
+        /// The container is a task of a Swarm service, which Swarm itself replaces.
+        SwarmTask = "swarm_task",
         /// The container itself does not permit fettle, or not this action.
         NotEnabled = "not_enabled",
         /// fettle itself, its database, or what the configuration protects.
@@ -34,24 +38,28 @@ words! {
         Stopped = "stopped",
         /// Replicas of it are lent, and the loan is open.
         OnLoan = "on_loan",
-        /// It cannot be scaled, or not any further.
-        NotScalable = "not_scalable",
         /// The container's own label `fettle.hold` asks to be left alone.
         HeldByLabel = "held_by_label",
+        /// The container has just been started and is given its time.
+        Starting = "starting",
+        /// The alert is about an earlier run of the container, or about another container.
+        EarlierRun = "earlier_run",
         /// Too few of the service would stay well meanwhile.
         MinHealthy = "min_healthy",
         /// So much is wrong at once that fettle holds back.
         Storm = "storm",
         /// The rule's circuit breaker is open.
         Tripped = "tripped",
+        /// It cannot be scaled, or not any further.
+        NotScalable = "not_scalable",
         /// An earlier remediation acted on this target too recently.
         Cooldown = "cooldown",
-        /// A person must agree and has not.
-        Approval = "approval",
         /// Another remediation is at work on this target, or too many are at work.
         InFlight = "in_flight",
         /// So many effects are allowed in this window, and they are used up.
         Budget = "budget",
+        /// A person must agree and has not.
+        Approval = "approval",
     }
 }
 
@@ -62,8 +70,10 @@ impl Guard {
         matches!(
             self,
             Self::NoTarget
-                | Self::AmbiguousTarget
                 | Self::NotAllowed
+                | Self::OtherHost
+                | Self::AmbiguousTarget
+                | Self::SwarmTask
                 | Self::NotEnabled
                 | Self::Protected
                 | Self::Stopped

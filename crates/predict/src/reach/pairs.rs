@@ -17,10 +17,11 @@ use fettle_core::target::{Hosts, Kind, Target};
 use uuid::Uuid;
 
 /// The guards that speak of the thing itself.
-const OF_THE_THING: [Guard; 9] = [
+const OF_THE_THING: [Guard; 10] = [
     Guard::NoTarget,
-    Guard::AmbiguousTarget,
     Guard::NotAllowed,
+    Guard::AmbiguousTarget,
+    Guard::SwarmTask,
     Guard::NotEnabled,
     Guard::Protected,
     Guard::Stopped,

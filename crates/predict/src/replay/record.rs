@@ -207,6 +207,7 @@ fn seen_by_a_look(guard: Guard) -> bool {
         guard,
         Guard::NoTarget
             | Guard::AmbiguousTarget
+            | Guard::SwarmTask
             | Guard::NotEnabled
             | Guard::Protected
             | Guard::Stopped

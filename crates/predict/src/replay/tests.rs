@@ -172,7 +172,9 @@ fn a_target_that_the_record_refused_is_refused() {
         record.look("container:local/web", at(2), Some(guard));
         told(&replay(RULE, Assume::AsRecorded, record))
     };
-    for guard in [Guard::NoTarget, Guard::AmbiguousTarget, Guard::NotEnabled, Guard::Protected, Guard::Stopped] {
+    for guard in
+        [Guard::NoTarget, Guard::AmbiguousTarget, Guard::SwarmTask, Guard::NotEnabled, Guard::Protected, Guard::Stopped]
+    {
         assert_eq!(refused(guard), [format!("refused {guard}, refused")], "{guard}");
     }
     let held = refused(Guard::HeldByLabel);

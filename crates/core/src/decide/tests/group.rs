@@ -243,6 +243,7 @@ fn one_dependent_that_may_not_be_touched_refuses_the_whole_step_before_anything_
     for (allow, dependents, guard) in [
         (&["side-a"][..], vec![dependent("side-a", "b"), dependent("other", "c")], "not_allowed"),
         (&["*"][..], vec![dependent("side-a", "b").unlabelled("fettle.enable")], "not_enabled"),
+        (&["*"][..], vec![dependent("side-a", "b").labelled("com.docker.swarm.task.id", "q8x5")], "swarm_task"),
     ] {
         let mut story = with_dependents(allow, dependents);
         story.wake();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::action::Action;
 use crate::alert::episode::AlertState;
-use crate::guard::{Aim, Known, Permits, after_look, before_look};
+use crate::guard::{Aim, Known, Permits, after_look, before_look, order};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::Remediation;
 use crate::rule::model::Mode;
@@ -16,16 +16,16 @@ use crate::testing::{at, container, firing, opened, rule, settings, web};
 use crate::time::after;
 
 /// Everything that a guard may be asked with.
-struct World {
-    rule: Rule,
-    alerts: Vec<AlertState>,
-    surroundings: Surroundings,
-    settings: Settings,
-    remediation: Remediation,
-    now: crate::time::Timestamp,
+pub(super) struct World {
+    pub(super) rule: Rule,
+    pub(super) alerts: Vec<AlertState>,
+    pub(super) surroundings: Surroundings,
+    pub(super) settings: Settings,
+    pub(super) remediation: Remediation,
+    pub(super) now: crate::time::Timestamp,
 }
 
-fn world(rule: Rule) -> World {
+pub(super) fn world(rule: Rule) -> World {
     World {
         remediation: opened(&rule),
         rule,
@@ -49,11 +49,12 @@ impl World {
         }
     }
 
-    fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
+    pub(super) fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
         let aim = Aim {
             known: self.known(),
             permits: Permits::Rule(&self.rule.target),
             min_healthy: self.rule.target.min_healthy,
+            settle: self.rule.steps[0].verify.settle,
             action,
             target: &web(),
             tried,
@@ -182,49 +183,29 @@ fn a_target_that_two_guards_refuse_is_refused_by_the_earlier() {
     assert_eq!(refused(&one(it.clone())), Some(Guard::Protected));
     it = it.unlabelled("fettle.enable");
     assert_eq!(refused(&one(it.clone())), Some(Guard::NotEnabled));
+    it = it.labelled("com.docker.swarm.service.name", "shop_web");
+    assert_eq!(refused(&one(it.clone())), Some(Guard::SwarmTask));
     let refusal = seen_by(&rule("r").allowing(&["api-*"]), &one(it)).expect_err("not allowed");
     assert_eq!((refusal.guard, refusal.detail), (Guard::NotAllowed, json!({"name": "web", "allow": ["api-*"]})));
-    let refusal = seen_by(&rule("r").allowing(&["api-*"]), &Found::Many(3)).expect_err("ambiguous");
+    let refusal = seen_by(&rule("r").allowing(&["api-*"]), &Found::Many(3)).expect_err("not allowed");
+    assert_eq!(refusal.guard, Guard::NotAllowed);
+    let refusal = seen_by(&rule("r").allowing(&["w*"]), &Found::Many(3)).expect_err("ambiguous");
     assert_eq!((refusal.guard, refusal.detail), (Guard::AmbiguousTarget, json!({"found": 3})));
+    assert_eq!(seen_by(&rule("r").allowing(&["api-*"]), &Found::Nothing).expect_err("gone").guard, Guard::NoTarget);
     let stale_and_gone = [firing("A").resolved_at(1)];
     assert_eq!(without_look(&stale_and_gone, 9999).expect("refused").guard, Guard::Resolved);
 }
 
 #[test]
-fn the_names_stand_in_the_order_they_are_asked_and_only_these_are_final() {
-    let words: Vec<_> = Guard::ALL.iter().map(|guard| guard.as_str()).collect();
-    assert_eq!(
-        words,
-        [
-            "paused",
-            "expired",
-            "resolved",
-            "silenced",
-            "unless",
-            "outside_window",
-            "no_target",
-            "ambiguous_target",
-            "not_allowed",
-            "not_enabled",
-            "protected",
-            "stopped",
-            "on_loan",
-            "not_scalable",
-            "held_by_label",
-            "min_healthy",
-            "storm",
-            "tripped",
-            "cooldown",
-            "approval",
-            "in_flight",
-            "budget"
-        ]
-    );
+fn the_names_are_in_the_order_in_which_they_are_asked_and_only_these_are_final() {
+    assert_eq!(order(), Guard::ALL);
     let last: Vec<_> = Guard::ALL.iter().filter(|guard| guard.is_final()).map(|guard| guard.as_str()).collect();
     let expected = [
         "no_target",
-        "ambiguous_target",
         "not_allowed",
+        "other_host",
+        "ambiguous_target",
+        "swarm_task",
         "not_enabled",
         "protected",
         "stopped",
@@ -232,6 +213,21 @@ fn the_names_stand_in_the_order_they_are_asked_and_only_these_are_final() {
         "not_scalable",
     ];
     assert_eq!(last, expected);
+}
+
+#[test]
+fn a_task_of_a_swarm_service_is_refused_and_the_refusal_names_the_service_and_how_to_write_it() {
+    let task = || container().labelled("com.docker.swarm.task.id", "q8x5");
+    let named = task().labelled("com.docker.swarm.service.name", "shop_api");
+    let refusal = seen_by(&rule("r"), &one(named)).expect_err("a task");
+    assert_eq!((refusal.guard, refusal.guard.is_final(), refusal.until), (Guard::SwarmTask, true, None));
+    assert_eq!(
+        refusal.why,
+        "web is a task of the Swarm service shop_api, and Swarm replaces it; write target: {swarm: {service: shop_api}}"
+    );
+    assert_eq!(refusal.detail, json!({"service": "shop_api", "task": "q8x5"}));
+    let unnamed = seen_by(&rule("r"), &one(task())).expect_err("a task");
+    assert!(unnamed.why.contains("swarm: {service: NAME}"), "{}", unnamed.why);
 }
 
 #[test]
