@@ -37,8 +37,8 @@
 //!
 //! - Asked before anything is looked at: `paused` (a person), `expired` and `resolved` (the alert itself), `silenced`
 //!   (Alertmanager), `unless` (another alert), `outside_window` (the time).
-//! - Asked of what was seen: `no_target`, `ambiguous_target`, `not_allowed` (the rule's permission), `not_enabled` (the target's
-//!   own permission), `protected`, `stopped`, `on_loan`, `not_scalable`, `held_by_label`, `min_healthy`; `storm` and `tripped`
+//! - Asked of what was seen: `no_target`, `docker_away` (nothing was seen: Docker does not answer), `ambiguous_target`,
+//!   `not_allowed` (the rule's permission), `not_enabled` (the target's own permission), `protected`, `stopped`, `on_loan`, `not_scalable`, `held_by_label`, `min_healthy`; `storm` and `tripped`
 //!   lower the mode, and where that is `propose` a person must agree (`approval`).
 //! - Asked while the ledger is locked: `tripped` once more, `cooldown`, `in_flight`, `budget`.
 //!

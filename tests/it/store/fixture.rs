@@ -70,6 +70,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         rung: 0,
         attempts: 0,
         blind: 0,
+        away: None,
         pin: None,
         tried: None,
         key: None,
@@ -106,6 +107,7 @@ pub fn running(mut it: Remediation, action_id: ActionId, intended_at: Timestamp)
         queue: Vec::new(),
         done: Vec::new(),
         until: fettle_core::time::after(intended_at, Duration::from_secs(40)),
+        unsent: false,
     });
     it
 }

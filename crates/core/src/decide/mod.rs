@@ -9,10 +9,12 @@
 //! One folder member per stage: `waiting` decides whether it is time, `planning` what exactly is done and who must agree,
 //! `approving` what a person answered, `refusing` what a guard's no means, `running` what became of the effect, `verifying`
 //! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back,
+//! `away` what a Docker that does not answer means for each of them,
 //! `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
 //! once, for people who want to know.
 
 mod approving;
+mod away;
 mod ending;
 mod late;
 mod planning;
@@ -38,6 +40,7 @@ pub use waiting::wanted_by;
 use crate::alert::episode::AlertState;
 use crate::guard::{Known, Request};
 use crate::id::ActionId;
+use crate::ports::platform::PlatformError;
 use crate::remediation::record::{ActionRow, Record, TransitionRow};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::{Awaiting, Remediation, State};
@@ -112,6 +115,12 @@ pub struct Blind {
     pub error: String,
 }
 
+impl From<&PlatformError> for Blind {
+    fn from(error: &PlatformError) -> Self {
+        Self { reason: error.reason(), error: error.to_string() }
+    }
+}
+
 /// What the decision needs from the world before it can go on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
@@ -161,6 +170,7 @@ pub fn decide(remediation: Remediation, facts: &Facts<'_>, event: Event) -> Deci
         State::Closed { .. } => turn.done(),
     };
     if matches!(decision.ask, Ask::Nothing | Ask::Perform) {
+        away::end(&mut decision.remediation, &mut decision.records, facts.rule, facts.settings, facts.now);
         telling::follow(&mut decision.remediation, &mut decision.records, facts.rule, facts.settings, facts.now);
     }
     decision

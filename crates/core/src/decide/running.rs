@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Ask, Blind, Decision, Event, Turn};
+use super::{Ask, Blind, Decision, Event, Turn, away};
 use crate::effect::Proof;
+use crate::guard::docker_away;
 use crate::remediation::loan::{Loan, LoanEnd, LoanState};
 use crate::remediation::outcome::{ActionResult, Verdict};
 use crate::remediation::record::{Record, ResultRow};
@@ -63,16 +64,31 @@ pub struct CallFailure {
     pub is_answer: bool,
 }
 
-pub(super) fn decide(turn: Turn<'_>, running: Running, event: Event) -> Decision {
+pub(super) fn decide(mut turn: Turn<'_>, running: Running, event: Event) -> Decision {
     match event {
+        // It certainly never left: made now, and from now on its outcome is open.
+        Event::Due if running.unsent => {
+            let (mut running, now) = (running, turn.facts.now);
+            running.attempt.intended_at = now;
+            turn.remediation.state = State::Running(Running { until: now, unsent: false, ..running });
+            turn.ask(Ask::Perform)
+        }
         // Nobody drives the call any more, or its answer was lost: look.
         Event::Due => {
             let attempt = running.attempt;
             let target = attempt.dependent.unwrap_or_else(|| turn.remediation.target.clone());
             turn.ask(Ask::Look { target, pin: attempt.pin, query: None })
         }
-        Event::Looked(looked) => reconcile(turn, running, looked.target),
-        Event::Returned(call) => returned(turn, running, call),
+        Event::Looked(looked) => {
+            away::note_sent(&mut turn);
+            reconcile(turn, running, looked.target)
+        }
+        Event::Returned(call) => {
+            if !matches!(call.answer, Err(CallFailure { nothing_sent: true, .. })) {
+                away::note_sent(&mut turn);
+            }
+            returned(turn, running, call)
+        }
         Event::Found(_) | Event::Peeked(_) | Event::Refused(_) => turn.done(),
     }
 }
@@ -85,7 +101,12 @@ fn returned(mut turn: Turn<'_>, running: Running, call: Call) -> Decision {
     };
     if nothing_sent {
         turn.remediation.tried = None;
+        let blind = Blind { reason, error: error.clone() };
         let end = End { sent: false, detail, ..End::failed(reason, Some(error)) };
+        let dependent = running.attempt.dependent.is_some();
+        if docker_away::keeps_calls(reason) && !(dependent && away::is_over(&turn)) {
+            return away::postpone(turn, running, end, &blind);
+        }
         return give_up(turn, running, end, Verdict::NotFixed, "nothing was sent");
     }
     match seen {
@@ -214,7 +235,8 @@ fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision
         let mut next = queue.remove(0);
         // From here its own time counts: nothing was sent for it before.
         next.intended_at = now;
-        turn.remediation.state = State::Running(Running { attempt: Box::new(next), queue, done, until: now });
+        turn.remediation.state =
+            State::Running(Running { attempt: Box::new(next), queue, done, until: now, unsent: false });
         record_end(&mut turn, &attempt, end);
         return turn.ask(Ask::Perform);
     }
@@ -238,7 +260,7 @@ fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision
 }
 
 /// How an effect ended, for its row in the audit.
-struct End {
+pub(super) struct End {
     result: ActionResult,
     reason: Option<&'static str>,
     error: Option<String>,
@@ -283,6 +305,18 @@ fn give_up(mut turn: Turn<'_>, running: Running, end: End, verdict: Verdict, why
     }
     turn.verdict(attempt.action_id, attempt.action.name(), verdict, why);
     turn.follow(verdict, why)
+}
+
+/// Closes the rows of a step of which nothing was sent. It has no verdict: nothing is known of the rule.
+pub(super) fn withdraw(turn: &mut Turn<'_>, running: &Running, end: End) {
+    let Running { attempt, queue, .. } = running;
+    let why = end.error.clone().unwrap_or_default();
+    record_end(turn, attempt, end);
+    void_loan(turn, attempt, &why);
+    for rest in queue {
+        record_end(turn, rest, End { sent: false, ..End::failed("not_reached", None) });
+    }
+    turn.release_probe(attempt.action_id);
 }
 
 /// The scaling did not happen, so nothing was lent.

@@ -12,6 +12,7 @@
 mod answer;
 mod budget;
 mod cooldown;
+pub(crate) mod docker_away;
 mod expired;
 mod facts;
 mod found;
@@ -89,7 +90,8 @@ const BEFORE_LOOK: [OfKnown; 6] = [
     (Guard::OutsideWindow, Needs::Nothing, outside_window::ask),
 ];
 
-/// Asked once the target was looked up, after `no_target` and `ambiguous_target` ([`found::the_one`]).
+/// Asked once the target was looked up, after `no_target` and `ambiguous_target` ([`found::the_one`]). `docker_away` is the
+/// refusal of a look that was not answered ([`docker_away`]).
 const AFTER_LOOK: [(Guard, OfAim); 9] = [
     (Guard::NotAllowed, OfAim::Plain(not_allowed::ask)),
     (Guard::NotEnabled, OfAim::Seen(not_enabled::ask)),

@@ -69,7 +69,7 @@ pub enum PlatformError {
     /// No host of that name is configured.
     #[error("no host named {0} is configured")]
     NoHost(String),
-    /// Nothing was sent: the daemon could not be reached.
+    /// Nothing was sent that changes something: the daemon could not be reached, or a look before it got no answer.
     #[error("docker unreachable at {endpoint}: {cause}")]
     Unreachable {
         /// The endpoint, without secrets.

@@ -22,6 +22,8 @@ words! {
         OutsideWindow = "outside_window",
         /// Nothing has the target's name, or it has none.
         NoTarget = "no_target",
+        /// Docker does not answer, so nothing is known of the target: a wait that ends when Docker is back.
+        DockerAway = "docker_away",
         /// More than one container answers to the name.
         AmbiguousTarget = "ambiguous_target",
         /// The rule does not permit this name.

@@ -45,14 +45,6 @@ fn a_resolve_before_the_target_settled_judges_nothing_early() {
 }
 
 #[test]
-fn what_was_never_sent_failed_and_gives_its_budget_back() {
-    let story = restarting(Restarts::Unsent);
-    assert_eq!(story.audit(), ["restart failed docker_unreachable"]);
-    assert!(!story.result_of(story.actions()[0].id).expect("a result").spends);
-    assert_eq!((story.verdicts(), story.state()), (vec![Verdict::NotFixed], StateName::Held));
-}
-
-#[test]
 fn a_conflict_is_a_failure_that_spends_and_the_next_rung_follows_after_its_pause() {
     let mut story = restarting(Restarts::Refused("docker_conflict"));
     assert_eq!(story.audit(), ["restart failed docker_conflict"]);

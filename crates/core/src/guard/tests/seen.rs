@@ -201,6 +201,7 @@ fn the_names_stand_in_the_order_they_are_asked_and_only_these_are_final() {
             "unless",
             "outside_window",
             "no_target",
+            "docker_away",
             "ambiguous_target",
             "not_allowed",
             "not_enabled",

@@ -67,6 +67,7 @@ fn states() -> [State; 6] {
             queue: vec![dependent(11)],
             done: vec![dependent(13)],
             until: at(9),
+            unsent: false,
         }),
         State::Verifying(Verifying {
             attempt: Box::new(scaled),
@@ -86,6 +87,7 @@ fn in_state(state: State) -> Remediation {
         rung: 1,
         attempts: 2,
         blind: 1,
+        away: None,
         pin: Some(Pin { size: Some(2), ..container().pin() }),
         tried: Some(container().pin()),
         key: Some("DAEMON/aaaa".into()),
@@ -132,6 +134,7 @@ fn a_document_of_an_older_version_is_read_with_defaults_for_new_fields() {
             queue: Vec::new(),
             done: Vec::new(),
             until: at(9),
+            unsent: false,
         })),
         older(State::Verifying(Verifying {
             attempt: Box::new(plain()),
