@@ -108,6 +108,7 @@ pub fn running(mut it: Remediation, action_id: ActionId, intended_at: Timestamp)
         done: Vec::new(),
         until: fettle_core::time::after(intended_at, Duration::from_secs(40)),
         unsent: false,
+        removal: None,
     });
     it
 }

@@ -10,7 +10,7 @@
 //! `approving` what a person answered, `refusing` what a guard's no means, `running` what became of the effect, `verifying`
 //! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back,
 //! `away` what a Docker that does not answer means for each of them,
-//! `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
+//! `removing` what it means that the target is being removed, `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
 //! once, for people who want to know.
 
 mod approving;
@@ -19,6 +19,7 @@ mod ending;
 mod late;
 mod planning;
 mod refusing;
+mod removing;
 mod returning;
 mod running;
 mod surveying;

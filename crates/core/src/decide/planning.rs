@@ -249,6 +249,7 @@ pub fn begin(
         done: Vec::new(),
         until: now,
         unsent: false,
+        removal: None,
     });
     records.push(transition(&remediation, now, format!("{name} intended"), told_detail));
     telling::follow(&mut remediation, &mut records, rule, settings, now);

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Ask, Blind, Decision, Event, Turn, away};
+use super::{Ask, Blind, Decision, Event, Turn, away, removing};
 use crate::effect::Proof;
 use crate::guard::docker_away;
+use crate::ports::platform::TARGET_GONE;
 use crate::remediation::loan::{Loan, LoanEnd, LoanState};
 use crate::remediation::outcome::{ActionResult, Verdict};
 use crate::remediation::record::{Record, ResultRow};
@@ -30,7 +31,7 @@ const POLL: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Why an effect on a target that is no longer there is followed no further: people are not called for a deployment.
-const GONE: &str = "the target is gone";
+pub(super) const GONE: &str = "the target is gone";
 
 /// Why an effect that left no trace is followed no further.
 const NO_PROOF: &str = "nobody can tell whether it happened";
@@ -95,7 +96,7 @@ pub(super) fn decide(mut turn: Turn<'_>, running: Running, event: Event) -> Deci
 
 fn returned(mut turn: Turn<'_>, running: Running, call: Call) -> Decision {
     let Call { started_at, detail, answer, after: seen, short } = call;
-    let started_at = Some(started_at);
+    let (called_at, started_at) = (started_at, Some(started_at));
     let Err(CallFailure { reason, error, nothing_sent, is_answer }) = answer else {
         return succeeded(turn, running, Success { reconciled: false, started_at, seen, short, detail });
     };
@@ -118,6 +119,7 @@ fn returned(mut turn: Turn<'_>, running: Running, call: Call) -> Decision {
             let end = End { started_at, ..End::failed(reason, Some(error)) };
             give_up(turn, running, end, Verdict::Superseded, GONE)
         }
+        Ok(Some(_)) | Err(_) if is_answer && reason == TARGET_GONE => removing::begin(turn, running, called_at, error),
         Ok(Some(sight)) if is_answer => {
             forget_try(&mut turn, &sight);
             let end = End { started_at, detail, ..End::failed(reason, Some(error.clone())) };
@@ -142,6 +144,9 @@ fn has_happened(attempt: &Attempt, sight: &Sight) -> bool {
 }
 
 fn reconcile(mut turn: Turn<'_>, running: Running, look: Result<Option<Box<Sight>>, Blind>) -> Decision {
+    if let Some(removal) = running.removal.clone() {
+        return removing::look(turn, running, &removal, matches!(look, Ok(None)));
+    }
     let attempt = &running.attempt;
     let conclusive_at = after(attempt.intended_at, attempt.action.conclusive_after());
     let now = turn.facts.now;
@@ -236,7 +241,7 @@ fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision
         // From here its own time counts: nothing was sent for it before.
         next.intended_at = now;
         turn.remediation.state =
-            State::Running(Running { attempt: Box::new(next), queue, done, until: now, unsent: false });
+            State::Running(Running { attempt: Box::new(next), queue, done, until: now, unsent: false, removal: None });
         record_end(&mut turn, &attempt, end);
         return turn.ask(Ask::Perform);
     }
@@ -282,6 +287,11 @@ impl End {
         }
     }
 
+    /// Docker answered that the target is gone, or being removed.
+    pub(super) fn answered(error: &str, started_at: Timestamp) -> Self {
+        Self { started_at: Some(started_at), ..Self::failed(TARGET_GONE, Some(error.to_owned())) }
+    }
+
     fn unknown(reason: &'static str, error: Option<String>) -> Self {
         Self { result: ActionResult::Unknown, ..Self::failed(reason, error) }
     }
@@ -289,7 +299,7 @@ impl End {
 
 /// The effect did not happen, or its outcome stays unknown: the rest of the step is dropped, and the verdict decides what
 /// follows.
-fn give_up(mut turn: Turn<'_>, running: Running, end: End, verdict: Verdict, why: &str) -> Decision {
+pub(super) fn give_up(mut turn: Turn<'_>, running: Running, end: End, verdict: Verdict, why: &str) -> Decision {
     let Running { attempt, queue, done, .. } = running;
     record_end(&mut turn, &attempt, end);
     if verdict != Verdict::Unknown {

@@ -155,7 +155,21 @@ pub struct Running {
     /// The call certainly never left, because Docker is away: it is made when Docker is back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
+    /// Docker answered that the target is being removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
     /// When to look whether it happened, should no answer come.
+    pub until: Timestamp,
+}
+
+/// Docker answered that the target is being removed: it is looked at until it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// When the request was sent.
+    pub started_at: Timestamp,
+    /// Docker's answer.
+    pub error: String,
+    /// Until when the removal may take; a target that is still there then is not being removed.
     pub until: Timestamp,
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Restarts {
     CutInHalf,
     /// The daemon says no because the container is gone, and it is.
     Gone,
+    /// The daemon says no because the container is being removed; it is there until [`Docker::container`] is taken.
+    Removing,
     /// Nothing could be sent.
     Unsent,
     /// The process dies before it learns the answer; done or not.
@@ -170,6 +172,10 @@ impl Docker {
             }
             Restarts::Gone => {
                 self.container = None;
+                (false, Err(failure("container_gone", false, true)))
+            }
+            Restarts::Removing => {
+                self.change(|it| it.being(Status::Removing));
                 (false, Err(failure("container_gone", false, true)))
             }
             Restarts::Unsent => (false, Err(failure("docker_unreachable", true, false))),

@@ -68,6 +68,7 @@ fn states() -> [State; 6] {
             done: vec![dependent(13)],
             until: at(9),
             unsent: false,
+            removal: None,
         }),
         State::Verifying(Verifying {
             attempt: Box::new(scaled),
@@ -135,6 +136,7 @@ fn a_document_of_an_older_version_is_read_with_defaults_for_new_fields() {
             done: Vec::new(),
             until: at(9),
             unsent: false,
+            removal: None,
         })),
         older(State::Verifying(Verifying {
             attempt: Box::new(plain()),
