@@ -103,6 +103,7 @@ fn settings() -> Settings {
     Settings {
         mode: Mode::Act,
         freshness: Duration::from_mins(10),
+        docker_patience: fettle_core::settings::DOCKER_PATIENCE,
         in_flight: 4,
         budget: vec![per(20, 10)],
         target_budget: vec![per(6, 60)],
@@ -147,6 +148,7 @@ fn remediation(rule: &Rule, alert: &AlertState, now: Timestamp) -> Remediation {
         rung: 0,
         attempts: 0,
         blind: 0,
+        away: None,
         pin: None,
         tried: None,
         key: None,

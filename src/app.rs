@@ -414,6 +414,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         approvers: config.auth.has_approver(),
         mode: config.mode,
         freshness: config.freshness,
+        docker_patience: config.docker_patience,
         in_flight: config.limits.in_flight,
         budget: config.limits.budget.clone(),
         target_budget: config.limits.target_budget.clone(),

@@ -14,6 +14,7 @@ use super::{auth, database, environment, hosts, limits, listen, log};
 use fettle_core::diagnostic::{Diagnostic, Report, Source, codes, sort};
 use fettle_core::rule::mode;
 use fettle_core::rule::model::Mode;
+use fettle_core::settings::DOCKER_PATIENCE;
 use fettle_core::settings::limits::Limits;
 use fettle_core::settings::limits::{positive, read_budgets};
 use fettle_core::settings::raw::{RawLimits, RawProtected};
@@ -173,6 +174,9 @@ impl Loader<'_> {
             freshness: self
                 .get(Form::Text, &["FETTLE_FRESHNESS"], raw.freshness, positive)
                 .unwrap_or(std::time::Duration::from_mins(10)),
+            docker_patience: self
+                .get(Form::Text, &["FETTLE_DOCKER_PATIENCE"], raw.docker_patience, positive)
+                .unwrap_or(DOCKER_PATIENCE),
             protected: self.protected(raw.protected),
             retention: self.retention(raw.retention, looks_back),
             limits,

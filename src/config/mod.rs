@@ -73,6 +73,8 @@ pub struct Config {
     pub trip: Option<TripLimit>,
     /// How long evidence that an alert fires is good for.
     pub freshness: Duration,
+    /// How long Docker may be away before it is reported to people.
+    pub docker_patience: Duration,
     /// What no rule may touch, besides fettle itself and its database.
     pub protected: Protected,
     /// How long rows are kept.

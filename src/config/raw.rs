@@ -34,6 +34,8 @@ shape! {
         trip = "trip": Form::Either(&[OFF, Form::Map(&RawTrip::SHAPE)]),
         /// `FETTLE_FRESHNESS`; 10m.
         freshness = "freshness": Form::Duration,
+        /// `FETTLE_DOCKER_PATIENCE`; how long Docker may be away before it is reported to people, 5m.
+        docker_patience = "docker_patience": Form::Duration,
         /// What no rule may touch.
         protected = "protected": Form::Map(&RawProtected::SHAPE),
         /// How long rows are kept.

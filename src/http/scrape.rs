@@ -173,6 +173,7 @@ mod tests {
         let settings = Settings {
             mode: fettle_core::rule::model::Mode::Act,
             freshness: Duration::from_mins(10),
+            docker_patience: fettle_core::settings::DOCKER_PATIENCE,
             in_flight: 4,
             budget: vec![
                 Budget { max: 20, per: Duration::from_mins(10) },

@@ -208,6 +208,7 @@ fn settings() -> Settings {
     Settings {
         mode: Mode::Act,
         freshness: Duration::from_mins(10),
+        docker_patience: fettle_core::settings::DOCKER_PATIENCE,
         in_flight: 100,
         budget: vec![Budget { max: 1000, per: Duration::from_hours(1) }],
         target_budget: Vec::new(),

@@ -125,6 +125,7 @@ pub fn opened(rule: &Rule) -> Remediation {
         rung: 0,
         attempts: 0,
         blind: 0,
+        away: None,
         pin: None,
         tried: None,
         key: None,
@@ -174,6 +175,7 @@ pub fn settings() -> Settings {
     Settings {
         mode: Mode::Act,
         freshness: secs(600),
+        docker_patience: secs(300),
         in_flight: 4,
         budget: vec![per(20, 600)],
         target_budget: vec![per(6, 3600)],

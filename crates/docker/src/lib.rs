@@ -221,11 +221,15 @@ impl Platform for Docker {
     }
 }
 
-/// What failed before anything was sent that changes something: a look that got no answer is no reason to wait for one.
+/// What failed before anything was sent that changes something: whatever became of the look, the call never left.
 fn unsent(error: PlatformError) -> PlatformError {
     match error {
-        PlatformError::TimedOut { .. } | PlatformError::Broken { .. } => {
-            PlatformError::Unfit(format!("nothing was sent: {error}"))
+        PlatformError::TimedOut { endpoint, after } => {
+            let cause = format!("a look before the call got no answer within {} s", after.as_secs());
+            PlatformError::Unreachable { endpoint, cause }
+        }
+        PlatformError::Broken { endpoint, cause } => {
+            PlatformError::Unreachable { endpoint, cause: format!("a look before the call failed: {cause}") }
         }
         error => error,
     }

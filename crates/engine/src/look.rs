@@ -43,5 +43,5 @@ async fn metric(shell: &Shell, query: &str) -> Result<bool, Blind> {
 
 /// A failed look.
 pub(crate) fn blind(error: &PlatformError) -> Blind {
-    Blind { reason: error.reason(), error: error.to_string() }
+    Blind::from(error)
 }

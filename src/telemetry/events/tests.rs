@@ -32,6 +32,7 @@ fn remediation(state: State) -> Remediation {
         rung: 0,
         attempts: 1,
         blind: 0,
+        away: None,
         pin: None,
         tried: None,
         key: None,

@@ -203,6 +203,7 @@ pub fn settings(kind: Kind) -> Settings {
     Settings {
         mode: Mode::Act,
         freshness: ten,
+        docker_patience: fettle_core::settings::DOCKER_PATIENCE,
         in_flight: 2,
         budget: vec![per(8, 10)],
         target_budget: vec![per(4, 30)],

@@ -31,6 +31,7 @@ fn ground() -> Ground {
     let settings = Settings {
         mode: Mode::Act,
         freshness: std::time::Duration::from_mins(10),
+        docker_patience: fettle_core::settings::DOCKER_PATIENCE,
         in_flight: 4,
         budget: Vec::new(),
         target_budget: Vec::new(),

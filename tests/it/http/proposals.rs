@@ -61,6 +61,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         rung: 0,
         attempts: 0,
         blind: 0,
+        away: None,
         pin: Some(pin),
         tried: None,
         key: None,

@@ -70,6 +70,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         rung: 0,
         attempts: 0,
         blind: 0,
+        away: None,
         pin: None,
         tried: None,
         key: None,
@@ -107,6 +108,8 @@ pub fn running(mut it: Remediation, action_id: ActionId, intended_at: Timestamp)
         done: Vec::new(),
         path_since: None,
         until: fettle_core::time::after(intended_at, Duration::from_secs(40)),
+        unsent: false,
+        removal: None,
     });
     it
 }

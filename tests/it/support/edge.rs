@@ -189,6 +189,7 @@ fn settings() -> Settings {
     Settings {
         mode: Mode::Act,
         freshness: Duration::from_mins(10),
+        docker_patience: fettle_core::settings::DOCKER_PATIENCE,
         in_flight: 4,
         budget: Limits::default().budget,
         target_budget: Limits::default().target_budget,

@@ -83,6 +83,7 @@ pub async fn start(
         settings: Settings {
             mode: Mode::Act,
             freshness: Duration::from_hours(10),
+            docker_patience: fettle_core::settings::DOCKER_PATIENCE,
             in_flight: 4,
             budget: Vec::new(),
             target_budget: Vec::new(),

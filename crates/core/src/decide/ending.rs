@@ -32,8 +32,14 @@ impl Turn<'_> {
     /// Tells people, once, that fettle goes no further, and which guard is why. Observing, it is only on record, like
     /// everything else that would be done.
     pub(super) fn gave_up(&mut self, refusal: &Refusal) {
-        let told = std::mem::replace(&mut self.remediation.told, true);
-        if told || self.base_mode() == Mode::Observe {
+        if !std::mem::replace(&mut self.remediation.told, true) {
+            self.report_guard(refusal);
+        }
+    }
+
+    /// Reports to people that a guard holds fettle back, unless fettle only observes.
+    pub(super) fn report_guard(&mut self, refusal: &Refusal) {
+        if self.base_mode() == Mode::Observe {
             return;
         }
         self.records.push(Record::Event(EventRow {
@@ -140,6 +146,14 @@ impl Turn<'_> {
         let details = json!({"rule": rule, "remediation_id": self.remediation.id, "action_id": action_id,
             "verdict": verdict, "unproven": limit.unproven, "within_seconds": limit.within.as_secs()});
         self.records.push(Record::Event(EventRow { at: now, event, severity, details }));
+    }
+
+    /// The act that was tried while the breaker was half open says nothing of the rule.
+    pub(super) fn release_probe(&mut self, action_id: ActionId) {
+        let breaker = &self.facts.surroundings.breaker;
+        if self.facts.settings.trip.is_some() && breaker.probe == Some(action_id) {
+            self.next_probe(breaker.opened_at.unwrap_or(self.facts.now));
+        }
     }
 
     /// The probe is over and says nothing of the rule: it stays half open, and the next act is tried in its place.

@@ -10,15 +10,18 @@
 //! `approving` what a person answered, `refusing` what a guard's no means, `running` what became of the effect, `verifying`
 //! `proving` what a look proves about a call without an answer, `verifying`
 //! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back,
-//! `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
+//! `away` what a Docker that does not answer means for each of them,
+//! `removing` what it means that the target is being removed, `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
 //! once, for people who want to know.
 
 mod approving;
+mod away;
 mod ending;
 mod late;
 mod planning;
 mod proving;
 mod refusing;
+mod removing;
 mod returning;
 mod running;
 mod surveying;
@@ -41,6 +44,7 @@ use crate::alert::episode::AlertState;
 use crate::effect::Effect;
 use crate::guard::{Known, Request};
 use crate::id::ActionId;
+use crate::ports::platform::PlatformError;
 use crate::remediation::record::{ActionRow, Record, TransitionRow};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::{Awaiting, Remediation, State};
@@ -117,6 +121,12 @@ pub struct Blind {
     pub error: String,
 }
 
+impl From<&PlatformError> for Blind {
+    fn from(error: &PlatformError) -> Self {
+        Self { reason: error.reason(), error: error.to_string() }
+    }
+}
+
 /// What the decision needs from the world before it can go on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
@@ -168,6 +178,7 @@ pub fn decide(remediation: Remediation, facts: &Facts<'_>, event: Event) -> Deci
         State::Closed { .. } => turn.done(),
     };
     if matches!(decision.ask, Ask::Nothing | Ask::Perform) {
+        away::end(&mut decision.remediation, &mut decision.records, facts.rule, facts.settings, facts.now);
         telling::follow(&mut decision.remediation, &mut decision.records, facts.rule, facts.settings, facts.now);
     }
     decision

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::ending::LADDER_ENDED;
 use super::refusing::refuse;
-use super::{Blind, DEPENDENTS_MAX, Decision, Turn, Wait, approving, audit_row, telling, transition};
+use super::{Blind, DEPENDENTS_MAX, Decision, Turn, Wait, approving, audit_row, away, telling, transition};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::guard::ledger::LedgerAsk;
-use crate::guard::{self, Admitted, Aim, Permits, Request};
+use crate::guard::{self, Admitted, Aim, Permits, Request, docker_away};
 use crate::remediation::loan::{Loan, LoanState};
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{BreakerRow, Record};
@@ -22,11 +22,10 @@ use crate::sight::{Container, Found, Pin, Sight};
 use crate::target::Target;
 use crate::time::{Timestamp, after, before};
 
-/// Looks that may fail in a row before the step counts as failed. With the pauses that is 7 s: a daemon that restarts is
-/// back by then.
+/// Looks that Docker may refuse in a row before the step counts as failed. With the pauses that is 7 s.
 const BLIND_LOOKS: u32 = 4;
 
-/// Pause after the first look that failed; doubled after each further one, up to 16 s.
+/// Pause after the first look that was refused; doubled after each further one, up to 16 s.
 const BLIND_PAUSE: Duration = Duration::from_secs(1);
 
 /// The target was looked up. `asked` is what a person was asked before.
@@ -217,6 +216,7 @@ pub fn begin(
         remediation.answered = Some(approved.id);
     }
     let mut records: Vec<Record> = Vec::new();
+    away::end(&mut remediation, &mut records, rule, settings, now);
     for attempt in std::iter::once(&plan.attempt).chain(&also) {
         records.push(Record::Action(Box::new(intent(&remediation, &plan, attempt))));
     }
@@ -251,6 +251,8 @@ pub fn begin(
         done: Vec::new(),
         path_since: None,
         until: now,
+        unsent: false,
+        removal: None,
     });
     records.push(transition(&remediation, now, format!("{name} intended"), told_detail));
     telling::follow(&mut remediation, &mut records, rule, settings, now);
@@ -316,8 +318,12 @@ fn lend(remediation: &Remediation, plan: &Plan, pause: Duration) -> Loan {
     }
 }
 
-/// The target could not be seen: looked at again soon, by the wait that it was in; too often in a row, the step failed.
+/// The target could not be seen. A Docker that is away is waited for. One that answers and refuses is asked again soon, by the
+/// wait that the remediation was in; too often in a row, the step failed.
 pub(super) fn blind_target(mut turn: Turn<'_>, wait: &Wait, blind: Blind) -> Decision {
+    if docker_away::hides_target(blind.reason) {
+        return away::block(turn, wait, &blind);
+    }
     turn.remediation.blind += 1;
     let now = turn.facts.now;
     let detail = json!({"reason": blind.reason, "error": blind.error, "looks": turn.remediation.blind});

@@ -12,8 +12,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::proving::{self, Known};
-use super::{Ask, Blind, Decision, Event, Looked, Turn};
+use super::{Ask, Blind, Decision, Event, Looked, Turn, away, removing};
 use crate::effect::Proof;
+use crate::guard::docker_away;
+use crate::ports::platform::TARGET_GONE;
 use crate::remediation::loan::{Loan, LoanEnd, LoanState};
 use crate::remediation::outcome::{ActionResult, Verdict};
 use crate::remediation::record::{Record, ResultRow};
@@ -28,7 +30,7 @@ const POLL: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Why an effect on a target that is no longer there is followed no further: people are not called for a deployment.
-const GONE: &str = "the target is gone";
+pub(super) const GONE: &str = "the target is gone";
 
 /// Why an effect that left no trace is followed no further.
 const NO_PROOF: &str = "nobody can tell whether it happened";
@@ -62,8 +64,15 @@ pub struct CallFailure {
     pub is_answer: bool,
 }
 
-pub(super) fn decide(turn: Turn<'_>, running: Running, event: Event) -> Decision {
+pub(super) fn decide(mut turn: Turn<'_>, running: Running, event: Event) -> Decision {
     match event {
+        // It certainly never left: made now, and from now on its outcome is open.
+        Event::Due if running.unsent => {
+            let (mut running, now) = (running, turn.facts.now);
+            running.attempt.intended_at = now;
+            turn.remediation.state = State::Running(Running { until: now, unsent: false, ..running });
+            turn.ask(Ask::Perform)
+        }
         // Nobody drives the call any more, or its answer was lost: look.
         Event::Due => {
             let attempt = running.attempt;
@@ -71,21 +80,34 @@ pub(super) fn decide(turn: Turn<'_>, running: Running, event: Event) -> Decision
             let path_of = Some(Box::new(attempt.effect));
             turn.ask(Ask::Look { target, pin: attempt.pin, query: None, path_of })
         }
-        Event::Looked(looked) => reconcile(turn, running, looked),
-        Event::Returned(call) => returned(turn, running, call),
+        Event::Looked(looked) => {
+            away::note_sent(&mut turn);
+            reconcile(turn, running, looked)
+        }
+        Event::Returned(call) => {
+            if !matches!(call.answer, Err(CallFailure { nothing_sent: true, .. })) {
+                away::note_sent(&mut turn);
+            }
+            returned(turn, running, call)
+        }
         Event::Found(_) | Event::Peeked(_) | Event::Refused(_) => turn.done(),
     }
 }
 
 fn returned(mut turn: Turn<'_>, running: Running, call: Call) -> Decision {
     let Call { started_at, detail, answer, after: seen, short } = call;
-    let started_at = Some(started_at);
+    let (called_at, started_at) = (started_at, Some(started_at));
     let Err(CallFailure { reason, error, nothing_sent, is_answer }) = answer else {
         return succeeded(turn, running, Success { reconciled: false, started_at, seen, short, detail });
     };
     if nothing_sent {
         turn.remediation.tried = None;
+        let blind = Blind { reason, error: error.clone() };
         let end = End { sent: false, detail, ..End::failed(reason, Some(error)) };
+        let dependent = running.attempt.dependent.is_some();
+        if docker_away::keeps_calls(reason) && !(dependent && away::is_over(&turn)) {
+            return away::postpone(turn, running, end, &blind);
+        }
         return give_up(turn, running, end, Verdict::NotFixed, "nothing was sent");
     }
     match seen {
@@ -97,6 +119,7 @@ fn returned(mut turn: Turn<'_>, running: Running, call: Call) -> Decision {
             let end = End { started_at, ..End::failed(reason, Some(error)) };
             give_up(turn, running, end, Verdict::Superseded, GONE)
         }
+        Ok(Some(_)) | Err(_) if is_answer && reason == TARGET_GONE => removing::begin(turn, running, called_at, error),
         Ok(Some(sight)) if is_answer => {
             forget_try(&mut turn, &sight);
             let end = End { started_at, detail, ..End::failed(reason, Some(error.clone())) };
@@ -121,6 +144,9 @@ fn has_happened(attempt: &Attempt, sight: &Sight) -> bool {
 }
 
 fn reconcile(mut turn: Turn<'_>, mut running: Running, looked: Looked) -> Decision {
+    if let Some(removal) = running.removal.clone() {
+        return removing::look(turn, running, &removal, matches!(looked.target, Ok(None)));
+    }
     let attempt = &running.attempt;
     let conclusive_at = after(attempt.intended_at, attempt.action.conclusive_after());
     let now = turn.facts.now;
@@ -214,8 +240,15 @@ fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision
         let mut next = queue.remove(0);
         // From here its own time counts: nothing was sent for it before.
         next.intended_at = now;
-        turn.remediation.state =
-            State::Running(Running { attempt: Box::new(next), queue, done, path_since: None, until: now });
+        turn.remediation.state = State::Running(Running {
+            attempt: Box::new(next),
+            queue,
+            done,
+            path_since: None,
+            until: now,
+            unsent: false,
+            removal: None,
+        });
         record_end(&mut turn, &attempt, end);
         return turn.ask(Ask::Perform);
     }
@@ -240,7 +273,7 @@ fn succeeded(mut turn: Turn<'_>, running: Running, success: Success) -> Decision
 }
 
 /// How an effect ended, for its row in the audit.
-struct End {
+pub(super) struct End {
     result: ActionResult,
     reason: Option<&'static str>,
     error: Option<String>,
@@ -262,6 +295,11 @@ impl End {
         }
     }
 
+    /// Docker answered that the target is gone, or being removed.
+    pub(super) fn answered(error: &str, started_at: Timestamp) -> Self {
+        Self { started_at: Some(started_at), ..Self::failed(TARGET_GONE, Some(error.to_owned())) }
+    }
+
     fn unknown(reason: &'static str, error: Option<String>) -> Self {
         Self { result: ActionResult::Unknown, ..Self::failed(reason, error) }
     }
@@ -269,7 +307,7 @@ impl End {
 
 /// The effect did not happen, or its outcome stays unknown: the rest of the step is dropped, and the verdict decides what
 /// follows.
-fn give_up(mut turn: Turn<'_>, running: Running, end: End, verdict: Verdict, why: &str) -> Decision {
+pub(super) fn give_up(mut turn: Turn<'_>, running: Running, end: End, verdict: Verdict, why: &str) -> Decision {
     let Running { attempt, queue, done, .. } = running;
     record_end(&mut turn, &attempt, end);
     if verdict != Verdict::Unknown {
@@ -285,6 +323,18 @@ fn give_up(mut turn: Turn<'_>, running: Running, end: End, verdict: Verdict, why
     }
     turn.verdict(attempt.action_id, attempt.action.name(), verdict, why);
     turn.follow(verdict, why)
+}
+
+/// Closes the rows of a step of which nothing was sent. It has no verdict: nothing is known of the rule.
+pub(super) fn withdraw(turn: &mut Turn<'_>, running: &Running, end: End) {
+    let Running { attempt, queue, .. } = running;
+    let why = end.error.clone().unwrap_or_default();
+    record_end(turn, attempt, end);
+    void_loan(turn, attempt, &why);
+    for rest in queue {
+        record_end(turn, rest, End { sent: false, ..End::failed("not_reached", None) });
+    }
+    turn.release_probe(attempt.action_id);
 }
 
 /// The scaling did not happen, so nothing was lent.

@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::{Facts, Turn, approving, planning};
+use super::{Blind, Facts, Turn, approving, planning};
 use crate::guard::survey::{self, Answer, Says};
 use crate::guard::{self, Aim, Permits, Request};
 use crate::remediation::refusal::Guard;
@@ -39,10 +39,15 @@ pub struct Ceiling {
     pub mode: Mode,
 }
 
-/// Asks everything about the step on which `remediation` stands. `found` is what a look at the target showed; `None` when
+/// Asks everything about the step on which `remediation` stands. `looked` is what a look at the target showed; `None` when
 /// nobody looked. `store` tells whether the facts hold what is stored.
 #[must_use]
-pub fn survey(remediation: &Remediation, facts: &Facts<'_>, found: Option<&Found>, store: bool) -> Survey {
+pub fn survey(
+    remediation: &Remediation,
+    facts: &Facts<'_>,
+    looked: Option<Result<&Found, &Blind>>,
+    store: bool,
+) -> Survey {
     let mut turn = Turn { remediation: remediation.clone(), records: Vec::new(), facts: *facts, ids_used: 0 };
     let mut survey = Survey {
         mode: turn.mode(),
@@ -53,7 +58,7 @@ pub fn survey(remediation: &Remediation, facts: &Facts<'_>, found: Option<&Found
     };
     let step = facts.rule.and_then(|rule| Some((rule, rule.steps.get(remediation.rung)?)));
     if let Some((rule, step)) = step.filter(|(_, step)| step.action.has_effect()) {
-        of_step(&mut turn, rule, step, found, store, &mut survey);
+        of_step(&mut turn, rule, step, looked, store, &mut survey);
     }
     survey
 }
@@ -70,7 +75,14 @@ fn ceilings(turn: &Turn<'_>) -> Vec<Ceiling> {
     all.into_iter().flatten().collect()
 }
 
-fn of_step(turn: &mut Turn<'_>, rule: &Rule, step: &Step, found: Option<&Found>, store: bool, survey: &mut Survey) {
+fn of_step(
+    turn: &mut Turn<'_>,
+    rule: &Rule,
+    step: &Step,
+    looked: Option<Result<&Found, &Blind>>,
+    store: bool,
+    survey: &mut Survey,
+) {
     let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
     let aim = Aim {
         known: turn.known(),
@@ -81,9 +93,9 @@ fn of_step(turn: &mut Turn<'_>, rule: &Rule, step: &Step, found: Option<&Found>,
         target: &target,
         tried: tried.as_ref(),
     };
-    survey.answers.extend(survey::after_look(&aim, found, store));
-    let sight = match found {
-        Some(Found::One(sight)) => Some(&**sight),
+    survey.answers.extend(survey::after_look(&aim, looked, store));
+    let sight = match looked {
+        Some(Ok(Found::One(sight))) => Some(&**sight),
         _ => None,
     };
     survey.consent = approving::reason(turn, step, sight, survey.mode);

@@ -54,10 +54,12 @@ fn deadline(remediation: &Remediation) -> Option<Timestamp> {
             let verify = attempt.verify.resolved_within;
             Some(after(attempt.intended_at, calls.sum::<Duration>() + verify + CALL_MARGIN))
         }
-        State::Verifying(Verifying { attempt, effect_at, .. }) => {
+        State::Verifying(Verifying { attempt, effect_at, until, .. }) => {
             let verify = &attempt.verify;
             // At the deadline a target that is well gets once more the time to prove it.
-            Some(after(*effect_at, verify.resolved_within + verify.healthy_for + CALL_MARGIN))
+            let judged = after(*effect_at, verify.resolved_within + verify.healthy_for + CALL_MARGIN);
+            // While Docker is away the deadline may be over: it moves when the target is seen again.
+            Some(judged.max(after(*until, CALL_MARGIN)))
         }
         // Between two rungs.
         State::Held { until } if remediation.attempts > 0 => Some(after(*until, CALL_MARGIN)),
@@ -94,6 +96,15 @@ pub(super) fn gave_up(
         if let Some(severity) = remediation.alert.labels.find("severity") {
             it.labels.set("severity", severity);
         }
+    }
+    record
+}
+
+/// What was reported by `reason` is over: the alert that called people ends.
+pub(super) fn take_back(remediation: &Remediation, rule: Option<&Rule>, reason: &str, at: Timestamp) -> Record {
+    let mut record = gave_up(remediation, rule, reason, "it is over", at);
+    if let Record::Announce(it) = &mut record {
+        it.until = at;
     }
     record
 }

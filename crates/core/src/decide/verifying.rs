@@ -1,13 +1,13 @@
 //! The effect happened: is the target well, for long enough, and is the alert gone?
 
-use super::{Ask, Decision, Event, Looked, Turn, approving};
+use super::{Ask, Decision, Event, Looked, Turn, approving, away};
 use crate::action::Action;
 use crate::remediation::outcome::Verdict;
 use crate::remediation::state::{State, Verifying};
 use crate::time::after;
 use crate::verdict::{Evidence, Judgement, Look, judge};
 
-pub(super) fn decide(mut turn: Turn<'_>, verifying: Verifying, event: &Event) -> Decision {
+pub(super) fn decide(mut turn: Turn<'_>, mut verifying: Verifying, event: &Event) -> Decision {
     if let Some(answer) = approving::cancellation(&turn) {
         give_verdict(&mut turn, &verifying, Verdict::Unknown, "cancelled before it could be judged");
         return approving::cancelled(turn, answer);
@@ -28,6 +28,16 @@ pub(super) fn decide(mut turn: Turn<'_>, verifying: Verifying, event: &Event) ->
         Event::Looked(looked) => looked,
         Event::Found(_) | Event::Peeked(_) | Event::Refused(_) | Event::Returned(_) => return turn.done(),
     };
+    match &looked.target {
+        Ok(_) => away::resume(&mut turn, &mut verifying),
+        Err(blind) => {
+            if let Some(until) = away::suspend(&mut turn, &verifying, blind) {
+                turn.remediation.state = State::Verifying(Verifying { well_since: None, until, ..verifying });
+                return turn.done();
+            }
+        }
+    }
+    let Verifying { attempt, effect_at, .. } = &verifying;
     let look = match looked {
         Looked { metric: Some(Err(_)), .. } | Looked { target: Err(_), .. } => Look::Blind,
         Looked { target: Ok(Some(sight)), .. } => Look::Seen(sight),

@@ -13,6 +13,7 @@
 mod answer;
 mod budget;
 mod cooldown;
+pub(crate) mod docker_away;
 mod earlier_run;
 mod expired;
 mod facts;
@@ -79,6 +80,8 @@ enum OfAim {
     Plain(for<'a> fn(&'a Aim<'_>) -> Ruling<'a>),
     /// What is stored.
     Stored(for<'a> fn(&'a Aim<'_>) -> Ruling<'a>),
+    /// That the look was answered at all; a look that was not never gets here, see [`docker_away`].
+    Answered,
     /// How many things have the target's name.
     Found(for<'a> fn(&'a Aim<'_>, &'a Found) -> Ruling<'a>),
     /// The target as a look showed it.
@@ -90,6 +93,7 @@ impl OfAim {
     fn of<'a>(&self, aim: &'a Aim<'_>, found: &'a Found) -> Ruling<'a> {
         match (self, found) {
             (Self::Plain(ask) | Self::Stored(ask), _) => ask(aim),
+            (Self::Answered, _) => docker_away::answered(),
             (Self::Found(ask), found) => ask(aim, found),
             (Self::Seen(ask), Found::One(sight)) => ask(aim, sight),
             (Self::Seen(_), Found::Nothing | Found::Many(_)) => Ruling::Unknown,
@@ -111,10 +115,11 @@ const BEFORE_LOOK: [OfKnown; 6] = [
 ];
 
 /// Asked once the target was looked up.
-const AFTER_LOOK: [(Guard, OfAim); 15] = [
+const AFTER_LOOK: [(Guard, OfAim); 16] = [
     (Guard::NoTarget, OfAim::Found(found::ask_none)),
     (Guard::NotAllowed, OfAim::Plain(not_allowed::ask)),
     (Guard::OtherHost, OfAim::Plain(other_host::ask)),
+    (Guard::DockerAway, OfAim::Answered),
     (Guard::AmbiguousTarget, OfAim::Found(found::ask_many)),
     (Guard::SwarmTask, OfAim::Seen(swarm_task::ask)),
     (Guard::NotEnabled, OfAim::Seen(not_enabled::ask)),

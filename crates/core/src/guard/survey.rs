@@ -10,7 +10,8 @@ pub use super::answer::{Answer, Says};
 use super::facts::{Aim, Counted, Known, Request};
 use super::ledger::Ledger;
 use super::ruling::Ruling;
-use super::{AFTER_LOOK, BEFORE_LOOK, Needs, OfAim, OfKnown, UNDER_LOCK, storm, together, tripped};
+use super::{AFTER_LOOK, BEFORE_LOOK, Needs, OfAim, OfKnown, UNDER_LOCK, docker_away, storm, together, tripped};
+use crate::decide::Blind;
 use crate::remediation::refusal::Guard;
 use crate::sight::Found;
 
@@ -33,12 +34,15 @@ pub fn before_look(known: &Known<'_>, store: bool) -> Vec<Answer> {
     BEFORE_LOOK.iter().map(answer).collect()
 }
 
-/// What every guard answers about what was found; `None` when nobody looked. A storm or a breaker that lowers the mode is
+/// What every guard answers about what a look showed; `None` when nobody looked. A storm or a breaker that lowers the mode is
 /// reported so. `store`: see [`before_look`].
 #[must_use]
-pub fn after_look(aim: &Aim<'_>, found: Option<&Found>, store: bool) -> Vec<Answer> {
+pub fn after_look(aim: &Aim<'_>, looked: Option<Result<&Found, &Blind>>, store: bool) -> Vec<Answer> {
+    let found = looked.and_then(Result::ok);
+    let since = aim.known.remediation.away.map(|away| away.since);
     let answer = |(guard, ask): &(Guard, OfAim)| match (ask, found) {
         (OfAim::Stored(_), _) if !store => not_stored(*guard),
+        (OfAim::Answered, _) => docker_away::answer(looked.map(|it| it.map(drop)), since, aim.known.now),
         (OfAim::Plain(ask) | OfAim::Stored(ask), _) => ask(aim).answer(*guard),
         (OfAim::Seen(_) | OfAim::Found(_), None) => not_looked(*guard),
         (_, Some(found)) => ask.of(aim, found).answer(*guard),

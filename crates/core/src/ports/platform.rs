@@ -72,7 +72,7 @@ pub enum PlatformError {
     /// No host of that name is configured.
     #[error("no host named {0} is configured")]
     NoHost(String),
-    /// Nothing was sent: the daemon could not be reached.
+    /// Nothing was sent that changes something: the daemon could not be reached, or a look before it got no answer.
     #[error("docker unreachable at {endpoint}: {cause}")]
     Unreachable {
         /// The endpoint, without secrets.
@@ -126,6 +126,24 @@ pub enum PlatformError {
     NotAnId(String),
 }
 
+/// The reason of an answer that says that the target was removed, or is being removed.
+pub const TARGET_GONE: &str = "container_gone";
+
+/// Whether Docker's answer says that the target was removed, or is being removed. Which status a removal under way is answered
+/// with depends on Docker's version: 500 and 409 were seen for the same sentence.
+fn is_removal(status: u16, message: &str) -> bool {
+    match status {
+        404 => true,
+        409 | 500 => {
+            let message = message.to_ascii_lowercase();
+            message.contains("marked for removal")
+                || message.contains("removal in progress")
+                || (message.contains("removal of container") && message.contains("in progress"))
+        }
+        _ => false,
+    }
+}
+
 impl PlatformError {
     /// Whether it is certain that nothing was ever sent.
     #[must_use]
@@ -150,13 +168,39 @@ impl PlatformError {
             Self::Unreachable { .. } => "docker_unreachable",
             Self::TimedOut { .. } => "docker_timeout",
             Self::Broken { .. } => "docker_broken",
-            Self::Answered { status: 404, .. } => "container_gone",
+            Self::Answered { status, message, .. } if is_removal(*status, message) => TARGET_GONE,
             Self::Answered { status: 409, .. } => "docker_conflict",
             Self::Answered { .. } => "docker_error",
             Self::SameDaemon { .. } => "same_daemon",
             Self::Unfit(_) => "unfit",
             Self::Incomplete(_) => "incomplete",
             Self::NotAnId(_) => "not_an_id",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_is_known_by_its_sentence_whatever_its_status() {
+        let reason = |status, message: &str| {
+            PlatformError::Answered { endpoint: String::new(), status, message: message.to_owned() }.reason()
+        };
+        let start = "Cannot restart container a: container is marked for removal and cannot be started";
+        let twice = "removal of container a is already in progress";
+        let gone = [(404, "No such container: a"), (500, start), (409, start), (409, twice), (500, twice)];
+        for (status, message) in gone {
+            assert_eq!(reason(status, message), TARGET_GONE, "{status} {message}");
+        }
+        let others = [
+            (500, "driver failed", "docker_error"),
+            (409, "Container a is not running", "docker_conflict"),
+            (403, start, "docker_error"),
+        ];
+        for (status, message, expected) in others {
+            assert_eq!(reason(status, message), expected, "{status} {message}");
         }
     }
 }

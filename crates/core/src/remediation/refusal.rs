@@ -26,6 +26,8 @@ words! {
         NotAllowed = "not_allowed",
         /// The alert's `instance` names another machine than the target's.
         OtherHost = "other_host",
+        /// Docker does not answer, so nothing is known of the target: a wait that ends when Docker is back.
+        DockerAway = "docker_away",
         /// More than one container answers to the name.
         AmbiguousTarget = "ambiguous_target",
         /// The container is a task of a Swarm service, which Swarm itself replaces.

@@ -50,6 +50,9 @@ pub struct Remediation {
     pub attempts: u32,
     /// Looks at the platform that failed in a row.
     pub blind: u32,
+    /// The wait for Docker, while it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
     /// What was last seen of the target; changed by somebody else means superseded.
     pub pin: Option<Pin>,
     /// The run of the container on which an effect was tried last.
@@ -69,6 +72,19 @@ pub struct Remediation {
     pub last_action: Option<ActionId>,
     /// Where it stands.
     pub state: State,
+}
+
+/// Docker does not answer: since when, and what was done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Away {
+    /// When it was first found so.
+    pub since: Timestamp,
+    /// Calls in a row that could not be sent although the looks before them were answered.
+    #[serde(default)]
+    pub unsent: u32,
+    /// Whether it was reported to people.
+    #[serde(default)]
+    pub reported: bool,
 }
 
 /// What is kept of the alert that opened a remediation.
@@ -140,7 +156,24 @@ pub struct Running {
     /// [`CallPath`](crate::sight::CallPath).
     #[serde(default)]
     pub path_since: Option<Timestamp>,
+    /// The call certainly never left, because Docker is away: it is made when Docker is back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
+    /// Docker answered that the target is being removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
     /// When to look whether it happened, should no answer come.
+    pub until: Timestamp,
+}
+
+/// Docker answered that the target is being removed: it is looked at until it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// When the request was sent.
+    pub started_at: Timestamp,
+    /// Docker's answer.
+    pub error: String,
+    /// Until when the removal may take; a target that is still there then is not being removed.
     pub until: Timestamp,
 }
 
@@ -261,6 +294,7 @@ impl Remediation {
             rung: 0,
             attempts: 0,
             blind: 0,
+            away: None,
             pin: None,
             tried: None,
             key: None,

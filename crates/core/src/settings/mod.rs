@@ -19,6 +19,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How old the last evidence that an alert fires may be when something is done about it.
     pub freshness: Duration,
+    /// How long Docker may be away before it is reported to people.
+    pub docker_patience: Duration,
     /// Effects under way at the same time, all targets together.
     pub in_flight: u32,
     /// At most so many effects, all targets together.
@@ -38,6 +40,9 @@ pub struct Settings {
     /// The configured hosts: which machine an alert's `instance` means.
     pub hosts: Hosts,
 }
+
+/// The default of [`Settings::docker_patience`]: longer than an upgrade of Docker or a reboot takes.
+pub const DOCKER_PATIENCE: Duration = Duration::from_mins(5);
 
 /// When so much is wrong at once that fettle holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

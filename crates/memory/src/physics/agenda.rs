@@ -22,6 +22,8 @@ pub(super) enum Due {
     Policy { key: Key, token: u32 },
     /// A start is through.
     Started { key: Key },
+    /// A removal is through.
+    Removed { key: Key, ticket: Ticket },
     /// A probe of the health check ends.
     Probe { key: Key, run: usize },
     /// Swarm compares a service's tasks with what is asked for.
@@ -39,6 +41,7 @@ impl Due {
             | Self::Grace { key, .. }
             | Self::Policy { key, .. }
             | Self::Started { key }
+            | Self::Removed { key, .. }
             | Self::Probe { key, .. } => Some(key),
             Self::Arrive(_) | Self::Reconcile { .. } | Self::Replace { .. } => None,
         }

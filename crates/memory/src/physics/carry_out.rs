@@ -40,6 +40,7 @@ impl Daemon {
                 }
             }
             Due::Started { key } => self.started(key),
+            Due::Removed { key, ticket } => self.removed(key, ticket),
             Due::Probe { key, run } => self.probe(key, run),
             Due::Reconcile { service } => self.reconcile(service),
             Due::Replace { service, key } => self.replace_task(service, key),
@@ -109,10 +110,10 @@ impl Daemon {
             Request::Remove { force: false, .. } if alive || status == Status::Restarting => {
                 self.finish(ticket, IN_USE);
             }
+            Request::Remove { .. } if self.at(key).removing => self.finish(ticket, Answer::REMOVING),
             Request::Remove { .. } => {
                 self.executed(ticket);
-                self.remove(key, by);
-                self.finish(ticket, Answer::Done);
+                self.begin_removal(key, by, ticket);
             }
             Request::Update { memory, nano_cpus, .. } => {
                 self.executed(ticket);
@@ -193,6 +194,9 @@ impl Daemon {
         let Some(key) = request.container().and_then(|id| self.key(id)) else {
             return self.finish(ticket, Answer::REMOVED);
         };
+        if self.at(key).removing && !matches!(request, Request::Stop { .. }) {
+            return self.finish(ticket, Answer::REMOVED);
+        }
         match request {
             Request::Restart { .. } => self.start_for(key, ticket),
             Request::Recreate { .. } => self.recreate(key, ticket),
@@ -202,6 +206,9 @@ impl Daemon {
 
     /// The start that a request asked for.
     pub(super) fn start_for(&mut self, key: Key, ticket: Ticket) {
+        if self.at(key).removing {
+            return self.finish(ticket, Answer::REMOVED);
+        }
         self.jobs[ticket.0].stage = Stage::Ended;
         self.executed(ticket);
         if self.at(key).starting.is_some() {
@@ -255,21 +262,47 @@ impl Daemon {
         self.finish(ticket, Answer::Done);
     }
 
-    /// Removes a container, ending it if it runs.
-    pub(super) fn remove(&mut self, key: Key, by: By) {
+    /// Begins to remove a container, ending it if it runs. Whatever would start it is refused from here on.
+    fn begin_removal(&mut self, key: Key, by: By, ticket: Ticket) {
+        self.at_mut(key).removing = true;
         if self.at(key).is_alive() {
             self.signal(key, SIGKILL, by);
         }
+        self.refuse_starts(key);
+        self.at_mut(key).seen.status = Status::Removing;
+        let (now, length) = (self.now, self.timing.remove);
+        let due = Due::Removed { key, ticket };
+        if length.is_zero() { self.happen(now, due) } else { self.agenda.enter(after(now, length), due) }
+    }
+
+    fn removed(&mut self, key: Key, ticket: Ticket) {
+        if !self.at(key).removed {
+            self.event(key, What::Destroy);
+            self.forget(key);
+        }
+        self.finish(ticket, Answer::Done);
+    }
+
+    /// The container is exited for good, and starts that were under way or waiting are refused.
+    fn refuse_starts(&mut self, key: Key) {
         let it = self.at_mut(key);
         it.set_exited();
         let starting = it.starting.take().map(|it| it.of).unwrap_or_default();
         let mut waiting = std::mem::take(&mut it.after_start);
         waiting.extend(starting);
-        self.event(key, What::Destroy);
-        self.forget(key);
         for ticket in waiting {
             self.finish(ticket, Answer::REMOVED);
         }
+    }
+
+    /// Removes a container, ending it if it runs.
+    pub(super) fn remove(&mut self, key: Key, by: By) {
+        if self.at(key).is_alive() {
+            self.signal(key, SIGKILL, by);
+        }
+        self.refuse_starts(key);
+        self.event(key, What::Destroy);
+        self.forget(key);
     }
 
     fn recreate(&mut self, key: Key, ticket: Ticket) {

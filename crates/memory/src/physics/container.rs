@@ -65,6 +65,8 @@ pub(super) struct Container {
     /// The Swarm service whose task it is.
     pub(super) task_of: Option<usize>,
     pub(super) removed: bool,
+    /// Its removal has begun: nothing starts it any more.
+    pub(super) removing: bool,
 }
 
 /// A start under way.
@@ -130,6 +132,7 @@ impl Container {
             health_declared: false,
             task_of: None,
             removed: false,
+            removing: false,
         }
     }
 

@@ -57,7 +57,9 @@ impl Hung {
             return true;
         }
         match due {
-            Due::Arrive(_) | Due::Policy { .. } | Due::Reconcile { .. } | Due::Replace { .. } => false,
+            Due::Arrive(_) | Due::Policy { .. } | Due::Removed { .. } | Due::Reconcile { .. } | Due::Replace { .. } => {
+                false
+            }
             Due::Started { .. } => self.containerd,
             Due::End { key, .. } | Due::Term { key, .. } | Due::Grace { key, .. } | Due::Probe { key, .. } => {
                 self.containerd || self.shims.contains(&key)

@@ -123,6 +123,7 @@ pub enum Answer {
 
 impl Answer {
     pub(super) const GONE: Self = Self::Failed(404, "No such container");
+    pub(super) const REMOVING: Self = Self::Failed(409, "removal of container is already in progress");
     pub(super) const REMOVED: Self = Self::Failed(500, "container is marked for removal and cannot be started");
 
     /// The HTTP status; `None` when the connection broke.

@@ -284,13 +284,19 @@ pub enum Generation {
 pub struct Timing {
     /// From the beginning of a start to the running process.
     pub start: Duration,
+    /// From the end of the process to the end of a removal; a look shows the container as `removing` meanwhile.
+    pub remove: Duration,
     /// From a change of a Swarm service to the new task's start.
     pub schedule: Duration,
 }
 
 impl Timing {
     /// As measured on an idle machine.
-    pub const MEASURED: Self = Self { start: Duration::from_millis(300), schedule: Duration::from_secs(1) };
+    pub const MEASURED: Self = Self {
+        start: Duration::from_millis(300),
+        remove: Duration::from_millis(100),
+        schedule: Duration::from_secs(1),
+    };
     /// Nothing takes time: for tools that declare when things happen.
-    pub const NONE: Self = Self { start: Duration::ZERO, schedule: Duration::ZERO };
+    pub const NONE: Self = Self { start: Duration::ZERO, remove: Duration::ZERO, schedule: Duration::ZERO };
 }

@@ -8,7 +8,7 @@ use super::foresee;
 use super::sources::{Answered, Sources};
 use super::{Effort, Next, Now, Plan, Standing};
 use fettle_core::alert::episode::AlertState;
-use fettle_core::decide::{Facts, IDS, Survey, survey, wanted_by};
+use fettle_core::decide::{Blind, Facts, IDS, Survey, survey, wanted_by};
 use fettle_core::guard::survey::{Answer, Says, uncounted, under_lock};
 use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
@@ -66,7 +66,9 @@ pub(super) async fn attached(
         None => None,
     };
     let found = looked.as_ref().and_then(|looked| looked.as_ref().ok());
-    let survey = survey(remediation, &facts, found, around.stored);
+    let unseen = looked.as_ref().and_then(|looked| looked.as_ref().err()).map(Blind::from);
+    let seen = found.map(Ok).or(unseen.as_ref().map(Err));
+    let survey = survey(remediation, &facts, seen, around.stored);
     let ledgers = match &survey.request {
         Some(request) => sources.ledgers(request, answered).await,
         None => None,

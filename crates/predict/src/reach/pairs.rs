@@ -115,7 +115,7 @@ fn of_step(
         new_ids: [Uuid::nil(); IDS],
     };
     let found = inventory.find(target, wanted_by(step));
-    let survey = survey(&remediation, &facts, Some(&found), true);
+    let survey = survey(&remediation, &facts, Some(Ok(&found)), true);
     let against = |answer: &Answer| answer.stands_against() && OF_THE_THING.contains(&answer.guard);
     let refusal = survey.answers.into_iter().find(against);
     Touch {

@@ -55,6 +55,7 @@ fn read(file: &SourceFile, report: &mut Report<'_>) -> Option<TestFile> {
         storm: raw.storm,
         trip: raw.trip,
         freshness: raw.freshness,
+        docker_patience: raw.docker_patience,
         protected: raw.protected,
     };
     let settings = overrides::settings(&given, places.hosts.clone(), alertmanager, report);

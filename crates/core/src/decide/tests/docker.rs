@@ -25,6 +25,8 @@ pub(super) enum Restarts {
     CutInHalf,
     /// The daemon says no because the container is gone, and it is.
     Gone,
+    /// The daemon says no because the container is being removed; it is there until [`Docker::container`] is taken.
+    Removing,
     /// Nothing could be sent.
     Unsent,
     /// The process dies before it learns the answer; done or not.
@@ -42,6 +44,10 @@ pub(super) struct Docker {
     pub(super) replicas: Vec<Container>,
     pub(super) namesakes: usize,
     pub(super) reachable: bool,
+    /// Why looks fail while it is not reachable.
+    pub(super) unseen: &'static str,
+    /// What becomes of a restart of a dependent: done, or not sent.
+    pub(super) dependents: Restarts,
     pub(super) restarts: Restarts,
     /// Whether a restart makes it well.
     pub(super) cures: bool,
@@ -61,6 +67,8 @@ impl Docker {
             replicas: Vec::new(),
             namesakes: 0,
             reachable: true,
+            unseen: "docker_unreachable",
+            dependents: Restarts::Work,
             restarts: Restarts::Work,
             cures: true,
             effects: 0,
@@ -76,7 +84,7 @@ impl Docker {
 
     fn see(&self) -> Result<(), Blind> {
         let error = "docker unreachable at unix:///run/docker.sock: connection refused".to_owned();
-        if self.reachable { Ok(()) } else { Err(Blind { reason: "docker_unreachable", error }) }
+        if self.reachable { Ok(()) } else { Err(Blind { reason: self.unseen, error }) }
     }
 
     fn group(&self) -> Sight {
@@ -124,6 +132,11 @@ impl Docker {
     /// What becomes of any effect. `None`: the process died.
     pub(super) fn perform(&mut self, attempt: &Attempt, now: Timestamp) -> Option<Call> {
         match &attempt.effect {
+            Effect::Restart { .. } if attempt.dependent.is_some() && self.dependents == Restarts::Unsent => {
+                let answer = Err(failure("docker_unreachable", true, false));
+                let after = self.look(&attempt.pin);
+                return Some(Call { started_at: now, detail: json!({}), answer, after, short: None });
+            }
             Effect::Restart { .. } if attempt.dependent.is_some() => {
                 let mut effects = 0;
                 for it in self.container.iter_mut().flat_map(|it| &mut it.dependents) {
@@ -172,6 +185,10 @@ impl Docker {
             }
             Restarts::Gone => {
                 self.container = None;
+                (false, Err(failure("container_gone", false, true)))
+            }
+            Restarts::Removing => {
+                self.change(|it| it.being(Status::Removing));
                 (false, Err(failure("container_gone", false, true)))
             }
             Restarts::Unsent => (false, Err(failure("docker_unreachable", true, false))),

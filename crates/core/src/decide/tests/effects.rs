@@ -45,14 +45,6 @@ fn a_resolve_before_the_target_settled_judges_nothing_early() {
 }
 
 #[test]
-fn what_was_never_sent_failed_and_gives_its_budget_back() {
-    let story = restarting(Restarts::Unsent);
-    assert_eq!(story.audit(), ["restart failed docker_unreachable"]);
-    assert!(!story.result_of(story.actions()[0].id).expect("a result").spends);
-    assert_eq!((story.verdicts(), story.state()), (vec![Verdict::NotFixed], StateName::Held));
-}
-
-#[test]
 fn a_conflict_is_a_failure_that_spends_and_the_next_rung_follows_after_its_pause() {
     let mut story = restarting(Restarts::Refused("docker_conflict"));
     assert_eq!(story.audit(), ["restart failed docker_conflict"]);
@@ -69,6 +61,38 @@ fn a_container_that_vanished_between_look_and_act_was_taken_by_somebody_else() {
     assert_eq!(story.audit(), ["restart failed container_gone"]);
     assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::Superseded], Some(Outcome::Superseded)));
     assert!(story.events().is_empty(), "a deployment wakes nobody");
+}
+
+#[test]
+fn a_container_that_is_being_removed_is_looked_at_until_it_is_gone_and_superseded() {
+    let mut story = restarting(Restarts::Removing);
+    story.settings.trip = Some(crate::settings::TripLimit { unproven: 1, ..Default::default() });
+    assert_eq!(
+        (story.state(), story.due(), story.audit()),
+        (StateName::Running, Some(at(2)), vec!["restart open".into()])
+    );
+    story.run_to(12);
+    assert_eq!((story.state(), story.verdicts()), (StateName::Running, vec![]));
+    story.docker.reachable = false;
+    story.run_to(20);
+    story.docker.reachable = true;
+    story.docker.container = None;
+    story.run_to(21);
+    assert_eq!(story.audit(), ["restart failed container_gone"]);
+    assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::Superseded], Some(Outcome::Superseded)));
+    assert!(story.events().is_empty(), "a deployment wakes nobody, and no breaker opens");
+}
+
+#[test]
+fn a_container_that_docker_fails_to_remove_is_a_failed_step() {
+    let mut story = restarting(Restarts::Removing);
+    story.run_to(30);
+    assert_eq!((story.state(), story.verdicts()), (StateName::Running, vec![]));
+    story.run_to(31);
+    assert_eq!(
+        (story.audit(), story.verdicts()),
+        (vec!["restart failed container_gone".into()], vec![Verdict::NotFixed])
+    );
 }
 
 #[test]

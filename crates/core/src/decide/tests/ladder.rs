@@ -104,7 +104,7 @@ fn a_person_who_acts_between_two_rungs_supersedes() {
 fn unknown_calls_people_whatever_rungs_are_left() {
     let mut story = story(rule("r").climbing([restart(), restart(), restart()]));
     story.run_to(500).repeat().docker.reachable = false;
-    story.run_to(700);
+    story.run_to(900);
     assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::Unknown], Some(Outcome::Escalated)));
     assert_eq!(story.docker.effects, 1);
 }

@@ -1,5 +1,6 @@
 //! The state machine on a virtual clock, with a container and a daemon that do as told.
 
+mod away;
 mod checks;
 mod docker;
 mod driver;

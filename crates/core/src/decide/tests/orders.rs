@@ -74,3 +74,19 @@ fn an_order_that_was_not_begun_within_a_minute_is_not_begun_any_more() {
     story.wake();
     assert_eq!((story.state(), story.docker.effects), (StateName::Verifying, 1));
 }
+
+#[test]
+fn a_docker_that_is_away_refuses_an_order_at_once() {
+    let mut story = ordered();
+    story.docker.reachable = false;
+    story.wake();
+    assert_eq!(
+        (story.outcome(), story.audit()),
+        (Some(Outcome::Refused), vec!["restart refused docker_away".to_owned()])
+    );
+    let mut unsent = ordered();
+    unsent.docker.restarts = super::docker::Restarts::Unsent;
+    unsent.wake();
+    let rows = ["restart failed docker_unreachable", "restart refused docker_away"];
+    assert_eq!((unsent.outcome(), unsent.audit()), (Some(Outcome::Refused), rows.map(str::to_owned).to_vec()));
+}

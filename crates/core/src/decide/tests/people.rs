@@ -83,7 +83,7 @@ fn a_yes_outlives_a_look_that_fails_and_nobody_is_asked_again() {
     story.docker.reachable = false;
     story.now = at(30);
     story.answer(AnswerKind::Approve, Some(plan.clone()));
-    assert_eq!((story.state(), story.due(), story.plan()), (StateName::AwaitingApproval, Some(at(31)), plan));
+    assert_eq!((story.state(), story.due(), story.plan()), (StateName::AwaitingApproval, Some(at(32)), plan));
     story.run_to(300);
     assert_eq!((story.state(), story.docker.effects), (StateName::AwaitingApproval, 0), "longer than without a person");
     story.docker.reachable = true;
@@ -94,17 +94,19 @@ fn a_yes_outlives_a_look_that_fails_and_nobody_is_asked_again() {
 }
 
 #[test]
-fn a_yes_that_no_look_could_follow_in_its_time_is_a_failed_step() {
+fn a_yes_that_no_look_could_follow_in_its_time_is_asked_for_again_when_docker_is_back() {
     let mut story = asked(rule("r").climbing([asking(), restart()]));
     let plan = story.plan();
     story.docker.reachable = false;
     story.now = at(30);
     story.answer(AnswerKind::Approve, Some(plan)).run_to(599);
-    assert_eq!(story.state(), StateName::AwaitingApproval);
-    story.run_to(600);
-    assert_eq!(story.audit()[0], "restart failed docker_unreachable");
+    assert_eq!((story.state(), story.events()), (StateName::AwaitingApproval, vec!["gave_up"]), "reported once");
+    story.repeat().run_to(600);
+    assert_eq!((story.blocked_by(), story.actions().len()), (Some(Guard::DockerAway), 0));
     story.docker.reachable = true;
-    assert_eq!((story.remediation.rung, story.docker.effects), (1, 0));
+    story.run_to(620);
+    assert_eq!((story.state(), story.remediation.rung), (StateName::AwaitingApproval, 0));
+    assert_eq!((story.docker.effects, story.events()), (0, vec!["gave_up"]));
 }
 
 #[test]

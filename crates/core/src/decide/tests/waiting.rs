@@ -176,21 +176,22 @@ fn too_many_effects_under_way_are_waited_for() {
 }
 
 #[test]
-fn four_looks_in_vain_are_a_failed_step_that_spends_nothing_and_people_are_told() {
+fn four_looks_that_docker_refuses_are_a_failed_step_that_spends_nothing_and_people_are_told() {
     let mut story = story(rule("r"));
-    story.docker.reachable = false;
+    (story.docker.reachable, story.docker.unseen) = (false, "docker_error");
     story.run_to(6);
     assert_eq!((story.state(), story.actions().len()), (StateName::Held, 0));
     story.run_to(7);
-    assert_eq!(story.audit(), ["restart failed docker_unreachable", "escalate succeeded"]);
+    assert_eq!(story.audit(), ["restart failed docker_error", "escalate succeeded"]);
     assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::NotFixed], Some(Outcome::Escalated)));
     assert!(story.actions().iter().all(|row| !row.spends));
     assert_eq!(story.events(), ["escalated"]);
 }
 
 #[test]
-fn a_look_in_vain_does_not_hide_what_blocks() {
+fn a_look_that_docker_refuses_does_not_hide_what_blocks() {
     let mut story = spent_at(rule("r").cooling(100), &[0]);
+    story.docker.unseen = "docker_error";
     story.wake().docker.reachable = false;
     story.run_to(100);
     assert_eq!((story.blocked_by(), story.due()), (Some(Guard::Cooldown), Some(at(101))));

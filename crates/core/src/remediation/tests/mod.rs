@@ -68,6 +68,8 @@ fn states() -> [State; 6] {
             done: vec![dependent(13)],
             path_since: Some(at(8)),
             until: at(9),
+            unsent: false,
+            removal: None,
         }),
         State::Verifying(Verifying {
             attempt: Box::new(scaled),
@@ -88,6 +90,7 @@ fn in_state(state: State) -> Remediation {
         rung: 1,
         attempts: 2,
         blind: 1,
+        away: None,
         pin: Some(Pin { size: Some(2), ..container().pin() }),
         tried: Some(container().pin()),
         key: Some("DAEMON/aaaa".into()),
@@ -135,6 +138,8 @@ fn a_document_of_an_older_version_is_read_with_defaults_for_new_fields() {
             done: Vec::new(),
             path_since: None,
             until: at(9),
+            unsent: false,
+            removal: None,
         })),
         older(State::Verifying(Verifying {
             attempt: Box::new(plain()),

@@ -251,6 +251,14 @@ fn a_restart_of_what_is_removed_meanwhile_fails() {
     let id = it.run(plain("a").runs(Program::default().on_term(Term::Ignores)), ms(0));
     let asked = it.ask(restart(&id, 10), By::Fettle(0), ms(0));
     it.ask(Request::Remove { id: id.clone(), force: true }, By::Person, ms(1_000));
-    assert!(matches!(it.job(asked).finished, Some((_, Answer::Failed(_, _)))));
+    it.advance(ms(1_000));
+    assert!(matches!(it.job(asked).finished, Some((_, Answer::Failed(500, _)))));
+    assert_eq!(state(&mut it, &id, 1_050), (Status::Removing, 0, true), "shown until it is through");
+    let again = it.ask(Request::Remove { id: id.clone(), force: true }, By::Person, ms(1_060));
+    let start = it.ask(restart(&id, 10), By::Fettle(1), ms(1_070));
+    it.advance(ms(1_070));
+    assert!(matches!(it.job(again).finished, Some((_, Answer::Failed(409, _)))));
+    assert!(matches!(it.job(start).finished, Some((_, Answer::Failed(500, _)))));
+    it.advance(ms(1_200));
     assert_eq!((it.container(&id), it.runs().len()), (None, 1));
 }
