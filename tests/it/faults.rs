@@ -177,24 +177,36 @@ async fn a_restart_whose_answer_is_lost_is_found_by_looking_and_not_done_again()
 }
 
 #[tokio::test]
-async fn without_docker_every_decision_ends_honestly_and_nothing_is_spent() {
-    let fettle = Setup::new("unix:///nowhere/docker.sock", RULES).start().await;
-    fettle.send(&firing(&[("alertname", "Down"), ("service", "web")])).await;
-    let story = fettle.closed("container:local/web", SOON).await;
-    assert_eq!(story["outcome"], "escalated", "{story:#}");
-    let failed = &story["action_rows"][0];
-    assert_eq!(
-        (failed["result"].as_str(), failed["reason"].as_str()),
-        (Some("failed"), Some("docker_unreachable")),
-        "{story:#}"
-    );
-    assert!(failed["error"].as_str().is_some_and(|error| error.contains("docker unreachable")), "{story:#}");
-    let health = fettle.get("/api/v1/health").await;
-    assert_eq!(health["status"], "degraded", "{health:#}");
+async fn without_docker_a_decision_waits_and_nothing_is_spent() {
+    let daemon = Daemon::shared().await;
+    let container = Run::named("away").enabled().start(&daemon).await;
+    let proxy = Proxy::unix(daemon.socket());
+    let fettle = Setup::new(&proxy.url(), RULES).start().await;
+    proxy.fail(Fault::Cut);
+    let labels = [("alertname", "Down"), ("service", container.name.as_str())];
+    fettle.send(&firing(&labels)).await;
+    waits_for_docker(&fettle, &target(&container)).await;
+    wait::until("health reports it", SOON, async || {
+        let health = fettle.get("/api/v1/health").await;
+        if health["status"] == "degraded" { Ok(()) } else { Err(format!("{health:#}")) }
+    })
+    .await;
+    assert_eq!(fettle.actions(&target(&container)).await.len(), 0);
+    proxy.restore();
+    result(&fettle, &target(&container), "succeeded").await;
+}
+
+/// The remediation of the target is blocked by `docker_away`.
+async fn waits_for_docker(fettle: &Fettle, target: &str) {
+    wait::until("it waits for docker", SOON, async || match fettle.remediations(target).await.first() {
+        Some(row) if row["state"] == "blocked" && row["reason"] == "docker_away" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn a_docker_that_hangs_fails_the_step_and_holds_up_nothing_else() {
+async fn a_docker_that_hangs_is_waited_for_and_holds_up_nothing_else() {
     let daemon = Daemon::shared().await;
     let proxy = Proxy::unix(daemon.socket());
     let fettle = Setup::new(&proxy.url(), RULES).start().await;
@@ -203,8 +215,8 @@ async fn a_docker_that_hangs_fails_the_step_and_holds_up_nothing_else() {
     let began = Instant::now();
     assert_eq!(fettle.post(&firing(&[("alertname", "Other")])).await, 202);
     assert!(began.elapsed() < Duration::from_secs(2), "intake does not wait for docker");
-    let story = fettle.closed("container:local/web", SOON).await;
-    assert_eq!(story["action_rows"][0]["reason"], "docker_timeout", "{story:#}");
+    waits_for_docker(&fettle, "container:local/web").await;
+    assert_eq!(fettle.actions("container:local/web").await.len(), 0);
 }
 
 #[tokio::test]

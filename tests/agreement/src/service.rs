@@ -94,7 +94,6 @@ pub fn rules(scenario: &Scenario, reloaded: bool) -> Arc<RuleSet> {
     let context = Context {
         hosts: hosts(),
         freshness: scenario.settings.freshness,
-        docker_patience: scenario.settings.docker_patience,
         alertmanager: scenario.settings.alertmanager,
         prometheus: true,
         disks: disks(),

@@ -1,5 +1,5 @@
 //! Docker does not answer: a wait, never a failure. Which failures mean that is the guard's
-//! ([`docker_away`](crate::guard::docker_away)).
+//! ([`docker_away`]).
 //!
 //! - Before a decision the remediation is `blocked docker_away` and looks again soon. An order by hand is refused: the person
 //!   who gave it waits for the answer. A proposal that a person agreed to waits as such while the answer counts.

@@ -9,7 +9,9 @@ use crate::verdict::{Evidence, Judgement, Look, judge};
 
 pub(super) fn decide(mut turn: Turn<'_>, mut verifying: Verifying, event: &Event) -> Decision {
     if let Some(answer) = approving::cancellation(&turn) {
-        give_verdict(&mut turn, &verifying, Verdict::Unknown, "cancelled before it could be judged");
+        // A person's decision proves nothing for or against the rule.
+        let reason = format!("cancelled by {} before it could be judged", answer.by);
+        give_verdict(&mut turn, &verifying, Verdict::Superseded, &reason);
         return approving::cancelled(turn, answer);
     }
     let Verifying { attempt, effect_at, .. } = &verifying;

@@ -36,7 +36,7 @@ words! {
         Cleared = "cleared",
         /// The target could not be seen.
         Unknown = "unknown",
-        /// Somebody else acted.
+        /// A person or a deployment acted, or a person cancelled the effort before it was judged.
         Superseded = "superseded",
         /// A `fixed` that came back; appended later, never overwritten.
         Regressed = "regressed",

@@ -306,6 +306,8 @@ impl Daemon {
     }
 
     fn recreate(&mut self, key: Key, ticket: Ticket) {
+        // Also of a container that does not run: its removal is the change.
+        self.executed(ticket);
         let by = self.jobs[ticket.0].by;
         let spec = self.at(key).spec.clone();
         self.remove(key, by);

@@ -207,7 +207,7 @@ fn a_call_without_an_answer_is_looked_at_until_that_is_conclusive() {
         rig.luck.hangs.store(true, Ordering::Relaxed);
         fires(&mut world, 0, "web").await;
         let told = told(&world, 1000).await;
-        assert_eq!(told[1..4], ["0 web restart 1", "42 web failed", "42 web not_fixed"], "{told:?}");
+        assert_eq!(told[1..4], ["0 web restart 1", "82 web failed", "82 web not_fixed"], "{told:?}");
         assert_eq!(rig.calls(), 1, "what is not known is never tried again");
     });
 }

@@ -97,8 +97,8 @@ pub fn verdicts_are_followed(book: &Book, deed: &Deed<'_>, _: &Truth<'_>) -> Res
         (Verdict::Fixed, Some(Outcome::Fixed))
         | (Verdict::Unconfirmed, Some(Outcome::Unconfirmed))
         | (Verdict::Cleared, Some(Outcome::Cleared))
-        | (Verdict::Superseded, Some(Outcome::Superseded))
-        | (Verdict::Unknown, Some(Outcome::Escalated | Outcome::Cancelled | Outcome::Observed)) => true,
+        | (Verdict::Superseded, Some(Outcome::Superseded | Outcome::Cancelled))
+        | (Verdict::Unknown, Some(Outcome::Escalated | Outcome::Observed)) => true,
         (Verdict::StillFiring | Verdict::NotFixed, None) => climbed && matches!(after.state, State::Held { .. }),
         (Verdict::StillFiring | Verdict::NotFixed, Some(outcome)) => {
             climbed && matches!(outcome, Outcome::Escalated | Outcome::Cleared | Outcome::Observed)

@@ -226,7 +226,7 @@ fn a_cancel_is_a_verdict_on_the_dependents_too() {
     story.surroundings.answer = Some(answer);
     story.wake();
     assert_eq!(story.outcome(), Some(Outcome::Cancelled));
-    assert_eq!(story.verdicts(), [Verdict::Unknown, Verdict::Unknown]);
+    assert_eq!(story.verdicts(), [Verdict::Superseded, Verdict::Superseded]);
 }
 
 #[test]

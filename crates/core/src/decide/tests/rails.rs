@@ -9,7 +9,7 @@ use crate::remediation::refusal::Guard;
 use crate::remediation::state::StateName;
 use crate::rule::model::{Mode, Unless, Verify};
 use crate::settings::{StormLimit, TripLimit};
-use crate::surroundings::{Breaker, Storm, Upstream};
+use crate::surroundings::{Answer, AnswerKind, Breaker, Storm, Upstream};
 use crate::testing::{at, firing, id, restart, rule, secs};
 use crate::time::Timestamp;
 
@@ -116,6 +116,30 @@ fn a_probe_that_says_nothing_of_the_rule_makes_room_for_the_next() {
     assert_eq!(story.verdicts(), [Verdict::Superseded]);
     let last = story.breaker_rows().pop().expect("the probe is over");
     assert_eq!((last.opened_at, last.probe), (Some(at(-1000)), None));
+}
+
+#[test]
+fn a_person_who_cancels_counts_neither_for_nor_against_the_rule() {
+    let cancelled = |story: &mut Story| {
+        let by = || "anna".to_owned();
+        let answer = Answer { id: id(900), kind: AnswerKind::Cancel, plan: None, by: by(), at: story.now };
+        story.surroundings.answer = Some(answer);
+        story.wake();
+        assert_eq!((story.verdicts(), story.outcome()), (vec![Verdict::Superseded], Some(Outcome::Cancelled)));
+        assert!(!Verdict::Superseded.proves_nothing(), "the store counts by the verdict");
+    };
+    let mut story = tripping(Mode::Propose);
+    story.surroundings.breaker.unproven = vec![at(-5)];
+    story.wake();
+    cancelled(&mut story);
+    assert_eq!((story.breaker_rows(), story.events()), (vec![], vec![]), "one strike, of two");
+    let mut probe = tripping(Mode::Propose);
+    probe.surroundings.breaker.opened_at = Some(at(-1000));
+    probe.wake();
+    probe.surroundings.breaker.probe = probe.remediation.last_action;
+    cancelled(&mut probe);
+    let last = probe.breaker_rows().pop().expect("the probe is over");
+    assert_eq!((last.opened_at, last.probe), (Some(at(-1000)), None), "the next act is tried");
 }
 
 #[test]
