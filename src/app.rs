@@ -412,6 +412,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
             own_container: own_container_id(),
             database,
         },
+        hosts: config.known_hosts(),
     }
 }
 

@@ -37,9 +37,9 @@
 //!
 //! - Asked before anything is looked at: `paused` (a person), `expired` and `resolved` (the alert itself), `silenced`
 //!   (Alertmanager), `unless` (another alert), `outside_window` (the time).
-//! - Asked of what was seen: `no_target`, `not_allowed` (the rule's permission), `ambiguous_target`, `swarm_task`, `not_enabled`
-//!   (the target's own permission), `protected`, `stopped`, `on_loan`, `held_by_label`, `min_healthy`; `storm` and `tripped`
-//!   lower the mode; `not_scalable` (the step does not fit what was seen).
+//! - Asked of what was seen: `no_target`, `not_allowed` (the rule's permission), `other_host`, `ambiguous_target`, `swarm_task`,
+//!   `not_enabled` (the target's own permission), `protected`, `stopped`, `on_loan`, `held_by_label`, `starting`, `earlier_run`,
+//!   `min_healthy`; `storm` and `tripped` lower the mode; `not_scalable` (the step does not fit what was seen).
 //! - Asked while the ledger is locked: `tripped` once more, `cooldown`, `in_flight`, `budget`; last `approval`, where the mode is
 //!   `propose` or a person must agree.
 //!

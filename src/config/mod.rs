@@ -123,6 +123,7 @@ impl Config {
     pub fn rule_context(&self) -> Context {
         Context {
             hosts: self.known_hosts(),
+            of_service: true,
             freshness: self.freshness,
             audit_kept: self.retention.audit,
             approvers: self.auth.has_approver(),

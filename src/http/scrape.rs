@@ -182,6 +182,7 @@ mod tests {
             alertmanager: false,
             approvers: true,
             protected: fettle_core::settings::Protected::default(),
+            hosts: fettle_core::target::Hosts::default(),
         };
         let rows = [spent("r", "a", 0), spent("q", "a", 11)];
         let left = remaining(&RuleSet::default(), &settings, &rows, now());

@@ -138,6 +138,7 @@ impl Town {
             exit_code: 0,
             oom_killed: false,
             health: Some(if name.starts_with("sick") { Health::Unhealthy } else { Health::Healthy }),
+            start_period: std::time::Duration::ZERO,
             addresses: Vec::new(),
             stopped_by_hand: None,
             number: None,
@@ -211,6 +212,7 @@ fn settings() -> Settings {
         alertmanager: false,
         approvers: true,
         protected: Protected::default(),
+        hosts: fettle_core::target::Hosts::default(),
     }
 }
 

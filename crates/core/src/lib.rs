@@ -12,6 +12,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod effect;
 pub mod guard;
+pub mod hosts;
 pub mod id;
 pub mod interval;
 pub mod matcher;

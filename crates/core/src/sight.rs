@@ -3,6 +3,7 @@
 //! A look is a fact with no opinion in it: guards and verdicts read it, the platform only fills it in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +146,9 @@ pub struct Container {
     pub oom_killed: bool,
     /// `None` when it has no health check.
     pub health: Option<Health>,
+    /// How long after its start a failing health check does not count, by its definition.
+    #[serde(default)]
+    pub start_period: Duration,
     /// The addresses and aliases it is reached by, and the ports of this machine behind which it answers, for knowing fettle's
     /// own database.
     pub addresses: Vec<String>,

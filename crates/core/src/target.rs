@@ -10,6 +10,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::hosts::Hosts;
+
 /// One thing on one host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -216,55 +218,6 @@ pub fn is_name(text: &str) -> bool {
 /// The disks of all hosts and what the configuration permits on them: host, disk, action names.
 pub type Disks = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// The configured hosts, as rules name them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hosts {
-    /// Every host's name, and the `instance` values that mean it.
-    by_word: BTreeMap<String, String>,
-    only: Option<String>,
-}
-
-impl Hosts {
-    /// `hosts`: each host's name with the values of `instance` that mean it.
-    #[must_use]
-    pub fn new<'a>(hosts: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Self {
-        let mut by_word = BTreeMap::new();
-        let mut names = Vec::new();
-        for (name, instances) in hosts {
-            names.push(name);
-            by_word.extend(instances.iter().map(|instance| (instance.clone(), name.to_owned())));
-        }
-        // A host's own name always means that host, whatever another host lists as an instance.
-        by_word.extend(names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())));
-        let only = match names[..] {
-            [one] => Some(one.to_owned()),
-            _ => None,
-        };
-        Self { by_word, only }
-    }
-
-    /// The host that `word` means: its name, or one of its instances.
-    #[must_use]
-    pub fn find(&self, word: &str) -> Option<&str> {
-        self.by_word.get(word).map(String::as_str)
-    }
-
-    /// Every host's name in byte order.
-    #[must_use]
-    pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.by_word.values().map(String::as_str).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
-    /// The host of a rule that names none: the only one there is.
-    #[must_use]
-    pub fn only(&self) -> Option<&str> {
-        self.only.as_deref()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,14 +258,5 @@ mod tests {
             assert!(!is_name(name), "{name:?}");
         }
         assert!(!is_name(&"a".repeat(256)) && is_name(&"a".repeat(255)));
-    }
-
-    #[test]
-    fn a_host_is_found_by_name_and_by_instance_and_names_win() {
-        let a = ["10.0.0.1:9100".to_owned(), "b".to_owned()];
-        let hosts = Hosts::new([("a", &a[..]), ("b", &[])]);
-        assert_eq!((hosts.find("10.0.0.1:9100"), hosts.find("b"), hosts.find("x")), (Some("a"), Some("b"), None));
-        assert_eq!(hosts.only(), None);
-        assert_eq!(Hosts::new([("local", &[][..])]).only(), Some("local"));
     }
 }

@@ -94,6 +94,7 @@ pub fn rule(name: &str) -> Rule {
             host: None,
             allow: Vec::new(),
             min_healthy: 0,
+            min_age: None,
         },
         unless: Vec::new(),
         during: None,
@@ -181,6 +182,7 @@ pub fn settings() -> Settings {
         alertmanager: false,
         approvers: true,
         protected: Protected::default(),
+        hosts: super::target::Hosts::new([("local", &[][..])]),
     }
 }
 
@@ -198,6 +200,7 @@ pub fn container() -> Container {
         exit_code: 0,
         oom_killed: false,
         health: None,
+        start_period: Duration::ZERO,
         addresses: Vec::new(),
         stopped_by_hand: Some(false),
         number: None,
@@ -229,6 +232,11 @@ impl Container {
 
     pub fn checked(self, health: Health) -> Self {
         Self { health: Some(health), ..self }
+    }
+
+    /// With health `starting` and a start period.
+    pub fn in_start_period(self, seconds: u64) -> Self {
+        Self { start_period: secs(seconds), ..self.checked(Health::Starting) }
     }
 
     /// Started again by somebody, which begins Docker's count anew.

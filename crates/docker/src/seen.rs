@@ -1,6 +1,7 @@
 //! Docker's description of a container in fettle's words. Pure: no request is made here.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, EndpointSettings, HealthStatusEnum, HostConfig,
@@ -36,6 +37,7 @@ pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) ->
         exit_code: state.exit_code.unwrap_or(0),
         oom_killed: state.oom_killed.unwrap_or(false),
         health: state.health.as_ref().and_then(|it| it.status).and_then(health),
+        start_period: start_period(it),
         addresses: addresses(it).into_iter().chain(published(host, it)).collect(),
         stopped_by_hand: None,
         number: labels(it).get("com.docker.compose.container-number").and_then(|text| text.parse().ok()),
@@ -44,6 +46,13 @@ pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) ->
         health_log: health_log(state),
         dependents: Vec::new(),
     })
+}
+
+/// Docker counts it in nanoseconds, and writes 0 for none.
+fn start_period(it: &ContainerInspectResponse) -> Duration {
+    let check = it.config.as_ref().and_then(|config| config.healthcheck.as_ref());
+    let nanos = check.and_then(|check| check.start_period).and_then(|nanos| u64::try_from(nanos).ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
 }
 
 /// Docker writes 0 for no limit.
@@ -166,6 +175,15 @@ mod tests {
         assert_eq!(health(HealthStatusEnum::NONE), None);
         assert_eq!(health(HealthStatusEnum::EMPTY), None);
         assert_eq!(health(HealthStatusEnum::STARTING), Some(Health::Starting));
+    }
+
+    #[test]
+    fn the_start_period_is_read_from_the_health_check_and_absent_or_negative_is_none() {
+        let of = |config: &str| start_period(&inspected(&format!(r#"{{"Config": {config}}}"#)));
+        assert_eq!(of(r#"{"Healthcheck": {"StartPeriod": 60000000000}}"#), Duration::from_mins(1));
+        for none in [r#"{"Healthcheck": {"StartPeriod": -1}}"#, r#"{"Healthcheck": {}}"#, "{}"] {
+            assert_eq!(of(none), Duration::ZERO, "{none}");
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn target(rule: &Rule) -> Value {
     target["host"] = spec.host.as_ref().map_or(Value::Null, |host| json!(word(host)));
     target["allow"] = spec.allow.iter().map(|pattern| json!(pattern.0)).collect();
     target["min_healthy"] = json!(spec.min_healthy);
+    target["min_age"] = json!(spec.min_age.map(show));
     target
 }
 

@@ -9,8 +9,12 @@ use fettle_core::remediation::refusal::Guard;
 /// Each must occur so often in a run of a thousand.
 pub const ENOUGH: u64 = 20;
 
-/// What cannot occur in a scenario, and why. Nothing.
-pub const EXCEPTIONS: &[(&str, &str)] = &[];
+/// What cannot occur in a scenario, and why.
+pub const EXCEPTIONS: &[(&str, &str)] = &[
+    ("guard other_host", "a scenario has one host, without `instances`"),
+    ("guard starting", "what a scenario declares runs for long, and who restarts it supersedes what is open"),
+    ("guard earlier_run", "what a scenario declares runs for long, and who restarts it supersedes what is open"),
+];
 
 /// The action of a loan's return: never written in a rule, so it is not among [`NAMES`].
 const RESTORE: &str = "restore";

@@ -74,6 +74,7 @@ impl Docker {
                 exit_code: it.exit_code,
                 oom_killed: false,
                 health: it.health,
+                start_period: std::time::Duration::ZERO,
                 addresses: Vec::new(),
                 stopped_by_hand: Some(it.stopped_by_hand),
                 number,

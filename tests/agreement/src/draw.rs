@@ -178,6 +178,7 @@ fn settings(dice: &mut Dice) -> Settings {
             || dice.rng.chance(if dice.theme == Theme::Expired { 500 } else { 250 }),
         approvers: true,
         protected,
+        hosts: fettle_core::target::Hosts::default(),
     }
 }
 

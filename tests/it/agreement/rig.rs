@@ -146,6 +146,7 @@ fn container(name: &str, number: usize) -> Container {
         exit_code: 0,
         oom_killed: false,
         health: None,
+        start_period: std::time::Duration::ZERO,
         addresses: Vec::new(),
         stopped_by_hand: Some(false),
         number: None,

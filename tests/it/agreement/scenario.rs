@@ -211,6 +211,7 @@ pub fn settings(kind: Kind) -> Settings {
         alertmanager: kind.asked,
         approvers: true,
         protected: Protected::default(),
+        hosts: fettle_core::target::Hosts::default(),
     }
 }
 

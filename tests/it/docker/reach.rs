@@ -39,6 +39,7 @@ fn ground() -> Ground {
         alertmanager: false,
         approvers: true,
         protected: Protected::default(),
+        hosts: fettle_core::target::Hosts::default(),
     };
     Ground { hosts: hosts(), settings }
 }

@@ -197,6 +197,7 @@ fn settings() -> Settings {
         alertmanager: false,
         approvers: true,
         protected: Protected::default(),
+        hosts: fettle_core::target::Hosts::default(),
     }
 }
 

@@ -72,6 +72,7 @@ pub fn settings(rng: &mut Rng) -> Settings {
         },
         alertmanager: rng.chance(500),
         approvers: true,
+        hosts: fettle_core::target::Hosts::default(),
         protected: Protected {
             containers: ["app-0", "side-0", "api", "shop-web-2"].iter().filter_map(|name| some(rng, name)).collect(),
             compose_projects: some(rng, "shop").into_iter().collect(),
@@ -199,7 +200,7 @@ fn rule(rng: &mut Rng, at: u64, settings: &Settings, crowd: bool) -> Rule {
         (true, _) => &["*"],
     };
     let allow = allow.iter().map(|it| Pattern((*it).to_owned())).collect();
-    let target = TargetSpec { find, host: None, allow, min_healthy: u32::from(rng.chance(200)) };
+    let target = TargetSpec { find, host: None, allow, min_healthy: u32::from(rng.chance(200)), min_age: None };
     let plain = matches!(target.find, Find::Container(_)) && rng.chance(400);
     let steps = if plain { plain_steps(rng) } else { steps(rng, &target) };
     let unless = rng.chance(100).then(|| Unless { matchers: matchers("alertname=\"A0\""), equal: Vec::new() });

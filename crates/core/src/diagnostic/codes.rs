@@ -115,6 +115,8 @@ codes! {
     Warning F106 LABEL_UNSEEN        "No recorded alert that the rule selects carries a label that its target needs."
     Warning F107 UNKNOWN_VARIABLE    "An environment variable looks like a setting of fettle and is none."
 
+    Warning F108 NO_INSTANCES        "The only host has no `instances`, so an alert about another machine would act on this one."
+
     Error   F110 HOLDS_NOTHING       "`storm` or `trip` would let fettle act as before."
 
     Error   F200 TEST_NAME           "A test's name is empty or there twice in its file."

@@ -2,6 +2,8 @@
 //!
 //! Always holds: plain values that are borrowed from the decision in the making; no guard changes any of them.
 
+use std::time::Duration;
+
 use super::ledger::{Ledger, LedgerAsk};
 use crate::action::Action;
 use crate::alert::episode::AlertState;
@@ -71,6 +73,8 @@ pub struct Aim<'a> {
     pub permits: Permits<'a>,
     /// How many containers of the service must stay well.
     pub min_healthy: u32,
+    /// How long after the start of a run its alerts settle: the step's `settle`.
+    pub settle: Duration,
     /// What would be done.
     pub action: &'a Action,
     /// The target as written.

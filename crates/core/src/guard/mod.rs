@@ -3,8 +3,9 @@
 //! Three lists, by what they need to know: nothing but what is stored; a look at the target; the ledger, read while
 //! its lock is held. Each guard is one function that passes or refuses by its numbers, in its own
 //! file: decisions and explanations both ask it.
-//! Two of them need only names and are asked as soon as an alert is taken in, by [`receive`](crate::receive): a name
-//! that Docker does not allow (`no_target`) and a name that the rule does not (`not_allowed`). So a label's text reaches
+//! Three of them need only names and are asked as soon as an alert is taken in, by [`receive`](crate::receive): a name
+//! that Docker does not allow (`no_target`), a name that the rule does not (`not_allowed`), and an alert about another
+//! machine (`other_host`). So a label's text reaches
 //! Docker only where a rule permits it, and a flood of alerts that no rule permits costs no call. A name that is neither
 //! permitted nor there is therefore `not_allowed`.
 //! [`admit`] is the only code that makes an [`Admitted`], and an effect cannot begin without one.
@@ -12,6 +13,7 @@
 mod answer;
 mod budget;
 mod cooldown;
+mod earlier_run;
 mod expired;
 mod facts;
 mod found;
@@ -22,12 +24,15 @@ mod min_healthy;
 mod not_allowed;
 mod not_enabled;
 mod on_loan;
+mod other_host;
 mod outside_window;
 mod paused;
 mod protected;
 mod resolved;
 mod ruling;
+mod run;
 mod silenced;
+mod starting;
 mod stopped;
 mod storm;
 pub mod survey;
@@ -39,6 +44,7 @@ mod unless;
 pub use answer::{Answer, Says};
 pub use facts::{Aim, Counted, Known, Permits, Request};
 pub use held_by_label::is_held;
+pub use other_host::by_instance as names_other_host;
 pub use paused::by as paused_by;
 pub use protected::reason as is_protected;
 pub use storm::ceiling as storm_ceiling;
@@ -105,9 +111,10 @@ const BEFORE_LOOK: [OfKnown; 6] = [
 ];
 
 /// Asked once the target was looked up.
-const AFTER_LOOK: [(Guard, OfAim); 12] = [
+const AFTER_LOOK: [(Guard, OfAim); 15] = [
     (Guard::NoTarget, OfAim::Found(found::ask_none)),
     (Guard::NotAllowed, OfAim::Plain(not_allowed::ask)),
+    (Guard::OtherHost, OfAim::Plain(other_host::ask)),
     (Guard::AmbiguousTarget, OfAim::Found(found::ask_many)),
     (Guard::SwarmTask, OfAim::Seen(swarm_task::ask)),
     (Guard::NotEnabled, OfAim::Seen(not_enabled::ask)),
@@ -115,6 +122,8 @@ const AFTER_LOOK: [(Guard, OfAim); 12] = [
     (Guard::Stopped, OfAim::Seen(stopped::ask)),
     (Guard::OnLoan, OfAim::Stored(on_loan::ask)),
     (Guard::HeldByLabel, OfAim::Seen(held_by_label::ask)),
+    (Guard::Starting, OfAim::Seen(starting::ask)),
+    (Guard::EarlierRun, OfAim::Seen(earlier_run::ask)),
     (Guard::MinHealthy, OfAim::Seen(min_healthy::ask)),
     (Guard::Storm, OfAim::Stored(storm::ask)),
     (Guard::Tripped, OfAim::Stored(tripped::ask)),

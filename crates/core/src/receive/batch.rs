@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::world::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Standing, World};
 use crate::alert::episode::{self, AlertState};
 use crate::alert::fingerprint::Fingerprint;
 use crate::decide::audit_row;
+use crate::guard::names_other_host;
 use crate::id::RemediationId;
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{ActionRow, EventRow, Record, Severity, TransitionRow, VerdictRow};
@@ -145,26 +146,36 @@ impl Batch<'_> {
         let waited = known.is_some_and(|it| it.standing == Standing::Waiting && it.episode == alert.episode);
         match &selected.target {
             Err(unnamed) => {
-                self.refuse(alert, rule, &unnamed.target, Guard::NoTarget, &unnamed.detail, now);
+                let detail = json!({"why": unnamed.detail});
+                self.refuse(alert, rule, &unnamed.target, Guard::NoTarget, detail, now);
             }
             // The text of an alert does not even reach Docker unless the rule permits it.
             Ok(target) if !target.name().is_some_and(|name| rule.target.permits(name)) => {
                 let why = format!("{} is not in the rule's allow list", target.name().unwrap_or("?"));
-                self.refuse(alert, rule, target, Guard::NotAllowed, &why, now);
+                self.refuse(alert, rule, target, Guard::NotAllowed, json!({"why": why}), now);
             }
-            Ok(target) => {
-                let written = target.to_string();
-                let open = self.open.get(&written).or_else(|| self.world.open.get(&written)).cloned();
-                match open {
-                    None => self.open(alert, rule, target, now),
-                    Some(open) if open.rule == rule.name => self.attach(alert, rule, written, &open, now),
-                    // On record already; it waits for whoever is at work now.
-                    Some(open) if waited => {
-                        self.stand(candidate(alert, rule, written, Standing::Waiting, open.id));
-                    }
-                    Some(open) => self.wait(alert, rule, target, &open, now),
+            Ok(target) => match names_other_host(&rule.target, target, &alert.labels, &self.settings.hosts) {
+                Some((why, numbers)) => {
+                    let detail = json!({"why": why, "numbers": numbers});
+                    self.refuse(alert, rule, target, Guard::OtherHost, detail, now);
                 }
+                None => self.take_up(alert, rule, target, waited, now),
+            },
+        }
+    }
+
+    /// Opens a remediation of a target that names alone permit, attaches the alert to the open one, or has it wait.
+    fn take_up(&mut self, alert: &AlertState, rule: &Rule, target: &Target, waited: bool, now: Timestamp) {
+        let written = target.to_string();
+        let open = self.open.get(&written).or_else(|| self.world.open.get(&written)).cloned();
+        match open {
+            None => self.open(alert, rule, target, now),
+            Some(open) if open.rule == rule.name => self.attach(alert, rule, written, &open, now),
+            // On record already; it waits for whoever is at work now.
+            Some(open) if waited => {
+                self.stand(candidate(alert, rule, written, Standing::Waiting, open.id));
             }
+            Some(open) => self.wait(alert, rule, target, &open, now),
         }
     }
 
@@ -198,12 +209,20 @@ impl Batch<'_> {
     }
 
     /// What names alone decide, no look is needed for: refused for good, in the transaction that took the alert in.
-    fn refuse(&mut self, alert: &AlertState, rule: &Rule, target: &Target, guard: Guard, why: &str, now: Timestamp) {
+    fn refuse(
+        &mut self,
+        alert: &AlertState,
+        rule: &Rule,
+        target: &Target,
+        guard: Guard,
+        detail: Value,
+        now: Timestamp,
+    ) {
         let mut remediation = fresh((self.new_id)().into(), alert, rule, target.clone(), now);
         let reason = guard.as_str().to_owned();
         remediation.state = State::Closed { outcome: Outcome::Refused, reason, at: now };
         let mut row = self.refusal_row(&remediation, rule, guard, now);
-        row.detail = json!({"why": why});
+        row.detail = detail;
         self.stand(candidate(alert, rule, target.to_string(), Standing::Spent, remediation.id));
         self.changes.opened.push(remediation);
         self.changes.records.push(Record::Action(Box::new(row)));

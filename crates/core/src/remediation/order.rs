@@ -72,7 +72,13 @@ fn spec(target: &Target) -> TargetSpec {
         Target::Unresolvable { kind: Kind::Disk, .. } => Find::Disk(Word::Literal(String::new())),
         Target::Unresolvable { .. } => Find::Container(Word::Literal(String::new())),
     };
-    TargetSpec { find, host: Some(Word::Literal(target.host().to_owned())), allow: Vec::new(), min_healthy: 0 }
+    TargetSpec {
+        find,
+        host: Some(Word::Literal(target.host().to_owned())),
+        allow: Vec::new(),
+        min_healthy: 0,
+        min_age: None,
+    }
 }
 
 #[cfg(test)]

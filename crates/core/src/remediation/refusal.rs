@@ -24,6 +24,8 @@ words! {
         NoTarget = "no_target",
         /// The rule does not permit this name.
         NotAllowed = "not_allowed",
+        /// The alert's `instance` names another machine than the target's.
+        OtherHost = "other_host",
         /// More than one container answers to the name.
         AmbiguousTarget = "ambiguous_target",
         /// The container is a task of a Swarm service, which Swarm itself replaces.
@@ -38,6 +40,10 @@ words! {
         OnLoan = "on_loan",
         /// The container's own label `fettle.hold` asks to be left alone.
         HeldByLabel = "held_by_label",
+        /// The container has just been started and is given its time.
+        Starting = "starting",
+        /// The alert is about an earlier run of the container, or about another container.
+        EarlierRun = "earlier_run",
         /// Too few of the service would stay well meanwhile.
         MinHealthy = "min_healthy",
         /// So much is wrong at once that fettle holds back.
@@ -65,6 +71,7 @@ impl Guard {
             self,
             Self::NoTarget
                 | Self::NotAllowed
+                | Self::OtherHost
                 | Self::AmbiguousTarget
                 | Self::SwarmTask
                 | Self::NotEnabled

@@ -20,9 +20,12 @@ pub struct SourceFile {
 
 /// What rules are checked against.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts about the service")]
 pub struct Context {
     /// The configured hosts.
     pub hosts: Hosts,
+    /// Whether the hosts are those of the service, and not those of a test.
+    pub of_service: bool,
     /// How long evidence that an alert fires is good for.
     pub freshness: Duration,
     /// How long audit rows are kept.
@@ -53,6 +56,7 @@ impl Default for Context {
     fn default() -> Self {
         Self {
             hosts: Hosts::new([("local", &[][..])]),
+            of_service: false,
             freshness: Duration::from_mins(10),
             audit_kept: Duration::from_hours(400 * 24),
             alertmanager: false,

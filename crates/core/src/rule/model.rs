@@ -194,7 +194,13 @@ pub struct TargetSpec {
     pub allow: Vec<Pattern>,
     /// So many containers of a service must stay well when one that is well is touched.
     pub min_healthy: u32,
+    /// A container whose run is younger is left alone; `None`: [`MIN_AGE`], where it has no health check.
+    pub min_age: Option<Duration>,
 }
+
+/// The least age of a container without a health check, unless the rule names one. A container with a health check reports by
+/// itself when it is ready.
+pub const MIN_AGE: Duration = Duration::from_secs(30);
 
 /// The names a target is found by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -288,6 +294,12 @@ impl TargetSpec {
         })
     }
 
+    /// The least age of a container that is not left alone; `checked`: it has a health check.
+    #[must_use]
+    pub fn min_age(&self, checked: bool) -> Duration {
+        self.min_age.unwrap_or(if checked { Duration::ZERO } else { MIN_AGE })
+    }
+
     /// Whether the rule permits `name`: literal targets permit themselves, others need `allow`.
     #[must_use]
     pub fn permits(&self, name: &str) -> bool {
@@ -326,6 +338,7 @@ mod tests {
             host: None,
             allow: vec![Pattern("*".into())],
             min_healthy: 0,
+            min_age: None,
         };
         let hosts = Hosts::new([("local", &[][..])]);
         let labels = Labels::from_iter([("service", format!("../volumes\n{}", "x".repeat(1000)))]);

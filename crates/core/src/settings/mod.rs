@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::rule::model::{Budget, Mode};
 pub use crate::target::Disks;
+use crate::target::Hosts;
 
 /// Limits and permissions of the whole service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Settings {
     pub approvers: bool,
     /// What is never touched.
     pub protected: Protected,
+    /// The configured hosts: which machine an alert's `instance` means.
+    pub hosts: Hosts,
 }
 
 /// When so much is wrong at once that fettle holds back.

@@ -11,6 +11,7 @@ use crate::diagnostic::Report;
 use crate::rule::mode;
 use crate::rule::model::Mode;
 use crate::settings::{Protected, Settings};
+use crate::target::Hosts;
 use crate::yaml::{Node, number, strings};
 
 /// The keys, where they are given.
@@ -30,8 +31,8 @@ pub struct Overrides<'n> {
     pub protected: Option<&'n Node>,
 }
 
-/// The settings that these make; what is not given is as in a service that may act and has somebody who could approve.
-pub fn settings(given: &Overrides<'_>, alertmanager: bool, report: &mut Report<'_>) -> Settings {
+/// The settings that these make on these hosts; what is not given is as in a service that may act and has somebody who could approve.
+pub fn settings(given: &Overrides<'_>, hosts: Hosts, alertmanager: bool, report: &mut Report<'_>) -> Settings {
     let limits = given.limits.and_then(|node| RawLimits::read(node, report)).unwrap_or_default();
     let base = Limits::default();
     let storm = given.storm.and_then(|node| restraint::storm(node, true, report));
@@ -51,6 +52,7 @@ pub fn settings(given: &Overrides<'_>, alertmanager: bool, report: &mut Report<'
         alertmanager,
         approvers: true,
         protected: given.protected.map(|node| protected(node, report)).unwrap_or_default(),
+        hosts,
     }
 }
 

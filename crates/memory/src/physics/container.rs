@@ -91,6 +91,7 @@ impl Container {
             exit_code: 0,
             oom_killed: false,
             health: None,
+            start_period: spec.check.map(|check| check.start_period).unwrap_or_default(),
             addresses: spec.addresses.clone(),
             stopped_by_hand: None,
             number,

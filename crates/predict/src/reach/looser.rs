@@ -9,7 +9,7 @@ use super::pairs::{allow, written};
 use fettle_core::action::{Action, Dependents};
 use fettle_core::duration::show;
 use fettle_core::matcher::Matcher;
-use fettle_core::rule::model::{Approval, Budget, Find, Pattern, Rule, Step, Unless, Word};
+use fettle_core::rule::model::{Approval, Budget, Find, Pattern, Rule, Step, TargetSpec, Unless, Word};
 use fettle_core::target::Hosts;
 
 /// One way in which a rule is looser: what of it, and how.
@@ -68,6 +68,12 @@ fn target(old: &Rule, new: &Rule, hosts: &Hosts, found: &mut Vec<Looser>) {
     if new.target.min_healthy < old.target.min_healthy {
         let how = format!("{} instead of {}", new.target.min_healthy, old.target.min_healthy);
         found.push(("min_healthy", how));
+    }
+    let ages = |target: &TargetSpec| [false, true].map(|checked| target.min_age(checked));
+    let (was, is) = (ages(&old.target), ages(&new.target));
+    if was.iter().zip(&is).any(|(was, is)| is < was) {
+        let age = |target: &TargetSpec| target.min_age.map_or("the default".to_owned(), show);
+        found.push(("min_age", format!("{} instead of {}", age(&new.target), age(&old.target))));
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use fettle_core::action::Action;
 use fettle_core::remediation::refusal::Guard;
@@ -107,6 +108,7 @@ fn container(target: &Target, host: &str, name: &str, number: u32) -> Container 
         exit_code: 0,
         oom_killed: false,
         health: Some(Health::Unhealthy),
+        start_period: Duration::ZERO,
         addresses: Vec::new(),
         stopped_by_hand: None,
         number: None,

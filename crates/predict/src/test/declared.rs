@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::model::{Answers, Reachable};
 use fettle_core::sight::{Container, Service, Space};
 use fettle_core::target::{Disks, Target};
-use fettle_core::time::Timestamp;
+use fettle_core::time::{Timestamp, before};
 use fettle_memory::physics::{self, Daemon, Spec, Timing};
 
 /// How an action ends.
@@ -43,6 +43,8 @@ pub(super) enum Metrics {
 pub(super) struct Declaration {
     pub(super) host: String,
     pub(super) seen: Container,
+    /// How long before the beginning it was started; `None`: long before.
+    pub(super) started_ago: Option<Duration>,
     pub(super) depends_on: Vec<String>,
 }
 
@@ -137,7 +139,11 @@ impl Declared {
         let mut daemon = Daemon::new(daemon(host), now).timing(Timing::NONE);
         for it in self.containers.iter().filter(|it| it.host == host) {
             let spec = Spec { depends_on: it.depends_on.clone(), ..Spec::named(it.seen.name.clone()) };
-            daemon.declare(it.seen.clone(), spec, now);
+            let mut seen = it.seen.clone();
+            if let Some(ago) = it.started_ago.filter(|_| seen.started_at.is_some()) {
+                seen.started_at = Some(before(now, ago));
+            }
+            daemon.declare(seen, spec, now);
         }
         for (_, service) in self.services.iter().filter(|((on, _), _)| on == host) {
             daemon.declare_service(service.clone());

@@ -183,7 +183,10 @@ fn container(node: &Node, places: &Places, declared: &Declared, report: &mut Rep
     let (name, host) = (things::name(raw.name, node, report)?, things::host(raw.host, node, places, report)?);
     let known: Vec<&str> = declared.containers.iter().map(|it| it.seen.name.as_str()).collect();
     is_declared(&name, &known, node, report)?;
-    for fixed in [raw.image_enables, raw.compose, raw.number, raw.depends_on].into_iter().flatten() {
+    for fixed in [raw.image_enables, raw.compose, raw.number, raw.depends_on, raw.started, raw.start_period]
+        .into_iter()
+        .flatten()
+    {
         let message = "this does not change while a container lives";
         report.add_with_help(&codes::TEST_ENTRY, &fixed.at, message, "say it where the container is declared");
     }

@@ -57,7 +57,7 @@ fn read(file: &SourceFile, report: &mut Report<'_>) -> Option<TestFile> {
         freshness: raw.freshness,
         protected: raw.protected,
     };
-    let settings = overrides::settings(&given, alertmanager, report);
+    let settings = overrides::settings(&given, places.hosts.clone(), alertmanager, report);
     let context = Context {
         hosts: places.hosts.clone(),
         freshness: settings.freshness,

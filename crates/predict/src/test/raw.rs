@@ -135,6 +135,10 @@ shape! {
         state = "state": STATE,
         /// `starting`, `healthy` or `unhealthy`; it has no health check.
         health = "health": HEALTH,
+        /// The start period of its health check; 0s. Only at the beginning.
+        start_period = "start_period": Form::Duration,
+        /// When it was started, such as `10s ago`; long ago. Only at the beginning.
+        started = "started": Form::Like("^ *[0-9][0-9a-z]*[a-z] +ago *$"),
         /// Of its last run; 0, and 1 where it ends by itself in the timeline.
         exit_code = "exit_code": Form::Number(0, 255),
         /// Whether the kernel killed it for memory; false.

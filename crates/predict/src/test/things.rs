@@ -1,6 +1,7 @@
 //! What a test declares that there is, and how Docker answers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::declared::{Declaration, Declared, DeclaredDisk, Ending, Metrics, daemon};
 use super::load::Places;
@@ -174,6 +175,12 @@ fn container(node: &Node, places: &Places, declared: &mut Declared, report: &mut
     let compose = raw.compose.and_then(|node| compose(node, report));
     let given = raw.number.and_then(|node| number(node, 1..=10_000, report));
     let depends_on = raw.depends_on.and_then(|node| strings(node, report)).unwrap_or_default();
+    let start_period = raw.start_period.and_then(|node| duration(node, report));
+    if let Some(node) = raw.start_period.filter(|_| health.is_none()) {
+        let help = "write `health: starting` beside it, or remove it";
+        report.add_with_help(&codes::NO_EFFECT, &node.at, "without a health check there is no start period", help);
+    }
+    let started_ago = raw.started.and_then(|node| ago(node, report));
     let (name, host) = (name?, host?);
     if declared.containers.iter().any(|it| it.host == host && it.seen.name == name) {
         report.add(&codes::DECLARED_TWICE, &node.at, format!("another container of this host is named `{name}`"));
@@ -204,6 +211,7 @@ fn container(node: &Node, places: &Places, declared: &mut Declared, report: &mut
         exit_code,
         oom_killed,
         health,
+        start_period: start_period.unwrap_or_default(),
         addresses: Vec::new(),
         stopped_by_hand: Some(stopped_by_hand),
         number,
@@ -213,8 +221,26 @@ fn container(node: &Node, places: &Places, declared: &mut Declared, report: &mut
         dependents: Vec::new(),
     };
     let depends_on = depends_on.into_iter().map(str::to_owned).collect();
-    declared.containers.push(Declaration { host, seen, depends_on });
+    declared.containers.push(Declaration { host, seen, started_ago, depends_on });
     Some(())
+}
+
+/// How long ago: `10s ago`.
+fn ago(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
+    let written = text(node, report)?;
+    let length = written.trim().strip_suffix("ago").filter(|rest| rest.ends_with(' '));
+    let read = length.and_then(|length| fettle_core::duration::parse(length.trim()).ok());
+    if read.is_none() {
+        let shown: String = written.escape_debug().take(60).collect();
+        let message = format!("\"{shown}\" is not a time before the test begins");
+        report.add_with_help(
+            &codes::DURATION,
+            &node.at,
+            message,
+            "write a length of time and `ago`, such as `10s ago`",
+        );
+    }
+    read
 }
 
 fn compose(node: &Node, report: &mut Report<'_>) -> Option<(String, String)> {

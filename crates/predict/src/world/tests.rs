@@ -61,7 +61,7 @@ fn live_with<T: Send>(
     play: impl AsyncFnOnce(World, Rig) -> T + Send,
 ) -> T {
     let text = format!(
-        "version: 1\nrules:\n  - name: r\n    match: ['alertname=\"Down\"']\n    target: {{container: $labels.service, allow: [\"*\"]}}\n{rule}"
+        "version: 1\nrules:\n  - name: r\n    match: ['alertname=\"Down\"']\n    target: {{container: $labels.service, allow: [\"*\"], min_age: 0s}}\n{rule}"
     );
     let context = Context { alertmanager: settings.alertmanager, ..Context::default() };
     let file = SourceFile { path: "r.yaml".into(), text };

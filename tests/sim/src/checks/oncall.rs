@@ -216,7 +216,8 @@ pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     twice.map_or(Ok(()), |it| Err(format!("{} {} was executed more than once", it.name, short(it.action))))
 }
 
-/// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it.
+/// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it. What is received
+/// once the run has settled counts as evidence, however old what it shows: no receiver can know that.
 pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Called { pin, effect, zombie: false, .. } = deed else { return Ok(()) };
     let (Effect::Restart { .. } | Effect::Stop { .. }) = effect else { return Ok(()) };
@@ -230,7 +231,13 @@ pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
         return Ok(());
     };
     let evidence = book.evidence_of(doc, truth);
-    if evidence.is_some_and(|it| it >= micros(run.begun_at)) {
+    let settle = match &doc.state {
+        State::Running(it) => length(it.attempt.verify.settle),
+        _ => 0,
+    };
+    let heard = book.alerts_of(doc, truth).filter_map(|alert| book.heard.get(&alert)?.last()).max();
+    let begun = micros(run.begun_at);
+    if evidence.is_some_and(|it| it >= begun) || heard.is_some_and(|it| *it + book.skew >= begun + settle) {
         return Ok(());
     }
     let (id, name) = (short(intent.action), &run.name);

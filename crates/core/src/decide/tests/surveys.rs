@@ -9,6 +9,7 @@ use crate::decide::{Ask, Decision, Event, Facts, begin, decide, survey};
 use crate::guard::ledger::{Ledger, LedgerAsk};
 use crate::guard::survey::{Answer, under_lock};
 use crate::guard::{Request, admit};
+use crate::hosts::Hosts;
 use crate::remediation::outcome::Outcome;
 use crate::remediation::refusal::Guard;
 use crate::remediation::state::{Remediation, State, StateName};
@@ -31,6 +32,8 @@ struct World {
     last_effect: Option<Timestamp>,
     rivals: u8,
     in_flight: u32,
+    /// The opening alert's `instance`; `""`: it has none.
+    instance: &'static str,
 }
 
 const NOW: i64 = 700;
@@ -71,7 +74,13 @@ fn world(seed: u64) -> World {
     if dice.once_in(10) {
         settings.protected.containers.insert("web".into());
     }
-    let mut alerts = vec![firing("A").heard_at(if dice.once_in(8) { 0 } else { NOW - 10 })];
+    settings.hosts = Hosts::new([("local", &[][..]), ("node-b", &[][..])]);
+    let heard = match dice.roll(8) {
+        0 => 0,
+        1 | 2 => NOW - 100,
+        _ => NOW - 10,
+    };
+    let mut alerts = vec![firing("A").heard_at(heard)];
     if dice.once_in(10) {
         alerts = vec![firing("A").resolved_at(NOW - 5)];
     }
@@ -85,6 +94,7 @@ fn world(seed: u64) -> World {
         last_effect: dice.once_in(4).then(|| at(NOW - i64::try_from(dice.roll(600)).expect("small"))),
         rivals: u8::from(dice.once_in(8)),
         in_flight: if dice.once_in(8) { 4 } else { 1 },
+        instance: ["", "local:9100", "node-b:9100"][usize::from(dice.once_in(3)) + usize::from(dice.once_in(12))],
     }
 }
 
@@ -186,6 +196,9 @@ fn one(dice: &mut Dice) -> Container {
     if dice.once_in(24) {
         it = it.labelled("com.docker.swarm.task.id", "q8x5");
     }
+    if dice.once_in(4) {
+        it = it.restarted_at(NOW - if dice.once_in(3) { 10 } else { 60 });
+    }
     match dice.roll(10) {
         0 => it.being(Status::Paused),
         1 => it.exited(0),
@@ -195,6 +208,12 @@ fn one(dice: &mut Dice) -> Container {
 }
 
 impl World {
+    fn opened(&self) -> Remediation {
+        let mut it = opened(&self.rule);
+        it.alert.labels.set("instance", self.instance);
+        it
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts {
             rule: Some(&self.rule),
@@ -226,7 +245,7 @@ impl World {
     fn decided(&self) -> Remediation {
         let facts = self.facts();
         let mut event = Event::Due;
-        let mut remediation = Remediation { state: State::Held { until: at(NOW) }, ..opened(&self.rule) };
+        let mut remediation = Remediation { state: State::Held { until: at(NOW) }, ..self.opened() };
         loop {
             let Decision { remediation: next, ask, .. } = decide(remediation, &facts, event);
             remediation = next;
@@ -245,7 +264,7 @@ impl World {
 
     /// Everything that everybody says, in the order of asking.
     fn said(&self) -> Vec<Answer> {
-        let survey = survey(&opened(&self.rule), &self.facts(), Some(&self.found), true);
+        let survey = survey(&self.opened(), &self.facts(), Some(&self.found), true);
         let counted = survey.request.as_deref().map(|request| under_lock(request, &self.ledgers(request)));
         let approval = survey.approval(true);
         survey.answers.into_iter().chain(counted.unwrap_or_default()).chain([approval]).collect()

@@ -16,16 +16,16 @@ use crate::testing::{at, container, firing, opened, rule, settings, web};
 use crate::time::after;
 
 /// Everything that a guard may be asked with.
-struct World {
-    rule: Rule,
-    alerts: Vec<AlertState>,
-    surroundings: Surroundings,
-    settings: Settings,
-    remediation: Remediation,
-    now: crate::time::Timestamp,
+pub(super) struct World {
+    pub(super) rule: Rule,
+    pub(super) alerts: Vec<AlertState>,
+    pub(super) surroundings: Surroundings,
+    pub(super) settings: Settings,
+    pub(super) remediation: Remediation,
+    pub(super) now: crate::time::Timestamp,
 }
 
-fn world(rule: Rule) -> World {
+pub(super) fn world(rule: Rule) -> World {
     World {
         remediation: opened(&rule),
         rule,
@@ -49,11 +49,12 @@ impl World {
         }
     }
 
-    fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
+    pub(super) fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
         let aim = Aim {
             known: self.known(),
             permits: Permits::Rule(&self.rule.target),
             min_healthy: self.rule.target.min_healthy,
+            settle: self.rule.steps[0].verify.settle,
             action,
             target: &web(),
             tried,
@@ -200,6 +201,7 @@ fn the_names_are_in_the_order_in_which_they_are_asked_and_only_these_are_final()
     let expected = [
         "no_target",
         "not_allowed",
+        "other_host",
         "ambiguous_target",
         "swarm_task",
         "not_enabled",

@@ -13,6 +13,7 @@ use crate::remediation::record::Record;
 use crate::remediation::state::{Remediation, State};
 use crate::rule::model::Rule;
 use crate::select::Selected;
+use crate::settings::Settings;
 use crate::target::Hosts;
 use crate::testing::{at, id, labels, settings};
 use crate::time::Timestamp;
@@ -27,6 +28,7 @@ pub(super) struct Shelf {
     pub(super) opened: Vec<(String, String, Fingerprint, i64)>,
     pub(super) records: Vec<Record>,
     pub(super) woken: Vec<RemediationId>,
+    pub(super) settings: Settings,
     ids: u128,
 }
 
@@ -38,6 +40,7 @@ pub(super) fn shelf(rules: impl IntoIterator<Item = Rule>) -> Shelf {
         opened: Vec::new(),
         records: Vec::new(),
         woken: Vec::new(),
+        settings: settings(),
         ids: 0,
     }
 }
@@ -111,7 +114,7 @@ impl Shelf {
 
     fn think(&self, world: &World, notices: &[Notice]) -> (Changes, u128) {
         let mut ids = self.ids;
-        let changes = receive(world, notices, &settings(), &mut || {
+        let changes = receive(world, notices, &self.settings, &mut || {
             ids += 1;
             id(1_000_000 + ids)
         });

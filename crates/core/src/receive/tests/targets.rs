@@ -7,6 +7,7 @@ use crate::receive::Standing;
 use crate::remediation::outcome::{ActionResult, Outcome};
 use crate::remediation::record::Record;
 use crate::remediation::state::StateName;
+use crate::target::Hosts;
 use crate::testing::{at, rule};
 
 #[test]
@@ -135,6 +136,22 @@ fn a_name_the_rule_does_not_permit_is_refused_before_anything_is_looked_up() {
     assert!(shelf.world.open.is_empty(), "nothing is open, so nothing will be looked up");
     shelf.hears(30, &[hostile("api-1")]);
     assert_eq!((shelf.refused().len(), shelf.world.open.len()), (1, 1));
+}
+
+#[test]
+fn an_alert_about_another_machine_is_refused_before_it_opens_or_joins_anything() {
+    let mut shelf = shelf([rule("r")]);
+    let instances = ["node-a:9100".to_owned()];
+    shelf.settings.hosts = Hosts::new([("local", &instances[..])]);
+    let about = |name: &str, instance: &str| {
+        let labels = Labels::from_iter([("alertname", name), ("service", "web"), ("instance", instance)]);
+        (labels, Word::Firing { starts_at: at(0) })
+    };
+    shelf.hears(10, &[about("A", "node-b:9100")]);
+    assert_eq!((shelf.refused(), shelf.world.open.len()), (vec!["r other_host".to_owned()], 0));
+    shelf.hears(20, &[about("B", "node-a:9100"), about("C", "node-b:9100"), about("B", "node-a:9100")]);
+    assert_eq!((shelf.refused(), shelf.world.open.len()), (vec!["r other_host".to_owned(); 2], 1));
+    assert_eq!(shelf.told(), ["held opened"], "the alert of the other machine joins nothing");
 }
 
 #[test]

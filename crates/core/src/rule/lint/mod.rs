@@ -6,4 +6,5 @@ pub(super) mod fits;
 pub(super) mod history;
 pub(super) mod idle;
 pub(super) mod never;
+pub(super) mod other_machine;
 pub(super) mod shadow;

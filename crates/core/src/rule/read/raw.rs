@@ -122,6 +122,8 @@ shape! {
         allow = "allow": NAMES_OR_GLOBS,
         /// So many containers of the service must stay well when one that is well is touched; 0.
         min_healthy = "min_healthy": Form::Number(0, 10_000),
+        /// A container that was started more recently is left alone; 30s for one without a health check. 0s turns it off.
+        min_age = "min_age": Form::Duration,
     }
 }
 

@@ -1,14 +1,16 @@
 //! The `target` of a rule: literal names, or exactly one label's value under an `allow`.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::raw::{RawCompose, RawRule, RawSwarm, RawTarget};
 use crate::diagnostic::{Report, codes};
+use crate::duration::show;
 use crate::rule::context::Context;
-use crate::rule::lint::fits;
+use crate::rule::lint::{fits, other_machine};
 use crate::rule::model::{Find, Pattern, TargetSpec, Word};
 use crate::target::is_name;
-use crate::yaml::{Node, Value, items, number, required, text};
+use crate::yaml::{Node, Value, duration, items, number, required, text};
 
 const LABEL_HELP: &str = "write a literal name, or exactly $labels.NAME with a name of letters, digits, `_` and `.`";
 
@@ -18,6 +20,9 @@ const KINDS: &str =
 
 /// More replicas of one service are not met in the field, and a slip of the keyboard is.
 const MIN_HEALTHY_MAX: u32 = 10_000;
+
+/// What takes longer than this to start is not meant.
+const MIN_AGE_MAX: Duration = Duration::from_hours(24);
 
 /// Reads the target and everything that limits it.
 pub(super) fn read(
@@ -36,15 +41,32 @@ pub(super) fn read(
     let min_healthy = raw.min_healthy.and_then(|node| number(node, 0..=MIN_HEALTHY_MAX, report)).unwrap_or(0);
     let find = find?;
     check_allow(&find, raw.allow, &allow, node, report);
+    other_machine::check(&find, node, context, report);
     if let (Find::Disk(_), Some(node)) = (&find, raw.min_healthy) {
         let message = "a disk has no containers that could stay well";
         report.add_with_help(&codes::NO_EFFECT, &node.at, message, "remove `min_healthy`");
     }
-    let target = TargetSpec { find, host, allow, min_healthy };
+    let min_age = raw.min_age.and_then(|node| min_age(node, &find, report));
+    let target = TargetSpec { find, host, allow, min_healthy, min_age };
     if let (Some(disk), true) = (raw.disk, report.found.len() == before) {
         fits::check_disk(&target, disk, context, report);
     }
     Some(target)
+}
+
+/// Reads the least age of a container; a Swarm service and a disk have none.
+fn min_age(node: &Node, find: &Find, report: &mut Report<'_>) -> Option<Duration> {
+    let age = duration(node, report)?;
+    if let Find::Swarm(_) | Find::Disk(_) = find {
+        let message = "only a container has an age";
+        report.add_with_help(&codes::NO_EFFECT, &node.at, message, "remove `min_age`");
+    }
+    if age > MIN_AGE_MAX {
+        let message = format!("`min_age` is at most {}", show(MIN_AGE_MAX));
+        let help = "write how long the container needs after its start; a wait for a person is `mode: propose`";
+        report.add_with_help(&codes::DURATION, &node.at, message, help);
+    }
+    Some(age)
 }
 
 fn find(raw: &RawTarget<'_>, node: &Node, report: &mut Report<'_>) -> Option<Find> {
