@@ -117,6 +117,7 @@ fn settings() -> Settings {
             own_container: Some("f".repeat(64)),
             database: ["db".to_owned()].into(),
         },
+        hosts: fettle_core::target::Hosts::default(),
     }
 }
 
@@ -176,6 +177,7 @@ fn container(now: Timestamp) -> Container {
         exit_code: 0,
         oom_killed: false,
         health: Some(Health::Unhealthy),
+        start_period: Duration::ZERO,
         addresses: vec!["web".to_owned(), "172.18.0.4".to_owned()],
         stopped_by_hand: Some(false),
         number: Some(1),

@@ -20,6 +20,7 @@ pub struct SourceFile {
 
 /// What rules are checked against.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts about the service")]
 pub struct Context {
     /// The configured hosts.
     pub hosts: Hosts,

@@ -60,6 +60,8 @@ pub struct Book {
     pub candidates: BTreeMap<(Fingerprint, String), Candidate>,
     /// Since when, by true time, each alert is known not to fire.
     pub ended: BTreeMap<Fingerprint, Micros>,
+    /// Alerts that fettle heard firing after an end, and when last.
+    pub refired: BTreeMap<Fingerprint, Micros>,
     /// Remediations that an alert was attached to, oldest first.
     pub attached: BTreeMap<Fingerprint, Vec<RemediationId>>,
     /// Bodies that were stored.

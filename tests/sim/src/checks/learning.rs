@@ -159,7 +159,9 @@ impl Book {
         }
         for alert in &changes.alerts {
             if alert.firing {
-                self.ended.remove(&alert.fingerprint);
+                if self.ended.remove(&alert.fingerprint).is_some() {
+                    self.refired.insert(alert.fingerprint, truth.now);
+                }
             } else {
                 self.ended.entry(alert.fingerprint).or_insert(truth.now);
             }

@@ -229,6 +229,8 @@ pub fn who_waits_is_asked_again(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>)
         let Some(free_since) = closed.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()) else {
             continue;
         };
+        // What ended meanwhile waited for nothing until it fired again.
+        let free_since = free_since.max(book.refired.get(&it.fingerprint).copied().unwrap_or(0));
         if truth.now - free_since > ASKED_WITHIN {
             let (ago, alert, rule) = ((truth.now - free_since) / SECOND, it.fingerprint, &it.rule);
             return Err(format!("{alert} waits for {} for rule {rule}, and that is free since {ago} s", it.target));
