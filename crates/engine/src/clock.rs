@@ -303,7 +303,7 @@ mod tests {
         let time = Time::new(hand.clone());
         time.follow_machine(None);
         let noted = time.anchor().expect("it follows the machine");
-        hand.pass(Duration::from_secs(60));
+        hand.pass(Duration::from_mins(1));
         hand.set_wall(100_000_000);
         let time = Time::new(hand.clone());
         time.follow_machine(Some(&noted));

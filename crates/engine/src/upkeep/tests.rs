@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use fettle_core::time::{Timestamp, after, since};
 use fettle_memory::store::Memory;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -12,39 +13,37 @@ use crate::testing::script::{Play, Plot, Script};
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn start(readiness: &Arc<Readiness>) -> (Arc<Play>, CancellationToken) {
+fn start(readiness: &Arc<Readiness>) -> (Arc<Play>, JoinSet<()>) {
     let Script { shell, play } = Script::of(Plot::default());
     let (again, alerts) = mpsc::channel(1);
     drop(alerts);
     let retention = Retention { notifications: DAY, audit: 400 * DAY };
     let upkeep = Upkeep { shell: Arc::new(shell), again, readiness: readiness.clone(), retention };
-    let stop = CancellationToken::new();
-    tokio::spawn(upkeep.run(stop.clone(), Pulses::of(&["upkeep"]).pulse(0)));
-    (play, stop)
+    let mut tasks = JoinSet::new();
+    tasks.spawn(upkeep.run(CancellationToken::new(), Pulses::of(&["upkeep"]).pulse(0)));
+    (play, tasks)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_is_not_ready_prunes_nothing() {
     let readiness = Arc::new(Readiness::fulfilled());
     readiness.unmet(Condition::Recovery, "recovery is not done yet");
-    let (play, stop) = start(&readiness);
+    let (play, _tasks) = start(&readiness);
     sleep(Duration::from_hours(1)).await;
     assert_eq!(play.pruned(), []);
     readiness.met(Condition::Recovery);
     sleep(Duration::from_mins(20)).await;
     assert!(!play.pruned().is_empty());
-    stop.cancel();
 }
 
 /// A clock that is years ahead at the start moves retention by twice what passes.
 #[tokio::test(start_paused = true)]
 async fn retention_counts_from_where_it_was_and_not_from_the_clock() {
     let readiness = Arc::new(Readiness::fulfilled());
-    let (play, stop) = start(&readiness);
+    let (play, _tasks) = start(&readiness);
     let began = before(play.now(), 1000 * DAY);
     play.set_note("retention", &began.to_string());
     sleep(Duration::from_mins(31)).await;
-    stop.cancel();
     let pruned = play.pruned();
     let reached: Vec<Duration> =
         pruned.iter().map(|(notifications, _)| since(*notifications, before(began, DAY))).collect();
@@ -98,8 +97,8 @@ async fn a_clock_that_was_set_is_followed_after_a_while_when_nothing_is_open() {
     let (again, _alerts) = mpsc::channel(1);
     let retention = Retention { notifications: DAY, audit: DAY };
     let upkeep = Upkeep { shell: Arc::new(shell), again, readiness: Arc::new(Readiness::fulfilled()), retention };
-    let stop = CancellationToken::new();
-    tokio::spawn(upkeep.run(stop.clone(), Pulses::of(&["upkeep"]).pulse(0)));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(upkeep.run(CancellationToken::new(), Pulses::of(&["upkeep"]).pulse(0)));
     let off = || Duration::from_micros(time.offset().followed.unsigned_abs());
 
     sleep(Duration::from_secs(25)).await;
@@ -113,5 +112,4 @@ async fn a_clock_that_was_set_is_followed_after_a_while_when_nothing_is_open() {
     machine.set(NOON - 600);
     sleep(Duration::from_mins(10)).await;
     assert!(off() > Duration::from_mins(4), "ten minutes are waited for at half speed");
-    stop.cancel();
 }

@@ -59,7 +59,7 @@ fn half_speed_holds_however_often_it_is_asked() {
     for nano in 1..=1000 {
         line.now(0, Duration::from_nanos(nano * 10));
     }
-    assert_eq!(line.now(0, Duration::from_nanos(10_000)), s(1000) + 5000);
+    assert_eq!(line.now(0, Duration::from_micros(10)), s(1000) + 5000);
 }
 
 #[test]
