@@ -43,7 +43,7 @@ fn describe(offset: Offset, has_store_clock: bool) -> Vec<String> {
         issues.push(if offset.followed > 0 {
             format!("fettle's clock is {by} s ahead of {of}; it runs at half speed until they agree")
         } else {
-            format!("fettle's clock is {by} s behind {of}, which jumped; it runs 5 % faster until they agree")
+            format!("fettle's clock is {by} s behind {of}, which jumped; it runs 0.1 % faster until they agree")
         });
     }
     // This machine's clock against the one that fettle follows: without a database's clock it is the same.
@@ -85,7 +85,7 @@ mod tests {
         let offset = Offset { followed: -3600 * SECOND, machine: -3600 * SECOND, stored: 0 };
         assert_eq!(
             describe(offset, false),
-            ["fettle's clock is 3600 s behind this machine's, which jumped; it runs 5 % faster until they agree"]
+            ["fettle's clock is 3600 s behind this machine's, which jumped; it runs 0.1 % faster until they agree"]
         );
         let offset = Offset { followed: 7 * SECOND, machine: -143 * SECOND, stored: 0 };
         assert_eq!(

@@ -4,7 +4,7 @@
 //! that steps, or that runs at another rate. Until [`Time`] follows a clock it shows the machine's wall clock, for logs and
 //! metrics, and none of that binds it. On a store that has a clock, [`Time::now`] is the last reading of it and the steady
 //! time since then: the wall clock of this machine changes nothing. On a store without one it follows the wall clock, and
-//! a jump of that is caught up slowly: 5 % faster or at half speed ([`line`]). So a clock that was set, by a person or by
+//! a jump of that is caught up slowly: 0.1 % faster or at half speed. So a clock that was set, by a person or by
 //! NTP, cannot open a budget window at once, nor undo a cooldown.
 
 pub(crate) mod anchor;
@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use self::anchor::Anchor;
 use self::ids::Ids;
+pub(crate) use self::line::BINDING;
 use self::line::{Line, Nanos};
 use fettle_core::time::Timestamp;
 
@@ -239,8 +240,8 @@ impl Time {
         }
     }
 
-    /// Gives what the followed clock shows from now on, even if that is backwards: a person ordered it.
-    pub fn reset(&self) {
+    /// Gives what the followed clock shows from now on.
+    pub(crate) fn reset(&self) {
         let mut line = self.line();
         let (wall, at) = self.read();
         line.reset(wall, at);
@@ -302,7 +303,7 @@ mod tests {
         let time = Time::new(hand.clone());
         time.follow_machine(None);
         let noted = time.anchor().expect("it follows the machine");
-        hand.pass(Duration::from_secs(60));
+        hand.pass(Duration::from_mins(1));
         hand.set_wall(100_000_000);
         let time = Time::new(hand.clone());
         time.follow_machine(Some(&noted));

@@ -63,7 +63,7 @@ mod tests {
         let anchor = Anchor { boot: "0a-1b".to_owned(), at, now: second(1000), began: second(900) };
         let read: Anchor = anchor.to_string().parse().expect("it reads back");
         assert_eq!(read, anchor);
-        assert_eq!(read.extend(Some("0a-1b"), at + Duration::from_secs(60)), Some(second(1060)));
+        assert_eq!(read.extend(Some("0a-1b"), at + Duration::from_mins(1)), Some(second(1060)));
         assert_eq!(read.extend(Some("0a-1b"), Duration::from_secs(1)), None, "the clock was set back with its machine");
         assert_eq!(read.extend(Some("another"), at), None);
         assert_eq!(read.extend(None, at), None);

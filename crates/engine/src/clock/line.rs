@@ -1,16 +1,16 @@
 //! The line that time follows: pure arithmetic on the readings of clocks, in nanoseconds.
 //!
-//! Always holds: once a line has begun, the instants that it gives never decrease. It runs with the steady clock. A wall
-//! clock that is ahead of it makes it run 5 % faster, a clock that is behind it makes it run at half speed, until both agree.
+//! Always holds: once a line has begun, the instants that it gives never decrease, unless it is reset. It runs with the steady clock. A wall
+//! clock that is ahead of it makes it run 0.1 % faster, a clock that is behind it makes it run at half speed, until both agree.
 
 use std::time::Duration;
 
 /// Nanoseconds since the epoch.
 pub(super) type Nanos = i128;
 
-/// How much faster the line runs while the wall clock is ahead: one part in this many. A budget window is shorter by 5 % at
-/// most then, whatever the wall clock shows.
-const FASTER: Nanos = 20;
+/// How much faster the line runs while the wall clock is ahead: one part in this many. A budget window is shorter by as
+/// much at most then, whatever the wall clock shows.
+const FASTER: Nanos = 1000;
 
 /// How much slower it runs while its clock is behind: half speed.
 const SLOWER: Nanos = 2;
@@ -19,7 +19,7 @@ const SLOWER: Nanos = 2;
 pub(super) const DOUBTED: Duration = Duration::from_secs(5);
 
 /// How far ahead of the clock a stored instant may be and still bind the line; it takes twice as long to catch up.
-pub(super) const BINDING: Duration = Duration::from_hours(1);
+pub(crate) const BINDING: Duration = Duration::from_hours(1);
 
 /// The line.
 pub(super) struct Line {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::clock::Time;
 use crate::clock::anchor::Anchor;
+use crate::clock::{BINDING, Time};
 use crate::shell::Shell;
 use fettle_core::ports::{Store, StoreError};
 use fettle_core::time::{Timestamp, after, before, since};
@@ -15,11 +15,12 @@ const NOTE: &str = "clock";
 /// How far the noted time may be off before it is noted again.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// How far the wall clock may jump ahead before it is worth following at once.
+/// How far the wall clock may jump ahead before it is worth following at once. A jump back is waited for at half speed, unless
+/// it is further than a stored instant binds.
 const JUMP: Duration = Duration::from_secs(5);
 
-/// Rounds for which a jump must last before it is followed at once.
-const LASTS: u32 = 3;
+/// Rounds for which a jump must last before it is followed at once: five minutes.
+const LASTS: u32 = 30;
 
 /// Follows the store's clock, or this machine's where the store has none. To be called before anything is stored: until
 /// then, time is this machine's wall clock.
@@ -43,18 +44,19 @@ pub async fn follow(store: &dyn Store, time: &Time) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How long the wall clock is ahead already, in rounds.
+/// For how many rounds the wall clock has been off.
 #[derive(Debug, Default)]
 pub(super) struct Jump(u32);
 
 impl Jump {
-    /// Follows a wall clock that jumped ahead at once, where that can neither open a budget window nor end a wait: nothing is
-    /// open, and no window holds an effect since this machine's clock is followed. A machine without a battery for its clock
-    /// starts with a wrong one, and gets the right one a little later.
+    /// Follows a wall clock that jumped at once, where that can neither open a budget window nor end a wait: nothing is open,
+    /// and no window holds an effect since this machine's clock is followed. A machine without a battery for its clock starts
+    /// with a wrong one, and gets the right one a little later; one that was years ahead is right again.
     pub(super) async fn follow(&mut self, shell: &Shell) -> Result<(), StoreError> {
         let Some(anchor) = shell.time.anchor() else { return Ok(()) };
-        let behind = Duration::from_micros(u64::try_from(-shell.time.offset().followed).unwrap_or(0));
-        if behind <= JUMP {
+        let offset = shell.time.offset().followed;
+        let off = Duration::from_micros(offset.unsigned_abs());
+        if off <= if offset > 0 { BINDING } else { JUMP } {
             self.0 = 0;
             return Ok(());
         }
@@ -65,8 +67,9 @@ impl Jump {
         shell.time.reset();
         self.0 = 0;
         tracing::warn!(
-            seconds = behind.as_secs(),
-            "this machine's clock jumped ahead while nothing was open; fettle's clock follows it"
+            seconds = off.as_secs(),
+            ahead = offset > 0,
+            "this machine's clock was set and nothing is open; fettle's clock, which was off by that much, follows it"
         );
         Ok(())
     }
@@ -74,7 +77,8 @@ impl Jump {
 
 async fn is_quiet(shell: &Shell, anchor: &Anchor) -> Result<bool, StoreError> {
     let open: u64 = shell.store.open_by_state().await?.iter().map(|(_, count)| count).sum();
-    if open > 0 {
+    // What waits to be taken in, or for a target, is opened with the evidence that it has.
+    if open > 0 || shell.store.backlog().await? > 0 || !shell.store.waiting(1).await?.is_empty() {
         return Ok(false);
     }
     Ok(shell.store.spent(window(shell, anchor)).await?.is_empty())

@@ -13,7 +13,8 @@ async fn a_process_that_is_not_ready_claims_nothing() {
     let (again, _alerts) = mpsc::channel(1);
     let (_queue, worker) = remediations(Arc::new(shell), again, readiness.clone());
     let (stop, pulses) = (CancellationToken::new(), Pulses::of(&["worker"]));
-    let work = tokio::spawn(worker.run(stop.clone(), pulses.pulse(0)));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(worker.run(stop.clone(), pulses.pulse(0)));
     sleep(Duration::from_mins(10)).await;
     assert_eq!(play.claims(), 0);
     assert!(pulses.late().is_empty(), "it waits and lives");
@@ -28,5 +29,5 @@ async fn a_process_that_is_not_ready_claims_nothing() {
     sleep(Duration::from_mins(10)).await;
     assert_eq!(play.claims(), claims);
     stop.cancel();
-    work.await.expect("it ends");
+    tasks.join_next().await.expect("one task").expect("it ends");
 }

@@ -275,8 +275,11 @@ pub fn an_effect_has_fresh_evidence(book: &Book, deed: &Deed<'_>, truth: &Truth<
     Err(format!("{} {} on alerts last heard {} s ago", intent.name, short(intent.action), age / SECOND))
 }
 
+/// A notification is dated when it is received, and stored within the intake's patience of that or refused.
+const STORED_WITHIN: Micros = 5 * SECOND;
+
 /// An alert that was heard firing within `freshness` does not expire. It counts once it was taken in, and from when it was
-/// stored; clocks that are somewhat off are allowed for.
+/// stored; that it is dated a little earlier and clocks that are somewhat off are allowed for.
 pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Stored { claim, after, records, .. } = deed else { return Ok(()) };
     let unheard = after.reason().is_some_and(|it| it.starts_with("last heard"));
@@ -294,7 +297,7 @@ pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth
     let attached = book.attached.iter().filter(|(it, ids)| ids.contains(&after.id) && !ended(it));
     let taken = attached.filter_map(|(it, _)| book.taken.get(it)).flatten().filter(|it| it.at < read_at);
     let off = if truth.wild() { 0 } else { 2 * book.skew };
-    let fresh = length(truth.plan.settings.freshness) - off;
+    let fresh = length(truth.plan.settings.freshness) - off - STORED_WITHIN;
     let lately = taken.map(|it| it.posted_at).filter(|at| truth.now - at < fresh).max();
     lately.map_or(Ok(()), |at| {
         let (id, ago, reason) = (short(after.id), (truth.now - at) / SECOND, after.reason().unwrap_or_default());
