@@ -78,11 +78,12 @@ async fn crash_loop(generation: Generation, policy: Policy, period: Duration) {
     let name = name_of(&docker, &id).await;
     let steps = "      - restart: {grace: 1s}\n        verify: {settle: 1s, healthy_for: 12s, resolved_within: 25s}\n";
     let fettle = Fettle::with_alert(&socket, &name, steps).await;
-    wait::until("it is given up", Duration::from_mins(2), async || match fettle.outcome().await {
-        Some(outcome) => Ok(assert_eq!(outcome, "escalated", "{:#?}", fettle.actions().await)),
+    let outcome = wait::until("it is given up", Duration::from_mins(2), async || match fettle.outcome().await {
+        Some(outcome) => Ok(outcome),
         None => Err(format!("{:#?}", fettle.actions().await)),
     })
     .await;
+    assert_eq!(outcome, "escalated", "{:#?}", fettle.actions().await);
     assert_eq!(fettle.rows("restart").await, ["succeeded - not_fixed"]);
     world.clear().await;
 }

@@ -54,8 +54,8 @@ pub(super) struct Docker {
     /// Restarts by fettle that really happened.
     pub(super) effects: usize,
     pub(super) finds: usize,
-    /// Whether nothing answers that takes the whole path of a call.
-    pub(super) silent: bool,
+    /// What `top` of a running container shows.
+    pub(super) path: CallPath,
     pending: bool,
 }
 
@@ -73,7 +73,7 @@ impl Docker {
             cures: true,
             effects: 0,
             finds: 0,
-            silent: false,
+            path: CallPath::Works,
             pending: false,
         }
     }
@@ -122,9 +122,9 @@ impl Docker {
     /// `top` shows nothing of what does not run.
     pub(super) fn call_path(&self) -> CallPath {
         let runs = self.container.as_ref().is_some_and(|it| it.status == Status::Running);
-        match (self.reachable && !self.silent, runs) {
+        match (self.reachable, runs) {
             (false, _) => CallPath::Silent,
-            (true, true) => CallPath::Works,
+            (true, true) => self.path,
             (true, false) => CallPath::NotShown,
         }
     }
@@ -175,7 +175,7 @@ impl Docker {
             Restarts::DoneUnanswered => (true, Err(failure("docker_timeout", false, false))),
             Restarts::NotDoneUnanswered => (false, Err(failure("docker_timeout", false, false))),
             Restarts::Late => {
-                (self.pending, self.silent) = (true, true);
+                (self.pending, self.path) = (true, CallPath::Silent);
                 (false, Err(failure("docker_timeout", false, false)))
             }
             Restarts::Refused(reason) => (false, Err(failure(reason, false, true))),
@@ -207,7 +207,7 @@ impl Docker {
 
     /// The daemon gets round to it.
     pub(super) fn late(&mut self, now: Timestamp) {
-        self.silent = false;
+        self.path = CallPath::Works;
         if std::mem::take(&mut self.pending) {
             self.do_restart(now);
         }

@@ -7,7 +7,7 @@ use crate::remediation::outcome::{Outcome, Verdict};
 use crate::remediation::record::Record;
 use crate::remediation::refusal::Guard;
 use crate::remediation::state::{Running, State, StateName};
-use crate::sight::{Container, Health, Status};
+use crate::sight::{CallPath, Container, Health, Status};
 use crate::testing::{at, container, restart, rule};
 
 /// The restart of `web` ends this way; two rungs, so that what follows is seen.
@@ -127,11 +127,11 @@ fn not_executed_takes_two_looks_through_the_whole_path_a_call_apart() {
 #[test]
 fn a_look_that_does_not_take_the_whole_path_begins_the_proof_again() {
     let mut story = restarting_a_running_one(Restarts::Late);
-    story.docker.silent = false;
+    story.docker.path = CallPath::Works;
     story.run_to(30);
-    story.docker.silent = true;
+    story.docker.path = CallPath::Silent;
     story.run_to(60);
-    story.docker.silent = false;
+    story.docker.path = CallPath::Works;
     story.run_to(99);
     assert_eq!(story.audit(), ["restart open"], "seen through the path since 62 only");
     story.docker.late(at(99));
