@@ -12,7 +12,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Every variable of ours: the settings', and those that only the command line reads.
-pub const KNOWN: [&str; 38] = [
+pub const KNOWN: [&str; 39] = [
     "FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE",
     "FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME",
     "FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE",
@@ -24,6 +24,7 @@ pub const KNOWN: [&str; 38] = [
     "FETTLE_DATABASE",
     "FETTLE_DATABASE_FILE",
     "FETTLE_FRESHNESS",
+    "FETTLE_DOCKER_PATIENCE",
     "FETTLE_HEARTBEAT_ALERTNAME",
     "FETTLE_HEARTBEAT_FILE",
     "FETTLE_HEARTBEAT_MAX_SILENCE",

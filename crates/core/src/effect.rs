@@ -188,7 +188,7 @@ impl Effect {
             },
             (Self::Stop { .. }, Sight::Container(it)) => of(it.status == Status::Exited),
             (Self::StopReplicas { replicas, .. }, Sight::Replicas(group)) => {
-                partly(replicas.len() - group.running_of(replicas), replicas.len())
+                partly(group.stopped_of(replicas), replicas.len())
             }
             (Self::StartReplicas { replicas, .. }, Sight::Replicas(group)) => {
                 partly(group.running_of(replicas), replicas.len())
@@ -237,6 +237,12 @@ fn count(n: usize) -> u32 {
 }
 
 impl Replicas {
+    /// How many of these are stopped, and not by a crash as far as Docker's events show.
+    fn stopped_of(&self, replicas: &[Replica]) -> usize {
+        let stopped = |m: &Container| m.status == Status::Exited && m.stopped_by_hand != Some(false);
+        replicas.iter().filter(|it| self.members.iter().any(|m| m.id == it.id && stopped(m))).count()
+    }
+
     /// How many of these run.
     pub(crate) fn running_of(&self, replicas: &[Replica]) -> usize {
         let running = |it: &&Replica| self.members.iter().any(|m| m.id == it.id && m.status == Status::Running);

@@ -67,9 +67,10 @@ pub fn another_acted(book: &Book, doc: &Remediation, truth: &Truth<'_>, since: M
         }
         By::Itself | By::Policy => false,
     };
+    // A restart resets RestartCount when it arrives, before the run that it begins.
     let asked = truth.daemon.jobs().iter().any(|job| {
         micros(job.asked_at) >= since - MINUTE
-            && job.by.is_person()
+            && (job.by.is_person() || (job.by.is_fettle() && other(job.by) && micros(job.asked_at) >= since))
             && job.executed_at.is_some()
             && match (&doc.target, job.request.container()) {
                 (Target::Container { name, .. }, Some(id)) => {
@@ -237,7 +238,7 @@ pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     };
     let heard = book.alerts_of(doc, truth).filter_map(|alert| book.heard.get(&alert)?.last()).max();
     let begun = micros(run.begun_at);
-    if evidence.is_some_and(|it| it >= begun) || heard.is_some_and(|it| *it + book.skew >= begun + settle) {
+    if evidence.is_some_and(|it| it >= begun) || heard.is_some_and(|it| *it + book.skew + SECOND >= begun + settle) {
         return Ok(());
     }
     let (id, name) = (short(intent.action), &run.name);
