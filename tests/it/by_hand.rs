@@ -168,7 +168,9 @@ async fn self_heal_decides_anew_about_what_fires_and_was_given_up() {
     let (status, healed) = fettle.ask("/api/v1/self-heal", &json!({})).await;
     assert_eq!((status, healed["remediations"].as_array().map(Vec::len)), (202, Some(1)), "{healed}");
     assert_eq!(healed["remediations"][0]["target"], json!(target));
+    // The container began after the alert: `earlier_run` waits until the alert is heard again.
     wait::until("it is restarted", SOON, async || {
+        fettle.send(&firing(&[("alertname", "Down"), ("service", &name)])).await;
         let now = container.started_at().await;
         if now == before { Err(format!("{now:?}\n{}", fettle.log())) } else { Ok(()) }
     })

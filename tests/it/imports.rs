@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The order inside the core: a module may name those of its own line and of the lines before.
 const CORE: [&[&str]; 11] = [
     &["diagnostic", "words", "text", "time", "duration", "yaml", "interval", "id"],
-    &["alert", "matcher", "target"],
+    &["alert", "matcher", "hosts", "target"],
     &["action", "announcement", "upstream"],
     &["sight", "rule", "effect"],
     &["settings", "select"],

@@ -5,8 +5,8 @@
 //! - `*` is any sequence of characters, in the host part and in the port: `node-a:*`, `10.0.0.*`.
 //! - Of an instance that is a URL the host part counts: `http://node-a:8080/healthz`.
 
+use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 
 use crate::target::Pattern;
 

@@ -35,6 +35,18 @@ impl Found {
     }
 }
 
+/// A look that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blind {
+    /// A bounded label.
+    pub reason: &'static str,
+    /// For people.
+    pub error: String,
+}
+
+/// The reason of an answer that says that the target was removed, or is being removed.
+pub const TARGET_GONE: &str = "container_gone";
+
 /// What is looked for besides the target itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {

@@ -40,11 +40,12 @@ pub use running::{Call, CallFailure};
 pub use surveying::{Ceiling, Survey, survey};
 pub use waiting::wanted_by;
 
+pub use crate::sight::Blind;
+
 use crate::alert::episode::AlertState;
 use crate::effect::Effect;
 use crate::guard::{Known, Request};
 use crate::id::ActionId;
-use crate::ports::platform::PlatformError;
 use crate::remediation::record::{ActionRow, Record, TransitionRow};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::{Awaiting, Remediation, State};
@@ -109,21 +110,6 @@ pub struct Looked {
 impl From<Result<Option<Box<Sight>>, Blind>> for Looked {
     fn from(target: Result<Option<Box<Sight>>, Blind>) -> Self {
         Self { target, metric: None, path: CallPath::NotShown }
-    }
-}
-
-/// A look that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blind {
-    /// A bounded label.
-    pub reason: &'static str,
-    /// For people.
-    pub error: String,
-}
-
-impl From<&PlatformError> for Blind {
-    fn from(error: &PlatformError) -> Self {
-        Self { reason: error.reason(), error: error.to_string() }
     }
 }
 

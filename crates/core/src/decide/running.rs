@@ -15,12 +15,11 @@ use super::proving::{self, Known};
 use super::{Ask, Blind, Decision, Event, Looked, Turn, away, removing};
 use crate::effect::Proof;
 use crate::guard::docker_away;
-use crate::ports::platform::TARGET_GONE;
 use crate::remediation::loan::{Loan, LoanEnd, LoanState};
 use crate::remediation::outcome::{ActionResult, Verdict};
 use crate::remediation::record::{Record, ResultRow};
 use crate::remediation::state::{Attempt, Running, State, Verifying};
-use crate::sight::{Sight, Status};
+use crate::sight::{Sight, Status, TARGET_GONE};
 use crate::time::{Timestamp, after};
 
 /// How often a target is asked whose effect has no answer.

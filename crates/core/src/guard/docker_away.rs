@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::ruling::{Basis, Ruling};
-use crate::decide::Blind;
 use crate::remediation::refusal::{Guard, Refusal};
+use crate::sight::Blind;
 use crate::time::{Timestamp, since as elapsed};
 
 /// The reasons of looks that ended without an answer of the daemon, as

@@ -11,9 +11,8 @@ use super::facts::{Aim, Counted, Known, Request};
 use super::ledger::Ledger;
 use super::ruling::Ruling;
 use super::{AFTER_LOOK, BEFORE_LOOK, Needs, OfAim, OfKnown, UNDER_LOCK, docker_away, storm, together, tripped};
-use crate::decide::Blind;
 use crate::remediation::refusal::Guard;
-use crate::sight::Found;
+use crate::sight::{Blind, Found};
 
 /// What every guard answers that needs no look. `store` tells whether the facts hold what is stored: facts that are missing
 /// are no reason to pass.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::effect::Effect;
-use crate::sight::{CallPath, Found, Pin, Sight, Wanted};
+use crate::sight::{Blind, CallPath, Found, Pin, Sight, TARGET_GONE, Wanted};
 use crate::target::Target;
 
 /// Where containers live.
@@ -126,8 +126,11 @@ pub enum PlatformError {
     NotAnId(String),
 }
 
-/// The reason of an answer that says that the target was removed, or is being removed.
-pub const TARGET_GONE: &str = "container_gone";
+impl From<&PlatformError> for Blind {
+    fn from(error: &PlatformError) -> Self {
+        Self { reason: error.reason(), error: error.to_string() }
+    }
+}
 
 /// Whether Docker's answer says that the target was removed, or is being removed. Which status a removal under way is answered
 /// with depends on Docker's version: 500 and 409 were seen for the same sentence.
