@@ -5,9 +5,10 @@
 //! Alertmanager does not count: decisions that need them end honestly. Nor does a wrong wall clock: nothing is measured by it.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long a task waits at most before it gives a sign of life.
@@ -28,7 +29,11 @@ pub enum Condition {
 
 /// What is unmet, with why.
 #[derive(Debug)]
-pub struct Readiness(watch::Sender<BTreeMap<Condition, String>>);
+pub struct Readiness {
+    unmet: Mutex<BTreeMap<Condition, String>>,
+    /// Wakes in the order of waiting, so that a simulation is one history; a `watch` wakes in a random one.
+    changed: Notify,
+}
 
 impl Default for Readiness {
     fn default() -> Self {
@@ -37,7 +42,8 @@ impl Default for Readiness {
             (Condition::Recovery, "recovery is not done yet"),
             (Condition::Rules, "rules are not loaded yet"),
         ];
-        Self(watch::Sender::new(unmet.map(|(condition, why)| (condition, why.to_owned())).into()))
+        let unmet = unmet.map(|(condition, why)| (condition, why.to_owned())).into();
+        Self { unmet: Mutex::new(unmet), changed: Notify::new() }
     }
 }
 
@@ -45,36 +51,47 @@ impl Readiness {
     /// Everything holds from the start: for a host of the engine that opens no database.
     #[must_use]
     pub fn fulfilled() -> Self {
-        Self(watch::Sender::default())
+        Self { unmet: Mutex::default(), changed: Notify::new() }
     }
 
     /// `condition` holds from now on.
     pub fn met(&self, condition: Condition) {
-        self.0.send_if_modified(|unmet| unmet.remove(&condition).is_some());
+        self.unmet_now().remove(&condition);
+        self.changed.notify_waiters();
     }
 
     /// `condition` does not hold, because of `why`.
     pub fn unmet(&self, condition: Condition, why: impl Into<String>) {
-        let why = why.into();
-        self.0.send_if_modified(|unmet| unmet.insert(condition, why.clone()).as_ref() != Some(&why));
+        self.unmet_now().insert(condition, why.into());
     }
 
     /// `Ok` when everything holds, else why not, in a fixed order.
     pub fn ready(&self) -> Result<(), Vec<String>> {
-        let unmet = self.0.borrow();
+        let unmet = self.unmet_now();
         if unmet.is_empty() { Ok(()) } else { Err(unmet.values().cloned().collect()) }
     }
 
     /// Waits until everything holds, until `stop`, or for [`WAITS`]. Cancel safe.
     pub(crate) async fn wait(&self, stop: &CancellationToken) {
-        let mut unmet = self.0.subscribe();
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            // The sender is `self`: it outlives the wait.
-            _ = unmet.wait_for(BTreeMap::is_empty) => {}
-            () = tokio::time::sleep(WAITS) => {}
+        let until = tokio::time::Instant::now() + WAITS;
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.unmet_now().is_empty() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = changed => {}
+                () = tokio::time::sleep_until(until) => return,
+            }
         }
+    }
+
+    fn unmet_now(&self) -> MutexGuard<'_, BTreeMap<Condition, String>> {
+        self.unmet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::service::live;
 use crate::told::Told;
 
 /// Scenarios of one `make test`.
-const SCENARIOS: u64 = 1_000;
+const SCENARIOS: u64 = 4_000;
 
 /// What is foretold of the first scenario in which an action begins, and what the service did.
 fn agreeing() -> (Told, Told) {
