@@ -27,7 +27,9 @@ const ID_DIGITS: [usize; 2] = [64, 12];
 pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
     let passes = |why: &'static str| Ruling::passes(move || Basis::new(why, json!({})));
     let Some(it) = judged(aim, sight) else { return passes("no container whose run matters") };
-    let began_at = begun_by_others(it);
+    // A start in the future by more than `settle` is the daemon's other clock: nothing is heard after it, and the wait would
+    // not end by itself.
+    let began_at = begun_by_others(it).filter(|at| *at <= after(aim.known.now, aim.settle));
     let mut doubts = aim.known.alerts.iter().filter(|alert| alert.firing).map(|alert| {
         let other = named_id(&alert.labels).filter(|named| !it.id.starts_with(named));
         let earlier = began_at.filter(|began_at| is_earlier(alert, *began_at, aim.settle));

@@ -27,21 +27,19 @@ pub fn by_instance(spec: &TargetSpec, target: &Target, labels: &Labels, hosts: &
     if instance.is_empty() || is_read_from_instance(spec) {
         return None;
     }
-    let shown: String = instance.escape_debug().take(CHARS).collect();
     let (means, listed) = (hosts.find(instance), hosts.instances(own));
-    let numbers = || json!({"instance": shown, "host": own, "means": means, "instances": listed});
-    match means {
-        Some(host) if host == own => None,
-        Some(other) => {
-            Some((format!("instance \"{shown}\" is of host {other}, and the target is on {own}"), numbers()))
-        }
-        None if listed.is_empty() || (spec.host.is_none() && !hosts::has_port(instance)) => None,
-        None => {
-            let why =
-                format!("instance \"{shown}\" is none of hosts.{own}.instances; if it is that host's, add it there");
-            Some((why, numbers()))
-        }
-    }
+    let shown = show(instance);
+    let why = match means {
+        Some(host) if host == own => return None,
+        Some(other) => format!("instance \"{shown}\" is of host {other}, and the target is on {own}"),
+        None if listed.is_empty() || (spec.host.is_none() && !hosts::has_port(instance)) => return None,
+        None => format!("instance \"{shown}\" is none of hosts.{own}.instances; if it is that host's, add it there"),
+    };
+    Some((why, json!({"instance": shown, "host": own, "means": means, "instances": listed})))
+}
+
+fn show(instance: &str) -> String {
+    instance.escape_debug().take(CHARS).collect()
 }
 
 fn is_read_from_instance(spec: &TargetSpec) -> bool {
@@ -59,8 +57,8 @@ pub(super) fn ask<'a>(aim: &'a Aim<'_>) -> Ruling<'a> {
     match by_instance(&rule.target, aim.target, labels, &aim.known.settings.hosts) {
         Some((why, numbers)) => Ruling::refuses(None, why, numbers),
         None => Ruling::passes(move || {
-            let instance: String = labels.get(INSTANCE).escape_debug().take(CHARS).collect();
-            Basis::new("the alert is about no other host", json!({"instance": instance, "host": aim.target.host()}))
+            let numbers = json!({"instance": show(labels.get(INSTANCE)), "host": aim.target.host()});
+            Basis::new("the alert is about no other host", numbers)
         }),
     }
 }

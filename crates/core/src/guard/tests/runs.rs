@@ -108,6 +108,15 @@ fn one_alert_about_this_run_is_enough_and_one_that_is_resolved_is_none() {
 }
 
 #[test]
+fn a_docker_whose_clock_is_ahead_holds_up_nothing_for_as_long() {
+    let rule = rule("r");
+    let world = World { alerts: vec![firing("A").heard_at(100)], now: at(100), ..world(rule) };
+    let began = |second| container().restarted_at(second).checked(Health::Unhealthy);
+    assert_eq!(guard(&world, began(105)), Some(Guard::EarlierRun), "ahead by `settle`");
+    assert_eq!(guard(&world, began(106)), None, "ahead by more: another clock");
+}
+
+#[test]
 fn an_alert_that_names_another_container_by_its_id_is_not_about_this_one() {
     let (own, other) = ("a".repeat(64), "b".repeat(64));
     for (label, value, about_this) in [
