@@ -14,12 +14,12 @@ use async_trait::async_trait;
 
 use crate::execute::execute;
 use crate::lease::{DECISION_LEASE, call_lease};
-use crate::look::{blind, look};
+use crate::look::look;
 use crate::place::Place;
 use crate::retry::Retry;
 use crate::shell::Shell;
 use fettle_core::alert::episode::AlertState;
-use fettle_core::decide::{Ask, Call, Event, Whose, late};
+use fettle_core::decide::{Ask, Blind, Call, Event, Whose, late};
 use fettle_core::guard::{Admitted, Request, admit};
 use fettle_core::ports::model::{Admission, Claim, Claimed, Commit, Judged, Ledger, Stored};
 use fettle_core::ports::{Effort, StoreError, chain};
@@ -118,7 +118,7 @@ pub async fn drive<T: Driven>(shell: &Shell, item: Item<T>, mut place: Place) ->
             Ask::Find(wanted) => {
                 effort.looks(shell);
                 let found = shell.platform.find(effort.target(), wanted).await;
-                Event::Found(found.map_err(|error| blind(&error)))
+                Event::Found(found.map_err(|error| Blind::from(&error)))
             }
             Ask::Look { target, pin, query, path_of } => {
                 Event::Looked(look(shell, &target, &pin, query.as_deref(), path_of.as_deref()).await)

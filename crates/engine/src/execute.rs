@@ -9,9 +9,8 @@
 use std::time::Duration;
 
 use crate::lease::INTENT_FRESH;
-use crate::look::blind;
 use crate::shell::Shell;
-use fettle_core::decide::{Call, CallFailure};
+use fettle_core::decide::{Blind, Call, CallFailure};
 use fettle_core::ports::platform::PlatformError;
 use fettle_core::remediation::state::Attempt;
 use fettle_core::target::Target;
@@ -41,7 +40,7 @@ pub async fn execute(shell: &Shell, target: &Target, attempt: &Attempt, log_line
         detail.extend(touched);
     }
     let after = shell.platform.look(target, &attempt.pin).await;
-    let after = after.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error));
+    let after = after.map(|sight| sight.map(Box::new)).map_err(|error| Blind::from(&error));
     Call { started_at, detail, answer: done.answer.map_err(|error| failure(&error)), after, short: done.short }
 }
 

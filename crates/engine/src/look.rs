@@ -3,7 +3,6 @@
 use crate::shell::Shell;
 use fettle_core::decide::{Blind, Looked};
 use fettle_core::effect::Effect;
-use fettle_core::ports::platform::PlatformError;
 use fettle_core::ports::upstream::judge;
 use fettle_core::sight::{CallPath, Pin};
 use fettle_core::target::Target;
@@ -22,7 +21,7 @@ pub(crate) async fn look(
         Some(effect) => shell.platform.call_path(target, pin, effect).await,
     };
     let sight = shell.platform.look(target, pin).await;
-    let target = sight.map(|sight| sight.map(Box::new)).map_err(|error| blind(&error));
+    let target = sight.map(|sight| sight.map(Box::new)).map_err(|error| Blind::from(&error));
     let metric = match query {
         None => None,
         Some(query) => Some(metric(shell, query).await),
@@ -39,9 +38,4 @@ async fn metric(shell: &Shell, query: &str) -> Result<bool, Blind> {
     let answer = prometheus.query(query, None).await;
     let answer = answer.map_err(|error| blind(error.reason(), error.to_string()))?;
     judge(&answer).ok_or_else(|| blind("metric_unproven", "the answer proves nothing".to_owned()))
-}
-
-/// A failed look.
-pub(crate) fn blind(error: &PlatformError) -> Blind {
-    Blind::from(error)
 }
