@@ -77,12 +77,23 @@ pub struct Alerts {
     under_way: u64,
 }
 
+/// What fettle is shown of an alert that fires.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    /// Which.
+    pub alert: usize,
+    /// When it was true last.
+    pub true_at: Micros,
+    /// Its `startsAt` as sent: Alertmanager may move it to later.
+    pub starts_at: Micros,
+}
+
 /// A body, and what it rests on.
 #[derive(Debug, Clone)]
 struct Body {
     text: Bytes,
     /// For each alert that it reports firing: when that was true last.
-    evidence: Vec<(usize, Micros)>,
+    evidence: Vec<Shown>,
 }
 
 impl One {
@@ -222,18 +233,20 @@ impl World {
     fn body(&self, alerts: &Alerts, group: usize, firing: &BTreeSet<usize>, resolved: &BTreeSet<usize>) -> Body {
         let moved = if self.chance(60) { self.within(20) } else { 0 };
         let jumped = if self.chance(15) { 360 * SECOND } else { 0 };
+        let starts_at = |at: usize| alerts.all[at].starts_at + moved + jumped;
         let alert = |at: usize| {
             let (plan, one) = (&self.plan.alerts[at], &alerts.all[at]);
             let labels: BTreeMap<&str, &str> = plan.labels.iter().collect();
             let ends_at = if one.firing { "0001-01-01T00:00:00Z".to_owned() } else { instant(one.ends_at).to_string() };
             json!({"status": if one.firing { "firing" } else { "resolved" }, "labels": labels, "annotations": {},
-                "startsAt": instant(one.starts_at + moved + jumped).to_string(), "endsAt": ends_at})
+                "startsAt": instant(starts_at(at)).to_string(), "endsAt": ends_at})
         };
         let all: Vec<_> = firing.iter().chain(resolved).map(|at| alert(*at)).collect();
         let status = if firing.is_empty() { "resolved" } else { "firing" };
         let text = json!({"version": "4", "groupKey": format!("{{}}:{{group=\"{group}\"}}"), "status": status,
             "receiver": "fettle", "alerts": all});
-        let evidence = firing.iter().map(|at| (*at, alerts.all[*at].seen_true_at)).collect();
+        let shown = |at: &usize| Shown { alert: *at, true_at: alerts.all[*at].seen_true_at, starts_at: starts_at(*at) };
+        let evidence = firing.iter().map(shown).collect();
         Body { text: text.to_string().into(), evidence }
     }
 

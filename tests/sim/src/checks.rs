@@ -30,6 +30,7 @@ use fettle_memory::physics::{Call, Daemon};
 
 use self::book::Book;
 pub use self::intent::Intent;
+use crate::alerts::Shown;
 use crate::daemon::Faults;
 use crate::plan::{Clocks, Plan};
 use crate::time::{Micros, micros};
@@ -288,12 +289,12 @@ impl Checks {
     }
 
     /// A body is on its way: what it reports firing, and when that was true last.
-    pub fn sent(&mut self, text: &bytes::Bytes, evidence: &[(usize, Micros)]) {
+    pub fn sent(&mut self, text: &bytes::Bytes, evidence: &[Shown]) {
         self.book.bodies.insert(text.clone(), evidence.to_vec());
     }
 
     /// Alertmanager's API was read.
-    pub fn heard(&mut self, evidence: &[(usize, Micros)], now: Micros) {
+    pub fn heard(&mut self, evidence: &[Shown], now: Micros) {
         self.book.hear(evidence, now);
     }
 

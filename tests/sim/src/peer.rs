@@ -9,6 +9,7 @@ use fettle_core::ports::upstream::{Upstream, UpstreamError};
 use fettle_core::time::{Timestamp, since};
 use fettle_core::upstream::{Announcement, Picture, Seen, Status};
 
+use crate::alerts::Shown;
 use crate::replica::Replica;
 use crate::time::instant;
 use crate::world::World;
@@ -74,7 +75,7 @@ impl Upstream for Peer {
             let status = if muted { Status::Suppressed } else { Status::Active };
             let seen = Seen { status, silenced, inhibited_by_others: false, starts_at: instant(one.starts_at) };
             listed.insert(plan.fingerprint, seen);
-            evidence.push((at, one.seen_true_at));
+            evidence.push(Shown { alert: at, true_at: one.seen_true_at, starts_at: one.starts_at });
         }
         drop(alerts);
         let picture =

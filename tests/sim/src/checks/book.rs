@@ -20,7 +20,7 @@ use fettle_core::time::Timestamp;
 
 use super::Truth;
 use super::intent::{Intent, Made, Posted, Taken};
-use crate::alerts::Alerts;
+use crate::alerts::{Alerts, Shown};
 use crate::time::Micros;
 use crate::world::World;
 
@@ -69,9 +69,11 @@ pub struct Book {
     /// For each alert that fires as far as fettle knows: the words of that in this stretch.
     pub taken: BTreeMap<Fingerprint, Vec<Taken>>,
     /// Bodies that were posted, with what they report firing and when that was true last.
-    pub bodies: BTreeMap<Bytes, Vec<(usize, Micros)>>,
+    pub bodies: BTreeMap<Bytes, Vec<Shown>>,
     /// For each alert that fettle heard firing: when that was true last.
     pub evidence: BTreeMap<usize, Micros>,
+    /// For each alert that fettle heard firing: its latest `startsAt`, as sent.
+    pub starts: BTreeMap<usize, Micros>,
     /// For each alert: when fettle heard it firing, by true time, newest last.
     pub heard: BTreeMap<usize, Vec<Micros>>,
     /// When a person was asked to approve something, by true time.
@@ -121,10 +123,12 @@ impl Book {
     }
 
     /// fettle heard alerts firing.
-    pub fn hear(&mut self, evidence: &[(usize, Micros)], now: Micros) {
-        for (alert, at) in evidence {
-            let known = self.evidence.entry(*alert).or_insert(*at);
-            *known = (*known).max(*at);
+    pub fn hear(&mut self, evidence: &[Shown], now: Micros) {
+        for Shown { alert, true_at, starts_at } in evidence {
+            for (known, at) in [(&mut self.evidence, true_at), (&mut self.starts, starts_at)] {
+                let known = known.entry(*alert).or_insert(*at);
+                *known = (*known).max(*at);
+            }
             self.heard.entry(*alert).or_default().push(now);
         }
     }

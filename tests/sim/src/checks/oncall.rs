@@ -217,8 +217,9 @@ pub fn one_intent_has_one_effect(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     twice.map_or(Ok(()), |it| Err(format!("{} {} was executed more than once", it.name, short(it.action))))
 }
 
-/// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it. What is received
-/// once the run has settled counts as evidence, however old what it shows: no receiver can know that.
+/// A run that a person or a deployment began after the last evidence is not touched: nothing is known against it. What is
+/// received once the run has settled counts as evidence, however old what it shows, and so does a `startsAt` after the start of
+/// the run, though Alertmanager may have moved it: no receiver can know that.
 pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Deed::Called { pin, effect, zombie: false, .. } = deed else { return Ok(()) };
     let (Effect::Restart { .. } | Effect::Stop { .. }) = effect else { return Ok(()) };
@@ -238,7 +239,11 @@ pub fn a_newer_run_is_left_alone(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>
     };
     let heard = book.alerts_of(doc, truth).filter_map(|alert| book.heard.get(&alert)?.last()).max();
     let begun = micros(run.begun_at);
-    if evidence.is_some_and(|it| it >= begun) || heard.is_some_and(|it| *it + book.skew + SECOND >= begun + settle) {
+    let starts = book.alerts_of(doc, truth).filter_map(|alert| book.starts.get(&alert).copied()).max();
+    if starts.is_some_and(|it| it >= begun)
+        || evidence.is_some_and(|it| it >= begun)
+        || heard.is_some_and(|it| *it + book.skew >= begun + settle)
+    {
         return Ok(());
     }
     let (id, name) = (short(intent.action), &run.name);
