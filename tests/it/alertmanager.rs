@@ -90,7 +90,7 @@ version: 1
 rules:
   - name: arcanum-needs-restart
     match: ['alertname="ArcanumNeedsRestart"']
-    target: {container: $labels.service, allow: ["arcanum-*"]}
+    target: {min_age: 0s, container: $labels.service, allow: ["arcanum-*"]}
     steps:
       - restart: {grace: 5s}
         verify: {settle: 1s, healthy_for: 2s, resolved_within: 90s}

@@ -18,7 +18,7 @@ const RULES: &str = "version: 1
 rules:
   - name: restart
     match: ['alertname=\"Down\"']
-    target: {container: $labels.service, allow: [\"*\"]}
+    target: {min_age: 0s, container: $labels.service, allow: [\"*\"]}
     cooldown: 0s
     steps:
       - restart: {grace: 5s}

@@ -17,10 +17,10 @@ const SOON: Duration = Duration::from_secs(40);
 
 const RULES: &str = r#"version: 1
 rules:
-  - {name: other, match: ['alertname="Other"'], target: {container: other}, steps: [restart]}
+  - {name: other, match: ['alertname="Other"'], target: {min_age: 0s, container: other}, steps: [restart]}
   - name: restart
     match: ['alertname="Down"']
-    target: {container: $labels.service, allow: ["*"]}
+    target: {min_age: 0s, container: $labels.service, allow: ["*"]}
     budget: [1 per 1h]
     cooldown: 0s
     steps:

@@ -17,7 +17,7 @@ version: 1
 rules:
   - name: restart
     match: ['alertname="Down"']
-    target: {container: $labels.service, allow: ["*"]}
+    target: {min_age: 0s, container: $labels.service, allow: ["*"]}
     cooldown: 0s
     steps:
       - restart: {grace: 1s}
@@ -376,7 +376,8 @@ async fn a_reload_is_all_or_nothing_by_file_by_signal_and_by_request() {
         if now == ["by-signal"] { Ok(()) } else { Err(format!("{now:?}")) }
     })
     .await;
-    let wide = "{name: wide, match: [a=b], target: {container: $labels.x, allow: ['*']}, steps: [restart]}";
+    let wide =
+        "{name: wide, match: [a=b], target: {min_age: 0s, container: $labels.x, allow: ['*']}, steps: [restart]}";
     fettle.write_rules(&format!("version: 1\nrules: [{{name: broken}},\n  {wide}]\n"));
     let client = reqwest::Client::new();
     let answer =

@@ -33,7 +33,7 @@ version: 1
 rules:
   - name: restart
     match: ['alertname="Down"']
-    target: {container: web}
+    target: {min_age: 0s, container: web}
     steps:
       - restart: {grace: 10s}
         verify: {settle: 5s, healthy_for: 30s, resolved_within: 10m}

@@ -22,13 +22,13 @@ rules:
   - name: patient
     match: ['alertname=\"Held\"']
     hold: 9m
-    target: {container: $labels.service, allow: [\"*\"]}
+    target: {min_age: 0s, container: $labels.service, allow: [\"*\"]}
     steps: [restart]
   - name: restart
     owner: team-shop
     match: ['service=~\".+\"']
     mode: propose
-    target: {container: $labels.service, allow: [\"*\"]}
+    target: {min_age: 0s, container: $labels.service, allow: [\"*\"]}
     cooldown: 0s
     steps:
       - restart: {grace: 5s}

@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(40);
 
 fn rules(mode: &str, asks: &str) -> String {
     format!(
-        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    mode: {mode}\n    target: {{container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {{settle: 0s, healthy_for: 1s, resolved_within: 3s}}\n{asks}"
+        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    mode: {mode}\n    target: {{min_age: 0s, container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {{settle: 0s, healthy_for: 1s, resolved_within: 3s}}\n{asks}"
     )
 }
 

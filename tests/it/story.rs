@@ -17,7 +17,7 @@ const QUICK: &str = "{settle: 0s, healthy_for: 1s, resolved_within: 3s}";
 
 fn rules(more: &str) -> String {
     format!(
-        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    target: {{container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {QUICK}\n{more}"
+        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    target: {{min_age: 0s, container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {QUICK}\n{more}"
     )
 }
 
@@ -284,7 +284,7 @@ async fn two_spellings_of_one_container_exclude_each_other() {
     let project = crate::support::unique("twice");
     let container = Run::named("twice").compose(&project, "web", 1).enabled().start(&daemon).await;
     let second = format!(
-        "  - name: by-service\n    match: ['alertname=\"Slow\"']\n    target: {{compose: {{project: {project}, service: web}}}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {QUICK}\n"
+        "  - name: by-service\n    match: ['alertname=\"Slow\"']\n    target: {{min_age: 0s, compose: {{project: {project}, service: web}}}}\n    cooldown: 0s\n    steps:\n      - restart: {{grace: 5s}}\n        verify: {QUICK}\n"
     );
     let fettle = Setup::new(&daemon.url(), &rules(&second)).start().await;
     let compose = format!("compose:local/{project}/web");

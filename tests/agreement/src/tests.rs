@@ -28,7 +28,7 @@ fn agreeing() -> (Told, Told) {
 }
 
 #[test]
-fn a_thousand_scenarios_agree_and_show_everything_often_enough() {
+fn the_scenarios_agree_and_show_everything_often_enough() {
     let totals = run(0, SCENARIOS, |_, _| ());
     if let Some(failure) = totals.failures.first() {
         explain(failure);

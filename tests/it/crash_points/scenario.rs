@@ -23,7 +23,7 @@ pub struct Scenario {
 /// One container is restarted.
 pub const RESTART: Scenario = Scenario {
     name: "restart",
-    target: "{container: web}",
+    target: "{min_age: 0s, container: web}",
     step: "restart: {grace: 10s}",
     settle: |daemon, now| drop(daemon.run(Spec::named("web").enabled(), now)),
     // Append, receive, attached, find, admit, restart, look, commit, the looks of verification, each before and after.
@@ -34,7 +34,7 @@ pub const RESTART: Scenario = Scenario {
 /// What shares its network follows it.
 pub const DEPENDENTS: Scenario = Scenario {
     name: "dependents",
-    target: "{container: web}",
+    target: "{min_age: 0s, container: web}",
     step: "restart: {grace: 10s, dependents: {allow: [side]}}",
     settle: |daemon, now| {
         daemon.run(Spec::named("web").enabled(), now);
@@ -56,7 +56,7 @@ pub const APPROVAL: Scenario = Scenario {
 /// A replica is stopped, and started again when the alert has stayed away.
 pub const LOAN: Scenario = Scenario {
     name: "loan",
-    target: "{compose: {project: shop, service: web}}",
+    target: "{min_age: 0s, compose: {project: shop, service: web}}",
     step: "scale_down: {by: 1, floor: 1}\n        restore: {after: 60s}",
     settle: |daemon, now| {
         for number in 1..=3 {

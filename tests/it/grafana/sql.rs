@@ -29,26 +29,26 @@ fn rules(project: &str) -> String {
 rules:
   - name: {name}
     match: ['alertname=\"Down\"']
-    target: {{container: $labels.service, allow: [\"*\"]}}
+    target: {{min_age: 0s, container: $labels.service, allow: [\"*\"]}}
     cooldown: 0s
     steps:
       - restart: {{grace: 1s}}
         verify: {{settle: 0s, healthy_for: 1s, resolved_within: 30s}}
   - name: in-vain
     match: ['alertname=\"Crash\"']
-    target: {{container: $labels.service, allow: [\"*\"]}}
+    target: {{min_age: 0s, container: $labels.service, allow: [\"*\"]}}
     steps:
       - restart: {{grace: 1s}}
         verify: {{settle: 0s, healthy_for: 1s, resolved_within: 3s}}
   - name: ask
     match: ['alertname=\"Ask\"']
-    target: {{container: $labels.service, allow: [\"*\"]}}
+    target: {{min_age: 0s, container: $labels.service, allow: [\"*\"]}}
     steps:
       - restart: {{grace: 1s}}
         approval: {{within: 9m}}
   - name: lend
     match: ['alertname=\"Memory\"']
-    target: {{compose: {{project: {project}, service: web}}}}
+    target: {{min_age: 0s, compose: {{project: {project}, service: web}}}}
     steps:
       - scale_down: {{by: 1, floor: 1}}
         restore: {{after: 30m}}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fettle_core::ports::Store;
 use fettle_core::ports::view::{ActionFilter, ActionView, RemediationFilter};
+use fettle_core::time::Timestamp;
 use fettle_docker::{Docker as Adapter, HostConfig};
 use fettle_engine::clock::SystemClock;
 use fettle_memory::physics::{Generation, Life, Part, Policy, Program, Spec, Term};
@@ -29,10 +30,10 @@ struct Fettle {
 }
 
 impl Fettle {
-    /// Starts it with one rule for the container `name`, whose alert fires.
-    async fn with_alert(socket: &std::path::Path, name: &str, steps: &str) -> Self {
+    /// Starts it with one rule for `target`, whose alert fires.
+    async fn with_alert(socket: &std::path::Path, target: &str, steps: &str) -> Self {
         let rules = format!(
-            "version: 1\nrules:\n  - name: r\n    match: ['alertname=\"Down\"']\n    target: {{container: {name}}}\n    steps:\n{steps}"
+            "version: 1\nrules:\n  - name: r\n    match: ['alertname=\"Down\"']\n    target: {target}\n    steps:\n{steps}"
         );
         let host = HostConfig { endpoint: format!("unix://{}", socket.display()), ..HostConfig::default() };
         let docker = Adapter::new([("local".to_owned(), host)], None, Arc::new(())).expect("an endpoint");
@@ -42,7 +43,7 @@ impl Fettle {
         let store: Arc<dyn Store> = open(&url, owner.into()).await.expect("a store");
         let clock = Arc::new(SystemClock::default());
         let (intake, engine) = start(store.clone(), Arc::new(docker), clock, owner.into(), &rules).await;
-        let body = firing(&[("alertname", "Down"), ("service", name)]).to_string();
+        let body = firing(&[("alertname", "Down"), ("service", "s")]).to_string();
         intake.submit("test", Bytes::from(body)).await.expect("acknowledged");
         Self { store, _folder: folder, _engine: engine }
     }
@@ -77,7 +78,7 @@ async fn crash_loop(generation: Generation, policy: Policy, period: Duration) {
     let id = world.run(Spec::named("loop").enabled().policy(policy).runs(looping)).await;
     let name = name_of(&docker, &id).await;
     let steps = "      - restart: {grace: 1s}\n        verify: {settle: 1s, healthy_for: 12s, resolved_within: 25s}\n";
-    let fettle = Fettle::with_alert(&socket, &name, steps).await;
+    let fettle = Fettle::with_alert(&socket, &format!("{{container: {name}}}"), steps).await;
     let outcome = wait::until("it is given up", Duration::from_mins(2), async || match fettle.outcome().await {
         Some(outcome) => Ok(outcome),
         None => Err(format!("{:#?}", fettle.actions().await)),
@@ -99,7 +100,9 @@ async fn hang(generation: Generation, part: Part, length: Duration) {
     let World::Real { docker, .. } = &world else { unreachable!("a real one") };
     let name = name_of(docker, &id).await;
     let step = "      - restart: {grace: 5s}\n        verify: {settle: 1s, healthy_for: 2s, resolved_within: 4s}\n";
-    let fettle = Fettle::with_alert(&socket, &name, &step.repeat(2)).await;
+    // The container is seconds old, and this is not about that.
+    let target = format!("{{container: {name}, min_age: 0s}}");
+    let fettle = Fettle::with_alert(&socket, &target, &step.repeat(2)).await;
     world.until_event("the restart has begun", &id, "kill 15").await;
     world.hang(&part).await;
     tokio::time::sleep(length).await;
@@ -111,6 +114,32 @@ async fn hang(generation: Generation, part: Part, length: Duration) {
     .await;
     let restarts = world.events(&id).await.iter().filter(|it| *it == "restart").count();
     assert_eq!(restarts, 1, "once by Docker's own count");
+    world.clear().await;
+}
+
+/// A container without a health check that was started a moment ago is left alone until it is 30 s old, the least age that
+/// ships.
+async fn young(generation: Generation, age: Duration) {
+    let docker = Docker::shared(generation).await;
+    let (socket, mut world) = (docker.socket(), World::real(Docker::shared(generation).await));
+    let id = world.run(Spec::named("young").enabled()).await;
+    let name = name_of(&docker, &id).await;
+    let started = http::ask(&socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect").json();
+    let started: Timestamp = started["State"]["StartedAt"].as_str().expect("an instant").parse().expect("RFC 3339");
+    let fettle = Fettle::with_alert(&socket, &format!("{{container: {name}}}"), "      - restart\n").await;
+    wait::until("it waits", Duration::from_secs(20), async || {
+        let filter = RemediationFilter { limit: 9, ..RemediationFilter::default() };
+        let all = fettle.store.remediations(&filter).await.map_err(|error| error.to_string())?;
+        let waits = all.iter().any(|it| it.reason.as_deref() == Some("starting"));
+        if waits { Ok(()) } else { Err(format!("{all:#?}")) }
+    })
+    .await;
+    let row = wait::until("it is restarted", Duration::from_mins(1), async || {
+        let rows = fettle.actions().await;
+        rows.first().cloned().ok_or_else(|| format!("{rows:?}"))
+    })
+    .await;
+    assert!(row.planned_at >= started + age, "planned at {} after the start at {started}", row.planned_at);
     world.clear().await;
 }
 
@@ -133,6 +162,7 @@ on_both! {
     always: crash_loop(Policy::Always, secs(1));
     unless_stopped: crash_loop(Policy::UnlessStopped, secs(4));
     on_failure: crash_loop(Policy::OnFailure { max: None }, secs(9));
+    just_started: young(secs(30));
     hanging_dockerd: hang(Part::Dockerd, secs(45));
     hanging_containerd: hang(Part::Containerd, secs(45));
 }

@@ -122,7 +122,7 @@ const RULES: &str = "version: 1
 rules:
   - name: restart
     match: ['alertname=\"Down\"']
-    target: {container: $labels.service, allow: [\"*\"]}
+    target: {min_age: 0s, container: $labels.service, allow: [\"*\"]}
     steps:
       - restart: {grace: 1s}
         verify: VERIFY

@@ -12,7 +12,7 @@ version: 1
 rules:
   - name: restart
     match: ['alertname="Down"']
-    target: {container: $labels.service, allow: ["*"]}
+    target: {min_age: 0s, container: $labels.service, allow: ["*"]}
     steps: [restart]
 "#;
 

@@ -16,7 +16,7 @@ const STUBBORN: &str = "echo started; trap '' TERM; while :; do sleep 1; done";
 
 fn rules(more: &str) -> String {
     format!(
-        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    target: {{container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n{more}    steps:\n      - restart: {{grace: 4s}}\n        verify: {{settle: 0s, healthy_for: 1s, resolved_within: 3s}}\n"
+        "version: 1\nrules:\n  - name: restart\n    match: ['alertname=\"Down\"']\n    target: {{min_age: 0s, container: $labels.service, allow: [\"*\"]}}\n    cooldown: 0s\n{more}    steps:\n      - restart: {{grace: 4s}}\n        verify: {{settle: 0s, healthy_for: 1s, resolved_within: 3s}}\n"
     )
 }
 

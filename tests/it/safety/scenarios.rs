@@ -66,7 +66,7 @@ async fn memory_over_95_percent_is_scaled_down_and_given_back_when_the_alert_sta
 rules:
   - name: system-resource-exhaustion
     match: ['alertname=\"SystemResourceExhaustion\"']
-    target: {{compose: {{project: {project}, service: web}}, min_healthy: 1}}
+    target: {{min_age: 0s, compose: {{project: {project}, service: web}}, min_healthy: 1}}
     steps:
       - scale_down: {{by: 1, floor: 1}}
         verify: {{settle: 1s, healthy_for: 2s, resolved_within: 90s}}
@@ -171,7 +171,7 @@ async fn a_fourth_restart_within_the_hour_is_refused_by_the_budget_and_on_record
 rules:
   - name: arcanum-needs-restart
     match: ['alertname=\"ArcanumNeedsRestart\"']
-    target: {container: $labels.service, allow: [\"arcanum-*\"]}
+    target: {min_age: 0s, container: $labels.service, allow: [\"arcanum-*\"]}
     budget: [3 per 1h]
     cooldown: 0s
     regress_window: 0s

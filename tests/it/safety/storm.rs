@@ -16,7 +16,7 @@ const RULES: &str = "version: 1
 rules:
   - name: restart
     match: ['alertname=\"Down\"']
-    target: {container: $labels.service, allow: [\"*\"]}
+    target: {min_age: 0s, container: $labels.service, allow: [\"*\"]}
     steps:
       - restart: {grace: 5s}
         verify: {settle: 0s, healthy_for: 1s, resolved_within: 5s}

@@ -25,7 +25,7 @@ const RULES: &str = "version: 1
 rules:
   - name: restart
     match: ['alertname=\"Down\"']
-    target: {container: $labels.service, allow: [\"*\"]}
+    target: {min_age: 0s, container: $labels.service, allow: [\"*\"]}
     cooldown: 0s
     budget: [100 per 1h]
     steps:
