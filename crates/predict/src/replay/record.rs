@@ -59,6 +59,13 @@ pub struct PastAct {
     used: bool,
 }
 
+/// By instant, target and id: of one target, several may be opened at one instant, and a map has no order.
+pub(super) fn in_order(efforts: HashMap<RemediationId, Effort>) -> Vec<Effort> {
+    let mut efforts: Vec<_> = efforts.into_iter().collect();
+    efforts.sort_by(|(a, of_a), (b, of_b)| (of_a.opened_at, &of_a.target, a).cmp(&(of_b.opened_at, &of_b.target, b)));
+    efforts.into_iter().map(|(_, effort)| effort).collect()
+}
+
 impl Record {
     /// Reads a period.
     pub async fn read(history: &dyn History, period: Period) -> Result<Self, StoreError> {
@@ -92,9 +99,8 @@ impl Record {
             }
         }
         record.deeds.sort_by_key(|(at, ..)| *at);
-        record.efforts = efforts.into_values().collect();
+        record.efforts = in_order(efforts);
         record.efforts.iter_mut().for_each(|effort| effort.acts.sort_by_key(|act| act.at));
-        record.efforts.sort_by(|a, b| (a.opened_at, &a.target).cmp(&(b.opened_at, &b.target)));
         record.looks.values_mut().for_each(|looks| looks.sort_by_key(|(at, _)| *at));
         record.acts.values_mut().for_each(|acts| acts.sort_by_key(|act| act.at));
         Ok(record)
@@ -215,4 +221,18 @@ fn seen_by_a_look(guard: Guard) -> bool {
             | Guard::HeldByLabel
             | Guard::MinHealthy
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remediations_of_one_target_and_instant_keep_the_order_of_their_ids() {
+        let ids: Vec<RemediationId> = (1..50).map(|n| RemediationId::from(uuid::Uuid::from_u128(n))).collect();
+        let effort = |id: &RemediationId| Effort::new(&id.to_string(), "container:local/web", Timestamp::UNIX_EPOCH);
+        let efforts: HashMap<_, _> = ids.iter().rev().map(|id| (*id, effort(id))).collect();
+        let rules: Vec<String> = in_order(efforts).iter().map(|it| it.rule.to_string()).collect();
+        assert_eq!(rules, ids.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
 }

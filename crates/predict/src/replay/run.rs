@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use super::assume::{Assume, Assumed, Assumption, Cured};
 use super::effort::{Act, Effort, Tally, Waits};
-use super::record::{PastDeed, Record};
+use super::record::{PastDeed, Record, in_order};
 use super::sights;
 use super::source::Delivery;
 use crate::world::{Clock, Deed, Happening, Setting, What, World, here, memory};
@@ -193,9 +193,7 @@ impl Replaying {
         self.until(to).await;
         let told = self.world.advance(to).await;
         self.note(told);
-        let mut open: Vec<Effort> = self.efforts.drain().map(|(_, effort)| effort).collect();
-        open.sort_by(|a, b| (a.opened_at, &a.target).cmp(&(b.opened_at, &b.target)));
-        for effort in open {
+        for effort in in_order(std::mem::take(&mut self.efforts)) {
             self.keep(effort);
         }
         let mut outcome = self.outcome;
