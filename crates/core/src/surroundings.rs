@@ -131,7 +131,7 @@ pub struct Answer {
 }
 
 /// An open loan, as other remediations see it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLoan {
     /// The loan.
     pub id: LoanId,

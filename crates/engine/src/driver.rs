@@ -114,7 +114,10 @@ pub async fn drive<T: Driven>(shell: &Shell, item: Item<T>, mut place: Place) ->
         effort = step.effort;
         records.extend(step.records);
         event = match step.ask {
-            Ask::Nothing => return store(shell, &claim, &Commit { effort, records, keep_until: None }).await,
+            Ask::Nothing => {
+                let commit = Commit { effort, records, keep_until: None };
+                return store_in_time(shell, &claim, &commit, begun_at).await;
+            }
             Ask::Find(wanted) => {
                 effort.looks(shell);
                 let found = shell.platform.find(effort.target(), wanted).await;
@@ -132,7 +135,7 @@ pub async fn drive<T: Driven>(shell: &Shell, item: Item<T>, mut place: Place) ->
                 let keep_until = keep(shell, &effort);
                 let intended_at = shell.time.monotonic();
                 let commit = Commit { effort, records, keep_until };
-                let Some(stored) = store(shell, &claim, &commit).await? else { return Ok(None) };
+                let Some(stored) = store_in_time(shell, &claim, &commit, begun_at).await? else { return Ok(None) };
                 // Most decisions make no call: they do not carry its room with them.
                 return Box::pin(go_on(shell, stored, commit.effort, intended_at)).await;
             }
@@ -151,6 +154,27 @@ pub async fn drive<T: Driven>(shell: &Shell, item: Item<T>, mut place: Place) ->
             }
         };
     }
+}
+
+/// Whether a decision that began at this monotonic instant is too old to be stored. A process that stood still decides
+/// nothing on facts from before: its claim has run out, its plan is dated too early for the budgets of those who came since,
+/// and the time that it gives a person to answer has begun already.
+fn is_too_old(shell: &Shell, begun_at: Duration) -> bool {
+    shell.time.monotonic().saturating_sub(begun_at) > DECISION_LEASE
+}
+
+/// Stores a decision, unless it is too old: then it is made again by the next who claims it.
+async fn store_in_time<T: Driven>(
+    shell: &Shell,
+    claim: &Claim,
+    commit: &Commit<T>,
+    begun_at: Duration,
+) -> Result<Option<Stored>, StoreError> {
+    if is_too_old(shell, begun_at) {
+        tracing::warn!(id = %claim.id, "a decision took longer than its claim; it is made again");
+        return Ok(None);
+    }
+    store(shell, claim, commit).await
 }
 
 /// Stores a decision and reports it.
@@ -184,9 +208,8 @@ async fn admit_and_store<T: Driven>(
 ) -> Result<Answer<T>, StoreError> {
     let mut intended_at = begun_at;
     let mut judge = |ledgers: &[Ledger]| {
-        // A process that stood still decides nothing on facts from before: its claim has run out, and its plan is dated too
-        // early for the budgets of those who came since.
-        if shell.time.monotonic().saturating_sub(begun_at) > DECISION_LEASE {
+        // Under the lock: the wait for it counts.
+        if is_too_old(shell, begun_at) {
             return Judged::Abandon;
         }
         let admitted = match admit(&request.clone().dated(shell.time.now()), ledgers) {

@@ -305,20 +305,23 @@ async fn a_loan_that_is_being_returned_is_a_rival_and_in_flight(db: Db) {
     let lent = Loan { keys: vec!["key:web".into(), "key:web-1".into()], ..loan(&lender, at(5)) };
     let claim = lend(&db, &lender, &lent, Outcome::Fixed).await;
     let asked = ask(&me, at(6), &[]);
-    assert!(read(&db, &asked).await.rivals.is_empty(), "lent, and nobody is at work");
+    let ledger = read(&db, &asked).await;
+    assert!(ledger.rivals.is_empty(), "lent, and nobody is at work");
+    let found: Vec<_> = ledger.loans.iter().map(|it| (it.id, it.remediation, it.due_at)).collect();
+    assert_eq!(found, vec![(lent.id, lender.id, at(5))], "by the key of the container, not the name");
 
     let back = returning(&lent, at(6));
     let commit = Commit { effort: back.clone(), records: vec![], keep_until: Some(at(99)) };
     let claim = db.store.loans().commit(&claim, &commit).await.unwrap().expect("claimed").claim;
     let ledger = read(&db, &asked).await;
-    assert_eq!((ledger.rivals, ledger.in_flight), (vec![lent.id.into()], 1));
+    assert_eq!((ledger.rivals, ledger.in_flight, ledger.loans.len()), (vec![lent.id.into()], 1, 1));
     let elsewhere = read(&db, &LedgerAsk { keys: vec!["key:api".into()], ..asked.clone() }).await;
-    assert_eq!((elsewhere.rivals, elsewhere.in_flight), (vec![], 1));
+    assert_eq!((elsewhere.rivals, elsewhere.in_flight, elsewhere.loans), (vec![], 1, vec![]));
 
     let over = Commit { effort: ended(back, LoanEnd::Returned, at(7)), records: vec![], keep_until: None };
     db.store.loans().commit(&claim, &over).await.unwrap().expect("claimed");
     let ledger = read(&db, &asked).await;
-    assert_eq!((ledger.rivals, ledger.in_flight), (vec![], 0));
+    assert_eq!((ledger.rivals, ledger.in_flight, ledger.loans), (vec![], 0, vec![]));
 }
 
 /// Two effects of one step, asked for by many at once: what has room for one has not always room for both.

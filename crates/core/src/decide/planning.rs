@@ -181,6 +181,7 @@ pub(super) fn request(
         also,
         cooldown: rule.cooldown,
         in_flight: turn.facts.settings.in_flight,
+        heeds_loans: true,
         trip: turn.facts.settings.trip,
         proposing: None,
     }

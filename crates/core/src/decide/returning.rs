@@ -240,6 +240,7 @@ fn seen(turn: Turn<'_>, sight: &Sight) -> LoanDecision {
         ask,
         cooldown: Duration::ZERO,
         in_flight: turn.facts.settings.in_flight,
+        heeds_loans: false,
         trip: None,
         proposing: None,
     };

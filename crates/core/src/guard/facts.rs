@@ -96,6 +96,8 @@ pub struct Request {
     pub cooldown: std::time::Duration,
     /// Effects that may be under way at the same time.
     pub in_flight: u32,
+    /// Whether an open loan of another remediation refuses it; the return of a loan passes.
+    pub heeds_loans: bool,
     /// When the rule's breaker opens.
     pub trip: Option<TripLimit>,
     /// The plan's hash and why a person is asked, when it is only proposed.

@@ -4,7 +4,7 @@
 
 use crate::id::{EffortId, RemediationId};
 use crate::rule::model::{Budget, Mode};
-use crate::surroundings::Breaker;
+use crate::surroundings::{Breaker, OpenLoan};
 use crate::time::Timestamp;
 
 /// What is asked of the ledger for one planned effect.
@@ -78,6 +78,8 @@ pub struct Ledger {
     pub last_effect: Option<Timestamp>,
     /// Other remediations that are running or verifying on one of these keys, and loans that are being returned.
     pub rivals: Vec<EffortId>,
+    /// Open loans on one of these keys, in the order they were opened, its own too.
+    pub loans: Vec<OpenLoan>,
     /// Remediations running an effect now, this one not counted.
     pub in_flight: u32,
     /// The rule's breaker.

@@ -135,12 +135,18 @@ const AFTER_LOOK: [(Guard, OfAim); 16] = [
 ];
 
 /// Asked while the ledger's lock is held.
-const UNDER_LOCK: [OfCounted; 4] = [
+const UNDER_LOCK: [OfCounted; 5] = [
+    (Guard::OnLoan, on_loan::ask_again),
     (Guard::Tripped, tripped::ask_again),
     (Guard::Cooldown, cooldown::ask),
     (Guard::InFlight, in_flight::ask),
     (Guard::Budget, budget::ask),
 ];
+
+/// Whether the lists ask it after the look already, and again under the lock.
+fn is_asked_again(guard: Guard) -> bool {
+    AFTER_LOOK.iter().any(|(of_aim, _)| *of_aim == guard)
+}
 
 /// The first guard that refuses without a look.
 #[must_use]
@@ -221,7 +227,7 @@ pub fn scopes(rule: &Rule, settings: &Settings, sight: &Sight) -> Vec<Scope> {
 pub fn order() -> Vec<Guard> {
     let known = BEFORE_LOOK.iter().map(|(guard, ..)| *guard);
     let seen = AFTER_LOOK.iter().map(|(guard, _)| *guard);
-    let counted = UNDER_LOCK.iter().map(|(guard, _)| *guard).filter(|guard| *guard != Guard::Tripped);
+    let counted = UNDER_LOCK.iter().map(|(guard, _)| *guard).filter(|guard| !is_asked_again(*guard));
     known.chain(seen).chain([Guard::NotScalable]).chain(counted).chain([Guard::Approval]).collect()
 }
 

@@ -10,7 +10,9 @@ pub use super::answer::{Answer, Says};
 use super::facts::{Aim, Counted, Known, Request};
 use super::ledger::Ledger;
 use super::ruling::Ruling;
-use super::{AFTER_LOOK, BEFORE_LOOK, Needs, OfAim, OfKnown, UNDER_LOCK, docker_away, storm, together, tripped};
+use super::{
+    AFTER_LOOK, BEFORE_LOOK, Needs, OfAim, OfKnown, UNDER_LOCK, docker_away, is_asked_again, storm, together, tripped,
+};
 use crate::remediation::refusal::Guard;
 use crate::sight::{Blind, Found};
 
@@ -77,8 +79,8 @@ pub fn under_lock(request: &Request, ledgers: &[Ledger]) -> Vec<Answer> {
     for (at, (ask_of, ledger)) in request.asks().into_iter().zip(ledgers).enumerate() {
         let counted = Counted { request, ask: ask_of, ledger };
         let of_one = UNDER_LOCK.iter().map(|(guard, ask)| ask(&counted).answer(*guard));
-        // The breaker, asked a second time, and dependents are reported only when they object.
-        answers.extend(of_one.filter(|it| it.stands_against() || (at == 0 && it.guard != Guard::Tripped)));
+        // Guards that are asked a second time, and dependents, are reported only when they object.
+        answers.extend(of_one.filter(|it| it.stands_against() || (at == 0 && !is_asked_again(it.guard))));
     }
     answers.extend(together::check(request, ledgers).map(Answer::no));
     answers
@@ -87,6 +89,6 @@ pub fn under_lock(request: &Request, ledgers: &[Ledger]) -> Vec<Answer> {
 /// Those that count, when they could not be asked.
 #[must_use]
 pub fn uncounted(why: &str) -> Vec<Answer> {
-    let others = UNDER_LOCK.iter().filter(|(guard, _)| *guard != Guard::Tripped);
+    let others = UNDER_LOCK.iter().filter(|(guard, _)| !is_asked_again(*guard));
     others.map(|(guard, _)| Answer::not_asked(*guard, why)).collect()
 }

@@ -79,7 +79,7 @@ impl Rows {
 }
 
 /// As other remediations see it.
-fn open_loan(loan: &Loan) -> Option<OpenLoan> {
+pub(super) fn open_loan(loan: &Loan) -> Option<OpenLoan> {
     Some(OpenLoan {
         id: loan.id,
         remediation: loan.remediation,

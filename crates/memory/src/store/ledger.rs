@@ -9,6 +9,7 @@ use fettle_core::text::clean;
 use fettle_core::time::{Timestamp, before};
 
 use super::Rows;
+use super::facts::open_loan;
 
 impl Rows {
     /// Reads the ledger for each of `asks`.
@@ -28,6 +29,7 @@ impl Rows {
         let of_others = on_it.filter(|row| row.mode == ask.mode && row.remediation_id != on_behalf);
         ledger.last_effect = of_others.map(|row| row.finished_at.unwrap_or(row.planned_at)).max();
         ledger.rivals = self.rivals(&ask.keys, on_behalf);
+        ledger.loans = self.loans.open_on_keys(&ask.keys).filter_map(open_loan).collect();
         ledger.in_flight = self.remediations.running(on_behalf).saturating_add(self.loans.returning());
         ledger.breaker = self.breaker(&ask.rule, ask.unproven_since);
         ledger

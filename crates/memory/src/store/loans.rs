@@ -47,6 +47,12 @@ impl Lent {
         ids.into_iter().filter_map(|(_, id)| self.rows.get(id)).map(|row| &row.doc).collect()
     }
 
+    /// Open ones on one of these keys; in the order they were opened.
+    pub(super) fn open_on_keys(&self, keys: &[String]) -> impl Iterator<Item = &Loan> {
+        let ids: BTreeSet<_> = keys.iter().flat_map(|key| self.on_key.of(&text::clean(key))).collect();
+        ids.into_iter().filter_map(|(_, id)| self.rows.get(id)).map(|row| &row.doc)
+    }
+
     /// How many are being brought back.
     pub(super) fn returning(&self) -> u32 {
         u32::try_from(self.returning.len()).unwrap_or(u32::MAX)

@@ -6,7 +6,7 @@
 use sqlx::{Connection, PgConnection};
 
 use super::{decision, loans};
-use crate::around::{self, BreakerColumns, UNPROVEN_MAX};
+use crate::around::{self, BreakerColumns, LoanColumns, UNPROVEN_MAX};
 use crate::db_types::{DbId, DbTime};
 use crate::error::During;
 use crate::text::clean;
@@ -125,6 +125,8 @@ const LEDGER: &str = "
               UNION ALL
               SELECT id FROM loans WHERE state = 'returning' AND keys && $9
               ORDER BY id) AS rivals,
+        (SELECT array_agg(ROW(id, remediation_id, target, doc -> 'effect', due_at) ORDER BY opened_at, id) FROM loans
+         WHERE closed_at IS NULL AND keys && $9) AS loans,
         (SELECT count(*) FROM remediations
          WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $8)
             + (SELECT count(*) FROM loans WHERE state = 'returning') AS in_flight,
@@ -133,11 +135,20 @@ const LEDGER: &str = "
               ORDER BY at DESC LIMIT $11) AS unproven";
 
 async fn read(connection: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger> {
-    type Row = (Vec<Option<DbTime>>, Vec<i64>, Option<DbTime>, Vec<DbId>, i64, Option<BreakerColumns>, Vec<DbTime>);
+    type Row = (
+        Vec<Option<DbTime>>,
+        Vec<i64>,
+        Option<DbTime>,
+        Vec<DbId>,
+        Option<Vec<LoanColumns>>,
+        i64,
+        Option<BreakerColumns>,
+        Vec<DbTime>,
+    );
     let kinds: Vec<&str> = ask.scopes.iter().map(|scope| scope.kind.as_str()).collect();
     let since: Vec<DbTime> = ask.scopes.iter().map(|scope| DbTime(before(ask.now, scope.budget.per))).collect();
     let max: Vec<i64> = ask.scopes.iter().map(|scope| scope.budget.max.into()).collect();
-    let (full_since, used, last_effect, rivals, in_flight, breaker, unproven): Row = sqlx::query_as(LEDGER)
+    let (full_since, used, last_effect, rivals, loans, in_flight, breaker, unproven): Row = sqlx::query_as(LEDGER)
         .bind(kinds)
         .bind(since)
         .bind(max)
@@ -157,6 +168,7 @@ async fn read(connection: &mut PgConnection, ask: &LedgerAsk) -> sqlx::Result<Le
         used: used.into_iter().map(|used| u32::try_from(used).unwrap_or(u32::MAX)).collect(),
         last_effect: last_effect.map(Into::into),
         rivals: rivals.into_iter().map(DbId::read).collect(),
+        loans: loans.into_iter().flatten().map(around::open_loan).collect(),
         in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
         breaker: around::breaker(breaker, unproven),
     })

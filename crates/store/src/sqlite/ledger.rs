@@ -5,7 +5,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::dialect::BEGIN;
 use super::{decision, loans, unproven};
-use crate::around;
+use crate::around::{self, LoanColumns};
 use crate::db_types::{DbId, DbTime};
 use crate::error::During;
 use crate::text::{clean, json};
@@ -133,6 +133,12 @@ const RIVALS: &str = "
       AND EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each($1)))
     ORDER BY id";
 
+const LOANS: &str = "
+    SELECT id, remediation_id, target, doc -> 'effect', due_at FROM loans
+    WHERE closed_at IS NULL
+      AND EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each($1)))
+    ORDER BY opened_at, id";
+
 const IN_FLIGHT: &str = "
     SELECT (SELECT count(*) FROM remediations
             WHERE state IN ('running', 'verifying') AND state = 'running' AND id <> $1)
@@ -154,9 +160,11 @@ async fn read(tx: &mut SqliteConnection, ask: &LedgerAsk) -> sqlx::Result<Ledger
         .await?;
     let rivals: Vec<DbId> =
         sqlx::query_scalar(RIVALS).bind(json(&ask.keys)).bind(DbId::of(ask.remediation)).fetch_all(&mut *tx).await?;
+    let loans: Vec<LoanColumns> = sqlx::query_as(LOANS).bind(json(&ask.keys)).fetch_all(&mut *tx).await?;
     let in_flight: i64 = sqlx::query_scalar(IN_FLIGHT).bind(DbId::of(ask.remediation)).fetch_one(&mut *tx).await?;
     ledger.last_effect = last_effect.map(Into::into);
     ledger.rivals = rivals.into_iter().map(DbId::read).collect();
+    ledger.loans = loans.into_iter().map(around::open_loan).collect();
     ledger.in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
     ledger.breaker = unproven::breaker(tx, &ask.rule, ask.unproven_since).await?;
     Ok(ledger)

@@ -170,6 +170,7 @@ impl Story {
             inside.get(scope.budget.max as usize - 1).copied()
         };
         Ledger {
+            loans: Vec::new(),
             used: vec![0; ask.scopes.len()],
             full_since: ask.scopes.iter().map(spent).collect(),
             breaker: self.surroundings.breaker.clone(),

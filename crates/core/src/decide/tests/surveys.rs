@@ -228,6 +228,7 @@ impl World {
     fn ledger(&self, ask: &LedgerAsk) -> Ledger {
         let full = |used: u32, max: u32| (used >= max).then(|| at(NOW - 60));
         Ledger {
+            loans: Vec::new(),
             used: ask.scopes.iter().map(|scope| self.used.min(scope.budget.max)).collect(),
             full_since: ask.scopes.iter().map(|scope| full(self.used, scope.budget.max)).collect(),
             last_effect: self.last_effect,

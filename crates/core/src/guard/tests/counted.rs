@@ -10,6 +10,7 @@ use crate::guard::{Admitted, Request, scopes};
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::{Attempt, Plan};
 use crate::rule::model::{Budget, Mode, Verify};
+use crate::surroundings::OpenLoan;
 use crate::testing::{at, container, id, per, restart, rule, secs, settings};
 use crate::time::{Timestamp, after, before};
 
@@ -41,6 +42,7 @@ fn request(scopes: Vec<Scope>, cooldown: u64, now: Timestamp) -> Request {
         also: Vec::new(),
         cooldown: secs(cooldown),
         in_flight: 2,
+        heeds_loans: true,
         trip: None,
         proposing: None,
     }
@@ -152,6 +154,25 @@ fn in_flight_refuses_a_rival_on_the_same_container_and_the_one_above_the_limit()
     );
     let refusal = asked(vec![id(7)], 0).expect_err("a rival");
     assert_eq!(refusal.detail, json!({"remediations": [id::<Uuid>(7)]}));
+}
+
+#[test]
+fn a_loan_under_any_key_of_what_was_found_refuses() {
+    let loan = |remediation| OpenLoan {
+        id: id(8),
+        remediation,
+        target: "compose:local/shop/web".into(),
+        detail: json!({"from": 3}),
+        due_at: at(60),
+    };
+    let mut request = request(Vec::new(), 0, at(0));
+    let others = Ledger { loans: vec![loan(id(7))], ..Ledger::default() };
+    let refusal = admit(&request, &others).expect_err("lent");
+    assert_eq!((refusal.guard, &refusal.detail["lent"]), (Guard::OnLoan, &json!({"from": 3})));
+    let own = Ledger { loans: vec![loan(id(2))], ..Ledger::default() };
+    assert!(admit(&request, &own).is_ok(), "a restart after its own scaling");
+    request.heeds_loans = false;
+    assert!(admit(&request, &others).is_ok(), "the return itself");
 }
 
 #[test]
