@@ -59,6 +59,21 @@ async fn a_judge_that_is_asked_too_late_abandons_and_nothing_is_stored() {
     assert_eq!(still_before_the_lock(lent(), late).await, (false, 0, 0));
 }
 
+/// The process stands still for `length` while it decides to do nothing: whether the driver came to its end, and the commits.
+async fn still_in_a_look<T: Driven>(effort: T, length: Duration) -> (bool, usize) {
+    let (done, play) = play(Plot { in_a_vain_look: Some(length), ..Plot::default() }, effort).await;
+    (done.expect("the store answers").is_some(), play.commits())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_took_longer_than_its_claim_is_not_stored() {
+    let late = DECISION_LEASE + INSTANT;
+    assert_eq!(still_in_a_look(opened(), DECISION_LEASE).await, (true, 1), "in time to its last instant");
+    assert_eq!(still_in_a_look(opened(), late).await, (false, 0));
+    assert_eq!(still_in_a_look(lent(), DECISION_LEASE).await, (true, 1), "in time to its last instant");
+    assert_eq!(still_in_a_look(lent(), late).await, (false, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_wait_for_the_lock_makes_no_intent_old() {
     assert_eq!(still_before_the_lock(opened(), INTENT_FRESH * 2).await, (true, 1, 2));

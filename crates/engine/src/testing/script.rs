@@ -74,6 +74,8 @@ pub fn lent() -> Loan {
 pub struct Plot {
     /// The process stands still before it gets the budgets' lock.
     pub before_the_lock: Duration,
+    /// The process stands still while it looks for a target that is not there.
+    pub in_a_vain_look: Option<Duration>,
     /// The process stands still after its intent was stored.
     pub after_the_intent: Duration,
     /// The store is away from the call on.
@@ -382,6 +384,10 @@ impl Upkeep for Play {
 #[async_trait]
 impl Platform for Play {
     async fn find(&self, target: &Target, _: Wanted) -> Result<Found, PlatformError> {
+        if let Some(length) = self.plot.in_a_vain_look {
+            tokio::time::sleep(length).await;
+            return Ok(Found::Nothing);
+        }
         Ok(Found::one(self.sight(target)))
     }
 
