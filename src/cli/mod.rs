@@ -9,6 +9,7 @@ mod answer;
 mod breakers;
 mod check;
 mod client;
+mod clock;
 mod colour;
 mod command;
 mod completions;
@@ -122,6 +123,8 @@ enum Command {
     Pauses(pauses::Args),
     /// List circuit breakers that were ever open, or reset one
     Breakers(breakers::Args),
+    /// Set fettle's time to the clock that it follows
+    Clock(clock::Args),
     /// Go through recorded notifications once more, with other rules, and compare with what was done
     Replay(replay::Args),
     /// Print the JSON Schema of rules, tests or configuration, for editors
@@ -189,6 +192,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Resume(args) => resume::run(&args),
         Command::Pauses(args) => pauses::run(&args),
         Command::Breakers(args) => breakers::run(&args),
+        Command::Clock(args) => clock::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

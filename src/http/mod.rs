@@ -307,7 +307,8 @@ impl Routes {
             .service(both("/api/v1/pause").route(get().to(api::pauses)).route(web::post().to(api::pause)))
             .service(only("/api/v1/pause/{id}", "DELETE").route(web::delete().to(api::resume)))
             .service(read("/api/v1/breakers").route(get().to(api::breakers)))
-            .service(write("/api/v1/breakers/{rule}/reset").route(web::post().to(api::reset)));
+            .service(write("/api/v1/breakers/{rule}/reset").route(web::post().to(api::reset)))
+            .service(write("/api/v1/clock/reset").route(web::post().to(api::reset_clock)));
     }
 }
 

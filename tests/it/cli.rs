@@ -242,6 +242,25 @@ async fn a_breaker_that_is_closed_is_said_to_be_and_one_of_nobody_is_not_found()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_clock_is_reset_with_a_reason_only() {
+    let edge = Setup::default().start().await;
+    let said = fettle(&edge, &["clock", "reset"], None).await;
+    assert!(said.code == Some(2) && said.err.contains("--reason"), "{}", said.err);
+    let said = fettle(&edge, &["clock", "reset", "--reason", " "], None).await;
+    assert!(said.code == Some(1) && said.err.contains("reason"), "{}", said.err);
+    let said = fettle(&edge, &["clock", "reset", "--reason", "NTP was repaired"], None).await;
+    assert!(
+        said.code == Some(0) && said.out.contains("reset fettle's clock, which was 0.0 s"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let (_, events) = edge.ask("GET", "/api/v1/events", None, None).await;
+    assert_eq!((&events[0]["event"], &events[0]["severity"]), (&"clock_reset".into(), &"warning".into()), "{events:#}");
+    assert_eq!(events[0]["details"]["reason"], "NTP was repaired");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn watching_prints_what_is_new_and_ends_with_its_reader() {
     use std::io::{BufRead, BufReader};
     let edge = Setup::default().start().await;

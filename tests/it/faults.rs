@@ -224,7 +224,7 @@ async fn a_clock_stepped_back_reopens_no_budget_and_stops_no_work() {
     let daemon = Daemon::shared().await;
     let container = Run::named("clock").enabled().start(&daemon).await;
     let rules = RULES.replace("cooldown: 0s", "cooldown: 0s\n    budget: [2 per 30m]");
-    let library = glob_faketime();
+    let library = crate::support::faketime();
     let ahead = ["env", &format!("LD_PRELOAD={library}"), "FAKETIME=+1h", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
     let mut fettle = Setup::new(&daemon.url(), &rules).wrapped_in(&ahead).start().await;
     let labels = [("alertname", "Down"), ("service", container.name.as_str())];
@@ -266,13 +266,6 @@ fn moved(mut body: serde_json::Value, by: jiff::SignedDuration) -> serde_json::V
         }
     }
     body
-}
-
-fn glob_faketime() -> String {
-    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
-    let found = folders.iter().map(|folder| format!("{folder}/libfaketime.so.1"));
-    let found = found.into_iter().find(|path| std::path::Path::new(path).exists());
-    found.unwrap_or_else(|| crate::support::missing("libfaketime.so.1", "faketime"))
 }
 
 /// A file system of 6 MiB, gone with the value.

@@ -15,6 +15,7 @@ mod by_hand;
 mod check;
 #[cfg(test)]
 mod cli;
+mod clocks;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]

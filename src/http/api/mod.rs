@@ -4,6 +4,7 @@
 mod answers;
 mod breakers;
 mod budgets;
+mod clock;
 mod control;
 mod events;
 mod explain;
@@ -30,6 +31,7 @@ use fettle_predict::explain::Now;
 pub(super) use self::answers::{approve, cancel, reject};
 pub(super) use self::breakers::{breakers, reset, since as unproven_since, stands as breaker_stands};
 pub(super) use self::budgets::budgets;
+pub(super) use self::clock::reset_clock;
 pub(super) use self::control::{Control, bodies};
 pub(super) use self::events::events;
 pub(super) use self::explain::{Oracle, Parts, explain, reach};

@@ -8,7 +8,7 @@ use crate::support::edge::{Edge, ROLES, Setup, token};
 use crate::support::fettle::firing;
 
 /// Every route with who may use it; nobody named: open to all.
-const ROUTES: [(&str, &str, &[Role]); 34] = [
+const ROUTES: [(&str, &str, &[Role]); 35] = [
     ("POST", "/webhook", &[Role::Sender, Role::Admin]),
     ("GET", "/-/healthy", &[]),
     ("GET", "/-/ready", &[]),
@@ -31,6 +31,7 @@ const ROUTES: [(&str, &str, &[Role]); 34] = [
     ("GET", "/api/v1/reach", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("GET", "/api/v1/breakers", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("POST", "/api/v1/breakers/web/reset", &[Role::Admin]),
+    ("POST", "/api/v1/clock/reset", &[Role::Admin]),
     ("GET", "/api/v1/events", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("GET", "/api/v1/system", &[Role::Viewer, Role::Analyst, Role::Admin]),
     ("GET", "/api/v1/system/history", &[Role::Viewer, Role::Analyst, Role::Admin]),

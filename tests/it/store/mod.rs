@@ -5,6 +5,7 @@ mod answers;
 mod audit;
 mod breakers;
 mod db;
+mod durable;
 mod events;
 mod facts;
 mod fixture;

@@ -55,3 +55,11 @@ pub fn missing(program: &str, package: &str) -> ! {
         "{program} is not installed; type: apt-get install -y {package}   (scripts/test-deps installs all that the tests need)"
     )
 }
+
+/// The library that gives a process another wall clock.
+pub fn faketime() -> String {
+    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
+    let found = folders.iter().map(|folder| format!("{folder}/libfaketime.so.1"));
+    let found = found.into_iter().find(|path| std::path::Path::new(path).exists());
+    found.unwrap_or_else(|| missing("libfaketime.so.1", "faketime"))
+}

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::clock::anchor::Anchor;
 use crate::clock::{BINDING, Time};
 use crate::shell::Shell;
 use fettle_core::ports::{Store, StoreError};
+use fettle_core::remediation::record::{EventRow, Record, Severity};
 use fettle_core::time::{Timestamp, after, before, since};
 
 /// The name of the note.
@@ -42,6 +45,20 @@ pub async fn follow(store: &dyn Store, time: &Time) -> Result<(), StoreError> {
         store.note(NOTE, &anchor.to_string()).await?;
     }
     Ok(())
+}
+
+/// Sets time to the clock that it follows, because a person says that this clock is right now. It is on record before it
+/// happens, dated by the time that ends. Gives how far time was ahead of the clock, in microseconds; negative: behind.
+pub async fn reset_by_hand(store: &dyn Store, time: &Time, by: &str, reason: &str) -> Result<i64, StoreError> {
+    let offset = time.offset().followed;
+    let details = json!({"by": by, "reason": reason, "offset_microseconds": offset});
+    let event = EventRow { at: time.now(), event: "clock_reset", severity: Severity::Warning, details };
+    store.record(&[Record::Event(event)]).await?;
+    time.reset();
+    if let Some(anchor) = time.anchor() {
+        store.note(NOTE, &anchor.to_string()).await?;
+    }
+    Ok(offset)
 }
 
 /// For how many rounds the wall clock has been off.

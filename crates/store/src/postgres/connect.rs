@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor as _, PgConnection, PgPool};
 
 use super::presence::Presence;
 use super::wakes::Wakes;
@@ -44,6 +44,11 @@ const SETTINGS: [(&str, &str); 5] = [
     ("idle_in_transaction_session_timeout", "5s"),
     ("application_name", "fettle"),
 ];
+
+/// What is acknowledged must be on disk. A server, a database or a role with `synchronous_commit = off` loses commits of the
+/// last fraction of a second when it is killed; stronger and weaker waits for standbys are the operator's choice and stay.
+const DURABLE: &str =
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 impl Postgres {
     /// Connects to read what is stored: nothing is migrated, no lock is taken, and the server refuses whatever would write.
@@ -90,6 +95,7 @@ fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
         .min_connections(connections.min(WARM))
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(DURABLE).await.map(drop) }))
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > TRUSTED_IDLE {
