@@ -5,6 +5,7 @@
 //! orders of events, and which requests are answered. Lengths of time are compared only where they are the trait, with the
 //! tolerance named there.
 
+mod away;
 mod client;
 mod compose;
 mod daemon;

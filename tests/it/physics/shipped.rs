@@ -10,6 +10,7 @@ use fettle_core::ports::view::{ActionFilter, ActionView, RemediationFilter};
 use fettle_core::time::Timestamp;
 use fettle_docker::{Docker as Adapter, HostConfig};
 use fettle_engine::clock::SystemClock;
+use fettle_engine::intake::Intake;
 use fettle_memory::physics::{Generation, Life, Part, Policy, Program, Spec, Term};
 use fettle_store::open;
 use uuid::Uuid;
@@ -23,15 +24,16 @@ use crate::support::fettle::firing;
 use crate::support::wait;
 
 /// fettle on one daemon, on a database of its own. It ends when dropped, as a crash ends it.
-struct Fettle {
-    store: Arc<dyn Store>,
+pub(super) struct Fettle {
+    pub(super) store: Arc<dyn Store>,
+    intake: Intake,
     _folder: tempfile::TempDir,
     _engine: fettle_engine::run::Running,
 }
 
 impl Fettle {
     /// Starts it with one rule for `target`, whose alert fires.
-    async fn with_alert(socket: &std::path::Path, target: &str, steps: &str) -> Self {
+    pub(super) async fn with_alert(socket: &std::path::Path, target: &str, steps: &str) -> Self {
         let rules = format!(
             "version: 1\nrules:\n  - name: r\n    match: ['alertname=\"Down\"']\n    target: {target}\n    steps:\n{steps}"
         );
@@ -43,29 +45,46 @@ impl Fettle {
         let store: Arc<dyn Store> = open(&url, owner.into()).await.expect("a store");
         let clock = Arc::new(SystemClock::default());
         let (intake, engine) = start(store.clone(), Arc::new(docker), clock, owner.into(), &rules).await;
-        let body = firing(&[("alertname", "Down"), ("service", "s")]).to_string();
-        intake.submit("test", Bytes::from(body)).await.expect("acknowledged");
-        Self { store, _folder: folder, _engine: engine }
+        let fettle = Self { store, intake, _folder: folder, _engine: engine };
+        fettle.alert().await;
+        fettle
     }
 
-    async fn actions(&self) -> Vec<ActionView> {
+    /// The alert is sent (again).
+    pub(super) async fn alert(&self) {
+        let body = firing(&[("alertname", "Down"), ("service", "s")]).to_string();
+        self.intake.submit("test", Bytes::from(body)).await.expect("acknowledged");
+    }
+
+    pub(super) async fn actions(&self) -> Vec<ActionView> {
         self.store.actions(&ActionFilter { limit: 10, ..ActionFilter::default() }).await.expect("readable")
     }
 
     /// What the rows of an action say, the oldest first.
-    async fn rows(&self, action: &str) -> Vec<String> {
+    pub(super) async fn rows(&self, action: &str) -> Vec<String> {
         let word = |it: Option<String>| it.unwrap_or_else(|| "-".to_owned());
         let rows = self.actions().await.into_iter().rev().filter(|it| it.action == action);
         rows.map(|it| format!("{} {} {}", word(it.result), word(it.reason), word(it.verdict))).collect()
     }
 
-    async fn outcome(&self) -> Option<String> {
+    /// Waits until its remediation is blocked by this guard.
+    pub(super) async fn waits_for(&self, guard: &str) {
+        wait::until("it waits", Duration::from_secs(30), async || {
+            let filter = RemediationFilter { limit: 9, ..RemediationFilter::default() };
+            let all = self.store.remediations(&filter).await.map_err(|error| error.to_string())?;
+            let waits = all.iter().any(|it| it.state == "blocked" && it.reason.as_deref() == Some(guard));
+            if waits { Ok(()) } else { Err(format!("{all:#?}")) }
+        })
+        .await;
+    }
+
+    pub(super) async fn outcome(&self) -> Option<String> {
         let filter = RemediationFilter { limit: 9, ..RemediationFilter::default() };
         self.store.remediations(&filter).await.expect("readable").into_iter().find_map(|it| it.outcome)
     }
 }
 
-async fn name_of(docker: &Docker, id: &str) -> String {
+pub(super) async fn name_of(docker: &Docker, id: &str) -> String {
     let seen = http::ask(&docker.socket(), "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect");
     seen.json()["Name"].as_str().expect("a name").trim_start_matches('/').to_owned()
 }
@@ -127,13 +146,7 @@ async fn young(generation: Generation, age: Duration) {
     let started = http::ask(&socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect").json();
     let started: Timestamp = started["State"]["StartedAt"].as_str().expect("an instant").parse().expect("RFC 3339");
     let fettle = Fettle::with_alert(&socket, &format!("{{container: {name}}}"), "      - restart\n").await;
-    wait::until("it waits", Duration::from_secs(20), async || {
-        let filter = RemediationFilter { limit: 9, ..RemediationFilter::default() };
-        let all = fettle.store.remediations(&filter).await.map_err(|error| error.to_string())?;
-        let waits = all.iter().any(|it| it.reason.as_deref() == Some("starting"));
-        if waits { Ok(()) } else { Err(format!("{all:#?}")) }
-    })
-    .await;
+    fettle.waits_for("starting").await;
     let row = wait::until("it is restarted", Duration::from_mins(1), async || {
         let rows = fettle.actions().await;
         rows.first().cloned().ok_or_else(|| format!("{rows:?}"))
