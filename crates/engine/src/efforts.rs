@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::driver::{Driven, Step, UnderWay};
-use crate::known::Known;
+use crate::known::{Known, ask_upstream};
 use crate::shell::Shell;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::decide::{Event, Facts, LoanFacts, Whose, begin, begin_return, decide, return_loan};
@@ -97,8 +97,13 @@ impl Driven for Loan {
         shell: &Shell,
         _: Option<Vec<AlertState>>,
     ) -> Result<(model::LoanFacts, Vec<Record>), StoreError> {
-        let ask = model::LoanFactsAsk::about(self, shell.time.now());
-        Ok((shell.store.loans().facts(&ask).await?, Vec::new()))
+        let now = shell.time.now();
+        let mut facts = shell.store.loans().facts(&model::LoanFactsAsk::about(self, now)).await?;
+        // Its remediation is closed, so nobody else asks whether an alert ended whose end was not heard.
+        let waits = matches!(self.state, LoanState::Lent { .. }) && facts.alerts.iter().any(|alert| alert.firing);
+        let (_, ended) =
+            if waits { ask_upstream(shell, &mut facts.alerts, false, now).await } else { Default::default() };
+        Ok((facts, ended))
     }
 
     fn decide(self, shell: &Shell, known: &model::LoanFacts, event: Event) -> Step<Self> {

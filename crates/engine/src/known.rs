@@ -36,19 +36,28 @@ impl Known {
 
     /// Asks Alertmanager where one is configured; one that does not answer is a fact like any other.
     async fn asked_upstream(mut self, shell: &Shell, remediation: &Remediation, now: Timestamp) -> (Self, Vec<Record>) {
-        let mut ended = Vec::new();
-        let Some(upstream) = &shell.upstream else { return (self, ended) };
-        match upstream.picture(now, PICTURE_AGE).await {
-            Ok(picture) => {
-                let working = remediation.announced_until.is_some();
-                let (alerts, said) = look_upstream(&self.alerts, &picture, working, shell.settings.freshness, now);
-                let told = alerts.iter().zip(&self.alerts).filter(|(seen, heard)| heard.firing && !seen.firing);
-                ended = told.map(|(seen, _)| Record::Ended(Box::new(seen.clone()))).collect();
-                self.alerts = alerts;
-                self.surroundings.upstream = said;
-            }
-            Err(error) => self.surroundings.upstream = Upstream::Silent { error: error.to_string() },
-        }
+        let working = remediation.announced_until.is_some();
+        let (said, ended) = ask_upstream(shell, &mut self.alerts, working, now).await;
+        self.surroundings.upstream = said.unwrap_or(self.surroundings.upstream);
         (self, ended)
     }
+}
+
+/// Brings `alerts` up to what Alertmanager lists, where one is configured. What it says, and the ends that only it reported.
+pub(super) async fn ask_upstream(
+    shell: &Shell,
+    alerts: &mut Vec<AlertState>,
+    working: bool,
+    now: Timestamp,
+) -> (Option<Upstream>, Vec<Record>) {
+    let Some(upstream) = &shell.upstream else { return (None, Vec::new()) };
+    let picture = match upstream.picture(now, PICTURE_AGE).await {
+        Ok(picture) => picture,
+        Err(error) => return (Some(Upstream::Silent { error: error.to_string() }), Vec::new()),
+    };
+    let (seen, said) = look_upstream(alerts, &picture, working, shell.settings.freshness, now);
+    let ends = seen.iter().zip(&*alerts).filter(|(seen, heard)| heard.firing && !seen.firing);
+    let ended = ends.map(|(seen, _)| Record::Ended(Box::new(seen.clone()))).collect();
+    *alerts = seen;
+    (Some(said), ended)
 }

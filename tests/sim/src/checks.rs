@@ -313,14 +313,10 @@ impl Checks {
         self.book.docs.values()
     }
 
-    /// Loans that are open and may be returned: those that will be, and those that wait for the end of an alert of which
-    /// nothing more will be said.
-    pub fn open_loans(&self, world: &World, daemon: &Daemon) -> (Vec<LoanId>, Vec<LoanId>) {
+    /// Loans that are open, and that nothing holds back.
+    pub fn open_loans(&self, daemon: &Daemon, protected: &fettle_core::settings::Protected) -> Vec<LoanId> {
         let open = self.book.loans.values().filter(|loan| !matches!(loan.state, LoanState::Closed { .. }));
-        let open = open.filter(|loan| !effects::is_held_back(daemon, loan, &world.plan.settings.protected));
-        let (lost, open): (Vec<&Loan>, Vec<&Loan>) = open.partition(|loan| self.book.waits_for_lost_end(loan, world));
-        let ids = |loans: Vec<&Loan>| loans.into_iter().map(|loan| loan.id).collect();
-        (ids(open), ids(lost))
+        open.filter(|loan| !effects::is_held_back(daemon, loan, protected)).map(|loan| loan.id).collect()
     }
 
     /// Looks at what was done.
@@ -379,11 +375,6 @@ impl Checks {
         let truth = Truth { now: world.now(), plan: &world.plan, world, daemon, calls, faults: &faults };
         if let Some(left) = left.first() {
             self.violate("nothing_is_left_open", format!("{left} is left open"), world);
-        }
-        if let Some(loan) = self.open_loans(world, daemon).1.first() {
-            let what =
-                format!("loan {} waits for the end of an alert that ended unheard", crate::history::short(*loan));
-            self.violate("a_loan_does_not_wait_for_an_end_that_was_lost", what, world);
         }
         for (name, check) in ending::ENDING {
             if let Err(what) = check(&self.book, &truth) {

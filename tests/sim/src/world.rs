@@ -366,7 +366,8 @@ impl World {
             Ok(waiting) if waiting.is_empty() => {}
             other => left.push(format!("alerts that wait: {other:?}")),
         }
-        let (loans, _) = self.docker(|docker| self.checks().open_loans(self, &docker.daemon));
+        let protected = &self.plan.settings.protected;
+        let loans = self.docker(|docker| self.checks().open_loans(&docker.daemon, protected));
         left.extend(loans.into_iter().map(|id| format!("loan {id}")));
         left
     }

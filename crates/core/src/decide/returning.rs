@@ -131,12 +131,26 @@ impl Turn<'_> {
     }
 }
 
+/// When an alert stopped counting as firing; `None` while it counts.
+///
+/// Its end may never be heard: the notification was lost, or Alertmanager was started again. Where Alertmanager can be asked,
+/// only its answer ends the alert. Elsewhere evidence is good for `freshness`, as it is for a remediation: a loan that waited
+/// for more would be open for ever.
+fn over_at(alert: &AlertState, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
+    if !alert.firing {
+        return alert.end_heard_at;
+    }
+    let stale_at = after(alert.evidence_at, settings.freshness);
+    (!settings.alertmanager && stale_at < now).then_some(stale_at)
+}
+
 fn on_time(turn: Turn<'_>) -> LoanDecision {
-    let (now, loan) = (turn.facts.now, &turn.loan);
-    if turn.facts.alerts.iter().any(|alert| alert.firing) {
+    let (now, loan, settings) = (turn.facts.now, &turn.loan, turn.facts.settings);
+    let over_at = |alert: &AlertState| over_at(alert, settings, now);
+    if turn.facts.alerts.iter().any(|alert| alert.firing && over_at(alert).is_none()) {
         return turn.later(ASK_AGAIN);
     }
-    let ended = turn.facts.alerts.iter().filter_map(|alert| alert.end_heard_at).max();
+    let ended = turn.facts.alerts.iter().filter_map(over_at).max();
     let away_at = after(ended.map_or(loan.opened_at, |ended| ended.max(loan.opened_at)), loan.after);
     if now < away_at {
         return turn.until(away_at);

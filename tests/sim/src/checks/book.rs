@@ -22,7 +22,6 @@ use super::Truth;
 use super::intent::{Intent, Made, Posted, Taken};
 use crate::alerts::{Alerts, Shown};
 use crate::time::Micros;
-use crate::world::World;
 
 /// A rule's breaker, as the verdicts make it.
 #[derive(Debug, Clone, Default)]
@@ -156,17 +155,6 @@ impl Book {
     pub fn had_effect(&self, remediation: RemediationId, truth: &Truth<'_>) -> bool {
         let own = self.intents.values().filter(|it| it.remediation == remediation);
         own.flat_map(|it| &it.calls).any(|call| super::oncall::was_executed(truth, *call))
-    }
-
-    /// Whether an alert of this loan fires as far as fettle knows, and does not, and nothing more will be said of it.
-    pub fn waits_for_lost_end(&self, loan: &Loan, world: &World) -> bool {
-        let target = loan.target.to_string();
-        let mut own = self.candidates.values().filter(|it| it.rule == loan.rule && it.target == target);
-        let alerts = world.alerts();
-        own.any(|it| {
-            let real = Alerts::by_fingerprint(&world.plan, it.fingerprint);
-            !self.ended.contains_key(&it.fingerprint) && real.is_some_and(|at| alerts.all[at].is_over())
-        })
     }
 
     /// The result of an action.

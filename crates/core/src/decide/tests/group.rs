@@ -92,7 +92,7 @@ fn so_many_of_a_service_must_stay_well() {
 
 /// One turn of the shell about a loan.
 fn turn(loan: Loan, story: &mut Story) -> (Loan, Vec<Record>) {
-    let settings = settings();
+    let settings = story.settings.clone();
     let (mut loan, mut records, mut event, mut n) = (loan, Vec::new(), Event::Due, 9000);
     loop {
         n += 1;
@@ -137,6 +137,7 @@ fn lent() -> (Story, Loan) {
 fn a_loan_is_returned_when_the_alert_has_stayed_away_for_long_enough() {
     let (mut story, loan) = lent();
     story.now = at(1800);
+    story.alerts[0].evidence_at = at(1800 - 600);
     let (loan, _) = turn(loan, &mut story);
     assert_eq!((loan.due(), story.running().len()), (Some(at(1860)), 2), "the alert fires still");
     story.alerts = vec![firing("A").resolved_at(1000)];
@@ -149,6 +150,23 @@ fn a_loan_is_returned_when_the_alert_has_stayed_away_for_long_enough() {
     let row = records.iter().find_map(|it| if let Record::Action(row) = it { Some(row) } else { None }).expect("audit");
     assert_eq!((row.action, row.remediation_id, row.spends), ("restore", id(1), false));
     assert!(records.iter().any(|it| matches!(it, Record::Result(row) if row.result == ActionResult::Succeeded)));
+}
+
+#[test]
+fn a_loan_whose_alert_ended_unheard_is_returned_unless_alertmanager_can_be_asked() {
+    let (mut story, loan) = lent();
+    story.now = at(1800);
+    let (waiting, _) = turn(loan.clone(), &mut story);
+    assert_eq!(waiting.due(), Some(at(600 + 1800)), "30 minutes from when the evidence was stale");
+    story.now = at(2400);
+    let (returned, _) = turn(waiting, &mut story);
+    assert!(matches!(returned.state, LoanState::Closed { end: LoanEnd::Returned, .. }), "{:?}", returned.state);
+
+    let (mut story, loan) = lent();
+    story.settings.alertmanager = true;
+    story.now = at(100_000);
+    let (waiting, _) = turn(loan, &mut story);
+    assert_eq!(waiting.due(), Some(at(100_060)), "only its answer ends the alert");
 }
 
 #[test]
