@@ -12,7 +12,7 @@ use crate::remediation::refusal::Guard;
 use crate::rule::model::{Pattern, Rule, Step};
 use crate::sight::{Container, Status, Wanted};
 use crate::surroundings::{Answer, AnswerKind};
-use crate::testing::{at, container, firing, id, per, rule, secs, settings};
+use crate::testing::{at, container, firing, id, per, rule, secs};
 
 fn replica(number: u32) -> Container {
     let digit = char::from_digit(number, 10).expect("one digit").to_string();
