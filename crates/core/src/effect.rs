@@ -116,6 +116,12 @@ impl Effect {
         }
     }
 
+    /// Whether it ends the run of the container that was decided about. One that only changes or cleans it leaves the run alone.
+    #[must_use]
+    pub fn ends_run(&self) -> bool {
+        matches!(self, Self::Restart { .. } | Self::Stop { .. })
+    }
+
     /// Of attempts that were stored before there was more than one kind.
     pub(crate) fn of_old() -> Self {
         Self::Restart { grace: SCALE_GRACE }

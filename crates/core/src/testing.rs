@@ -128,6 +128,7 @@ pub fn opened(rule: &Rule) -> Remediation {
         away: None,
         pin: None,
         tried: None,
+        ended: None,
         key: None,
         told: false,
         announced_until: None,

@@ -24,7 +24,7 @@ pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
     match aim.action {
         Action::Restart { start_stopped, .. } => {
             // A restart of ours that was cut off in its middle leaves a stop by API behind, and nobody's decision.
-            let ours = aim.tried.is_some_and(|tried| *tried == it.pin()) && may_be_overruled(it);
+            let ours = aim.ended.is_some_and(|ended| *ended == it.pin()) && may_be_overruled(it);
             let overruled = ours || (*start_stopped && may_be_overruled(it));
             if let Some(why) = reason(it).filter(|_| !overruled) {
                 return Ruling::refuses(None, format!("{} {why}", it.name), numbers());

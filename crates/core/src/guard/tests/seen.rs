@@ -50,6 +50,16 @@ impl World {
     }
 
     pub(super) fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
+        self.look_after(action, found, tried, tried)
+    }
+
+    pub(super) fn look_after(
+        &self,
+        action: &Action,
+        found: &Found,
+        tried: Option<&Pin>,
+        ended: Option<&Pin>,
+    ) -> Result<String, Refusal> {
         let aim = Aim {
             known: self.known(),
             permits: Permits::Rule(&self.rule.target),
@@ -58,6 +68,7 @@ impl World {
             action,
             target: &web(),
             tried,
+            ended,
         };
         after_look(&aim, found).map(|sight| sight.pin().id)
     }
@@ -269,4 +280,7 @@ fn a_restart_of_ours_that_was_cut_in_half_is_nobodys_decision_to_stop_it() {
     assert_eq!(asked(Some(&cut.pin())), Ok(cut.id.clone()));
     let another = Pin { restart_count: 9, ..cut.pin() };
     assert_eq!(asked(Some(&another)), Err(Guard::Stopped), "another run than the one that was tried");
+    let pin = cut.pin();
+    let limited = world(rule.clone()).look_after(&rule.steps[0].action, &found, Some(&pin), None);
+    assert_eq!(limited.map_err(|it| it.guard), Err(Guard::Stopped), "what was tried on this run does not end it");
 }
