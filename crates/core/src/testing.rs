@@ -206,6 +206,8 @@ pub fn container() -> Container {
         start_period: Duration::ZERO,
         addresses: Vec::new(),
         stopped_by_hand: Some(false),
+        ended_at: None,
+        ended_by: None,
         number: None,
         memory_limit: None,
         nano_cpus: None,

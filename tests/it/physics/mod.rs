@@ -8,6 +8,7 @@
 mod client;
 mod compose;
 mod daemon;
+mod followed;
 mod hangs;
 mod http;
 mod looks;

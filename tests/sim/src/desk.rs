@@ -229,6 +229,12 @@ fettle_core::wrap_store! { @ports Desk;
         spent(since: Timestamp) -> Vec<fettle_core::ports::model::Spent>;
         open_by_state() -> Vec<(String, u64)>;
     }
+    Runs {
+        watch(daemon: &str, owner: ReplicaId, now: Timestamp, lease_until: Timestamp) -> Option<fettle_core::sight::past::Watch>;
+        seen(daemon: &str, owner: ReplicaId, watch: &fettle_core::sight::past::Watch, learnt: &fettle_core::sight::past::Learnt)
+            -> bool;
+        past(daemon: &str, containers: &[String]) -> fettle_core::sight::past::Past;
+    }
 }
 
 #[async_trait]
