@@ -192,7 +192,12 @@ impl Effect {
                 pin if pin.started_at != before.started_at => Proof::Perhaps,
                 _ => Proof::Untouched,
             },
-            (Self::Stop { .. }, Sight::Container(it)) => of(it.status == Status::Exited),
+            (Self::Stop { .. }, Sight::Container(it)) => match it.status {
+                Status::Exited => Proof::Happened,
+                // It may have been stopped, and others started it since.
+                _ if it.started_at != before.started_at => Proof::Perhaps,
+                _ => Proof::Untouched,
+            },
             (Self::StopReplicas { replicas, .. }, Sight::Replicas(group)) => {
                 partly(group.stopped_of(replicas), replicas.len())
             }

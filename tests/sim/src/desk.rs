@@ -47,7 +47,8 @@ impl Way {
 }
 
 /// Calls that a process makes all the time, mostly for nothing.
-const POLLS: [&str; 8] = ["claim", "next_due", "pending", "waiting", "announcements", "last_heard", "now", "adopt"];
+const POLLS: [&str; 9] =
+    ["claim", "next_due", "pending", "waiting", "announcements", "last_heard", "now", "adopt", "watch"];
 
 /// The store as one process has it.
 pub struct Desk {
