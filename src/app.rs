@@ -41,6 +41,7 @@ use fettle_engine::by_hand::ByHand;
 use fettle_engine::clock::{SystemClock, Time};
 use fettle_engine::heartbeat::Expected;
 use fettle_engine::readiness::{Condition, Readiness};
+use fettle_engine::remember::Remembering;
 use fettle_engine::retry::Retry;
 use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
@@ -116,9 +117,10 @@ async fn run(
     readiness.met(Condition::Rules);
     let late = Arc::new(Late::default());
     let upstream = upstream(&config, Some((&metrics, &time)))?;
+    let platform: Arc<dyn Platform> = Arc::new(Remembering::new(docker, late.clone()));
     let shell = Arc::new(Shell {
         store: late.clone(),
-        platform: docker.clone(),
+        platform: platform.clone(),
         time,
         rules: rules.rules(),
         hosts: config.known_hosts(),
@@ -134,6 +136,9 @@ async fn run(
     let heartbeat =
         config.heartbeat.clone().map(|it| Expected { alertname: it.alertname, max_silence: it.max_silence });
     let (intake, engine) = build(shell.clone(), readiness.clone(), retention, heartbeat);
+    for host in config.hosts.iter().filter(|host| !host.events) {
+        engine.follows().switch_off(&host.name);
+    }
     let latest = Latest::default();
     let stop = CancellationToken::new();
     let mut beside = tokio::task::JoinSet::new();
@@ -143,7 +148,8 @@ async fn run(
     let deps = Deps {
         intake,
         store: late.clone(),
-        platform: docker,
+        platform,
+        follows: engine.follows(),
         rules: rules.rules(),
         reload: rules.clone(),
         readiness: readiness.clone(),
@@ -371,6 +377,7 @@ pub(crate) fn docker(config: &Config, observer: Arc<dyn Observer>) -> anyhow::Re
             tls,
             disks: host.disks.iter().map(|(name, it)| (name.clone(), disk(it))).collect(),
             keep: config.protected.containers.iter().cloned().collect(),
+            without_events: !host.events,
         };
         (host.name.clone(), docker)
     });

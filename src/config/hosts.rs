@@ -11,7 +11,7 @@ use rustls::pki_types::pem::{PemObject, SectionKind};
 use super::raw::{RawDisk, RawHost, RawTls};
 use fettle_core::diagnostic::{Report, codes};
 use fettle_core::target::is_name;
-use fettle_core::yaml::{Node, entries, items, required, strings, text, word};
+use fettle_core::yaml::{Node, boolean, entries, items, required, strings, text, word};
 
 /// Where Docker listens unless something else is said.
 pub(super) const SOCKET: &str = "unix:///var/run/docker.sock";
@@ -27,6 +27,8 @@ pub struct Host {
     pub read: Option<String>,
     /// Values of the label `instance` that mean this host.
     pub instances: Vec<String>,
+    /// Whether its lifecycle events are followed.
+    pub events: bool,
     /// Certificates, for endpoints of TCP.
     pub tls: Option<Tls>,
     /// Its disks, by name.
@@ -60,7 +62,7 @@ impl Host {
     /// The host of a configuration that names none.
     pub(super) fn only(docker: String) -> Self {
         let (name, disks) = ("local".to_owned(), BTreeMap::new());
-        Self { name, docker, read: None, instances: Vec::new(), tls: None, disks }
+        Self { name, docker, read: None, instances: Vec::new(), events: true, tls: None, disks }
     }
 }
 
@@ -108,6 +110,7 @@ pub(super) fn read(node: &Node, socket: &str, base: &Path, report: &mut Report<'
             docker,
             read,
             instances: instances.into_iter().map(str::to_owned).collect(),
+            events: raw.events.and_then(|node| boolean(node, report)).unwrap_or(true),
             tls,
             disks: raw.disks.and_then(|node| disks(node, report)).unwrap_or_default(),
         });

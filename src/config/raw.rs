@@ -64,6 +64,8 @@ shape! {
         read = "read": Form::Text,
         /// Values of `instance` that mean this host.
         instances = "instances": NAMES,
+        /// Whether fettle follows its lifecycle events to know who ended a container; true. Without them an end is judged by its exit code.
+        events = "events": Form::Boolean,
         /// Certificates for `tcp://`.
         tls = "tls": Form::Map(&RawTls::SHAPE),
         /// Its disks, by name: what clean-up of the host itself may be about.

@@ -25,6 +25,7 @@ use fettle_core::rule::set::RuleSet;
 use fettle_core::settings::StormLimit;
 use fettle_core::time::{Timestamp, since};
 use fettle_engine::clock::Time;
+use fettle_engine::follow::Follows;
 use fettle_engine::readiness::Readiness;
 
 /// How long the database may take.
@@ -86,6 +87,21 @@ struct Host {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+    /// Why its lifecycle events are not followed, where they are denied or switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<String>,
+}
+
+impl Host {
+    fn unhealthy(error: &'static str) -> Self {
+        Self { status: Status::Unhealthy, error: Some(error), events: None }
+    }
+
+    /// It answers, and its events are not followed for the reason `events`.
+    fn answers(events: Option<String>) -> Self {
+        let status = if events.is_some() { Status::Degraded } else { Status::Healthy };
+        Self { status, error: None, events }
+    }
 }
 
 /// The disk that fettle writes to. `None` in its place: it could not be seen.
@@ -141,6 +157,7 @@ struct Paused {
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) platform: Arc<dyn Platform>,
+    pub(crate) follows: Arc<Follows>,
     pub(crate) rules: Arc<ArcSwap<RuleSet>>,
     pub(crate) reload: Arc<dyn Reload>,
     pub(crate) readiness: Arc<Readiness>,
@@ -187,6 +204,13 @@ impl Parts {
                 host.error.map(|error| format!("docker host {name} does not answer: {error}"))
             }),
         );
+        issues.extend(docker.iter().filter_map(|(name, host)| {
+            let why = host.events.as_ref()?;
+            Some(format!(
+                "the events of docker host {name} are not followed ({why}): whether a person stopped a container is \
+                 judged by its exit code"
+            ))
+        }));
         if disk.status != Status::Healthy {
             issues.push("the disk that fettle writes to is nearly full, or cannot be seen".to_owned());
         }
@@ -275,13 +299,19 @@ impl Parts {
 
     async fn docker(&self) -> BTreeMap<String, Host> {
         let Ok(hosts) = tokio::time::timeout(DOCKER_PATIENCE, self.platform.ping()).await else {
-            let host = Host { status: Status::Unhealthy, error: Some("docker_timeout") };
-            return [("?".to_owned(), host)].into();
+            return [("?".to_owned(), Host::unhealthy("docker_timeout"))].into();
         };
-        let host = |answer: Result<(), PlatformError>| match answer {
-            Ok(()) => Host { status: Status::Healthy, error: None },
-            Err(error) => Host { status: Status::Unhealthy, error: Some(error.reason()) },
+        let mut denied: BTreeMap<String, String> = self
+            .follows
+            .troubles()
+            .into_iter()
+            .filter(|(_, trouble)| trouble.denied)
+            .map(|(host, trouble)| (host, trouble.why))
+            .collect();
+        let mut host = |name: &str, answer: Result<(), PlatformError>| match answer {
+            Ok(()) => Host::answers(denied.remove(name)),
+            Err(error) => Host::unhealthy(error.reason()),
         };
-        hosts.into_iter().map(|(name, answer)| (name, host(answer))).collect()
+        hosts.into_iter().map(|(name, answer)| (name.clone(), host(&name, answer))).collect()
     }
 }

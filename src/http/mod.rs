@@ -51,6 +51,7 @@ use fettle_core::settings::Settings;
 use fettle_core::target::Hosts;
 use fettle_engine::by_hand::ByHand;
 use fettle_engine::clock::Time;
+use fettle_engine::follow::Follows;
 use fettle_engine::intake::Intake;
 use fettle_engine::pulse::Pulses;
 use fettle_engine::readiness::Readiness;
@@ -78,6 +79,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// Where containers live; only looked at here.
     pub platform: Arc<dyn Platform>,
+    /// How following the events of each Docker host goes.
+    pub follows: Arc<Follows>,
     /// Alertmanager, where one is configured; only read here.
     pub upstream: Option<Arc<dyn Upstream>>,
     /// The rules in force.
@@ -234,6 +237,7 @@ impl Routes {
         let parts = Parts {
             store: deps.store.clone(),
             platform: deps.platform,
+            follows: deps.follows,
             rules: deps.rules.clone(),
             reload: deps.reload.clone(),
             readiness: deps.readiness.clone(),

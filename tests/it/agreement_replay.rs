@@ -141,6 +141,8 @@ impl Town {
             start_period: std::time::Duration::ZERO,
             addresses: Vec::new(),
             stopped_by_hand: None,
+            ended_at: None,
+            ended_by: None,
             number: None,
             memory_limit: None,
             nano_cpus: None,

@@ -116,6 +116,12 @@ impl Effect {
         }
     }
 
+    /// Whether it ends the run of the container that was decided about. One that only changes or cleans it leaves the run alone.
+    #[must_use]
+    pub fn ends_run(&self) -> bool {
+        matches!(self, Self::Restart { .. } | Self::Stop { .. })
+    }
+
     /// Of attempts that were stored before there was more than one kind.
     pub(crate) fn of_old() -> Self {
         Self::Restart { grace: SCALE_GRACE }
@@ -186,7 +192,12 @@ impl Effect {
                 pin if pin.started_at != before.started_at => Proof::Perhaps,
                 _ => Proof::Untouched,
             },
-            (Self::Stop { .. }, Sight::Container(it)) => of(it.status == Status::Exited),
+            (Self::Stop { .. }, Sight::Container(it)) => match it.status {
+                Status::Exited => Proof::Happened,
+                // It may have been stopped, and others started it since.
+                _ if it.started_at != before.started_at => Proof::Perhaps,
+                _ => Proof::Untouched,
+            },
             (Self::StopReplicas { replicas, .. }, Sight::Replicas(group)) => {
                 partly(group.stopped_of(replicas), replicas.len())
             }

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
 
+pub mod follow;
+pub mod past;
 mod path;
 mod pin;
 mod stop;
 
+pub use self::past::{EndedBy, EndedRun, Past};
 pub use self::path::{CallPath, Through};
 pub use self::pin::{Pin, PolicyRestarts};
 pub use self::stop::{Lifecycle, ended_by_person};
@@ -175,6 +178,12 @@ pub struct Container {
     /// Whether a person stopped or killed it through Docker's API; `None` when that is not known: it runs, its exit code shows
     /// it alone, or Docker has forgotten or denies the events of its end.
     pub stopped_by_hand: Option<bool>,
+    /// When its last run ended; `None` while it runs, and where it never ran.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// Who ended its last run, by the [stored history](past); `None` where the history does not know it.
+    #[serde(default)]
+    pub ended_by: Option<EndedBy>,
     /// Compose's number of it among its service's, where it has one.
     pub number: Option<u32>,
     /// The limit of its memory in bytes; `None` when there is none.

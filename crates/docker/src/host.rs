@@ -99,6 +99,8 @@ ops! {
 pub(super) struct Host {
     /// As configured.
     pub(super) name: String,
+    /// Whether its lifecycle events are followed.
+    pub(super) events: bool,
     act: Endpoint,
     read: Endpoint,
     pace: DefaultDirectRateLimiter,
@@ -130,6 +132,7 @@ impl Host {
         let quota = Quota::per_second(pace.per_second).allow_burst(pace.burst);
         Self {
             name,
+            events: true,
             act,
             read,
             pace: RateLimiter::direct(quota),

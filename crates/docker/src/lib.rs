@@ -8,7 +8,7 @@
 //!   because Docker reads short names as prefixes of ids. Calls that change something take full ids;
 //! - what is reported as never sent was never sent (see `classify.rs`).
 //!
-//! Deliberately not: no retries, no events stream held open, no negotiation of versions (bollard sends unversioned paths),
+//! Deliberately not: no retries, no negotiation of versions (bollard sends unversioned paths),
 //! no ssh. Not checked: that the endpoint to look and the one to act belong to one daemon; acting by full id on another
 //! daemon is a 404.
 //!
@@ -42,6 +42,7 @@ mod endpoint;
 mod evidence;
 mod exec;
 mod find;
+mod follow;
 mod host;
 mod image;
 mod limits;
@@ -72,9 +73,10 @@ pub use self::host::{OPS, Pace};
 pub use self::own::{is_own, own_container_id};
 pub use self::tls::{Tls, TlsFault};
 use fettle_core::effect::Effect;
-use fettle_core::ports::platform::{Observer, Performed, Platform, PlatformError};
+use fettle_core::ports::platform::{Followed, Observer, Performed, Platform, PlatformError};
 use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 
 /// How one host is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,6 +91,8 @@ pub struct HostConfig {
     pub disks: BTreeMap<String, DiskConfig>,
     /// Names of containers that are never removed, whatever is pruned.
     pub keep: BTreeSet<String>,
+    /// Its lifecycle events are not followed.
+    pub without_events: bool,
 }
 
 /// A host that cannot be used as it is configured.
@@ -111,7 +115,7 @@ pub enum BadHost {
 /// Every configured Docker host.
 #[derive(Debug)]
 pub struct Docker {
-    hosts: BTreeMap<String, Host>,
+    hosts: BTreeMap<String, Arc<Host>>,
 }
 
 impl Docker {
@@ -133,7 +137,8 @@ impl Docker {
             }
             let mut host = Host::new(name.clone(), act, read, pace, observer.clone());
             (host.disks, host.keep) = (config.disks, config.keep);
-            Ok((name, host))
+            host.events = !config.without_events;
+            Ok((name, Arc::new(host)))
         };
         Ok(Self { hosts: hosts.into_iter().map(host).collect::<Result<_, _>>()? })
     }
@@ -141,8 +146,8 @@ impl Docker {
     /// Each host's daemon id, asked for where it is not known; [`PlatformError::SameDaemon`] for all but the first host
     /// of one daemon. All hosts at once, so it takes as long as the slowest: at most a look's deadline.
     pub async fn daemons(&self) -> Vec<(String, Result<String, PlatformError>)> {
-        let asked = join_all(self.hosts.values().map(Host::daemon)).await;
-        let check = |(host, asked): (&Host, Result<daemon::Daemon, PlatformError>)| {
+        let asked = join_all(self.hosts.values().map(|host| host.daemon())).await;
+        let check = |(host, asked): (&Arc<Host>, Result<daemon::Daemon, PlatformError>)| {
             let id = asked.and_then(|daemon| self.only_one(host).map(|()| daemon.id));
             (host.name.clone(), id)
         };
@@ -150,7 +155,7 @@ impl Docker {
     }
 
     fn host(&self, name: &str) -> Result<&Host, PlatformError> {
-        self.hosts.get(name).ok_or_else(|| PlatformError::NoHost(name.to_owned()))
+        self.hosts.get(name).map(|host| &**host).ok_or_else(|| PlatformError::NoHost(name.to_owned()))
     }
 
     /// Fails if a host before this one was seen to be the same daemon.
@@ -205,16 +210,32 @@ impl Platform for Docker {
     }
 
     async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
-        let asked = join_all(self.hosts.values().map(names::of)).await;
-        let check = |(host, asked): (&Host, Result<Vec<Target>, PlatformError>)| {
+        let asked = join_all(self.hosts.values().map(|host| names::of(host))).await;
+        let check = |(host, asked): (&Arc<Host>, Result<Vec<Target>, PlatformError>)| {
             (host.name.clone(), asked.and_then(|names| self.only_one(host).map(|()| names)))
         };
         self.hosts.values().zip(asked).map(check).collect()
     }
 
+    fn followed(&self) -> Vec<String> {
+        self.hosts.values().filter(|host| host.events).map(|host| host.name.clone()).collect()
+    }
+
+    async fn daemon(&self, host: &str) -> Result<String, PlatformError> {
+        let host = self.host(host)?;
+        let daemon = host.daemon().await?;
+        self.only_one(host)?;
+        Ok(daemon.id)
+    }
+
+    async fn follow(&self, host: &str, since: Option<Timestamp>) -> Result<Followed, PlatformError> {
+        let found = self.hosts.get(host).ok_or_else(|| PlatformError::NoHost(host.to_owned()))?;
+        follow::follow(found, since).await
+    }
+
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
-        let asked = join_all(self.hosts.values().map(Host::ping)).await;
-        let check = |(host, asked): (&Host, Result<(), PlatformError>)| {
+        let asked = join_all(self.hosts.values().map(|host| host.ping())).await;
+        let check = |(host, asked): (&Arc<Host>, Result<(), PlatformError>)| {
             (host.name.clone(), asked.and_then(|()| self.only_one(host)))
         };
         self.hosts.values().zip(asked).map(check).collect()

@@ -40,12 +40,20 @@ pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) ->
         start_period: start_period(it),
         addresses: addresses(it).into_iter().chain(published(host, it)).collect(),
         stopped_by_hand: None,
+        ended_at: ended_at(state),
+        ended_by: None,
         number: labels(it).get("com.docker.compose.container-number").and_then(|text| text.parse().ok()),
         memory_limit: limit(it, |config| config.memory),
         nano_cpus: limit(it, |config| config.nano_cpus),
         health_log: health_log(state),
         dependents: Vec::new(),
     })
+}
+
+/// Docker keeps it while the next run goes on.
+fn ended_at(state: &ContainerState) -> Option<Timestamp> {
+    let is_over = matches!(status(state.status), Status::Exited | Status::Dead);
+    state.finished_at.as_deref().filter(|_| is_over).and_then(date).map(micros)
 }
 
 /// Docker counts it in nanoseconds, and writes 0 for none.

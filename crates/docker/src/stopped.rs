@@ -33,12 +33,14 @@ use jiff::Timestamp;
 
 use super::daemon::Daemon;
 use super::host::{Host, Op};
+use super::is_full_id;
 use fettle_core::ports::platform::PlatformError;
+use fettle_core::sight::follow::LifeEvent;
 use fettle_core::sight::{Lifecycle, ended_by_person};
-use fettle_core::time::after;
+use fettle_core::time::{after, micros};
 
 /// As many events as the daemon keeps.
-const EVENTS_MAX: usize = 256;
+pub(super) const EVENTS_MAX: usize = 256;
 
 /// The events that tell how a run ended.
 const EVENTS: [&str; 4] = ["start", "kill", "stop", "die"];
@@ -101,7 +103,7 @@ async fn events(
 }
 
 /// At most `most` events, the oldest first.
-async fn read(host: &Host, options: EventsOptions, most: usize) -> Result<Vec<EventMessage>, PlatformError> {
+pub(super) async fn read(host: &Host, options: EventsOptions, most: usize) -> Result<Vec<EventMessage>, PlatformError> {
     let events =
         |client: bollard::Docker| async move { client.events(Some(options)).take(most).try_collect::<Vec<_>>().await };
     host.see(Op::Events, events).await
@@ -123,7 +125,7 @@ fn permitted<T>(host: &Host, read: Result<T, PlatformError>) -> Result<Option<T>
     }
 }
 
-fn instant(event: &EventMessage) -> Option<Timestamp> {
+pub(super) fn instant(event: &EventMessage) -> Option<Timestamp> {
     event.time_nano.and_then(|nanos| Timestamp::from_nanosecond(nanos.into()).ok())
 }
 
@@ -133,17 +135,28 @@ fn lifecycle(event: &EventMessage) -> Option<(Timestamp, Lifecycle)> {
         "start" => Lifecycle::Start,
         "stop" => Lifecycle::Stop,
         "die" => Lifecycle::Die,
-        "kill" => {
-            let attributes = event.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
-            Lifecycle::Kill(attributes.and_then(|them| them.get("signal")).and_then(|text| text.parse().ok()))
-        }
+        "oom" => Lifecycle::Oom,
+        "destroy" => Lifecycle::Destroy,
+        "kill" => Lifecycle::Kill(attribute(event, "signal")),
         _ => return None,
     };
     Some((instant(event)?, what))
 }
 
+/// An attribute of an event that is a number.
+fn attribute(event: &EventMessage, name: &str) -> Option<i64> {
+    event.actor.as_ref()?.attributes.as_ref()?.get(name)?.parse().ok()
+}
+
+/// A lifecycle event of a container.
+pub(super) fn life_event(event: &EventMessage) -> Option<LifeEvent> {
+    let (at, what) = lifecycle(event)?;
+    let container = event.actor.as_ref()?.id.clone().filter(|id| is_full_id(id))?;
+    Some(LifeEvent { at: micros(at), container, what, exit_code: attribute(event, "exitCode") })
+}
+
 /// The way Docker's API takes an instant.
-fn seconds(at: Timestamp) -> String {
+pub(super) fn seconds(at: Timestamp) -> String {
     format!("{}.{:09}", at.as_second(), at.subsec_nanosecond())
 }
 

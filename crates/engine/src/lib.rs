@@ -28,6 +28,10 @@ mod known;
 
 mod look;
 
+pub mod follow;
+
+pub mod remember;
+
 pub mod execute;
 
 pub mod lease;

@@ -16,6 +16,7 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcer;
+use crate::follow::{Follower, Follows};
 use crate::heartbeat::{Expected, Heartbeat};
 use crate::intake::{Intake, Writer, intake};
 use crate::pulse::Pulses;
@@ -37,7 +38,7 @@ const STORED: usize = 1024;
 const AGAIN: usize = 256;
 
 /// The tasks, in the order of stopping.
-const TASKS: [&str; 7] = ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "upkeep"];
+const TASKS: [&str; 8] = ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "follower", "upkeep"];
 
 /// The engine, built and not yet at work.
 pub struct Engine {
@@ -49,6 +50,7 @@ pub struct Engine {
     loans: Worker<Loan>,
     announcer: Announcer,
     heartbeat: Heartbeat,
+    follower: Follower,
     upkeep: Upkeep,
     pulses: Arc<Pulses>,
     enclosure: Arc<dyn Tasks>,
@@ -82,12 +84,25 @@ pub fn build(
     let pulse = pulses.pulse(1);
     let receiver =
         Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse, readiness: readiness.clone() };
-    let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
+    let upkeep = Upkeep { shell: shell.clone(), again, readiness: readiness.clone(), retention };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
-    let enclosure = Arc::new(());
-    let engine =
-        Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep, pulses, enclosure };
+    let enclosure: Arc<dyn Tasks> = Arc::new(());
+    let follower = Follower { shell: shell.clone(), readiness, follows: Arc::default(), enclosure: enclosure.clone() };
+    let engine = Engine {
+        intake,
+        shell,
+        writer,
+        receiver,
+        worker,
+        loans,
+        announcer,
+        heartbeat,
+        follower,
+        upkeep,
+        pulses,
+        enclosure,
+    };
     (engine.intake.clone(), engine)
 }
 
@@ -97,15 +112,22 @@ impl Engine {
     pub fn enclosed(mut self, enclosure: Arc<dyn Tasks>) -> Self {
         self.worker = self.worker.enclosed(enclosure.clone());
         self.loans = self.loans.enclosed(enclosure.clone());
+        self.follower.enclosure = enclosure.clone();
         self.enclosure = enclosure;
         self
+    }
+
+    /// How following the events of each host goes.
+    #[must_use]
+    pub fn follows(&self) -> Arc<Follows> {
+        self.follower.follows.clone()
     }
 
     /// Starts all tasks and opens the door. The store must be open and [`recover`] done.
     #[must_use]
     pub fn start(self) -> Running {
         let stops = TASKS.map(|_| CancellationToken::new());
-        let [writer, receiver, worker, loans, announcer, heartbeat, upkeep] = stops.clone();
+        let [writer, receiver, worker, loans, announcer, heartbeat, follower, upkeep] = stops.clone();
         let pulse = |task| self.pulses.pulse(task);
         let mut tasks = JoinSet::new();
         let work: [Work; TASKS.len()] = [
@@ -115,7 +137,8 @@ impl Engine {
             Box::pin(self.loans.run(loans, pulse(3))),
             Box::pin(self.announcer.run(announcer, pulse(4))),
             Box::pin(self.heartbeat.run(heartbeat, pulse(5))),
-            Box::pin(self.upkeep.run(upkeep, pulse(6))),
+            Box::pin(self.follower.run(follower, pulse(6))),
+            Box::pin(self.upkeep.run(upkeep, pulse(7))),
         ];
         let start = |(work, name)| (tasks.spawn(self.enclosure.enclose(name, work)).id(), name);
         let names = work.into_iter().zip(TASKS).map(start).collect();

@@ -35,6 +35,7 @@ fn remediation(state: State) -> Remediation {
         away: None,
         pin: None,
         tried: None,
+        ended: None,
         key: None,
         told: false,
         announced_until: None,

@@ -77,6 +77,8 @@ impl Docker {
                 start_period: std::time::Duration::ZERO,
                 addresses: Vec::new(),
                 stopped_by_hand: Some(it.stopped_by_hand),
+                ended_at: None,
+                ended_by: None,
                 number,
                 memory_limit: None,
                 nano_cpus: None,

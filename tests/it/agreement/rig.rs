@@ -149,6 +149,8 @@ fn container(name: &str, number: usize) -> Container {
         start_period: std::time::Duration::ZERO,
         addresses: Vec::new(),
         stopped_by_hand: Some(false),
+        ended_at: None,
+        ended_by: None,
         number: None,
         memory_limit: None,
         nano_cpus: None,

@@ -64,6 +64,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         away: None,
         pin: Some(pin),
         tried: None,
+        ended: None,
         key: None,
         told: false,
         announced_until: None,

@@ -9,6 +9,7 @@ mod away;
 mod client;
 mod compose;
 mod daemon;
+mod followed;
 mod hangs;
 mod http;
 mod looks;

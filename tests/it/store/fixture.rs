@@ -73,6 +73,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         away: None,
         pin: None,
         tried: None,
+        ended: None,
         key: None,
         told: false,
         announced_until: None,

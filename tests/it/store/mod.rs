@@ -24,6 +24,7 @@ mod plans;
 mod prune;
 mod read;
 mod receive;
+mod runs;
 mod schema;
 mod storm;
 mod waiting;

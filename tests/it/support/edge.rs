@@ -140,6 +140,7 @@ impl Setup {
             intake,
             store: late.clone(),
             platform: docker.clone(),
+            follows: Arc::default(),
             rules,
             reload: reload.clone(),
             readiness: readiness.clone(),

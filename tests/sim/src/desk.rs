@@ -47,7 +47,8 @@ impl Way {
 }
 
 /// Calls that a process makes all the time, mostly for nothing.
-const POLLS: [&str; 8] = ["claim", "next_due", "pending", "waiting", "announcements", "last_heard", "now", "adopt"];
+const POLLS: [&str; 9] =
+    ["claim", "next_due", "pending", "waiting", "announcements", "last_heard", "now", "adopt", "watch"];
 
 /// The store as one process has it.
 pub struct Desk {
@@ -228,6 +229,12 @@ fettle_core::wrap_store! { @ports Desk;
         storm() -> Option<fettle_core::surroundings::Storm>;
         spent(since: Timestamp) -> Vec<fettle_core::ports::model::Spent>;
         open_by_state() -> Vec<(String, u64)>;
+    }
+    Runs {
+        watch(daemon: &str, owner: ReplicaId, now: Timestamp, lease_until: Timestamp) -> Option<fettle_core::sight::past::Watch>;
+        seen(daemon: &str, owner: ReplicaId, watch: &fettle_core::sight::past::Watch, learnt: &fettle_core::sight::past::Learnt)
+            -> bool;
+        past(daemon: &str, containers: &[String]) -> fettle_core::sight::past::Past;
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fettle_core::effect::Effect;
 use fettle_core::id::ReplicaId;
-use fettle_core::ports::platform::{Performed, Platform, PlatformError};
+use fettle_core::ports::platform::{Followed, Performed, Platform, PlatformError};
 use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 use fettle_memory::physics::Client;
 use serde_json::Value;
 
@@ -80,6 +81,20 @@ impl Platform for Hands {
 
     async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
         self.client.targets().await
+    }
+
+    fn followed(&self) -> Vec<String> {
+        self.client.followed()
+    }
+
+    async fn daemon(&self, host: &str) -> Result<String, PlatformError> {
+        self.pause().await;
+        self.client.daemon(host).await
+    }
+
+    async fn follow(&self, host: &str, since: Option<Timestamp>) -> Result<Followed, PlatformError> {
+        self.pause().await;
+        self.client.follow(host, since).await
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

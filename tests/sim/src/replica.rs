@@ -13,6 +13,7 @@ use fettle_engine::clock::Time;
 use fettle_engine::heartbeat::Expected;
 use fettle_engine::intake::{Accepted, Intake, IntakeError};
 use fettle_engine::readiness::{Condition, Readiness};
+use fettle_engine::remember::Remembering;
 use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
 use fettle_engine::upkeep::Retention;
@@ -127,9 +128,10 @@ impl Replica {
         let desk = Arc::new(Desk::new(world, self.clone(), owner, store.clone()));
         let client = Client::new(self.number, [(HOST.to_owned(), world.host.clone())]);
         let peer = world.plan.settings.alertmanager.then(|| Arc::new(Peer::new(world, self.clone())) as _);
+        let hands = Arc::new(Hands::new(world, self.clone(), owner, client));
         let shell = Arc::new(Shell {
-            store: desk,
-            platform: Arc::new(Hands::new(world, self.clone(), owner, client)),
+            store: desk.clone(),
+            platform: Arc::new(Remembering::new(hands, desk.clone())),
             time,
             rules: world.rules.clone(),
             hosts: Hosts::new([(HOST, &[][..])]),

@@ -98,6 +98,8 @@ pub enum Consent {
     Storm,
     /// The mode of rule or service.
     Mode,
+    /// Whether a person stopped the container is not known.
+    UnknownEnd,
     /// The container's own label.
     Label,
     /// The step says so.
@@ -112,6 +114,7 @@ impl std::fmt::Display for Consent {
             Self::Breaker => f.write_str("the rule's breaker is open"),
             Self::Storm => f.write_str("there is a storm"),
             Self::Mode => f.write_str("mode is propose"),
+            Self::UnknownEnd => f.write_str("the daemon began after the container ended: a person may have stopped it"),
             Self::Label => write!(f, "the container carries {LABEL}"),
             Self::Rule => f.write_str("the rule asks for it"),
             Self::LastResort(action) => write!(f, "{action} is a last resort"),
@@ -133,6 +136,10 @@ pub(super) fn reason(turn: &Turn<'_>, step: &Step, sight: Option<&Sight>, mode: 
         } else {
             Consent::Mode
         });
+    }
+    let ended = turn.remediation.ended.as_ref();
+    if sight.is_some_and(|sight| guard::asks_whether_stopped(&step.action, sight, ended)) {
+        return Some(Consent::UnknownEnd);
     }
     let dependents = sight.and_then(Sight::container).map(|it| &it.dependents[..]).unwrap_or_default();
     let own = sight.map(Sight::parts).unwrap_or_default().into_iter().map(|part| part.labels);

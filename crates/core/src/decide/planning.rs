@@ -49,7 +49,8 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, asked: Option<&Await
         // From now on whoever acts before fettle does is seen, whatever makes it wait.
         turn.remediation.pin = Some(sight.pin());
     }
-    let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
+    let target = turn.remediation.target.clone();
+    let (tried, ended) = (turn.remediation.tried.clone(), turn.remediation.ended.clone());
     let aim = Aim {
         known: turn.known(),
         permits: Permits::Rule(&rule.target),
@@ -58,6 +59,7 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, asked: Option<&Await
         action: &step.action,
         target: &target,
         tried: tried.as_ref(),
+        ended: ended.as_ref(),
     };
     let sight = match guard::after_look(&aim, found) {
         Err(refusal) => return refuse(turn, &refusal),
@@ -127,6 +129,7 @@ pub(super) fn dependents<'s>(
             action: &step.action,
             target: &target,
             tried: None,
+            ended: None,
         };
         if let Err(refusal) = guard::after_look(&aim, &found) {
             let why = format!("dependent {}: {}", dependent.name, refusal.why);
@@ -245,6 +248,9 @@ pub fn begin(
         "attempt": remediation.attempts, "dependents": also.iter().map(|it| it.action_id).collect::<Vec<_>>(),
         "approved_by": plan.approved.as_ref().map(|it| &it.by)});
     remediation.tried = Some(plan.attempt.pin.clone());
+    if plan.attempt.effect.ends_run() {
+        remediation.ended = Some(plan.attempt.pin.clone());
+    }
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.
     remediation.state = State::Running(Running {
         attempt: Box::new(plan.attempt),

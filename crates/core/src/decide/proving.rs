@@ -45,6 +45,7 @@ pub(super) fn judge(
         _ if now < conclusive_at => Known::Open,
         // A scaling that was cut off in its middle has changed something that must be returned.
         Proof::Perhaps if attempt.action.scales() => Known::Executed,
+        Proof::Perhaps if attempt.pin.superseded_by(&sight.pin()) => Known::Never("started_since"),
         Proof::Perhaps => Known::Never("restarted_by_policy"),
         Proof::Traceless => Known::Never("no_trace"),
         Proof::Untouched => match *path_since {

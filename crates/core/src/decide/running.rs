@@ -100,7 +100,7 @@ fn returned(mut turn: Turn<'_>, running: Running, call: Call) -> Decision {
         return succeeded(turn, running, Success { reconciled: false, started_at, seen, short, detail });
     };
     if nothing_sent {
-        turn.remediation.tried = None;
+        (turn.remediation.tried, turn.remediation.ended) = (None, None);
         let blind = Blind { reason, error: error.clone() };
         let end = End { sent: false, detail, ..End::failed(reason, Some(error)) };
         let dependent = running.attempt.dependent.is_some();
@@ -181,10 +181,15 @@ fn reconcile(mut turn: Turn<'_>, mut running: Running, looked: Looked) -> Decisi
     }
 }
 
-/// A target that runs on as if nothing had been tried is stopped by somebody else from now on.
+/// A target that runs on as if nothing had been tried is stopped by others from now on. So is one that waits for its restart
+/// policy: this effect has not stopped it.
 fn forget_try(turn: &mut Turn<'_>, sight: &Sight) {
-    if sight.container().is_some_and(|it| it.status == Status::Running) {
+    let Some(it) = sight.container() else { return };
+    if it.status == Status::Running {
         turn.remediation.tried = None;
+    }
+    if !matches!(it.status, Status::Exited | Status::Dead) {
+        turn.remediation.ended = None;
     }
 }
 

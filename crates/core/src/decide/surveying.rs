@@ -83,7 +83,8 @@ fn of_step(
     store: bool,
     survey: &mut Survey,
 ) {
-    let (target, tried) = (turn.remediation.target.clone(), turn.remediation.tried.clone());
+    let target = turn.remediation.target.clone();
+    let (tried, ended) = (turn.remediation.tried.clone(), turn.remediation.ended.clone());
     let aim = Aim {
         known: turn.known(),
         permits: Permits::Rule(&rule.target),
@@ -92,6 +93,7 @@ fn of_step(
         action: &step.action,
         target: &target,
         tried: tried.as_ref(),
+        ended: ended.as_ref(),
     };
     survey.answers.extend(survey::after_look(&aim, looked, store));
     let sight = match looked {

@@ -81,6 +81,8 @@ pub struct Aim<'a> {
     pub target: &'a Target,
     /// The run on which an effect of this very remediation was tried, if any.
     pub tried: Option<&'a Pin>,
+    /// The run that an effect of this very remediation may have ended, if any.
+    pub ended: Option<&'a Pin>,
 }
 
 /// An effect that is planned, with the limits that it must keep.

@@ -48,6 +48,7 @@ pub use held_by_label::is_held;
 pub use other_host::by_instance as names_other_host;
 pub use paused::by as paused_by;
 pub use protected::reason as is_protected;
+pub use stopped::asks as asks_whether_stopped;
 pub use storm::ceiling as storm_ceiling;
 pub use tripped::{BreakerState, ceiling as trip_ceiling, state as breaker_state};
 

@@ -1,31 +1,31 @@
 //! `stopped`: a person stopped it, or it is in no state from which a restart is meant.
 //!
-//! A container that ended with exit code 0 or 143 was asked to end; so was one that was stopped or killed through Docker's
-//! API. Where Docker has forgotten the events of the end, or denies them, exit code 137 without `OOMKilled` counts as a stop as
-//! well, because that is how `docker stop` ends a program that ignores SIGTERM; other codes count as a crash. Both are
-//! assumptions, and the numbers of the refusal mark them as such. Starting a container that a person stopped would undo a
-//! person's decision.
+//! Who ended the last run is known from the stored history of the container's runs, or from the events that Docker keeps. Where
+//! neither shows it, the exit code is all there is: 0, 143 and 137 without `OOMKilled` count as a person's stop, because that is
+//! how `docker stop` ends a program; other codes count as a crash. Both are assumptions, and the numbers of the refusal mark them
+//! as such. Where the daemon itself began after the end, as at a reboot, 143 and 137 may be the machine's shutdown as well: a
+//! person is asked. Starting a container that a person stopped would undo a person's decision.
 
 use serde_json::json;
 
 use super::facts::Aim;
 use super::ruling::{Basis, Ruling};
 use crate::action::Action;
-use crate::sight::{Container, Sight, Status};
+use crate::sight::{Container, EndedBy, Pin, Sight, Status};
 
 pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
     let Sight::Container(it) = sight else {
         return Ruling::passes(|| Basis::new("it is no container", json!({})));
     };
     let numbers = || {
-        let assumed = it.stopped_by_hand.is_none() && matches!(it.status, Status::Exited | Status::Dead);
-        json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand, "assumed": assumed})
+        let is_known = it.stopped_by_hand.is_some() || it.ended_by.is_some_and(|by| by != EndedBy::Unknown);
+        let assumed = !is_known && matches!(it.status, Status::Exited | Status::Dead);
+        json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand,
+            "ended_by": it.ended_by, "assumed": assumed})
     };
     match aim.action {
         Action::Restart { start_stopped, .. } => {
-            // A restart of ours that was cut off in its middle leaves a stop by API behind, and nobody's decision.
-            let ours = aim.tried.is_some_and(|tried| *tried == it.pin()) && may_be_overruled(it);
-            let overruled = ours || (*start_stopped && may_be_overruled(it));
+            let overruled = (is_ours(it, aim.ended) || *start_stopped) && may_be_overruled(it);
             if let Some(why) = reason(it).filter(|_| !overruled) {
                 return Ruling::refuses(None, format!("{} {why}", it.name), numbers());
             }
@@ -45,9 +45,33 @@ fn may_be_overruled(sight: &Container) -> bool {
     matches!(sight.status, Status::Exited | Status::Dead)
 }
 
+/// A restart of ours that was cut off in its middle leaves a stop through the API behind, which is no person's decision.
+fn is_ours(sight: &Container, ended: Option<&Pin>) -> bool {
+    ended.is_some_and(|ended| *ended == sight.pin())
+}
+
+/// Whether a person must be asked before `action` starts it: whether a person stopped it is not known. `ended`: see
+/// [`Aim::ended`].
+#[must_use]
+pub fn asks(action: &Action, sight: &Sight, ended: Option<&Pin>) -> bool {
+    let (Action::Restart { start_stopped: false, .. }, Sight::Container(it)) = (action, sight) else { return false };
+    may_be_overruled(it) && !is_ours(it, ended) && may_be_a_shutdown(it)
+}
+
+/// Whether a person's stop and the shutdown of the machine are equally likely.
+fn may_be_a_shutdown(sight: &Container) -> bool {
+    let is_signal = matches!(sight.exit_code, 137 | 143) && !sight.oom_killed;
+    is_signal && sight.stopped_by_hand.is_none() && sight.ended_by == Some(EndedBy::Unknown)
+}
+
 /// Whether the exit code alone makes a person's stop likely.
 fn may_be_a_stop(sight: &Container) -> bool {
     sight.stopped_by_hand.is_none() && sight.exit_code == 137 && !sight.oom_killed
+}
+
+/// Whether it is known that no person ended it.
+fn is_no_persons(sight: &Container) -> bool {
+    matches!(sight.ended_by, Some(EndedBy::Itself | EndedBy::Daemon))
 }
 
 fn reason(sight: &Container) -> Option<&'static str> {
@@ -56,7 +80,12 @@ fn reason(sight: &Container) -> Option<&'static str> {
         Status::Created => Some("was never started"),
         Status::Removing => Some("is being removed"),
         Status::Unknown => Some("is in a state this version does not know"),
-        Status::Exited | Status::Dead if sight.stopped_by_hand == Some(true) => Some("was stopped by hand"),
+        Status::Exited | Status::Dead
+            if sight.stopped_by_hand == Some(true) || sight.ended_by == Some(EndedBy::Person) =>
+        {
+            Some("was stopped by hand")
+        }
+        Status::Exited | Status::Dead if is_no_persons(sight) || may_be_a_shutdown(sight) => None,
         Status::Exited | Status::Dead if matches!(sight.exit_code, 0 | 143) && !sight.oom_killed => {
             Some("ended as asked")
         }

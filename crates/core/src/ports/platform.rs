@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::effect::Effect;
+use crate::sight::follow::{LifeEvent, Opening};
 use crate::sight::{Blind, CallPath, Found, Pin, Sight, TARGET_GONE, Wanted};
 use crate::target::Target;
+use crate::time::Timestamp;
 
 /// Where containers live.
 #[async_trait]
@@ -38,9 +40,43 @@ pub trait Platform: Send + Sync {
     /// [`find`](Platform::find) finds. Looks only; bounded in number and in time.
     async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)>;
 
+    /// The hosts whose lifecycle events can be followed, by name.
+    fn followed(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The id of the daemon behind a host.
+    async fn daemon(&self, host: &str) -> Result<String, PlatformError> {
+        Err(PlatformError::NoHost(host.to_owned()))
+    }
+
+    /// Opens the stream of the lifecycle events of all containers of a host: those that the daemon keeps since `since`, by its
+    /// own clock, and then those that happen. Looks only.
+    async fn follow(&self, host: &str, _since: Option<Timestamp>) -> Result<Followed, PlatformError> {
+        Err(PlatformError::NoHost(host.to_owned()))
+    }
+
     /// Whether each host answers, by name, for health and readiness. Two names of one daemon are found out here: the
     /// later one is [`PlatformError::SameDaemon`].
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)>;
+}
+
+/// A stream of lifecycle events.
+pub struct Followed {
+    /// What the daemon keeps and its clock.
+    pub opening: Opening,
+    /// The events.
+    pub events: Box<dyn LifeEvents>,
+}
+
+/// The events of a stream, in the daemon's order.
+#[async_trait]
+pub trait LifeEvents: Send {
+    /// The events that are there, at least one; waits for one without end. Cancel safe.
+    async fn next(&mut self) -> Result<Vec<LifeEvent>, PlatformError>;
+
+    /// Whether the daemon answers on a new connection now.
+    async fn answers(&mut self) -> bool;
 }
 
 /// How an effect ended.

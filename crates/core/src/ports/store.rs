@@ -23,6 +23,7 @@ use crate::id::{ActionId, PauseId, RemediationId, ReplicaId};
 use crate::remediation::loan::Loan;
 use crate::remediation::record::Record;
 use crate::remediation::state::Remediation;
+use crate::sight::past::{Learnt, Past, Watch};
 use crate::surroundings::{Answer, Breaker, Pause, Storm};
 use crate::time::Timestamp;
 
@@ -161,6 +162,28 @@ pub trait Standing: Send + Sync {
     async fn open_by_state(&self) -> Result<Vec<(String, u64)>, StoreError>;
 }
 
+/// How the runs of containers ended, as the follower of each Docker daemon saw it. One process follows a daemon at a time.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Takes the watch over a daemon until `lease_until`, or renews it, and gives what was last stored with it. `None` while
+    /// another process holds it.
+    async fn watch(
+        &self,
+        daemon: &str,
+        owner: ReplicaId,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<Watch>, StoreError>;
+
+    /// Stores how the watch is now and what was learnt: of each container the newest [`RUNS_MAX`](crate::sight::past::RUNS_MAX) ended runs, of
+    /// each daemon [`CONTAINERS_MAX`](crate::sight::past::CONTAINERS_MAX) containers. False, and nothing is stored, where `owner` does not
+    /// hold the watch.
+    async fn seen(&self, daemon: &str, owner: ReplicaId, watch: &Watch, learnt: &Learnt) -> Result<bool, StoreError>;
+
+    /// What is stored about these containers of a daemon, by full id.
+    async fn past(&self, daemon: &str, containers: &[String]) -> Result<Past, StoreError>;
+}
+
 /// Who works on this database, and what must be done now and then.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -203,11 +226,21 @@ pub trait Upkeep: Send + Sync {
 
 /// Everything that fettle remembers.
 pub trait Store:
-    Intake + Receiving + Work<Remediation> + Work<Loan> + Effects + Outbox + People + Reading + Standing + Upkeep
+    Intake + Receiving + Work<Remediation> + Work<Loan> + Effects + Outbox + People + Reading + Standing + Runs + Upkeep
 {
 }
 
 impl<T> Store for T where
-    T: Intake + Receiving + Work<Remediation> + Work<Loan> + Effects + Outbox + People + Reading + Standing + Upkeep
+    T: Intake
+        + Receiving
+        + Work<Remediation>
+        + Work<Loan>
+        + Effects
+        + Outbox
+        + People
+        + Reading
+        + Standing
+        + Runs
+        + Upkeep
 {
 }

@@ -63,6 +63,11 @@ macro_rules! wrap_store {
                 spent(since: $crate::time::Timestamp) -> Vec<$crate::ports::model::Spent>;
                 open_by_state() -> Vec<(String, u64)>;
             }
+            Runs {
+                watch(daemon: &str, owner: $crate::id::ReplicaId, now: $crate::time::Timestamp, lease_until: $crate::time::Timestamp) -> Option<$crate::sight::past::Watch>;
+                seen(daemon: &str, owner: $crate::id::ReplicaId, watch: &$crate::sight::past::Watch, learnt: &$crate::sight::past::Learnt) -> bool;
+                past(daemon: &str, containers: &[String]) -> $crate::sight::past::Past;
+            }
         }
     };
     // Nobody else works on it, and it has no clock.

@@ -58,6 +58,10 @@ pub struct Remediation {
     /// The run of the container on which an effect was tried last.
     #[serde(default)]
     pub tried: Option<Pin>,
+    /// The run of the container that an effect may have ended: one that stops or restarts it. A stop of this run is no person's
+    /// decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Pin>,
     /// What exclusion, cooldown and budget are keyed by, once the target was seen.
     pub key: Option<String>,
     /// Whether people were already told that fettle goes no further by itself.
@@ -297,6 +301,7 @@ impl Remediation {
             away: None,
             pin: None,
             tried: None,
+            ended: None,
             key: None,
             told: false,
             announced_until: None,

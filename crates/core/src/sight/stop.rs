@@ -19,6 +19,10 @@ pub enum Lifecycle {
     Stop,
     /// The run ended.
     Die,
+    /// The kernel killed a process of it for memory.
+    Oom,
+    /// The container was removed.
+    Destroy,
 }
 
 /// SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH.
@@ -46,6 +50,7 @@ pub fn ended_by_person(
                 asked |= signal.is_none_or(|signal| !RELOAD.contains(&signal) || exit_code == 128 + signal);
             }
             Lifecycle::Die => died_at = Some(at),
+            Lifecycle::Oom | Lifecycle::Destroy => {}
         }
     }
     let remembers = |died_at| oldest.is_some_and(|oldest| oldest <= started.max(before(died_at, SIGNAL_BEFORE)));

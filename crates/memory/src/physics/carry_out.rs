@@ -125,7 +125,8 @@ impl Daemon {
             }
             Request::Exec { .. } => {
                 self.executed(ticket);
-                self.events.others(super::events::PER_PROBE);
+                let now = self.now;
+                self.events.others(now, super::events::PER_PROBE);
                 self.finish(ticket, Answer::Done);
             }
             Request::UpdateService { .. } | Request::CleanUp { .. } => {}

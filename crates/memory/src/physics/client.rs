@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::daemon::Daemon;
 use super::effect::Failure;
+use super::follow::Stream;
 use super::host::{Call, Host, Link, World};
 use super::look::NoAnswer;
 use super::request::{Answer, Request, Ticket};
@@ -19,8 +20,10 @@ use super::truth::By;
 use crate::port::{Performed, Platform, PlatformError};
 use fettle_core::action::{CALL_MARGIN, SCALE_GRACE};
 use fettle_core::effect::{Effect, Replica};
+use fettle_core::ports::platform::Followed;
 use fettle_core::sight::{CallPath, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
+use fettle_core::time::Timestamp;
 
 /// Deadline of a look, as the real client has it.
 const LOOK: Duration = Duration::from_secs(5);
@@ -314,6 +317,27 @@ impl Platform for Client {
             all.push((name.clone(), seen));
         }
         all
+    }
+
+    fn followed(&self) -> Vec<String> {
+        self.hosts.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    async fn daemon(&self, host: &str) -> Result<String, PlatformError> {
+        let found = self.only_one(host)?;
+        let read = |daemon: &Daemon| if daemon.answers() { Ok(daemon.id().to_owned()) } else { Err(NoAnswer) };
+        self.see(host, found, read).await
+    }
+
+    async fn follow(&self, host: &str, since: Option<Timestamp>) -> Result<Followed, PlatformError> {
+        let found = self.hosts.iter().find(|(name, _)| name == host).map(|(_, found)| found);
+        let found = found.ok_or_else(|| PlatformError::NoHost(host.to_owned()))?;
+        let read = |daemon: &Daemon| if daemon.answers() { Ok(daemon.events_denied) } else { Err(NoAnswer) };
+        if self.see(host, found, read).await? {
+            let message = "Forbidden".to_owned();
+            return Err(PlatformError::Answered { endpoint: endpoint(host), status: 403, message });
+        }
+        Ok(Stream::open(host, self.number, found, since))
     }
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {

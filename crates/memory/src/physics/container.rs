@@ -96,6 +96,8 @@ impl Container {
             start_period: spec.check.map(|check| check.start_period).unwrap_or_default(),
             addresses: spec.addresses.clone(),
             stopped_by_hand: None,
+            ended_at: None,
+            ended_by: None,
             number,
             memory_limit: spec.memory_limit,
             nano_cpus: spec.nano_cpus,

@@ -280,7 +280,8 @@ impl Daemon {
 
     /// This many other events happen: with 256 the daemon has forgotten all before.
     pub fn forget_events(&mut self, n: u64) {
-        self.events.others(n);
+        let now = self.now;
+        self.events.others(now, n);
     }
 
     /// Whether a proxy answers `/events` with 403.

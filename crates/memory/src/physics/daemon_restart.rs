@@ -6,6 +6,7 @@
 
 use super::container::Key;
 use super::daemon::Daemon;
+use super::events::What;
 use super::spec::Term;
 use super::truth::By;
 use fettle_core::sight::Status;
@@ -27,12 +28,15 @@ impl Daemon {
                 it.set_exited();
             }
             if !live_restore && it.is_alive() {
-                // A stop by the daemon itself is nobody's.
+                // A stop by the daemon itself is nobody's, and has the events of a stop by a person.
                 it.cancelled = true;
-                let code = match it.spec.program.term {
-                    Term::Ends { code, .. } => code,
-                    Term::Ignores => 137,
+                let (code, signals) = match it.spec.program.term {
+                    Term::Ends { code, .. } => (code, &[15][..]),
+                    Term::Ignores => (137, &[15, 9][..]),
                 };
+                for signal in signals {
+                    self.event(key, What::Kill(*signal));
+                }
                 self.ended(key, now, code, false, By::Daemon);
             }
         }

@@ -3,7 +3,7 @@
 //! A health check makes three events at each probe, so a daemon with many of them forgets a stop within a minute. Those
 //! are counted here, not kept: nothing reads them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use fettle_core::time::Timestamp;
 
@@ -86,30 +86,70 @@ impl What {
 #[derive(Debug, Default)]
 pub(super) struct Events {
     kept: VecDeque<Event>,
+    /// Other events that are remembered, as batches: the number of the last one and when they were.
+    others: VecDeque<(u64, Timestamp)>,
     count: u64,
+    /// The number of the last event before the daemon began.
+    began: u64,
+    /// What open streams have not read yet, by their number.
+    streams: BTreeMap<u64, VecDeque<Event>>,
+    opened: u64,
 }
 
 impl Events {
     pub(super) fn push(&mut self, at: Timestamp, id: &str, what: What) {
         self.count += 1;
-        self.kept.push_back(Event { at, id: id.to_owned(), what, number: self.count });
+        let event = Event { at, id: id.to_owned(), what, number: self.count };
+        for stream in self.streams.values_mut() {
+            stream.push_back(event.clone());
+        }
+        self.kept.push_back(event);
         self.forget();
     }
 
     /// Other events, `n` of them, that nothing reads.
-    pub(super) fn others(&mut self, n: u64) {
+    pub(super) fn others(&mut self, at: Timestamp, n: u64) {
         self.count += n;
+        self.others.push_back((self.count, at));
         self.forget();
+    }
+
+    /// Opens a stream of what is remembered since an instant and of what happens from now on. Its number.
+    pub(super) fn open(&mut self, since: Timestamp) -> u64 {
+        self.opened += 1;
+        let kept = self.kept.iter().filter(|event| event.at >= since).cloned().collect();
+        self.streams.insert(self.opened, kept);
+        self.opened
+    }
+
+    /// What a stream has not read yet.
+    pub(super) fn read(&mut self, stream: u64) -> VecDeque<Event> {
+        self.streams.get_mut(&stream).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// A stream is over.
+    pub(super) fn close(&mut self, stream: u64) {
+        self.streams.remove(&stream);
+    }
+
+    /// Whether nothing was forgotten since the daemon began, as far as the number of events shows.
+    pub(super) fn complete(&self) -> bool {
+        self.count - self.began < MEMORY
     }
 
     fn forget(&mut self) {
         while self.kept.front().is_some_and(|event| event.number + MEMORY <= self.count) {
             self.kept.pop_front();
         }
+        while self.others.front().is_some_and(|(last, _)| last + MEMORY <= self.count) {
+            self.others.pop_front();
+        }
     }
 
     pub(super) fn clear(&mut self) {
         self.kept.clear();
+        self.others.clear();
+        self.began = self.count;
     }
 
     /// What is remembered of this container since an instant, the oldest first.
@@ -117,10 +157,11 @@ impl Events {
         self.kept.iter().filter(move |event| event.at >= since && event.id == id)
     }
 
-    /// When the oldest event was that is remembered. Those of [`Events::others`] have no instant: with them it is the oldest
-    /// of the rest.
+    /// When the oldest event was that is remembered.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.kept.front().map(|event| event.at)
+        let kept = self.kept.front().map(|event| event.at);
+        let other = self.others.front().map(|(_, at)| *at);
+        kept.into_iter().chain(other).min()
     }
 
     /// All that is remembered.

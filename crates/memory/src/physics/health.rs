@@ -47,7 +47,8 @@ impl Daemon {
             }
         }
         let health = it.seen.health;
-        self.events.others(PER_PROBE);
+        let now = self.now;
+        self.events.others(now, PER_PROBE);
         if health != before {
             self.event(key, if health == Some(Health::Healthy) { What::Healthy } else { What::Unhealthy });
         }

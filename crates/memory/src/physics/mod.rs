@@ -22,6 +22,7 @@ mod daemon_restart;
 mod dependents;
 mod effect;
 mod events;
+mod follow;
 mod hang;
 mod health;
 mod host;

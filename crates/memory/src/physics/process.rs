@@ -33,6 +33,7 @@ impl Daemon {
         (it.start_failed, it.hand_declared, it.ended_by, it.failing) = (false, false, None, 0);
         it.health_declared = false;
         let seen = &mut it.seen;
+        seen.ended_at = None;
         (seen.status, seen.started_at) = (Status::Running, Some(now));
         (seen.exit_code, seen.oom_killed, seen.stopped_by_hand) = (0, false, None);
         seen.health = it.spec.check.map(|_| Health::Starting);
@@ -86,6 +87,7 @@ impl Daemon {
         it.finished_at = Some(at);
         it.life_number += 1;
         (it.seen.exit_code, it.seen.oom_killed) = (code, oom);
+        it.seen.ended_at = Some(micros(at));
         it.end_health();
         if it.restarts_after(code) {
             let ran = since(now, it.seen.started_at.unwrap_or(now));

@@ -31,6 +31,7 @@ mod receive;
 mod records;
 mod remediations;
 mod rows;
+mod runs;
 mod standing;
 mod upkeep;
 mod view;

@@ -21,6 +21,7 @@ use super::outbox::Said;
 use super::people::Pauses;
 use super::process::Processes;
 use super::remediations::Remediations;
+use super::runs::Watches;
 use super::{Action, Alert, Announced, Circuit, Event, Paused, Received, RemediationRow, Row, Stand};
 
 /// The rows of a [`Memory`](super::Memory). In every list they are in the order of their ids, names or fingerprints.
@@ -38,6 +39,7 @@ pub struct Rows {
     pub(super) breakers: Breakers,
     pub(super) storm: Option<Storm>,
     pub(super) processes: Processes,
+    pub(super) watches: Watches,
     /// What upkeep noted, by name.
     pub(super) notes: BTreeMap<&'static str, String>,
     /// What rises with every row that is only appended.

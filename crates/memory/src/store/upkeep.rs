@@ -10,6 +10,7 @@ use super::{Process, Rows};
 impl Rows {
     /// Gives back every claim of the owners meant, whatever it is on.
     fn release(&mut self, meant: impl Fn(ReplicaId) -> bool) -> u64 {
+        self.watches.release(&meant);
         self.remediations.release(&meant) + self.loans.release(&meant) + self.outbox.release(&meant)
     }
 }

@@ -111,6 +111,8 @@ fn container(target: &Target, host: &str, name: &str, number: u32) -> Container 
         start_period: Duration::ZERO,
         addresses: Vec::new(),
         stopped_by_hand: None,
+        ended_at: None,
+        ended_by: None,
         number: None,
         memory_limit: None,
         nano_cpus: None,

@@ -214,6 +214,8 @@ fn container(node: &Node, places: &Places, declared: &mut Declared, report: &mut
         start_period: start_period.unwrap_or_default(),
         addresses: Vec::new(),
         stopped_by_hand: Some(stopped_by_hand),
+        ended_at: None,
+        ended_by: None,
         number,
         memory_limit: None,
         nano_cpus: None,

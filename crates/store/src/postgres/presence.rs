@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::connect;
+use super::runs;
 use crate::db_types::DbId;
 use crate::error::During;
 use fettle_core::id::ReplicaId;
@@ -107,7 +108,8 @@ async fn held_by(mut connection: PgConnection, owner: ReplicaId) -> Option<PgCon
 const OTHERS: &str = "
     SELECT lease_owner FROM remediations WHERE state <> 'closed' AND lease_owner <> $1
     UNION SELECT lease_owner FROM loans WHERE closed_at IS NULL AND lease_owner <> $1
-    UNION SELECT lease_owner FROM announcements WHERE NOT ended AND lease_owner <> $1";
+    UNION SELECT lease_owner FROM announcements WHERE NOT ended AND lease_owner <> $1
+    UNION SELECT lease_owner FROM docker_watches WHERE lease_owner <> $1";
 
 const IS_DEAD: &str = "SELECT pg_try_advisory_xact_lock($1, $2)";
 
@@ -140,6 +142,7 @@ pub(super) async fn adopt(connection: &mut PgConnection, owner: ReplicaId) -> Re
             for statement in [TAKE, TAKE_LOANS, TAKE_OUTBOX] {
                 adopted += sqlx::query(statement).bind(other).execute(&mut *tx).await.during(WHAT)?.rows_affected();
             }
+            runs::release(&mut tx, other).await.during(WHAT)?;
         }
         tx.commit().await.during(WHAT)?;
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::Connection;
 
 use super::dialect::{BEGIN_DECIDING, Conn, Database, tell};
-use super::{audit, decision, facts, ledger};
+use super::{audit, decision, facts, ledger, runs};
 use crate::db_types::{DbId, DbTime};
 use crate::error::During;
 use crate::rows::ClaimedRow;
@@ -135,6 +135,7 @@ pub(super) async fn release(connection: &mut Conn, owner: ReplicaId) -> Result<u
             sqlx::query(statement).bind(DbId::of(owner)).execute(&mut *connection).await.during("give back claims")?;
         released += done.rows_affected();
     }
+    runs::release(connection, DbId::of(owner)).await.during("give back claims")?;
     if released > 0 {
         tell(connection).await.during("give back claims")?;
     }

@@ -45,6 +45,8 @@ mod receive;
 mod receiving;
 #[path = "../shared/record.rs"]
 mod record;
+#[path = "../shared/runs.rs"]
+mod runs;
 #[path = "../shared/standing.rs"]
 mod standing;
 #[path = "../shared/storm.rs"]

@@ -69,6 +69,11 @@ const TAKE_OUTBOX: &str = "
     UPDATE announcements SET lease_owner = NULL, lease_until = NULL
     WHERE NOT ended AND lease_owner <> $1";
 
+/// What it saw is stored already.
+const TAKE_WATCHES: &str = "
+    UPDATE docker_watches SET lease_owner = NULL, lease_until = NULL
+    WHERE lease_owner <> $1";
+
 /// Gives back the claims of the dead.
 pub(super) async fn adopt(connection: &mut SqliteConnection, owner: ReplicaId) -> Result<u64, StoreError> {
     let mut adopted = 0;
@@ -76,5 +81,7 @@ pub(super) async fn adopt(connection: &mut SqliteConnection, owner: ReplicaId) -
         let done = sqlx::query(statement).bind(DbId::of(owner)).execute(&mut *connection).await;
         adopted += done.during("take over the claims of dead processes")?.rows_affected();
     }
+    let watches = sqlx::query(TAKE_WATCHES).bind(DbId::of(owner)).execute(connection).await;
+    watches.during("take over the claims of dead processes")?;
     Ok(adopted)
 }

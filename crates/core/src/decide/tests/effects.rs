@@ -3,12 +3,13 @@
 use super::docker::Restarts;
 use super::driver::{Story, story};
 use crate::decide::{Ask, Event, begin};
+use crate::effect::{Effect, Proof};
 use crate::remediation::outcome::{Outcome, Verdict};
 use crate::remediation::record::Record;
 use crate::remediation::refusal::Guard;
 use crate::remediation::state::{Running, State, StateName};
 use crate::sight::{CallPath, Container, Health, Status};
-use crate::testing::{at, container, restart, rule};
+use crate::testing::{at, container, restart, rule, secs};
 
 /// The restart of `web` ends this way; two rungs, so that what follows is seen.
 fn restarting(restarts: Restarts) -> Story {
@@ -262,6 +263,17 @@ fn a_start_by_policy_proves_no_call() {
     assert_eq!(story.state(), StateName::Running);
     story.run_to(40);
     assert_eq!(story.audit(), ["restart unknown restarted_by_policy", "escalate succeeded"]);
+}
+
+/// A stop that was carried out and undone by a person leaves a running container, too.
+#[test]
+fn a_start_since_proves_no_stop_and_disproves_none() {
+    let stop = Effect::Stop { grace: secs(10) };
+    let before = container().restarted_at(0).pin();
+    let proof = |it: Container| stop.proof(&before, &it.into());
+    assert_eq!(proof(container().restarted_at(0).exited(0)), Proof::Happened);
+    assert_eq!(proof(container().restarted_at(0)), Proof::Untouched);
+    assert_eq!(proof(container().restarted_at(9)), Proof::Perhaps);
 }
 
 #[test]

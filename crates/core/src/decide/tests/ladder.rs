@@ -2,8 +2,10 @@
 
 use super::docker::Restarts;
 use super::driver::{Story, story};
+use crate::action::Action;
 use crate::remediation::outcome::{Outcome, Verdict};
 use crate::remediation::state::StateName;
+use crate::rule::model::Step;
 use crate::sight::{Container, Status};
 use crate::testing::{at, escalate, restart, rule};
 
@@ -146,4 +148,18 @@ fn a_container_that_our_own_restart_left_stopped_is_started_by_the_next_rung() {
     story.docker.restarts = Restarts::Work;
     story.run_to(70);
     assert_eq!((story.state(), story.docker.effects), (StateName::Verifying, 1));
+}
+
+/// The first step changes limits on the same run: it cannot have stopped the container.
+#[test]
+fn a_stop_between_two_steps_is_a_persons_where_the_first_step_ends_no_run() {
+    let limits = Action::SetLimits { memory: Some(1 << 30), nano_cpus: None };
+    let mut story = story(rule("r").climbing([Step { action: limits, ..restart() }, restart()]));
+    story.docker.change(|it| Container { status: Status::Running, ..it });
+    story.run_to(300).repeat();
+    assert_eq!(story.audit(), ["set_limits succeeded"]);
+    story.docker.change(|it| Container { stopped_by_hand: Some(true), ..it.exited(143) });
+    story.run_to(900).repeat().run_to(1300);
+    assert_eq!(story.audit().last().map(String::as_str), Some("restart refused stopped"));
+    assert_eq!((story.outcome(), story.docker.effects), (Some(Outcome::Refused), 1));
 }

@@ -5,6 +5,7 @@ use crate::remediation::outcome::Outcome;
 use crate::remediation::refusal::Guard;
 use crate::remediation::state::{Awaiting, State, StateName};
 use crate::rule::model::{Approval, Mode, Rule, Step};
+use crate::sight::{Container, EndedBy};
 use crate::surroundings::{Answer, AnswerKind, Pause, PauseScope};
 use crate::testing::{at, id, restart, rule, secs};
 
@@ -240,4 +241,14 @@ fn a_pause_that_is_taken_back_holds_no_longer_than_the_wake() {
     story.surroundings.pauses.clear();
     story.run_to(10).wake();
     assert_eq!(story.docker.effects, 1);
+}
+
+/// The machine was rebooted: 137 is its shutdown or a person's stop.
+#[test]
+fn a_person_is_asked_where_the_daemon_began_after_the_container_ended() {
+    let mut story = story(rule("r"));
+    story.docker.change(|it| Container { stopped_by_hand: None, ended_by: Some(EndedBy::Unknown), ..it.exited(137) });
+    story.run_to(1);
+    assert_eq!((story.state(), story.docker.effects), (StateName::AwaitingApproval, 0));
+    assert!(matches!(&story.remediation.state, State::AwaitingApproval(it) if it.proposal.why.contains("began after")));
 }

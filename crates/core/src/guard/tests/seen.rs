@@ -10,7 +10,7 @@ use crate::remediation::state::Remediation;
 use crate::rule::model::Mode;
 use crate::rule::model::{Find, Rule, Word};
 use crate::settings::Settings;
-use crate::sight::{Container, Found, ImageLabel, Pin, Status};
+use crate::sight::{Container, EndedBy, Found, ImageLabel, Pin, Status};
 use crate::surroundings::Surroundings;
 use crate::testing::{at, container, firing, opened, rule, settings, web};
 use crate::time::after;
@@ -50,6 +50,16 @@ impl World {
     }
 
     pub(super) fn look(&self, action: &Action, found: &Found, tried: Option<&Pin>) -> Result<String, Refusal> {
+        self.look_after(action, found, tried, tried)
+    }
+
+    pub(super) fn look_after(
+        &self,
+        action: &Action,
+        found: &Found,
+        tried: Option<&Pin>,
+        ended: Option<&Pin>,
+    ) -> Result<String, Refusal> {
         let aim = Aim {
             known: self.known(),
             permits: Permits::Rule(&self.rule.target),
@@ -58,6 +68,7 @@ impl World {
             action,
             target: &web(),
             tried,
+            ended,
         };
         after_look(&aim, found).map(|sight| sight.pin().id)
     }
@@ -269,4 +280,27 @@ fn a_restart_of_ours_that_was_cut_in_half_is_nobodys_decision_to_stop_it() {
     assert_eq!(asked(Some(&cut.pin())), Ok(cut.id.clone()));
     let another = Pin { restart_count: 9, ..cut.pin() };
     assert_eq!(asked(Some(&another)), Err(Guard::Stopped), "another run than the one that was tried");
+    let pin = cut.pin();
+    let limited = world(rule.clone()).look_after(&rule.steps[0].action, &found, Some(&pin), None);
+    assert_eq!(limited.map_err(|it| it.guard), Err(Guard::Stopped), "what was tried on this run does not end it");
+}
+
+#[test]
+fn the_stored_history_of_the_runs_counts_before_the_exit_code() {
+    let asked = |code: i64, ended_by: EndedBy| {
+        let it = Container { stopped_by_hand: None, ended_by: Some(ended_by), ..container().exited(code) };
+        let rule = rule("r");
+        let passes = world(rule.clone()).look(&rule.steps[0].action, &one(it.clone()), None);
+        let asks = crate::guard::asks_whether_stopped(&rule.steps[0].action, &it.into(), None);
+        (passes.map_err(|refusal| refusal.guard).is_ok(), asks)
+    };
+    for code in [0, 1, 137, 143] {
+        assert_eq!(asked(code, EndedBy::Person), (false, false), "{code}");
+        assert_eq!(asked(code, EndedBy::Itself), (true, false), "{code}");
+        assert_eq!(asked(code, EndedBy::Daemon), (true, false), "{code}");
+    }
+    assert_eq!(asked(0, EndedBy::Unknown), (false, false));
+    assert_eq!(asked(1, EndedBy::Unknown), (true, false));
+    assert_eq!(asked(137, EndedBy::Unknown), (true, true), "a person's stop or the machine's shutdown");
+    assert_eq!(asked(143, EndedBy::Unknown), (true, true));
 }

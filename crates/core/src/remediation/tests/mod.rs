@@ -93,6 +93,7 @@ fn in_state(state: State) -> Remediation {
         away: None,
         pin: Some(Pin { size: Some(2), ..container().pin() }),
         tried: Some(container().pin()),
+        ended: None,
         key: Some("DAEMON/aaaa".into()),
         told: true,
         announced_until: Some(at(99)),
@@ -122,6 +123,7 @@ fn a_document_of_an_older_version_is_read_with_defaults_for_new_fields() {
         order: None,
         pin: Some(container().pin()),
         tried: None,
+        ended: None,
         announced_until: None,
         answered: None,
         ..in_state(state)
