@@ -21,6 +21,7 @@ use crate::intake::{Intake, Writer, intake};
 use crate::pulse::Pulses;
 use crate::readiness::{Condition, Readiness};
 use crate::receive::Receiver;
+use crate::recheck::Recheck;
 use crate::seldom::Seldom;
 use crate::shell::Shell;
 use crate::tasks::{Tasks, Work};
@@ -37,7 +38,7 @@ const STORED: usize = 1024;
 const AGAIN: usize = 256;
 
 /// The tasks, in the order of stopping.
-const TASKS: [&str; 7] = ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "upkeep"];
+const TASKS: [&str; 8] = ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "recheck", "upkeep"];
 
 /// The engine, built and not yet at work.
 pub struct Engine {
@@ -49,6 +50,7 @@ pub struct Engine {
     loans: Worker<Loan>,
     announcer: Announcer,
     heartbeat: Heartbeat,
+    recheck: Recheck,
     upkeep: Upkeep,
     pulses: Arc<Pulses>,
     enclosure: Arc<dyn Tasks>,
@@ -82,12 +84,25 @@ pub fn build(
     let pulse = pulses.pulse(1);
     let receiver =
         Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse, readiness: readiness.clone() };
+    let recheck = Recheck { shell: shell.clone(), readiness: readiness.clone() };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness, retention };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
     let enclosure = Arc::new(());
-    let engine =
-        Engine { intake, shell, writer, receiver, worker, loans, announcer, heartbeat, upkeep, pulses, enclosure };
+    let engine = Engine {
+        intake,
+        shell,
+        writer,
+        receiver,
+        worker,
+        loans,
+        announcer,
+        heartbeat,
+        recheck,
+        upkeep,
+        pulses,
+        enclosure,
+    };
     (engine.intake.clone(), engine)
 }
 
@@ -105,7 +120,7 @@ impl Engine {
     #[must_use]
     pub fn start(self) -> Running {
         let stops = TASKS.map(|_| CancellationToken::new());
-        let [writer, receiver, worker, loans, announcer, heartbeat, upkeep] = stops.clone();
+        let [writer, receiver, worker, loans, announcer, heartbeat, recheck, upkeep] = stops.clone();
         let pulse = |task| self.pulses.pulse(task);
         let mut tasks = JoinSet::new();
         let work: [Work; TASKS.len()] = [
@@ -115,7 +130,8 @@ impl Engine {
             Box::pin(self.loans.run(loans, pulse(3))),
             Box::pin(self.announcer.run(announcer, pulse(4))),
             Box::pin(self.heartbeat.run(heartbeat, pulse(5))),
-            Box::pin(self.upkeep.run(upkeep, pulse(6))),
+            Box::pin(self.recheck.run(recheck, pulse(6))),
+            Box::pin(self.upkeep.run(upkeep, pulse(7))),
         ];
         let start = |(work, name)| (tasks.spawn(self.enclosure.enclose(name, work)).id(), name);
         let names = work.into_iter().zip(TASKS).map(start).collect();
