@@ -104,6 +104,7 @@ fn settings() -> Settings {
         mode: Mode::Act,
         freshness: Duration::from_mins(10),
         docker_patience: fettle_core::settings::DOCKER_PATIENCE,
+        recheck: fettle_core::settings::RECHECK,
         in_flight: 4,
         budget: vec![per(20, 10)],
         target_budget: vec![per(6, 60)],
@@ -158,6 +159,7 @@ fn remediation(rule: &Rule, alert: &AlertState, now: Timestamp) -> Remediation {
         announced_until: None,
         answered: None,
         last_action: None,
+        left: None,
         state: State::Held { until: now },
     }
 }

@@ -12,7 +12,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Every variable of ours: the settings', and those that only the command line reads.
-pub const KNOWN: [&str; 39] = [
+pub const KNOWN: [&str; 40] = [
     "FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE",
     "FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME",
     "FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE",
@@ -46,6 +46,7 @@ pub const KNOWN: [&str; 39] = [
     "FETTLE_PROMETHEUS_URL",
     "FETTLE_PROTECTED_COMPOSE_PROJECTS",
     "FETTLE_PROTECTED_CONTAINERS",
+    "FETTLE_RECHECK",
     "FETTLE_RETENTION_AUDIT",
     "FETTLE_RETENTION_NOTIFICATIONS",
     "FETTLE_RULES",

@@ -14,11 +14,11 @@ use super::{auth, database, environment, hosts, limits, listen, log};
 use fettle_core::diagnostic::{Diagnostic, Report, Source, codes, sort};
 use fettle_core::rule::mode;
 use fettle_core::rule::model::Mode;
-use fettle_core::settings::DOCKER_PATIENCE;
 use fettle_core::settings::limits::Limits;
 use fettle_core::settings::limits::{positive, read_budgets};
 use fettle_core::settings::raw::{RawLimits, RawProtected};
 use fettle_core::settings::restraint::{self, Said};
+use fettle_core::settings::{DOCKER_PATIENCE, RECHECK};
 use fettle_core::yaml::{Node, boolean, number, parse, strings, text};
 use fettle_engine::rule_files as rules;
 use fettle_upstream::Secret;
@@ -177,6 +177,7 @@ impl Loader<'_> {
             docker_patience: self
                 .get(Form::Text, &["FETTLE_DOCKER_PATIENCE"], raw.docker_patience, positive)
                 .unwrap_or(DOCKER_PATIENCE),
+            recheck: self.get(Form::Text, &["FETTLE_RECHECK"], raw.recheck, positive).unwrap_or(RECHECK),
             protected: self.protected(raw.protected),
             retention: self.retention(raw.retention, looks_back),
             limits,

@@ -75,6 +75,8 @@ pub struct Config {
     pub freshness: Duration,
     /// How long Docker may be away before it is reported to people.
     pub docker_patience: Duration,
+    /// How long after it was refused or expired an alert that still fires is decided again.
+    pub recheck: Duration,
     /// What no rule may touch, besides fettle itself and its database.
     pub protected: Protected,
     /// How long rows are kept.

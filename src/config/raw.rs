@@ -36,6 +36,8 @@ shape! {
         freshness = "freshness": Form::Duration,
         /// `FETTLE_DOCKER_PATIENCE`; how long Docker may be away before it is reported to people, 5m.
         docker_patience = "docker_patience": Form::Duration,
+        /// `FETTLE_RECHECK`; how long after it was refused or expired an alert that still fires is decided again, 5m.
+        recheck = "recheck": Form::Duration,
         /// What no rule may touch.
         protected = "protected": Form::Map(&RawProtected::SHAPE),
         /// How long rows are kept.

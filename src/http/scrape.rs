@@ -174,6 +174,7 @@ mod tests {
             mode: fettle_core::rule::model::Mode::Act,
             freshness: Duration::from_mins(10),
             docker_patience: fettle_core::settings::DOCKER_PATIENCE,
+            recheck: fettle_core::settings::RECHECK,
             in_flight: 4,
             budget: vec![
                 Budget { max: 20, per: Duration::from_mins(10) },

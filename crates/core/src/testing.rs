@@ -134,6 +134,7 @@ pub fn opened(rule: &Rule) -> Remediation {
         announced_until: None,
         answered: None,
         last_action: None,
+        left: None,
         state: State::Held { until: after(at(0), rule.hold) },
     }
 }
@@ -177,6 +178,7 @@ pub fn settings() -> Settings {
         mode: Mode::Act,
         freshness: secs(600),
         docker_patience: secs(300),
+        recheck: secs(300),
         in_flight: 4,
         budget: vec![per(20, 600)],
         target_budget: vec![per(6, 3600)],

@@ -230,7 +230,7 @@ pub fn overlay(known: &AlertState, picture: &Picture) -> AlertState {
         (Standing::Gone, _) => Word::Resolved { starts_at: known.starts_at, ends_at: picture.at },
         _ => return state,
     };
-    state.hear(word, picture.at);
+    state.hear(word, picture.at, None);
     state
 }
 

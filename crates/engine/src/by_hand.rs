@@ -59,11 +59,9 @@ impl ByHand {
             let rules = shell.rules.load_full();
             let alerts: Vec<Heard> = page
                 .into_iter()
-                .map(|alert| Heard {
-                    fingerprint: alert.fingerprint,
-                    selected: select(&rules, &shell.hosts, &alert.labels),
-                    labels: alert.labels,
-                    word: None,
+                .map(|alert| {
+                    let selected = select(&rules, &shell.hosts, &alert.labels);
+                    Heard::again(alert, selected)
                 })
                 .filter(|heard| !heard.selected.is_empty())
                 .collect();

@@ -34,6 +34,20 @@ impl Known {
         Ok(known.asked_upstream(shell, remediation, now).await)
     }
 
+    /// Reads what is around a remediation that is not opened, about these alerts.
+    pub(super) async fn about(
+        shell: &Shell,
+        remediation: &Remediation,
+        alerts: Vec<AlertState>,
+    ) -> Result<(Self, Vec<Record>), StoreError> {
+        let now = shell.time.now();
+        let rule = remediation.rule_in(&shell.rules.load());
+        let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
+        let facts = shell.store.work().facts(&ask).await?;
+        let known = Self { alerts, surroundings: facts.surroundings };
+        Ok(known.asked_upstream(shell, remediation, now).await)
+    }
+
     /// Asks Alertmanager where one is configured; one that does not answer is a fact like any other.
     async fn asked_upstream(mut self, shell: &Shell, remediation: &Remediation, now: Timestamp) -> (Self, Vec<Record>) {
         let working = remediation.announced_until.is_some();

@@ -42,6 +42,8 @@ pub mod announce;
 
 pub mod heartbeat;
 
+pub mod recheck;
+
 pub mod upkeep;
 
 pub mod run;

@@ -22,6 +22,7 @@ use crate::intake::Received;
 use crate::lease::DECISION_LEASE;
 use crate::pulse::{Pulse, ROUND};
 use crate::readiness::Readiness;
+use crate::recheck;
 use crate::shell::Shell;
 use crate::worker::Queue;
 use fettle_core::alert::episode::AlertState;
@@ -243,11 +244,9 @@ impl Receiver {
     /// Asks the rules again about alerts that waited for a target. As [`take_in`](Self::take_in), for such a host.
     pub async fn ask_again(&self, alerts: Vec<AlertState>) {
         let now = self.shell.time.now();
-        let alerts = alerts.into_iter().map(|alert| Heard {
-            fingerprint: alert.fingerprint,
-            selected: self.select(&alert.labels),
-            labels: alert.labels,
-            word: None,
+        let alerts = alerts.into_iter().map(|alert| {
+            let selected = self.select(&alert.labels);
+            Heard::again(alert, selected)
         });
         let notice = Notice { notification: None, received_at: now, alerts: alerts.collect() };
         // Should it fail, upkeep finds them waiting.
@@ -262,6 +261,7 @@ impl Receiver {
             word: Some(alert.word(received.received_at)),
             selected: if alert.firing { self.select(&alert.labels) } else { Vec::new() },
             labels: alert.labels,
+            reconsidered: Vec::new(),
         };
         Notice {
             notification: Some(received.id),
@@ -309,6 +309,9 @@ impl Receiver {
     }
 
     async fn hand_on(&self, changes: Changes, claimed: bool) {
+        if recheck::is_due(&changes, self.shell.time.now()) {
+            self.shell.recheck.notify_one();
+        }
         self.shell.telemetry.recorded(&changes.opened, &changes.records);
         let mut unclaimed = !changes.woken.is_empty();
         // Everything attached to a new remediation is in the batch that opened it. What waits for it names it as well, and says

@@ -22,6 +22,7 @@ use crate::intake::{Intake, Writer, intake};
 use crate::pulse::Pulses;
 use crate::readiness::{Condition, Readiness};
 use crate::receive::Receiver;
+use crate::recheck::Recheck;
 use crate::seldom::Seldom;
 use crate::shell::Shell;
 use crate::tasks::{Tasks, Work};
@@ -38,7 +39,8 @@ const STORED: usize = 1024;
 const AGAIN: usize = 256;
 
 /// The tasks, in the order of stopping.
-const TASKS: [&str; 8] = ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "follower", "upkeep"];
+const TASKS: [&str; 9] =
+    ["writer", "receiver", "worker", "loans", "announcer", "heartbeat", "recheck", "follower", "upkeep"];
 
 /// The engine, built and not yet at work.
 pub struct Engine {
@@ -50,6 +52,7 @@ pub struct Engine {
     loans: Worker<Loan>,
     announcer: Announcer,
     heartbeat: Heartbeat,
+    recheck: Recheck,
     follower: Follower,
     upkeep: Upkeep,
     pulses: Arc<Pulses>,
@@ -84,6 +87,7 @@ pub fn build(
     let pulse = pulses.pulse(1);
     let receiver =
         Receiver { shell: shell.clone(), stored, overflow, again: asked, queue, pulse, readiness: readiness.clone() };
+    let recheck = Recheck { shell: shell.clone(), readiness: readiness.clone() };
     let upkeep = Upkeep { shell: shell.clone(), again, readiness: readiness.clone(), retention };
     let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
     let heartbeat = Heartbeat { shell: shell.clone(), expected };
@@ -98,6 +102,7 @@ pub fn build(
         loans,
         announcer,
         heartbeat,
+        recheck,
         follower,
         upkeep,
         pulses,
@@ -127,7 +132,7 @@ impl Engine {
     #[must_use]
     pub fn start(self) -> Running {
         let stops = TASKS.map(|_| CancellationToken::new());
-        let [writer, receiver, worker, loans, announcer, heartbeat, follower, upkeep] = stops.clone();
+        let [writer, receiver, worker, loans, announcer, heartbeat, recheck, follower, upkeep] = stops.clone();
         let pulse = |task| self.pulses.pulse(task);
         let mut tasks = JoinSet::new();
         let work: [Work; TASKS.len()] = [
@@ -137,8 +142,9 @@ impl Engine {
             Box::pin(self.loans.run(loans, pulse(3))),
             Box::pin(self.announcer.run(announcer, pulse(4))),
             Box::pin(self.heartbeat.run(heartbeat, pulse(5))),
-            Box::pin(self.follower.run(follower, pulse(6))),
-            Box::pin(self.upkeep.run(upkeep, pulse(7))),
+            Box::pin(self.recheck.run(recheck, pulse(6))),
+            Box::pin(self.follower.run(follower, pulse(7))),
+            Box::pin(self.upkeep.run(upkeep, pulse(8))),
         ];
         let start = |(work, name)| (tasks.spawn(self.enclosure.enclose(name, work)).id(), name);
         let names = work.into_iter().zip(TASKS).map(start).collect();

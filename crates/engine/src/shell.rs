@@ -39,6 +39,8 @@ pub struct Shell {
     pub owner: ReplicaId,
     /// Tells the worker that something may be due earlier than it thinks.
     pub wake: Notify,
+    /// Tells the task that decides episodes again that one may be due earlier than it thinks.
+    pub recheck: Notify,
     /// Tells the announcer that something is to be told.
     pub announce: Notify,
 }

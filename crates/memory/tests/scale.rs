@@ -50,7 +50,7 @@ fn think(world: &World, heard: &[(usize, AlertState)], now: Timestamp, id: &dyn 
         let mut alert = alert.clone();
         if let Some(known) = world.alerts.get(&alert.fingerprint) {
             alert = AlertState { labels: alert.labels, ..known.clone() };
-            alert.hear(Word::Firing { starts_at: now }, now);
+            alert.hear(Word::Firing { starts_at: now }, now, None);
         }
         let name = format!("service-{}", number % TARGETS);
         let target = Target::Container { host: "local".into(), name };
@@ -65,6 +65,9 @@ fn think(world: &World, heard: &[(usize, AlertState)], now: Timestamp, id: &dyn 
                 target: written,
                 standing: Standing::Attached,
                 remediation: Some(it.id),
+                closed_at: None,
+                conclusion: None,
+                again_at: None,
             });
             changes.opened.push(it);
         }

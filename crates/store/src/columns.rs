@@ -11,6 +11,7 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::announcement::Announcement;
+use fettle_core::ports::model::Standing;
 use fettle_core::remediation::loan::Loan;
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::{ActionRow, BreakerRow, EventRow, Record, ResultRow, TransitionRow, VerdictRow};
@@ -74,6 +75,26 @@ impl<'a> From<&'a Remediation> for RemediationColumns<'a> {
             severity: name_opt(labels.find("severity")),
             fingerprint: it.alert.fingerprint.to_string(),
             doc: json(it),
+        }
+    }
+}
+
+/// The columns of `candidates` that a closed remediation sets.
+pub(super) struct Settled {
+    pub(super) standing: &'static str,
+    pub(super) closed_at: Option<DbTime>,
+    pub(super) conclusion: Option<String>,
+    pub(super) again_at: Option<DbTime>,
+}
+
+impl From<&Remediation> for Settled {
+    fn from(closed: &Remediation) -> Self {
+        let standing = if closed.leaves_episode_open() { Standing::Free } else { Standing::Spent };
+        Self {
+            standing: standing.as_str(),
+            closed_at: closed.closed_at().map(DbTime),
+            conclusion: closed.left.as_ref().map(|left| json(&left.conclusion)),
+            again_at: closed.left.as_ref().map(|left| DbTime(left.again_at)),
         }
     }
 }

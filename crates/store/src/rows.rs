@@ -16,7 +16,9 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::labels::Labels;
 use fettle_core::id::{ActionId, EventId, NotificationId, RemediationId, ReplicaId};
 use fettle_core::ports::StoreError;
-use fettle_core::ports::model::{Candidate, Claim, Claimed, OpenTarget, PastFix, Spent, Standing, StoredNotification};
+use fettle_core::ports::model::{
+    Again, Candidate, Claim, Claimed, OpenTarget, PastFix, Spent, Standing, StoredNotification,
+};
 use fettle_core::ports::view::{ActionView, EventView, RemediationView, TransitionView, VerdictView};
 use fettle_core::remediation::state::{Remediation, StateName};
 use fettle_core::time::Timestamp;
@@ -82,11 +84,12 @@ pub(super) fn alert(row: AlertRow) -> Result<AlertState, Garbled> {
     Ok(AlertState { labels: labels.0, ..known(state)? })
 }
 
-/// Fingerprint, rule, episode, target, standing, remediation.
-pub(super) type CandidateColumns = (String, String, i64, String, String, Option<DbId>);
+/// Fingerprint, rule, episode, target, standing, remediation, `closed_at`, conclusion, `again_at`.
+pub(super) type CandidateColumns =
+    (String, String, i64, String, String, Option<DbId>, Option<DbTime>, Option<Json<Value>>, Option<DbTime>);
 
 pub(super) fn candidate(columns: CandidateColumns) -> Result<Candidate, Garbled> {
-    let (fingerprint, rule, episode, target, standing, remediation) = columns;
+    let (fingerprint, rule, episode, target, standing, remediation, closed_at, conclusion, again_at) = columns;
     Ok(Candidate {
         fingerprint: fingerprint.parse().map_err(|_| Garbled("fingerprint"))?,
         rule,
@@ -94,7 +97,36 @@ pub(super) fn candidate(columns: CandidateColumns) -> Result<Candidate, Garbled>
         target,
         standing: Standing::from_word(&standing).ok_or(Garbled("standing"))?,
         remediation: remediation.map(DbId::read),
+        closed_at: closed_at.map(|at| at.0),
+        // Of another version of fettle: as if there were none, so that the next episode is decided.
+        conclusion: conclusion.and_then(|it| serde_json::from_value(it.0).ok()),
+        again_at: again_at.map(|at| at.0),
     })
+}
+
+/// A candidate with its alert, as one row.
+#[derive(FromRow)]
+pub(super) struct AgainRow {
+    #[sqlx(flatten)]
+    alert: AlertRow,
+    rule: String,
+    target: String,
+    standing: String,
+    remediation_id: Option<DbId>,
+    closed_at: Option<DbTime>,
+    conclusion: Option<Json<Value>>,
+    of_episode: i64,
+}
+
+impl AgainRow {
+    /// The candidate of its alert, whose time has come; it is moved to `next`.
+    pub(super) fn read(self, next: Timestamp) -> Result<Again, Garbled> {
+        let Self { alert: row, rule, target, standing, remediation_id, closed_at, conclusion, of_episode } = self;
+        let fingerprint = row.fingerprint.clone();
+        let of = (fingerprint, rule, of_episode, target, standing, remediation_id, closed_at, conclusion, None);
+        let candidate = candidate(of)?;
+        Ok(Again { alert: alert(row)?, candidate: Candidate { again_at: Some(next), ..candidate } })
+    }
 }
 
 /// Target, id, rule, state.

@@ -41,6 +41,7 @@ fn remediation(state: State) -> Remediation {
         announced_until: None,
         answered: None,
         last_action: Some(id(7)),
+        left: None,
         state,
     }
 }

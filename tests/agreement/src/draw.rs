@@ -170,6 +170,7 @@ fn settings(dice: &mut Dice) -> Settings {
         mode,
         freshness: if dice.theme == Theme::Expired { dice.seconds(&[60, 120]) } else { dice.seconds(&[300, 600, 600]) },
         docker_patience: fettle_core::settings::DOCKER_PATIENCE,
+        recheck: fettle_core::settings::RECHECK,
         in_flight: if tight { 1 } else { *dice.rng.pick(&[2, 4, 4]) },
         budget: vec![if tight { dice.budget(3, &[5, 10]) } else { Budget { max: 20, per: Duration::from_mins(10) } }],
         target_budget: vec![if tight { dice.budget(2, &[5, 20]) } else { dice.budget(8, &[30, 60]) }],

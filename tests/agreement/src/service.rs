@@ -151,6 +151,7 @@ impl Service {
             telemetry: busy.clone(),
             owner,
             wake: tokio::sync::Notify::new(),
+            recheck: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
         });
         let readiness = Arc::new(Readiness::fulfilled());

@@ -204,6 +204,7 @@ pub fn settings(kind: Kind) -> Settings {
         mode: Mode::Act,
         freshness: ten,
         docker_patience: fettle_core::settings::DOCKER_PATIENCE,
+        recheck: fettle_core::settings::RECHECK,
         in_flight: 2,
         budget: vec![per(8, 10)],
         target_budget: vec![per(4, 30)],

@@ -87,6 +87,7 @@ impl Service {
             telemetry: Arc::new(Metrics::new()),
             owner: owner.into(),
             wake: tokio::sync::Notify::new(),
+            recheck: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
             upstream: kind.asked.then(|| upstream.clone() as Arc<dyn Upstream>),
             query: None,

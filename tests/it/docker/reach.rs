@@ -32,6 +32,7 @@ fn ground() -> Ground {
         mode: Mode::Act,
         freshness: std::time::Duration::from_mins(10),
         docker_patience: fettle_core::settings::DOCKER_PATIENCE,
+        recheck: fettle_core::settings::RECHECK,
         in_flight: 4,
         budget: Vec::new(),
         target_budget: Vec::new(),

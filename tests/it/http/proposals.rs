@@ -70,6 +70,7 @@ async fn proposed(edge: &Edge, service: &str, asked_at: Timestamp, until: Timest
         announced_until: None,
         answered: None,
         last_action: None,
+        left: None,
         state: State::AwaitingApproval(Awaiting { proposal: Box::new(proposal), until, look_at: None }),
     };
     let told = Record::Transition(TransitionRow {

@@ -86,6 +86,9 @@ async fn alerts_without_an_open_remediation_are_found_page_by_page(db: Db) {
         target: "container:local/x".into(),
         standing,
         remediation: Some(attached.id),
+        closed_at: None,
+        conclusion: None,
+        again_at: None,
     };
     let candidates = vec![candidate(&alerts[0], Standing::Attached), candidate(&alerts[1], Standing::Spent)];
     alerts[3].firing = false;

@@ -128,7 +128,7 @@ async fn alerts_that_an_unless_could_mean_fire_have_fresh_evidence_and_carry_its
     let down = heard(&db, &[("alertname", "HostDown"), ("instance", "a"), ("we\"ird.$key", "\\v")], 50).await;
     let other = heard(&db, &[("alertname", "HostDown"), ("instance", "b")], 50).await;
     let mut over = heard(&db, &[("alertname", "HostDown"), ("instance", "a"), ("x", "over")], 50).await;
-    over.hear(Word::Resolved { starts_at: at(50), ends_at: at(51) }, at(51));
+    over.hear(Word::Resolved { starts_at: at(50), ends_at: at(51) }, at(51), None);
     hear(&db, &over).await;
     heard(&db, &[("alertname", "HostDown"), ("instance", "a"), ("x", "stale")], 49).await;
     let net = heard(&db, &[("alertname", "NetDown"), ("instance", "a")], 60).await;
@@ -165,7 +165,7 @@ async fn the_heartbeat_was_last_heard_when_it_fired(db: Db) {
     let mut newer = heard(&db, &[("alertname", "Watchdog"), ("prometheus", "b")], 20).await;
     heard(&db, &[("alertname", "Other")], 90).await;
     assert_eq!(db.store.last_heard("Watchdog").await.unwrap(), Some(at(20)));
-    newer.hear(Word::Resolved { starts_at: at(20), ends_at: at(30) }, at(30));
+    newer.hear(Word::Resolved { starts_at: at(20), ends_at: at(30) }, at(30), None);
     hear(&db, &newer).await;
     assert_eq!(db.store.last_heard("Watchdog").await.unwrap(), Some(at(20)), "its end is no sign of life");
 }
@@ -174,15 +174,15 @@ async fn an_end_that_was_only_seen_is_stored_unless_something_was_heard_since(db
     let me = held("web", at(0));
     open_all(&*db.store, std::slice::from_ref(&me)).await;
     let mut seen = firing("web", at(0));
-    seen.hear(Word::Resolved { starts_at: at(0), ends_at: at(30) }, at(30));
+    seen.hear(Word::Resolved { starts_at: at(0), ends_at: at(30) }, at(30), None);
 
     let mut again = firing("web", at(0));
-    again.hear(Word::Firing { starts_at: at(0) }, at(40));
+    again.hear(Word::Firing { starts_at: at(0) }, at(40), None);
     hear(&db, &again).await;
     db.store.record(&[Record::Ended(Box::new(seen.clone()))]).await.unwrap();
     assert_eq!(of(&db, &me, at(0)).await.alerts, [again.clone()], "heard firing after the look");
 
-    again.hear(Word::Resolved { starts_at: at(0), ends_at: at(50) }, at(50));
+    again.hear(Word::Resolved { starts_at: at(0), ends_at: at(50) }, at(50), None);
     db.store.record(&[Record::Ended(Box::new(again.clone()))]).await.unwrap();
     assert_eq!(of(&db, &me, at(0)).await.alerts, [again]);
 }

@@ -11,9 +11,11 @@ use fettle_core::effect::Effect;
 use fettle_core::id::{ActionId, ReplicaId};
 use fettle_core::ports::model::{Candidate, Changes, Claim, Commit, NewNotification, ReceiveAsk, Standing};
 use fettle_core::ports::{Store, StoreError};
+use fettle_core::remediation::conclusion::{Came, Conclusion, Left};
 use fettle_core::remediation::loan::{Loan, LoanEnd, LoanState};
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::record::{ActionRow, Record, ResultRow, VerdictRow};
+use fettle_core::remediation::refusal::Guard;
 use fettle_core::remediation::state::{Attempt, Awaiting, Opener, Proposal, Remediation, Running, State};
 use fettle_core::rule::model::{Mode, Verify};
 use fettle_core::sight::Pin;
@@ -79,6 +81,7 @@ pub fn held(service: &str, until: Timestamp) -> Remediation {
         announced_until: None,
         answered: None,
         last_action: None,
+        left: None,
         state: State::Held { until },
     }
 }
@@ -118,6 +121,15 @@ pub fn running(mut it: Remediation, action_id: ActionId, intended_at: Timestamp)
 /// The same remediation, over.
 pub fn closed(mut it: Remediation, outcome: Outcome, when: Timestamp) -> Remediation {
     it.state = State::Closed { outcome, reason: "in a test".into(), at: when };
+    it
+}
+
+/// The same remediation, over without an effect: a person stopped its target. It is decided again at `again_at`.
+pub fn refused(it: Remediation, when: Timestamp, again_at: Timestamp) -> Remediation {
+    let mut it = closed(it, Outcome::Refused, when);
+    let came = Came::Refused { guard: Guard::Stopped };
+    let conclusion = Conclusion { came, rule: "digest\"".into(), seen: Some(pin("web")), looked_at: when };
+    it.left = Some(Left { conclusion, again_at });
     it
 }
 
@@ -182,6 +194,9 @@ pub fn attached(remediation: &Remediation) -> Candidate {
         target: remediation.target.to_string(),
         standing: Standing::Attached,
         remediation: Some(remediation.id),
+        closed_at: None,
+        conclusion: None,
+        again_at: None,
     }
 }
 

@@ -292,8 +292,8 @@ async fn the_alerts_of_a_loan_are_those_of_its_remediation_and_of_the_next(db: D
 
     // It came back: the next remediation has taken the alert over, and was closed as well.
     let mut again = firing("web", at(0));
-    again.hear(Word::Resolved { starts_at: at(0), ends_at: at(7) }, at(7));
-    again.hear(Word::Firing { starts_at: at(8) }, at(8));
+    again.hear(Word::Resolved { starts_at: at(0), ends_at: at(7) }, at(7), None);
+    again.hear(Word::Firing { starts_at: at(8) }, at(8), None);
     let next = closed(held("web", at(0)), Outcome::Escalated, at(9));
     let spent = Candidate { standing: Standing::Spent, episode: 2, ..attached(&next) };
     let mut ask = ReceiveAsk::new(db.owner, at(9));

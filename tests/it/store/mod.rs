@@ -1,6 +1,7 @@
 //! What a store must do, written once and run on all: `store::inbox::NAME::postgres`, `store::inbox::NAME::sqlite`,
 //! `store::inbox::NAME::memory`. The tests that look at the schema run on both databases.
 
+mod again;
 mod answers;
 mod audit;
 mod breakers;

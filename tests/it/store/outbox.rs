@@ -196,7 +196,7 @@ async fn a_call_for_people_is_taken_back_when_its_alerts_are_over(db: Db) {
         (Word::Resolved { starts_at: at(0), ends_at: at(19) }, 20, Some((at(21), at(21)))),
         (Word::Resolved { starts_at: at(0), ends_at: at(19) }, 22, None),
     ] {
-        alert.hear(word, at(second));
+        alert.hear(word, at(second), None);
         let mut ask = ReceiveAsk::new(db.owner, at(second));
         ask.fingerprints = [alert.fingerprint].into();
         write(&*db.store, &ask, Changes { alerts: vec![alert.clone()], ..Changes::default() }).await.unwrap();

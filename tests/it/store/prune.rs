@@ -129,7 +129,7 @@ async fn alerts_nobody_speaks_of_go_and_a_firing_one_keeps_its_spent_episode(db:
     finished(&db, "silent", at(1), at(1)).await;
     told(&db, at(50 + DAY)).await;
     let mut chatty = firing("chatty", at(1));
-    chatty.hear(fettle_core::alert::episode::Word::Firing { starts_at: at(1) }, at(100));
+    chatty.hear(fettle_core::alert::episode::Word::Firing { starts_at: at(1) }, at(100), None);
     let mut ask = ReceiveAsk::new(db.owner, at(100));
     ask.fingerprints = [chatty.fingerprint].into();
     write(&*db.store, &ask, Changes { alerts: vec![chatty.clone()], ..Changes::default() }).await.unwrap();

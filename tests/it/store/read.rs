@@ -104,7 +104,7 @@ async fn actions_are_filtered_and_paged(db: Db) {
 
 async fn alerts_are_listed_last_heard_first(db: Db) {
     let mut gone = firing("gone", at(1));
-    gone.hear(Word::Resolved { starts_at: at(1), ends_at: at(4) }, at(5));
+    gone.hear(Word::Resolved { starts_at: at(1), ends_at: at(4) }, at(5), None);
     let alerts = vec![firing("a", at(2)), gone, firing("b", at(3))];
     write(&*db.store, &ReceiveAsk::new(db.owner, at(5)), Changes { alerts, ..Changes::default() }).await.unwrap();
 

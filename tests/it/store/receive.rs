@@ -146,7 +146,7 @@ async fn alerts_read_back_as_written_and_repeats_keep_their_labels(db: Db) {
         (Word::Resolved { starts_at: at(1), ends_at: at(7) }, at(8)),
         (Word::Firing { starts_at: at(9) }, at(10)),
     ] {
-        alert.hear(word, when);
+        alert.hear(word, when, None);
         write(&*db.store, &ask(&alert), change(&alert)).await.unwrap();
         assert_eq!(world(&db, &["web"]).await.alerts[&alert.fingerprint], unlabelled(&alert));
         assert_eq!(shown(&db).await.labels, serde_json::to_value(&alert.labels).unwrap());
@@ -359,6 +359,9 @@ async fn a_batch_of_many_alerts_is_taken_in_at_once(db: Db) {
             target: target("web"),
             standing: Standing::Spent,
             remediation: None,
+            closed_at: None,
+            conclusion: None,
+            again_at: None,
         })
         .collect();
     let mut ask = ReceiveAsk::new(db.owner, at(0));
@@ -374,7 +377,7 @@ async fn a_batch_of_many_alerts_is_taken_in_at_once(db: Db) {
 
 async fn store_again(db: &Db, ask: &ReceiveAsk, mut changes: Changes) {
     for alert in &mut changes.alerts {
-        alert.hear(Word::Firing { starts_at: at(0) }, at(60));
+        alert.hear(Word::Firing { starts_at: at(0) }, at(60), None);
     }
     let heard = changes.alerts[0].clone();
     write(&*db.store, ask, changes).await.unwrap();

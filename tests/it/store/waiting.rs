@@ -25,7 +25,7 @@ async fn closing_spends_the_episode_or_frees_it(db: Db) {
         let after = db.candidates(it.alert.fingerprint).await;
         let free = matches!(outcome, Outcome::Expired | Outcome::Superseded);
         let standing = if free { Standing::Free } else { Standing::Spent };
-        assert_eq!(after, [Candidate { standing, ..attached(&it) }], "{outcome:?}");
+        assert_eq!(after, [Candidate { standing, closed_at: Some(at(2)), ..attached(&it) }], "{outcome:?}");
     }
 }
 
@@ -38,6 +38,9 @@ fn waits(alert: &AlertState, service: &str) -> Candidate {
         target: target(service),
         standing: Standing::Waiting,
         remediation: None,
+        closed_at: None,
+        conclusion: None,
+        again_at: None,
     }
 }
 
@@ -50,7 +53,7 @@ async fn let_wait(db: &Db, alert: &AlertState, candidate: Candidate) {
 async fn four_that_wait(db: &Db) -> AlertState {
     let fires = firing("fires", at(1));
     let mut gone = firing("gone", at(1));
-    gone.hear(Word::Resolved { starts_at: at(1), ends_at: at(2) }, at(2));
+    gone.hear(Word::Resolved { starts_at: at(1), ends_at: at(2) }, at(2), None);
     let later = AlertState { episode: 2, ..firing("later", at(1)) };
     let elsewhere = firing("elsewhere", at(1));
     let_wait(db, &fires, waits(&fires, "web")).await;
@@ -115,7 +118,7 @@ async fn attached_alerts_are_read_as_they_are_now(db: Db) {
     let claim = open_claimed(&*db.store, db.owner, &it).await;
     let mut alert = db.store.attached(it.id).await.unwrap().remove(0);
     assert_eq!(alert, firing("web", at(0)));
-    alert.hear(Word::Resolved { starts_at: at(0), ends_at: at(4) }, at(5));
+    alert.hear(Word::Resolved { starts_at: at(0), ends_at: at(4) }, at(5), None);
     let mut ask = ReceiveAsk::new(db.owner, at(5));
     ask.fingerprints = [alert.fingerprint].into();
     write(&*db.store, &ask, Changes { alerts: vec![alert.clone()], ..Changes::default() }).await.unwrap();

@@ -11,7 +11,8 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::id::{ActionId, PauseId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{
-    Admission, Claim, Claimed, Commit, Ledger, LedgerAsk, NewNotification, ReceiveAsk, Stored, StoredNotification,
+    Admission, Again, Claim, Claimed, Commit, Ledger, LedgerAsk, NewNotification, ReceiveAsk, Stored,
+    StoredNotification,
 };
 use fettle_core::ports::{Effects, Intake, Judge, Receiving, Store, StoreError, Think, Upkeep, Work};
 use fettle_core::receive::{Changes, World as Known};
@@ -276,6 +277,14 @@ impl Receiving for Desk {
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
         self.around("waiting", self.inner()?.waiting(limit)).await
+    }
+
+    async fn take_again(&self, now: Timestamp, next: Timestamp, limit: u32) -> Result<Vec<Again>, StoreError> {
+        self.around("take_again", self.inner()?.take_again(now, next, limit)).await
+    }
+
+    async fn next_again(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.around("next_again", self.inner()?.next_again()).await
     }
 
     async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError> {

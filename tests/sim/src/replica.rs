@@ -141,6 +141,7 @@ impl Replica {
             telemetry: Arc::new(Silent),
             owner,
             wake: tokio::sync::Notify::new(),
+            recheck: tokio::sync::Notify::new(),
             announce: tokio::sync::Notify::new(),
         });
         let readiness = Arc::new(Readiness::default());

@@ -49,6 +49,7 @@ pub fn settings(rng: &mut Rng) -> Settings {
         mode: mode(rng),
         freshness: secs(if shipped { 600 } else { *rng.pick(&[120, 600]) }),
         docker_patience: fettle_core::settings::DOCKER_PATIENCE,
+        recheck: fettle_core::settings::RECHECK,
         in_flight: if shipped { 4 } else { u32::try_from(rng.between(1, 4)).unwrap_or(1) },
         budget: if shipped { vec![Budget { max: 20, per: secs(600) }] } else { budgets(rng, 12, &[60, 600, 1800]) },
         target_budget: if shipped {

@@ -4,14 +4,15 @@
 //! of an HA peer. So what is new is decided here, per alert, from times alone:
 //!
 //! - A firing body continues the running episode unless its `startsAt` lies more than [`START_DRIFT`] after the last one
-//!   seen (a resolve that never reached us lies between).
+//!   seen, or after the close of the last remediation (a resolve that never reached us lies between).
 //! - After a known end, a firing body with `startsAt` later than that end begins a new episode. One with an earlier
 //!   `startsAt` is stale: frozen when a flush began and retried since. Alertmanager retries for no longer than a
 //!   flush lasts (`group_interval`), so when it still comes [`STALE_FOR`] after we learnt of the end it is
 //!   the truth: the alert had "resolved" because its sender was silent, and came back with its old start.
 //! - A resolved body ends the episode when its `endsAt` is not before the episode's start; Prometheus re-sends old resolves
 //!   for 15 minutes.
-//! - Times of the future are read as the time of receipt: a start in year 9999 must not make an alert immortal.
+//! - Times of the future are read as the time of receipt: a start in year 9999 must not make an alert immortal. They show
+//!   nothing about an order of events, so a start in the future begins no episode while one runs.
 //!
 //! Evidence that an alert fires is the receipt of a firing body that is not stale. Silence is evidence of nothing.
 
@@ -108,21 +109,23 @@ impl AlertState {
         (state, heard)
     }
 
-    /// Takes in the next word.
-    pub fn hear(&mut self, word: Word, received_at: Timestamp) -> Heard {
+    /// Takes in the next word. `closed_at` is when the last remediation of the running episode was closed, if one was.
+    pub fn hear(&mut self, word: Word, received_at: Timestamp, closed_at: Option<Timestamp>) -> Heard {
         if received_at < self.heard_at {
             return Heard::Stale;
         }
         self.heard_at = received_at;
         match word {
-            Word::Firing { starts_at } => self.hear_firing(starts_at.min(received_at), received_at),
+            Word::Firing { starts_at } => self.hear_firing(starts_at, received_at, closed_at),
             Word::Resolved { ends_at, .. } => self.hear_resolved(ends_at.min(received_at), received_at),
         }
     }
 
-    fn hear_firing(&mut self, starts_at: Timestamp, received_at: Timestamp) -> Heard {
+    fn hear_firing(&mut self, starts_at: Timestamp, received_at: Timestamp, closed_at: Option<Timestamp>) -> Heard {
+        let past = starts_at <= received_at;
+        let starts_at = starts_at.min(received_at);
         let begins = if self.firing {
-            starts_at > after(self.starts_at, START_DRIFT)
+            past && (starts_at > after(self.starts_at, START_DRIFT) || closed_at.is_some_and(|at| starts_at > at))
         } else {
             let refired = self.ended_at.is_none_or(|end| starts_at > end);
             let returned = self.end_heard_at.is_none_or(|heard| received_at > after(heard, STALE_FOR));

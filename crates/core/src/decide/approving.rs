@@ -11,6 +11,7 @@ use super::{Ask, Decision, Turn, audit_row};
 use crate::guard::{self, Request};
 use crate::id::AnswerId;
 use crate::matcher::all_match;
+use crate::remediation::conclusion::Came;
 use crate::remediation::outcome::{ActionResult, Outcome};
 use crate::remediation::plan;
 use crate::remediation::record::Record;
@@ -49,6 +50,7 @@ pub(super) fn rejected(mut turn: Turn<'_>, asked: &Awaiting, answer: &Answer) ->
     turn.remediation.answered = Some(answer.id);
     record_unused(&mut turn, &asked.proposal, ActionResult::Refused, &answer.by);
     turn.close(Outcome::Rejected, &format!("rejected by {}", answer.by));
+    turn.leave(Came::Declined);
     turn.done()
 }
 
@@ -56,6 +58,7 @@ pub(super) fn rejected(mut turn: Turn<'_>, asked: &Awaiting, answer: &Answer) ->
 pub(super) fn cancelled(mut turn: Turn<'_>, answer: &Answer) -> Decision {
     turn.remediation.answered = Some(answer.id);
     turn.close(Outcome::Cancelled, &format!("cancelled by {}", answer.by));
+    turn.leave(Came::Declined);
     turn.done()
 }
 
@@ -73,6 +76,7 @@ pub(super) fn unanswered(mut turn: Turn<'_>, asked: &Awaiting) -> Decision {
     record_unused(&mut turn, proposal, ActionResult::Expired, "fettle");
     turn.gave_up(&refusal);
     turn.close(Outcome::Expired, &refusal.why);
+    turn.leave(Came::Unanswered);
     turn.done()
 }
 

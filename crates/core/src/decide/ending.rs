@@ -7,6 +7,7 @@ use super::{Decision, Turn, audit_row, telling};
 use crate::action::Action;
 use crate::guard;
 use crate::id::ActionId;
+use crate::remediation::conclusion::Came;
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{BreakerRow, EventRow, Record, Severity, VerdictRow};
 use crate::remediation::refusal::{Guard, Refusal};
@@ -27,6 +28,12 @@ impl Turn<'_> {
     /// Closes; the story says why already.
     pub(super) fn close_as(&mut self, outcome: Outcome, reason: &str) {
         self.remediation.state = State::Closed { outcome, reason: reason.to_owned(), at: self.facts.now };
+    }
+
+    /// What it came to without an effect, for the decision that is made when its alerts are asked again.
+    pub(super) fn leave(&mut self, came: Came) {
+        let (rule, recheck, now) = (self.facts.rule, self.facts.settings.recheck, self.facts.now);
+        self.remediation.leave(came, rule, recheck, now);
     }
 
     /// Tells people, once, that fettle goes no further, and which guard is why. Observing, it is only on record, like
@@ -225,6 +232,7 @@ impl Turn<'_> {
         self.records.push(Record::Action(Box::new(row)));
         if observed {
             self.close(Outcome::Observed, "would escalate, mode is observe");
+            self.leave(Came::Observed);
             return self.done();
         }
         self.records.push(Record::Event(EventRow {

@@ -11,6 +11,7 @@
 //! `proving` what a look proves about a call without an answer, `verifying`
 //! whether it helped, `ending` what follows, `telling` what Alertmanager is told, `returning` how a loan is brought back,
 //! `away` what a Docker that does not answer means for each of them,
+//! `reconsidering` whether an alert whose remediation had no effect is decided again,
 //! `removing` what it means that the target is being removed, `late` what is said of a call that came when others had given it up. `surveying` decides nothing: it asks everything at
 //! once, for people who want to know.
 
@@ -20,6 +21,7 @@ mod ending;
 mod late;
 mod planning;
 mod proving;
+mod reconsidering;
 mod refusing;
 mod removing;
 mod returning;
@@ -35,6 +37,7 @@ use uuid::Uuid;
 pub use approving::Consent;
 pub use late::{Whose, late};
 pub use planning::begin;
+pub use reconsidering::{Reconsider, Reconsidered, Reconsidering};
 pub use returning::{LoanDecision, LoanFacts, begin_return, return_loan};
 pub use running::{Call, CallFailure};
 pub use surveying::{Ceiling, Survey, survey};

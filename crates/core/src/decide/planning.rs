@@ -11,6 +11,7 @@ use crate::action::Action;
 use crate::effect::Effect;
 use crate::guard::ledger::LedgerAsk;
 use crate::guard::{self, Admitted, Aim, Permits, Request, docker_away};
+use crate::remediation::conclusion::Came;
 use crate::remediation::loan::{Loan, LoanState};
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{BreakerRow, Record};
@@ -43,6 +44,7 @@ pub(super) fn found_target(mut turn: Turn<'_>, rule: &Rule, asked: Option<&Await
     {
         turn.tell("somebody else acted", json!({"before": pin, "now": now}));
         turn.close(Outcome::Superseded, what);
+        turn.leave(Came::Superseded);
         return turn.done();
     }
     if let Found::One(sight) = found {
@@ -229,6 +231,7 @@ pub fn begin(
         remediation.state =
             State::Closed { outcome: Outcome::Observed, reason: format!("would {name}, mode is observe"), at: now };
         let told = json!({"action_id": plan.attempt.action_id, "dependents": also.len()});
+        remediation.leave(Came::Observed, rule, settings.recheck, now);
         records.push(transition(&remediation, now, format!("would {name}"), told));
         return (remediation, records);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Decision, Turn};
+use crate::remediation::conclusion::Came;
 use crate::remediation::outcome::Outcome;
 use crate::remediation::refusal::{Guard, Refusal};
 use crate::remediation::state::State;
@@ -46,6 +47,7 @@ pub(super) fn refuse(mut turn: Turn<'_>, refusal: &Refusal) -> Decision {
         _ if guard.is_final() => {
             turn.audit_refusal(refusal);
             turn.close_as(Outcome::Refused, guard.as_str());
+            turn.leave(Came::Refused { guard });
             turn.tell(format!("refused by {guard}"), describe(refusal));
         }
         _ => block(&mut turn, refusal),

@@ -10,6 +10,7 @@ use super::{Ask, Decision, Event, Turn, Wait, approving, planning};
 use crate::action::Action;
 use crate::decide::Blind;
 use crate::guard;
+use crate::remediation::conclusion::Came;
 use crate::remediation::outcome::Outcome;
 use crate::remediation::refusal::Guard;
 use crate::rule::model::{Rule, Step};
@@ -54,6 +55,7 @@ fn rule_removed(mut turn: Turn<'_>) -> Decision {
     if turn.remediation.attempts == 0 {
         // Not `cancelled`: nothing was tried for this episode, so a rule that comes back selects it again.
         turn.close(Outcome::Superseded, "the rule was removed");
+        turn.leave(Came::Superseded);
         return turn.done();
     }
     turn.escalate_unless_gone("the rule was removed after its step did not help")

@@ -24,7 +24,7 @@ const NO_ANSWER: [&str; 3] = [UNREACHABLE, "docker_timeout", "docker_broken"];
 const UNREACHABLE: &str = "docker_unreachable";
 
 /// Whether a look that failed for this reason means that Docker is away.
-pub(crate) fn hides_target(reason: &str) -> bool {
+pub fn hides_target(reason: &str) -> bool {
     NO_ANSWER.contains(&reason)
 }
 

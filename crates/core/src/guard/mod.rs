@@ -43,6 +43,7 @@ mod tripped;
 mod unless;
 
 pub use answer::{Answer, Says};
+pub use docker_away::hides_target;
 pub use facts::{Aim, Counted, Known, Permits, Request};
 pub use held_by_label::is_held;
 pub use other_host::by_instance as names_other_host;
@@ -220,6 +221,12 @@ pub fn scopes(rule: &Rule, settings: &Settings, sight: &Sight) -> Vec<Scope> {
         of(ScopeKind::Fleet, &settings.budget),
     ]
     .concat()
+}
+
+/// Whether this guard judges the target, so that its answer shows that a look was answered.
+#[must_use]
+pub fn judges_target(guard: Guard) -> bool {
+    guard != Guard::DockerAway && !BEFORE_LOOK.iter().any(|(known, ..)| *known == guard)
 }
 
 /// Every guard in the order in which it is first asked: the three lists, with `not_scalable` and `approval`, which the plan

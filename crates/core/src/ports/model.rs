@@ -7,7 +7,7 @@ use serde_json::Value;
 
 pub use super::effort::{Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, LoanFacts, LoanFactsAsk, Stored};
 pub use crate::guard::ledger::{Ledger, LedgerAsk, Scope, ScopeKind};
-pub use crate::receive::{Candidate, Changes, OpenTarget, Past, PastFix, Standing, World};
+pub use crate::receive::{Again, Candidate, Changes, OpenTarget, Past, PastFix, Standing, World};
 
 use crate::alert::fingerprint::Fingerprint;
 use crate::announcement::Announcement;

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use super::StoreError;
 use super::effort::Work;
 use super::model::{
-    Answered, Changes, Ledger, LedgerAsk, NewNotification, Outgoing, ReceiveAsk, Sample, Spent, StoredNotification,
-    World,
+    Again, Answered, Changes, Ledger, LedgerAsk, NewNotification, Outgoing, ReceiveAsk, Sample, Spent,
+    StoredNotification, World,
 };
 use super::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView, Story,
@@ -57,6 +57,14 @@ pub trait Receiving: Send + Sync {
 
     /// Candidates that wait for another remediation of their target which is closed by now.
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError>;
+
+    /// Takes candidates whose [`again_at`](super::model::Candidate::again_at) has come, earliest first, and moves that instant to
+    /// `next`: this is the claim, so a process that takes one and ends loses nothing but time. Those whose alert does not fire any
+    /// more in their episode wait for nothing from now on, and are left out.
+    async fn take_again(&self, now: Timestamp, next: Timestamp, limit: u32) -> Result<Vec<Again>, StoreError>;
+
+    /// When the earliest candidate is to be decided again.
+    async fn next_again(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Firing alerts that no open remediation is attached to, by fingerprint, after this one.
     async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError>;

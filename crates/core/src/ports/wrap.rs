@@ -32,6 +32,8 @@ macro_rules! wrap_store {
                 receive(ask: &$crate::ports::model::ReceiveAsk, think: $crate::ports::Think<'_>) -> $crate::ports::model::Changes;
                 foresee(ask: &$crate::ports::model::ReceiveAsk) -> $crate::ports::model::World;
                 waiting(limit: u32) -> Vec<$crate::alert::episode::AlertState>;
+                take_again(now: $crate::time::Timestamp, next: $crate::time::Timestamp, limit: u32) -> Vec<$crate::ports::model::Again>;
+                next_again() -> Option<$crate::time::Timestamp>;
                 unattended(after: Option<$crate::alert::fingerprint::Fingerprint>, limit: u32) -> Vec<$crate::alert::episode::AlertState>;
             }
             Outbox {

@@ -2,16 +2,18 @@
 //! open one remediation.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::world::{Candidate, Changes, Heard, Notice, OpenTarget, PastFix, Standing, World};
+use super::names::{self, ByName};
+use super::world::{Candidate, Changes, Finding, Heard, Notice, OpenTarget, PastFix, Standing, World};
 use crate::alert::episode::{self, AlertState};
 use crate::alert::fingerprint::Fingerprint;
-use crate::decide::audit_row;
-use crate::guard::names_other_host;
+use crate::decide::{Reconsidered, audit_row};
 use crate::id::RemediationId;
+use crate::remediation::conclusion::{Came, Conclusion};
 use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::{ActionRow, EventRow, Record, Severity, TransitionRow, VerdictRow};
 use crate::remediation::refusal::Guard;
@@ -22,6 +24,9 @@ use crate::settings::Settings;
 use crate::surroundings::Storm;
 use crate::target::Target;
 use crate::time::{Timestamp, after, since};
+
+/// Least time between two looks at the target of one candidate whose remediation had no effect, however often its alert is repeated.
+pub const LOOK_LEAST: Duration = Duration::from_secs(30);
 
 /// Takes notices in, in the order given. `new_id` gives ids that nothing carries yet.
 #[must_use]
@@ -71,7 +76,8 @@ impl Batch<'_> {
             .or_else(|| stored().map(|known| AlertState { labels: heard.labels.clone(), ..known.clone() }));
         let (alert, change) = match (known, heard.word) {
             (Some(mut alert), Some(word)) => {
-                let change = alert.hear(word, received_at);
+                let closed_at = self.closed_at(&alert);
+                let change = alert.hear(word, received_at, closed_at);
                 (alert, change)
             }
             (Some(alert), None) => {
@@ -88,7 +94,7 @@ impl Batch<'_> {
             episode::Heard::Ended => self.wake(heard.fingerprint),
             episode::Heard::Began | episode::Heard::Continued => {
                 for selected in &heard.selected {
-                    self.consider(&alert, selected, heard.word.is_some(), received_at);
+                    self.consider(&alert, selected, heard, received_at);
                 }
             }
             episode::Heard::Stale => {}
@@ -125,43 +131,89 @@ impl Batch<'_> {
         self.candidates.get(&fingerprint).and_then(|newer| newer.get(rule)).or_else(stored)
     }
 
-    /// `spoken`: the alert was just heard, and not only asked again because its target is free.
-    fn consider(&mut self, alert: &AlertState, selected: &Selected, spoken: bool, now: Timestamp) {
+    /// When the last remediation of this episode of the alert was closed.
+    fn closed_at(&self, alert: &AlertState) -> Option<Timestamp> {
+        let newer = self.candidates.get(&alert.fingerprint);
+        let is_newer = |it: &&Candidate| !newer.is_some_and(|newer| newer.contains_key(&it.rule));
+        let stored = self.world.candidates.get(&alert.fingerprint).into_iter().flatten().filter(is_newer);
+        let all = stored.chain(newer.into_iter().flat_map(BTreeMap::values));
+        all.filter(|it| it.episode == alert.episode).filter_map(|it| it.closed_at).max()
+    }
+
+    fn consider(&mut self, alert: &AlertState, selected: &Selected, heard: &Heard, now: Timestamp) {
         let rule = &*selected.rule;
+        // Not just heard: it is only asked again, because its target is free or its time has come.
+        let spoken = heard.word.is_some();
         let known = self.candidate(alert.fingerprint, &rule.name).cloned();
+        let known = known.filter(|it| it.episode == alert.episode || it.standing == Standing::Attached);
         if let Some(candidate) = &known {
-            let same_episode = candidate.episode == alert.episode;
-            match candidate.standing {
-                Standing::Attached | Standing::Spent if same_episode => return,
-                Standing::Attached => {
+            let finding = heard.reconsidered.iter().find(|it| it.rule == rule.name);
+            match (candidate.standing, finding) {
+                (Standing::Attached, _) if candidate.episode == alert.episode => return,
+                (Standing::Attached, _) => {
                     // It resolved and fires again while its remediation is still open: the same effort goes on.
                     self.stand(Candidate { episode: alert.episode, ..candidate.clone() });
                     return;
                 }
-                // It would expire at once, and then whoever waits for it would have it opened again, without end.
-                Standing::Free if same_episode && !spoken && self.is_stale(alert, now) => return,
-                Standing::Spent | Standing::Free | Standing::Waiting => {}
-            }
-        }
-        let waited = known.is_some_and(|it| it.standing == Standing::Waiting && it.episode == alert.episode);
-        match &selected.target {
-            Err(unnamed) => {
-                let detail = json!({"why": unnamed.detail});
-                self.refuse(alert, rule, &unnamed.target, Guard::NoTarget, detail, now);
-            }
-            // The text of an alert does not even reach Docker unless the rule permits it.
-            Ok(target) if !target.name().is_some_and(|name| rule.target.permits(name)) => {
-                let why = format!("{} is not in the rule's allow list", target.name().unwrap_or("?"));
-                self.refuse(alert, rule, target, Guard::NotAllowed, json!({"why": why}), now);
-            }
-            Ok(target) => match names_other_host(&rule.target, target, &alert.labels, &self.settings.hosts) {
-                Some((why, numbers)) => {
-                    let detail = json!({"why": why, "numbers": numbers});
-                    self.refuse(alert, rule, target, Guard::OtherHost, detail, now);
+                (Standing::Spent | Standing::Free, Some(finding)) => {
+                    if !self.take_finding(candidate, finding) {
+                        return;
+                    }
                 }
-                None => self.take_up(alert, rule, target, waited, now),
-            },
+                (Standing::Spent, None) => {
+                    if !spoken || !self.is_other_rule(candidate, rule, now) {
+                        return;
+                    }
+                }
+                // It would expire at once, and then whoever waits for it would have it opened again, without end.
+                (Standing::Free, None) if !spoken && self.is_stale(alert, now) => return,
+                (Standing::Free | Standing::Waiting, _) => {}
+            }
         }
+        match names::by_name(selected, &alert.labels, self.settings) {
+            ByName::Refused { target, guard, detail } => {
+                self.refuse(alert, rule, known.as_ref(), target, guard, detail, now);
+            }
+            ByName::Target(target) => {
+                let waited = known.is_some_and(|it| it.standing == Standing::Waiting);
+                self.take_up(alert, rule, target, waited, now);
+            }
+        }
+    }
+
+    /// Takes in what was found about a candidate; whether its alert is decided again.
+    fn take_finding(&mut self, candidate: &Candidate, finding: &Finding) -> bool {
+        // Decided again by others meanwhile.
+        if candidate.remediation != finding.of || candidate.conclusion.is_none() {
+            return false;
+        }
+        let again_at = candidate.again_at.filter(|_| !finding.sleeps);
+        match &finding.found {
+            Reconsidered::Differs => return true,
+            Reconsidered::Same(conclusion) => {
+                // A person is asked again when it is time, however often it was looked at before.
+                let asked_at = candidate.closed_at.filter(|_| conclusion.came == Came::Unanswered);
+                let asked_at = asked_at.map(|at| after(at, self.settings.recheck));
+                let again_at = again_at.map(|at| asked_at.map_or(at, |asked_at| asked_at.min(at)));
+                self.stand(Candidate { conclusion: Some(conclusion.clone()), again_at, ..candidate.clone() });
+            }
+            Reconsidered::Unknown if finding.sleeps => self.stand(Candidate { again_at, ..candidate.clone() }),
+            Reconsidered::Unknown => {}
+        }
+        false
+    }
+
+    /// A repeat: whether its rule is another than the one that came to the conclusion. If it is not, the target is looked at soon.
+    fn is_other_rule(&mut self, candidate: &Candidate, rule: &Rule, now: Timestamp) -> bool {
+        let Some(conclusion) = &candidate.conclusion else { return false };
+        if conclusion.rule != rule.digest() {
+            return true;
+        }
+        let soon = after(conclusion.looked_at, LOOK_LEAST.min(self.settings.recheck)).max(now);
+        if candidate.again_at.is_none_or(|at| at > soon) {
+            self.stand(Candidate { again_at: Some(soon), ..candidate.clone() });
+        }
+        false
     }
 
     /// Opens a remediation of a target that names alone permit, attaches the alert to the open one, or has it wait.
@@ -208,11 +260,14 @@ impl Batch<'_> {
         self.stand(candidate(alert, rule, target.to_string(), Standing::Waiting, open.id));
     }
 
-    /// What names alone decide, no look is needed for: refused for good, in the transaction that took the alert in.
+    /// What names alone decide, no look is needed for: refused, in the transaction that took the alert in. The same answer as the
+    /// last time is on record already.
+    #[expect(clippy::too_many_arguments, reason = "one refusal has this many parts, and one caller")]
     fn refuse(
         &mut self,
         alert: &AlertState,
         rule: &Rule,
+        known: Option<&Candidate>,
         target: &Target,
         guard: Guard,
         detail: Value,
@@ -221,9 +276,23 @@ impl Batch<'_> {
         let mut remediation = fresh((self.new_id)().into(), alert, rule, target.clone(), now);
         let reason = guard.as_str().to_owned();
         remediation.state = State::Closed { outcome: Outcome::Refused, reason, at: now };
+        remediation.leave(Came::Refused { guard }, Some(rule), self.settings.recheck, now);
+        let answer = |it: &Conclusion| (it.came, it.rule.clone());
+        let (of, came) =
+            (candidate(alert, rule, target.to_string(), Standing::Spent, remediation.id), &remediation.left);
+        let same = |it: &&Candidate| {
+            it.target == of.target
+                && it.conclusion.is_some()
+                && it.conclusion.as_ref().map(answer) == came.as_ref().map(|left| answer(&left.conclusion))
+        };
+        if let Some(known) = known.filter(same) {
+            self.stand(Candidate { standing: Standing::Spent, ..known.clone() });
+            return;
+        }
         let mut row = self.refusal_row(&remediation, rule, guard, now);
         row.detail = detail;
-        self.stand(candidate(alert, rule, target.to_string(), Standing::Spent, remediation.id));
+        let (conclusion, again_at) = remediation.left.clone().map(|it| (it.conclusion, it.again_at)).unzip();
+        self.stand(Candidate { closed_at: Some(now), conclusion, again_at, ..of });
         self.changes.opened.push(remediation);
         self.changes.records.push(Record::Action(Box::new(row)));
     }
@@ -330,14 +399,7 @@ impl Batch<'_> {
 }
 
 fn candidate(alert: &AlertState, rule: &Rule, target: String, standing: Standing, id: RemediationId) -> Candidate {
-    Candidate {
-        fingerprint: alert.fingerprint,
-        rule: rule.name.clone(),
-        episode: alert.episode,
-        target,
-        standing,
-        remediation: Some(id),
-    }
+    Candidate { standing, ..Candidate::new(alert.fingerprint, &rule.name, alert.episode, target, id) }
 }
 
 fn fresh(id: RemediationId, alert: &AlertState, rule: &Rule, target: Target, now: Timestamp) -> Remediation {

@@ -4,12 +4,14 @@
 //! of one batch are opened here, before any of them is decided.
 
 mod batch;
+mod names;
 mod order;
 mod world;
 
-pub use batch::receive;
+pub use batch::{LOOK_LEAST, receive};
+pub use names::{ByName, by_name};
 pub use order::{again, take};
-pub use world::{Candidate, Changes, Heard, Notice, OpenTarget, Past, PastFix, Standing, World};
+pub use world::{Again, Candidate, Changes, Finding, Heard, Notice, OpenTarget, Past, PastFix, Standing, World};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use crate::alert::episode::{AlertState, Word};
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::labels::Labels;
+use crate::decide::Reconsidered;
 use crate::id::{ActionId, NotificationId, RemediationId};
+use crate::remediation::conclusion::Conclusion;
 use crate::remediation::record::Record;
 use crate::remediation::state::{Remediation, StateName};
 use crate::select::Selected;
@@ -57,6 +59,39 @@ pub struct Candidate {
     pub standing: Standing,
     /// The remediation it is or was attached to.
     pub remediation: Option<RemediationId>,
+    /// When that was closed; `None` while it is open.
+    pub closed_at: Option<Timestamp>,
+    /// What that came to, where it had no effect.
+    pub conclusion: Option<Conclusion>,
+    /// When it is decided whether the alert is decided again; `None`: when it is heard again.
+    pub again_at: Option<Timestamp>,
+}
+
+impl Candidate {
+    /// The alert `fingerprint` for `rule` in `episode`, attached to `remediation`.
+    #[must_use]
+    pub fn new(fingerprint: Fingerprint, rule: &str, episode: i64, target: String, remediation: RemediationId) -> Self {
+        Self {
+            fingerprint,
+            rule: rule.to_owned(),
+            episode,
+            target,
+            standing: Standing::Attached,
+            remediation: Some(remediation),
+            closed_at: None,
+            conclusion: None,
+            again_at: None,
+        }
+    }
+}
+
+/// A candidate whose remediation closed without an effect and whose time has come, with its alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// The alert, which fires in the candidate's episode.
+    pub alert: AlertState,
+    /// The candidate.
+    pub candidate: Candidate,
 }
 
 words! {
@@ -64,7 +99,7 @@ words! {
     Standing {
         /// Its remediation is open.
         Attached = "attached",
-        /// Its remediation is closed and nothing more is done in this episode.
+        /// Its remediation is closed. Without a [`conclusion`](Candidate::conclusion) nothing more is done in this episode.
         Spent = "spent",
         /// Its remediation was closed without a judgement (expired, superseded), or its rule was removed while it waited: the
         /// next firing body opens another.
@@ -134,6 +169,29 @@ pub struct Heard {
     pub word: Option<Word>,
     /// The rules that select it, in order. Needed only when it fires.
     pub selected: Vec<Selected>,
+    /// What was found about candidates of it that were reconsidered.
+    pub reconsidered: Vec<Finding>,
+}
+
+impl Heard {
+    /// Nothing was said of the alert; its candidates are only asked again.
+    #[must_use]
+    pub fn again(alert: AlertState, selected: Vec<Selected>) -> Self {
+        Self { fingerprint: alert.fingerprint, labels: alert.labels, word: None, selected, reconsidered: Vec::new() }
+    }
+}
+
+/// What was found about a candidate that was reconsidered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The candidate's rule.
+    pub rule: String,
+    /// The remediation that it spoke of then.
+    pub of: Option<RemediationId>,
+    /// Whether it is decided again.
+    pub found: Reconsidered,
+    /// Whether to wait until it is heard again: nothing else can change the answer.
+    pub sleeps: bool,
 }
 
 /// A notification with everything that is known about it without the store.

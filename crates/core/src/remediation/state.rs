@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::conclusion::{Came, Conclusion, Left};
 use super::order::{self, Order};
 use super::outcome::Outcome;
 use super::refusal::Guard;
@@ -25,7 +26,7 @@ use crate::rule::model::{Mode, Rule, Verify};
 use crate::rule::set::RuleSet;
 use crate::sight::Pin;
 use crate::target::Target;
-use crate::time::{Timestamp, since};
+use crate::time::{Timestamp, after, since};
 use crate::words::words;
 
 /// The whole effort for one target.
@@ -74,6 +75,9 @@ pub struct Remediation {
     pub answered: Option<AnswerId>,
     /// The last action begun, for the verdict `regressed`.
     pub last_action: Option<ActionId>,
+    /// What it came to, once it was closed without an effect and its alerts are to be decided again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
     /// Where it stands.
     pub state: State,
 }
@@ -307,6 +311,7 @@ impl Remediation {
             announced_until: None,
             answered: None,
             last_action: None,
+            left: None,
             state: State::Held { until: now },
         }
     }
@@ -349,6 +354,24 @@ impl Remediation {
             | State::Running(Running { until, .. })
             | State::Verifying(Verifying { until, .. }) => Some(until),
             State::Closed { .. } => None,
+        }
+    }
+
+    /// Whether the next notification of the same episode opens another remediation at once. What no person answered is asked
+    /// again later ([`Left::again_at`]).
+    #[must_use]
+    pub fn leaves_episode_open(&self) -> bool {
+        let unanswered = self.left.as_ref().is_some_and(|left| left.conclusion.came == Came::Unanswered);
+        !unanswered && self.outcome().is_some_and(Outcome::leaves_episode_open)
+    }
+
+    /// Closes what had no effect: its alerts are decided again, when `came` is no longer what it comes to. An order by hand is
+    /// over with its answer.
+    pub(crate) fn leave(&mut self, came: Came, rule: Option<&Rule>, recheck: Duration, now: Timestamp) {
+        if self.tried.is_none() && self.order.is_none() {
+            let rule = rule.map(Rule::digest).unwrap_or_default();
+            let conclusion = Conclusion { came, rule, seen: self.pin.clone(), looked_at: now };
+            self.left = Some(Left { conclusion, again_at: after(now, recheck) });
         }
     }
 

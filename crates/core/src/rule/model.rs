@@ -5,9 +5,11 @@
 //! action applies to that kind of target and has something to do; a target can be proven well before the time for it is
 //! over; `restore` only where something is scaled; and whoever must be asked can answer in time.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::action::Action;
 use crate::alert::labels::Labels;
@@ -56,6 +58,20 @@ pub struct Rule {
     pub proceed: bool,
     /// Where it stands, for messages: `rules/web.yaml:14`.
     pub source: String,
+}
+
+impl Rule {
+    /// The digest of everything that the rule decides by: another one means another rule. Where it is written is left out, so that a
+    /// line more above it changes nothing.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let text = format!("{:?}", Self { source: String::new(), owner: None, ..self.clone() });
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
 }
 
 /// Alerts whose cause lies elsewhere.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub freshness: Duration,
     /// How long Docker may be away before it is reported to people.
     pub docker_patience: Duration,
+    /// How long after a remediation that closed without an effect its episode is decided again, while the alert fires.
+    pub recheck: Duration,
     /// Effects under way at the same time, all targets together.
     pub in_flight: u32,
     /// At most so many effects, all targets together.
@@ -43,6 +45,9 @@ pub struct Settings {
 
 /// The default of [`Settings::docker_patience`]: longer than an upgrade of Docker or a reboot takes.
 pub const DOCKER_PATIENCE: Duration = Duration::from_mins(5);
+
+/// The default of [`Settings::recheck`].
+pub const RECHECK: Duration = Duration::from_mins(5);
 
 /// When so much is wrong at once that fettle holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

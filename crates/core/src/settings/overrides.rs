@@ -10,7 +10,7 @@ use super::restraint::{self, Said};
 use crate::diagnostic::Report;
 use crate::rule::mode;
 use crate::rule::model::Mode;
-use crate::settings::{DOCKER_PATIENCE, Protected, Settings};
+use crate::settings::{DOCKER_PATIENCE, Protected, RECHECK, Settings};
 use crate::target::Hosts;
 use crate::yaml::{Node, number, strings};
 
@@ -30,6 +30,8 @@ pub struct Overrides<'n> {
     /// As in the configuration.
     pub docker_patience: Option<&'n Node>,
     /// As in the configuration.
+    pub recheck: Option<&'n Node>,
+    /// As in the configuration.
     pub protected: Option<&'n Node>,
 }
 
@@ -44,10 +46,12 @@ pub fn settings(given: &Overrides<'_>, hosts: Hosts, alertmanager: bool, report:
     let target_budget = limits.target_budget.and_then(|node| read_budgets(node, report));
     let freshness = given.freshness.and_then(|node| positive(node, report));
     let docker_patience = given.docker_patience.and_then(|node| positive(node, report));
+    let recheck = given.recheck.and_then(|node| positive(node, report));
     Settings {
         mode: given.mode.and_then(|node| mode::read(node, true, report)).unwrap_or(Mode::Act),
         freshness: freshness.unwrap_or(Duration::from_mins(10)),
         docker_patience: docker_patience.unwrap_or(DOCKER_PATIENCE),
+        recheck: recheck.unwrap_or(RECHECK),
         in_flight: in_flight.unwrap_or(base.in_flight),
         budget: budget.unwrap_or(base.budget),
         target_budget: target_budget.unwrap_or(base.target_budget),

@@ -136,6 +136,7 @@ impl Script {
             telemetry: Arc::new(Silent),
             owner: ReplicaId(Uuid::from_u128(7)),
             wake: Notify::new(),
+            recheck: Notify::new(),
             announce: Notify::new(),
         };
         Self { shell, play }

@@ -10,7 +10,9 @@ use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;
 use fettle_core::id::RemediationId;
-use fettle_core::ports::model::{Candidate, Standing};
+use fettle_core::ports::model::{Again, Candidate, Standing};
+use fettle_core::remediation::conclusion::Conclusion;
+use fettle_core::remediation::state::Remediation;
 use fettle_core::text;
 use fettle_core::time::Timestamp;
 
@@ -39,6 +41,12 @@ pub struct Stand {
     pub standing: Standing,
     /// The remediation it is or was attached to.
     pub remediation: Option<RemediationId>,
+    /// When that was closed.
+    pub closed_at: Option<Timestamp>,
+    /// What that came to, where it had no effect.
+    pub conclusion: Option<Box<Conclusion>>,
+    /// When it is decided whether the alert is decided again.
+    pub again_at: Option<Timestamp>,
 }
 
 impl Stand {
@@ -51,6 +59,9 @@ impl Stand {
             target: self.target.to_string(),
             standing: self.standing,
             remediation: self.remediation,
+            closed_at: self.closed_at,
+            conclusion: self.conclusion.as_deref().cloned(),
+            again_at: self.again_at,
         }
     }
 }
@@ -73,6 +84,8 @@ pub(super) struct Alerts {
     by_name: BTreeMap<Arc<str>, BTreeSet<Fingerprint>>,
     firing: BTreeSet<Fingerprint>,
     unattended: BTreeSet<Fingerprint>,
+    /// When candidates are to be decided again.
+    again: BTreeSet<(Timestamp, Fingerprint, Arc<str>)>,
     /// Those that wait, by target as written.
     waiting: BTreeMap<Arc<str>, BTreeSet<(Fingerprint, Arc<str>)>>,
 }
@@ -156,6 +169,9 @@ impl Alerts {
             target: names.share(&text::clean(&it.target)),
             standing: it.standing,
             remediation: it.remediation,
+            closed_at: it.closed_at,
+            conclusion: it.conclusion.clone().map(Box::new),
+            again_at: it.again_at,
         };
         let before = match row.candidates.binary_search_by(|known| known.rule.cmp(&rule)) {
             Ok(at) => row.candidates.get_mut(at).map(|known| std::mem::replace(known, stand.clone())),
@@ -164,6 +180,10 @@ impl Alerts {
                 None
             }
         };
+        if let Some(at) = before.as_ref().and_then(|before| before.again_at) {
+            self.again.remove(&(at, it.fingerprint, rule.clone()));
+        }
+        self.again.extend(stand.again_at.map(|at| (at, it.fingerprint, rule.clone())));
         if let Some(before) = before.as_ref().filter(|before| before.standing == Standing::Waiting) {
             self.wait_no_more(&before.target, it.fingerprint, &before.rule);
         }
@@ -184,11 +204,40 @@ impl Alerts {
     }
 
     /// A remediation was closed: its candidate is attached no more.
-    pub(super) fn settle(&mut self, fingerprint: Fingerprint, remediation: RemediationId, standing: Standing) {
+    pub(super) fn settle(&mut self, fingerprint: Fingerprint, closed: &Remediation) {
         let Some(row) = self.rows.get_mut(&fingerprint) else { return };
-        let attached = |it: &&mut Stand| it.remediation == Some(remediation) && it.standing == Standing::Attached;
-        row.candidates.iter_mut().filter(attached).for_each(|it| it.standing = standing);
+        let attached = |it: &&mut Stand| it.remediation == Some(closed.id) && it.standing == Standing::Attached;
+        for it in row.candidates.iter_mut().filter(attached) {
+            it.standing = if closed.leaves_episode_open() { Standing::Free } else { Standing::Spent };
+            it.closed_at = closed.closed_at();
+            it.conclusion = closed.left.as_ref().map(|left| Box::new(left.conclusion.clone()));
+            it.again_at = closed.left.as_ref().map(|left| left.again_at);
+            self.again.extend(it.again_at.map(|at| (at, fingerprint, it.rule.clone())));
+        }
         self.refile(fingerprint);
+    }
+
+    /// Takes the candidates whose time to be decided again has come, and moves it to `next`.
+    pub(super) fn take_again(&mut self, now: Timestamp, next: Timestamp, limit: usize) -> Vec<Again> {
+        let due: Vec<_> = self.again.iter().take_while(|(at, ..)| *at <= now).take(limit).cloned().collect();
+        let mut taken = Vec::new();
+        for key in due {
+            let (_, fingerprint, rule) = &key;
+            self.again.remove(&key);
+            let Some(row) = self.rows.get_mut(fingerprint) else { continue };
+            let Some(stand) = row.candidates.iter_mut().find(|it| it.rule == *rule) else { continue };
+            stand.again_at = (row.state.firing && stand.episode == row.state.episode).then_some(next);
+            if stand.again_at.is_some() {
+                self.again.insert((next, *fingerprint, rule.clone()));
+                taken.push(Again { alert: row.state.clone(), candidate: stand.of(*fingerprint) });
+            }
+        }
+        taken
+    }
+
+    /// When the earliest candidate is to be decided again.
+    pub(super) fn next_again(&self) -> Option<Timestamp> {
+        self.again.first().map(|(at, ..)| *at)
     }
 
     /// A remediation is forgotten: what became of the alert stays.
@@ -240,6 +289,11 @@ impl Alerts {
 
     fn remove(&mut self, fingerprint: Fingerprint) -> Option<Alert> {
         let row = self.rows.remove(&fingerprint)?;
+        for it in &row.candidates {
+            it.again_at.iter().for_each(|at| {
+                self.again.remove(&(*at, fingerprint, it.rule.clone()));
+            });
+        }
         let name = text::name(row.state.labels.get("alertname"));
         if let Some(named) = self.by_name.get_mut(&*name) {
             named.remove(&fingerprint);

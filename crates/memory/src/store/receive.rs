@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::id::RemediationId;
-use fettle_core::ports::model::{Changes, OpenTarget, ReceiveAsk, StoredNotification, World};
+use fettle_core::ports::model::{Again, Changes, OpenTarget, ReceiveAsk, StoredNotification, World};
 use fettle_core::ports::{Receiving, StoreError, Think};
 use fettle_core::text::clean;
 use fettle_core::time::Timestamp;
@@ -160,6 +160,15 @@ impl Receiving for Process {
         self.read("ask who waits", |rows| {
             rows.free_again().into_iter().take(limit).map(|it| it.state.clone()).collect()
         })
+    }
+
+    async fn take_again(&self, now: Timestamp, next: Timestamp, limit: u32) -> Result<Vec<Again>, StoreError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.write("take what is decided again", |rows| Ok(rows.alerts.take_again(now, next, limit)))
+    }
+
+    async fn next_again(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read("ask when something is decided again", |rows| rows.alerts.next_again())
     }
 
     async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError> {

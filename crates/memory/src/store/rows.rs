@@ -124,11 +124,12 @@ impl Rows {
         self.remediations.rows().open().map(|(_, row)| row)
     }
 
-    /// When the earliest remediation or loan that nobody holds is due; at once known, however many there are.
+    /// When the earliest remediation or loan that nobody holds is due, or the earliest alert is decided again; at once known,
+    /// however many there are.
     #[must_use]
     pub fn first_free(&self) -> Option<Timestamp> {
         let (remediations, loans) = (self.remediations.rows().first_free(), self.loans.rows().first_free());
-        remediations.into_iter().chain(loans).min()
+        remediations.into_iter().chain(loans).chain(self.alerts.next_again()).min()
     }
 
     /// Whether somebody is at work on a remediation or a loan.

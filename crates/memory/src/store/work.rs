@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use fettle_core::id::{ActionId, RemediationId, ReplicaId};
 use fettle_core::ports::model::{
-    Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, Ledger, LedgerAsk, LoanFacts, LoanFactsAsk, Standing,
-    Stored,
+    Admission, Claim, Claimed, Commit, Facts, FactsAsk, Judged, Ledger, LedgerAsk, LoanFacts, LoanFactsAsk, Stored,
 };
 use fettle_core::ports::{Effects, Effort, Judge, StoreError, Work};
 use fettle_core::remediation::loan::Loan;
@@ -29,24 +28,17 @@ impl Rows {
         self.remediations.store(&mut self.names, claim, &commit.effort, commit.keep_until);
         self.write_records(&commit.records);
         let waiting = match commit.effort.outcome() {
-            Some(outcome) => {
-                let standing = if outcome.leaves_episode_open() { Standing::Free } else { Standing::Spent };
-                self.settle(commit.effort.id, standing)
-            }
+            Some(_) => self.settle(&commit.effort),
             None => Vec::new(),
         };
         Ok(Some(Stored { claim: Claim { version: claim.version + 1, ..claim.clone() }, waiting }))
     }
 
     /// A remediation was closed: what becomes of its alerts, and who waited for the target.
-    fn settle(
-        &mut self,
-        remediation: RemediationId,
-        standing: Standing,
-    ) -> Vec<fettle_core::alert::episode::AlertState> {
-        let Some(row) = self.remediations.get(remediation) else { return Vec::new() };
+    fn settle(&mut self, closed: &Remediation) -> Vec<fettle_core::alert::episode::AlertState> {
+        let Some(row) = self.remediations.get(closed.id) else { return Vec::new() };
         for fingerprint in &row.doc.alerts {
-            self.alerts.settle(*fingerprint, remediation, standing);
+            self.alerts.settle(*fingerprint, closed);
         }
         self.alerts.waiting_for(&row.doc.target).into_iter().map(|it| it.state.clone()).collect()
     }

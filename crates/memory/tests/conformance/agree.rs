@@ -32,8 +32,8 @@ use uuid::Uuid;
 use self::op::{Next, Op, RULES, SERVICES, op};
 use crate::store::Db;
 use crate::store::fixture::{
-    at, attached, awaiting, closed, ended, firing, held, intent, loan, notification, record, returning, running,
-    succeeded, target, verdict,
+    at, attached, awaiting, closed, ended, firing, held, intent, loan, notification, record, refused, returning,
+    running, succeeded, target, verdict,
 };
 use crate::store::ledger::{no, scope};
 use fettle_core::ports::model::ScopeKind;
@@ -159,6 +159,9 @@ impl Pair {
                     target: target(service(of)),
                     standing: Standing::Waiting,
                     remediation: pick(&self.remediations, of),
+                    closed_at: None,
+                    conclusion: None,
+                    again_at: None,
                 };
                 let changes = Changes { alerts: vec![known], candidates: vec![candidate], ..Changes::default() };
                 let _ = self.receive(&self.ask(), changes).await;
@@ -232,6 +235,13 @@ impl Pair {
                 let storm = Storm { since: at(self.now - lasts), last_at: at(self.now - lasts / 2), targets: 5 };
                 let _ = self.receive(&self.ask(), Changes { storm: Some(storm), ..Changes::default() }).await;
             }
+            Op::Again { limit } => {
+                let next = both!(self, |store| store.next_again().await);
+                let _ = next.expect("read");
+                let until = at(self.now + 60);
+                let taken = both!(self, |store| store.take_again(now, until, limit).await);
+                let _ = taken.expect("taken");
+            }
             Op::Ended { service } => {
                 let mut seen = self.known(&alert(service, self.now)).await;
                 (seen.firing, seen.ended_at, seen.end_heard_at) = (false, Some(now), Some(now));
@@ -272,23 +282,25 @@ impl Pair {
         } else {
             Word::Resolved { starts_at, ends_at: at(self.now) }
         };
-        known.hear(word, at(self.now));
+        known.hear(word, at(self.now), None);
         let woken = if fires { Vec::new() } else { self.remediations.clone() };
         let _ = self.receive(&self.ask(), Changes { alerts: vec![known], woken, ..Changes::default() }).await;
     }
 
-    async fn open(&mut self, number: usize, rule: usize, leased: bool, refused: bool) {
+    async fn open(&mut self, number: usize, rule: usize, leased: bool, refuse: bool) {
         let heard = alert(number, self.now);
         let known = self.known(&heard).await;
         let mut it = held(service(number), at(self.now + 5));
         it.rule = RULES[rule % RULES.len()].into();
         it.opened_at = at(self.now);
         (it.alert.fingerprint, it.alert.labels) = (heard.fingerprint, heard.labels.clone());
-        if refused {
-            it = closed(it, Outcome::Refused, at(self.now));
+        if refuse {
+            it = refused(it, at(self.now), at(self.now + 9));
         }
-        let standing = if refused { Standing::Spent } else { Standing::Attached };
-        let candidate = Candidate { episode: known.episode, standing, ..attached(&it) };
+        let standing = if refuse { Standing::Spent } else { Standing::Attached };
+        let (conclusion, again_at) = it.left.clone().map(|left| (left.conclusion, left.again_at)).unzip();
+        let left = Candidate { closed_at: it.closed_at(), conclusion, again_at, ..attached(&it) };
+        let candidate = Candidate { episode: known.episode, standing, ..left };
         let mut ask = self.ask();
         ask.lease_until = leased.then(|| at(self.now + 20));
         let changes = Changes {
@@ -379,7 +391,10 @@ impl Pair {
             Next::Closed(outcome, judged) => {
                 records.extend(it.last_action.map(|id| verdict(id, judged, now)));
                 records.push(self.announcement(it.id, 1, 300));
-                closed(it, outcome, now)
+                match outcome {
+                    Outcome::Refused | Outcome::Expired | Outcome::Observed => refused(it, now, at(self.now + 30)),
+                    _ => closed(it, outcome, now),
+                }
             }
             Next::Nonsense => {
                 records.push(Record::Result(succeeded(Uuid::now_v7().into(), now, now)));

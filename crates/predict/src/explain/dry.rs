@@ -63,6 +63,7 @@ pub(super) async fn decided(sources: &Sources, effort: Remediation, known: Known
         telemetry: Arc::new(Silent),
         owner,
         wake: Notify::new(),
+        recheck: Notify::new(),
         announce: Notify::new(),
     };
     let claim = Claim { id: effort.id.into(), owner, version: 1, wakes: 0 };

@@ -49,6 +49,7 @@ fn notice(sources: &Sources, alerts: &[Alert]) -> Notice {
         word: Some(alert.word(sources.now)),
         selected: if alert.firing { select(&sources.rules, &sources.hosts, &alert.labels) } else { Vec::new() },
         labels: alert.labels.clone(),
+        reconsidered: Vec::new(),
     };
     Notice { notification: None, received_at: sources.now, alerts: alerts.iter().map(heard).collect() }
 }

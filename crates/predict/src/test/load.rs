@@ -56,6 +56,7 @@ fn read(file: &SourceFile, report: &mut Report<'_>) -> Option<TestFile> {
         trip: raw.trip,
         freshness: raw.freshness,
         docker_patience: raw.docker_patience,
+        recheck: raw.recheck,
         protected: raw.protected,
     };
     let settings = overrides::settings(&given, places.hosts.clone(), alertmanager, report);

@@ -37,6 +37,8 @@ shape! {
         /// As in the configuration.
         docker_patience = "docker_patience": Form::Duration,
         /// As in the configuration.
+        recheck = "recheck": Form::Duration,
+        /// As in the configuration.
         protected = "protected": Form::Map(&RawProtected::SHAPE),
         /// Whether Alertmanager can be asked and told; it knows what the timeline says. false.
         alertmanager = "alertmanager": Form::Boolean,

@@ -57,6 +57,7 @@ use fettle_engine::clock::Time;
 use fettle_engine::pulse::Pulses;
 use fettle_engine::readiness::Readiness;
 use fettle_engine::receive::Receiver;
+use fettle_engine::recheck::Recheck;
 use fettle_engine::seldom::Seldom;
 use fettle_engine::shell::Shell;
 use fettle_engine::upkeep::{Retention, Upkeep};
@@ -141,9 +142,10 @@ impl World {
             telemetry: teller.clone(),
             owner,
             wake: Notify::new(),
+            recheck: Notify::new(),
             announce: Notify::new(),
         });
-        let pulses = Pulses::of(&["receiver", "worker", "announcer", "upkeep", "loans"]);
+        let pulses = Pulses::of(&["receiver", "worker", "announcer", "upkeep", "loans", "recheck"]);
         let (again, mut asked) = mpsc::channel(AGAIN);
         let readiness = Arc::new(Readiness::fulfilled());
         let (queue, worker) = worker::remediations(shell.clone(), again.clone(), readiness.clone());
@@ -174,6 +176,8 @@ impl World {
             let announcer = Announcer { shell: shell.clone(), seldom: Seldom::default() };
             tasks.spawn(announcer.run(stop.clone(), pulses.pulse(2)));
         }
+        let recheck = Recheck { shell: shell.clone(), readiness: readiness.clone() };
+        tasks.spawn(recheck.run(stop.clone(), pulses.pulse(5)));
         let retention = Retention { notifications: FOREVER, audit: FOREVER };
         let upkeep = Upkeep { shell: shell.clone(), again: again.clone(), readiness, retention };
         tasks.spawn(upkeep.run(stop.clone(), pulses.pulse(3)));

@@ -5,15 +5,13 @@ use sqlx::PgConnection;
 
 use super::audit;
 use super::writes::Writes;
-use crate::columns::RemediationColumns;
+use crate::columns::{RemediationColumns, Settled};
 use crate::db_types::{DbId, DbTime};
 use crate::error::During;
 use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
-use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Claim, Commit, Stored};
-use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::state::Remediation;
 
 /// Compare and set. Woken since it was read: it keeps the earlier instant at which it became due.
@@ -64,7 +62,7 @@ pub(super) async fn write(
     }
     audit::beside(tx, &commit.records).await?;
     let waiting = match outcome {
-        Some(outcome) => settle(tx, commit.effort.id, &row.target, outcome).await?,
+        Some(_) => settle(tx, &commit.effort, &row.target).await?,
         None => Vec::new(),
     };
     let next = Claim { version: claim.version + 1, ..claim.clone() };
@@ -74,7 +72,8 @@ pub(super) async fn write(
 /// Those who wait are others than those who are settled, so both may look at the same time.
 const SETTLE: &str = "
     WITH settled AS (
-        UPDATE candidates SET standing = $2 WHERE remediation_id = $1 AND standing = 'attached'
+        UPDATE candidates SET standing = $2, closed_at = $4, conclusion = $5::text::jsonb, again_at = $6
+        WHERE remediation_id = $1 AND standing = 'attached'
     )
     SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
     FROM alerts
@@ -84,18 +83,16 @@ const SETTLE: &str = "
 
 /// A remediation was closed: what becomes of its alerts, and who waited for the target. A statement of its own after the
 /// one that locked the remediation, so that it sees what `receive` attached meanwhile.
-async fn settle(
-    tx: &mut PgConnection,
-    remediation: RemediationId,
-    target: &str,
-    outcome: Outcome,
-) -> Result<Vec<AlertState>, StoreError> {
+async fn settle(tx: &mut PgConnection, closed: &Remediation, target: &str) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "close a remediation";
-    let standing = if outcome.leaves_episode_open() { "free" } else { "spent" };
+    let settled = Settled::from(closed);
     let rows: Vec<AlertRow> = sqlx::query_as(SETTLE)
-        .bind(DbId::of(remediation))
-        .bind(standing)
+        .bind(DbId::of(closed.id))
+        .bind(settled.standing)
         .bind(target)
+        .bind(settled.closed_at)
+        .bind(settled.conclusion)
+        .bind(settled.again_at)
         .fetch_all(tx)
         .await
         .during(WHAT)?;

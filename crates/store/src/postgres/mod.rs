@@ -12,6 +12,8 @@
 #[macro_use]
 mod dialect;
 
+#[path = "../shared/again.rs"]
+mod again;
 #[path = "../shared/answers.rs"]
 mod answers;
 mod audit;

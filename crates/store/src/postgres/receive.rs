@@ -10,7 +10,7 @@ use super::{audit, past, storm, wakes, world};
 use crate::columns::{Named, RemediationColumns, new_and_changed};
 use crate::db_types::{DbId, DbTime};
 use crate::error::During;
-use crate::text::clean;
+use crate::text::{self, clean};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::id::RemediationId;
 use fettle_core::ports::model::{Candidate, Changes, ReceiveAsk, World};
@@ -188,11 +188,16 @@ fn wake(writes: &mut Writes, woken: &[&RemediationId], ask: &ReceiveAsk) {
 }
 
 const UPSERT_CANDIDATES: &str = "
-    INSERT INTO candidates (fingerprint, rule, episode, target, standing, remediation_id)
-    SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[])
+    INSERT INTO candidates (fingerprint, rule, episode, target, standing, remediation_id, closed_at, conclusion, again_at)
+    SELECT n.fingerprint, n.rule, n.episode, n.target, n.standing, n.remediation_id, n.closed_at, n.conclusion::jsonb,
+           n.again_at
+    FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[], $8::text[],
+                $9::timestamptz[])
+        AS n (fingerprint, rule, episode, target, standing, remediation_id, closed_at, conclusion, again_at)
     ON CONFLICT (fingerprint, rule) DO UPDATE
     SET episode = excluded.episode, target = excluded.target, standing = excluded.standing,
-        remediation_id = excluded.remediation_id";
+        remediation_id = excluded.remediation_id, closed_at = excluded.closed_at, conclusion = excluded.conclusion,
+        again_at = excluded.again_at";
 
 fn upsert_candidates(writes: &mut Writes, candidates: &[Candidate]) {
     if candidates.is_empty() {
@@ -206,5 +211,8 @@ fn upsert_candidates(writes: &mut Writes, candidates: &[Candidate]) {
         .bind(column(&rows, |c| c.episode))
         .bind(column(&rows, |c| clean(&c.target)))
         .bind(column(&rows, |c| c.standing.as_str()))
-        .bind(column(&rows, |c| c.remediation.map(DbId::of)));
+        .bind(column(&rows, |c| c.remediation.map(DbId::of)))
+        .bind(column(&rows, |c| c.closed_at.map(DbTime)))
+        .bind(column(&rows, |c| c.conclusion.as_ref().map(text::json)))
+        .bind(column(&rows, |c| c.again_at.map(DbTime)));
 }

@@ -54,7 +54,7 @@ const SEE: &str = "
 
 /// What the locks protect, as it is now that they are held.
 const STANDING: &str = "
-    SELECT fingerprint, rule, episode, target, standing, remediation_id
+    SELECT fingerprint, rule, episode, target, standing, remediation_id, closed_at, conclusion, again_at
     FROM candidates WHERE fingerprint = ANY($1)
     ORDER BY fingerprint, rule";
 

@@ -4,12 +4,12 @@
 use async_trait::async_trait;
 
 use super::dialect::{Conn, Database};
-use super::{inbox, receive, world};
+use super::{again, inbox, receive, world};
 use crate::error::During;
 use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
 use fettle_core::alert::fingerprint::Fingerprint;
-use fettle_core::ports::model::{Changes, ReceiveAsk, StoredNotification, World};
+use fettle_core::ports::model::{Again, Changes, ReceiveAsk, StoredNotification, World};
 use fettle_core::ports::{Receiving, StoreError, Think};
 use fettle_core::time::Timestamp;
 
@@ -29,6 +29,14 @@ impl Receiving for Database {
 
     async fn waiting(&self, limit: u32) -> Result<Vec<AlertState>, StoreError> {
         reading!(self, waiting(limit))
+    }
+
+    async fn take_again(&self, now: Timestamp, next: Timestamp, limit: u32) -> Result<Vec<Again>, StoreError> {
+        writing!(self, again::take(now, next, limit))
+    }
+
+    async fn next_again(&self) -> Result<Option<Timestamp>, StoreError> {
+        reading!(self, again::next())
     }
 
     async fn unattended(&self, after: Option<Fingerprint>, limit: u32) -> Result<Vec<AlertState>, StoreError> {

@@ -4,15 +4,13 @@
 use sqlx::SqliteConnection;
 
 use super::audit;
-use crate::columns::RemediationColumns;
+use crate::columns::{RemediationColumns, Settled};
 use crate::db_types::{DbId, DbTime};
 use crate::error::During;
 use crate::rows::{AlertRow, alert, read};
 use fettle_core::alert::episode::AlertState;
-use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::ports::model::{Claim, Commit, Stored};
-use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::state::Remediation;
 
 /// Compare and set. Woken since it was read: it keeps the earlier instant at which it became due.
@@ -58,14 +56,16 @@ pub(super) async fn write(
     }
     audit::write(tx, &commit.records).await?;
     let waiting = match outcome {
-        Some(outcome) => settle(tx, commit.effort.id, &row.target, outcome).await?,
+        Some(_) => settle(tx, &commit.effort, &row.target).await?,
         None => Vec::new(),
     };
     let next = Claim { version: claim.version + 1, ..claim.clone() };
     Ok(Some(Stored { claim: next, waiting }))
 }
 
-const SETTLE: &str = "UPDATE candidates SET standing = $2 WHERE remediation_id = $1 AND standing = 'attached'";
+const SETTLE: &str = "
+    UPDATE candidates SET standing = $2, closed_at = $3, conclusion = $4, again_at = $5
+    WHERE remediation_id = $1 AND standing = 'attached'";
 
 const WAITING_FOR: &str = "
     SELECT fingerprint, labels, episode, firing, starts_at, first_at, evidence_at, heard_at, ended_at, end_heard_at
@@ -75,15 +75,18 @@ const WAITING_FOR: &str = "
     ORDER BY fingerprint";
 
 /// A remediation was closed: what becomes of its alerts, and who waited for the target.
-async fn settle(
-    tx: &mut SqliteConnection,
-    remediation: RemediationId,
-    target: &str,
-    outcome: Outcome,
-) -> Result<Vec<AlertState>, StoreError> {
+async fn settle(tx: &mut SqliteConnection, closed: &Remediation, target: &str) -> Result<Vec<AlertState>, StoreError> {
     const WHAT: &str = "close a remediation";
-    let standing = if outcome.leaves_episode_open() { "free" } else { "spent" };
-    sqlx::query(SETTLE).bind(DbId::of(remediation)).bind(standing).execute(&mut *tx).await.during(WHAT)?;
+    let settled = Settled::from(closed);
+    sqlx::query(SETTLE)
+        .bind(DbId::of(closed.id))
+        .bind(settled.standing)
+        .bind(settled.closed_at)
+        .bind(settled.conclusion)
+        .bind(settled.again_at)
+        .execute(&mut *tx)
+        .await
+        .during(WHAT)?;
     let rows: Vec<AlertRow> = sqlx::query_as(WAITING_FOR).bind(target).fetch_all(tx).await.during(WHAT)?;
     read(WHAT, rows, alert)
 }

@@ -159,13 +159,26 @@ async fn wake(tx: &mut SqliteConnection, woken: &[RemediationId], ask: &ReceiveA
 }
 
 const UPSERT_CANDIDATES: &str = "
-    INSERT INTO candidates (fingerprint, rule, episode, target, standing, remediation_id)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($1)
+    INSERT INTO candidates (fingerprint, rule, episode, target, standing, remediation_id, closed_at, conclusion, again_at)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+           value ->> 8
+    FROM json_each($1)
     WHERE true
     ON CONFLICT (fingerprint, rule) DO UPDATE
     SET episode = excluded.episode, target = excluded.target, standing = excluded.standing,
-        remediation_id = excluded.remediation_id";
+        remediation_id = excluded.remediation_id, closed_at = excluded.closed_at, conclusion = excluded.conclusion,
+        again_at = excluded.again_at";
 
 fn candidate(c: &Candidate) -> Value {
-    json!([c.fingerprint, c.rule, c.episode, c.target, c.standing.as_str(), c.remediation])
+    json!([
+        c.fingerprint,
+        c.rule,
+        c.episode,
+        c.target,
+        c.standing.as_str(),
+        c.remediation,
+        c.closed_at.map(instant),
+        c.conclusion.as_ref().map(text::json),
+        c.again_at.map(instant),
+    ])
 }

@@ -21,7 +21,7 @@ const ALERTS: &str = "
     FROM alerts WHERE fingerprint IN (SELECT value FROM json_each($1))";
 
 const CANDIDATES: &str = "
-    SELECT fingerprint, rule, episode, target, standing, remediation_id
+    SELECT fingerprint, rule, episode, target, standing, remediation_id, closed_at, conclusion, again_at
     FROM candidates WHERE fingerprint IN (SELECT value FROM json_each($1))
     ORDER BY fingerprint, rule";
 

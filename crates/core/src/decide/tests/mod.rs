@@ -11,6 +11,7 @@ mod orders;
 mod people;
 mod properties;
 mod rails;
+mod reconsidering;
 mod reloads;
 mod surveys;
 mod waiting;

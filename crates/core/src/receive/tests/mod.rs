@@ -1,5 +1,6 @@
 //! Notifications in, remediations out, against a store that is a few maps.
 
+mod again;
 mod episodes;
 mod order;
 mod shelf;

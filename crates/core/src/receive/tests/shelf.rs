@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::alert::episode::Word;
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::labels::Labels;
+use crate::decide::Reconsidered;
 use crate::id::RemediationId;
-use crate::receive::{Candidate, Changes, Heard, Notice, OpenTarget, Past, PastFix, Standing, World, receive};
+use crate::receive::{Candidate, Changes, Finding, Heard, Notice, OpenTarget, Past, PastFix, Standing, World, receive};
+use crate::remediation::conclusion::Came;
 use crate::remediation::outcome::{Outcome, Verdict};
 use crate::remediation::record::Record;
 use crate::remediation::state::{Remediation, State};
@@ -85,7 +87,7 @@ impl Shelf {
         let hosts = Hosts::new([("local", &[][..])]);
         let select = |rule: &Arc<Rule>| Selected { rule: rule.clone(), target: rule.target.resolve(labels, &hosts) };
         let selected = self.rules.iter().map(select).collect();
-        Heard { fingerprint: Fingerprint::of(labels), labels: labels.clone(), word, selected }
+        Heard { fingerprint: Fingerprint::of(labels), labels: labels.clone(), word, selected, reconsidered: Vec::new() }
     }
 
     /// What waited for a target is asked again.
@@ -95,6 +97,14 @@ impl Shelf {
         let known = waiting.filter_map(|it| self.world.alerts.get(&it.fingerprint)).filter(|alert| alert.firing);
         let alerts: Vec<_> = known.map(|alert| self.heard(&alert.labels, None)).collect();
         self.take(&[Notice { notification: None, received_at: at(second), alerts }])
+    }
+
+    /// What was found about the alert `name` and `rule`, which were reconsidered.
+    pub(super) fn finds(&mut self, second: i64, name: &str, rule: &str, found: &Reconsidered) -> &mut Self {
+        let of = self.candidate(name, rule).remediation;
+        let finding = Finding { rule: rule.to_owned(), of, found: found.clone(), sleeps: false };
+        let heard = Heard { reconsidered: vec![finding], ..self.heard(&labels(name), None) };
+        self.take(&[Notice { notification: None, received_at: at(second), alerts: vec![heard] }])
     }
 
     /// One batch.
@@ -154,17 +164,34 @@ impl Shelf {
         self.woken.extend(changes.woken);
     }
 
-    /// The open remediation of `rule` ends.
+    /// The open remediation of `rule` ends after an effect.
     pub(super) fn closes(&mut self, second: i64, rule: &str, outcome: Outcome) -> &mut Self {
+        self.ends(second, rule, outcome, None)
+    }
+
+    /// The open remediation of `rule` ends without an effect, and comes to this.
+    pub(super) fn comes_to(&mut self, second: i64, rule: &str, outcome: Outcome, came: Came) -> &mut Self {
+        self.ends(second, rule, outcome, Some(came))
+    }
+
+    fn ends(&mut self, second: i64, rule: &str, outcome: Outcome, came: Option<Came>) -> &mut Self {
         let open = self.remediations.iter_mut().find(|it| it.rule == rule && it.outcome().is_none());
         let remediation = open.expect("an open remediation of this rule");
         remediation.state = State::Closed { outcome, reason: String::new(), at: at(second) };
+        if let Some(came) = came {
+            let rule = self.rules.iter().find(|it| it.name == rule).map(|it| &**it);
+            remediation.leave(came, rule, self.settings.recheck, at(second));
+        }
         let (closed, target, rung) = (remediation.id, remediation.target.to_string(), remediation.rung);
         self.world.open.remove(&target);
-        let standing = if outcome.leaves_episode_open() { Standing::Free } else { Standing::Spent };
+        let left = remediation.left.clone();
+        let standing = if remediation.leaves_episode_open() { Standing::Free } else { Standing::Spent };
         for candidate in self.world.candidates.values_mut().flatten() {
             if candidate.remediation == Some(closed) && candidate.standing == Standing::Attached {
                 candidate.standing = standing;
+                candidate.closed_at = Some(at(second));
+                candidate.conclusion = left.as_ref().map(|left| left.conclusion.clone());
+                candidate.again_at = left.as_ref().map(|left| left.again_at);
             }
         }
         if outcome == Outcome::Fixed {

@@ -99,6 +99,7 @@ fn in_state(state: State) -> Remediation {
         announced_until: Some(at(99)),
         answered: Some(id(2)),
         last_action: Some(id(3)),
+        left: None,
         state,
         ..opened(&rule("r"))
     }

@@ -1,5 +1,7 @@
 //! The suite, and how it is run here.
 
+#[path = "../../../../../tests/it/store/again.rs"]
+mod again;
 #[path = "../../../../../tests/it/store/answers.rs"]
 mod answers;
 #[path = "../../../../../tests/it/store/audit.rs"]

@@ -1,0 +1,13 @@
+-- An episode whose remediation had no effect is decided again: what that remediation came to, and when it is looked at again.
+ALTER TABLE candidates
+    ADD COLUMN closed_at  timestamptz,
+    ADD COLUMN again_at   timestamptz,
+    ADD COLUMN conclusion jsonb;
+
+CREATE INDEX candidates_again ON candidates (again_at) WHERE again_at IS NOT NULL;
+
+-- What the sender wrote beside the labels: the text for people, and where the alert comes from.
+ALTER TABLE alerts
+    ADD COLUMN generator_url text,
+    ADD COLUMN external_url  text,
+    ADD COLUMN annotations   jsonb;
