@@ -68,7 +68,7 @@ enum Output {
 }
 
 /// What is judged by the settings, and so only when those can be read.
-const BY_SETTINGS: [&str; 9] = [
+const BY_SETTINGS: [&str; 10] = [
     codes::HOST.id,
     codes::HOLD_STALE.id,
     codes::WINDOW_FORGOTTEN.id,
@@ -78,6 +78,7 @@ const BY_SETTINGS: [&str; 9] = [
     codes::APPROVAL_STALE.id,
     codes::QUERY.id,
     codes::RESOLVED_UNSEEN.id,
+    codes::LADDER_UNSEEN.id,
 ];
 
 /// Alerts that are looked at, the latest first.

@@ -15,7 +15,7 @@ use super::{Failure, Outcome, Output, explained, print, send};
 use fettle_core::alert::labels::Labels;
 use fettle_core::alert::webhook::Webhook;
 use fettle_core::id::RemediationId;
-use fettle_predict::explain::{explain_alerts, explain_remediation};
+use fettle_predict::explain::{UNKNOWN_START, explain_alerts, explain_remediation};
 
 /// Tell what would be done about an alert, or by a remediation, and why not.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,8 @@ fn question(what: &[String]) -> Result<Question, Failure> {
             if labels.len() != pairs.len() {
                 return Err(Failure::Usage(anyhow!("a label is given twice")));
             }
-            Ok(Question::Notification(send::notification(&labels, false, jiff::Timestamp::now())))
+            // The alert as it is known: since when it fires is not asked.
+            Ok(Question::Notification(send::notification(&labels, false, UNKNOWN_START)))
         }
     }
 }

@@ -110,7 +110,10 @@ pub(super) fn effort(of: &Value) -> String {
             format!("belongs to remediation {}, which is {}", field(of, "remediation"), field(of, "state"))
         }
         Some("waiting") => format!("waits for remediation {}", field(of, "remediation")),
-        Some("spent") => format!("was dealt with by remediation {}", field(of, "remediation")),
+        Some("spent") => {
+            let state = of["state"].as_str().map(|state| format!(", which is {state}")).unwrap_or_default();
+            format!("was decided by remediation {}{state}", field(of, "remediation"))
+        }
         _ => "is refused as soon as it is taken in".to_owned(),
     };
     let mut text = format!("{} by rule {}: {standing}\n", field(of, "target"), field(of, "rule"));

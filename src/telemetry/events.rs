@@ -35,6 +35,10 @@ pub fn received(metrics: &Metrics, remediations: &[Remediation], records: &[Reco
             Record::Verdict { rule, action, row } => verdict(metrics, rule, action, row),
             Record::Transition(row) => transition(by_id.get(&row.remediation_id).copied(), row),
             Record::Refusal { rule, guard } => refusal(metrics, remediations, rule, *guard),
+            Record::NotOpened { rule, reason } => {
+                metrics.not_opened(rule, *reason);
+                tracing::debug!(rule, reason = reason.as_str(), "a repeat opens no remediation: {reason}");
+            }
             Record::Event(row) => event(metrics, row),
             Record::Announce(_) | Record::Loan(_) | Record::Breaker(_) | Record::Ended(_) => {}
         }

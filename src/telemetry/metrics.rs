@@ -18,6 +18,7 @@ use prometheus::{
 use fettle_core::action::NAMES;
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::guard::BreakerState;
+use fettle_core::remediation::conclusion::Unopened;
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::refusal::Guard;
 use fettle_core::remediation::state::StateName;
@@ -35,7 +36,7 @@ pub const UNKNOWN_SENDER: &str = "unknown";
 pub const ANONYMOUS: &str = "anonymous";
 
 /// Events that have a name so far, for series that exist from the start.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 13] = [
     "cleared_unproven",
     "escalated",
     "gave_up",
@@ -48,6 +49,7 @@ const EVENTS: [&str; 12] = [
     "pipeline_silent",
     "self_heal",
     "storm_began",
+    "unconfirmed",
 ];
 
 /// Actions as the audit names them: what rules can ask for, and the return of a loan.
@@ -483,6 +485,11 @@ impl Metrics {
     /// A guard said no, for now or for good.
     pub fn refusal(&self, rule: &str, guard: Guard) {
         self.rules.of(rule).refusal(guard);
+    }
+
+    /// A firing alert was repeated and no remediation was opened for it.
+    pub fn not_opened(&self, rule: &str, reason: Unopened) {
+        self.rules.of(rule).not_opened(reason);
     }
 
     /// An action was judged.

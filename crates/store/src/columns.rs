@@ -128,8 +128,8 @@ impl<'a> From<&'a [Record]> for Records<'a> {
                 Record::Loan(loan) => sorted.loans.push(loan),
                 Record::Announce(it) => sorted.announcements.push(it),
                 Record::Ended(alert) => sorted.ended.push(alert),
-                // Counted by metrics and told by a transition.
-                Record::Refusal { .. } => {}
+                // Counted by metrics; a refusal is in a transition too.
+                Record::Refusal { .. } | Record::NotOpened { .. } => {}
             }
         }
         sorted

@@ -12,6 +12,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 
 use super::ACTIONS as NAMES;
 use fettle_core::guard::BreakerState;
+use fettle_core::remediation::conclusion::Unopened;
 use fettle_core::remediation::outcome::{ActionResult, Outcome, Verdict};
 use fettle_core::remediation::refusal::Guard;
 
@@ -25,6 +26,10 @@ const ACTIONS: (&str, &str) = (
     "Actions and refusals for good, as in the audit, by rule, action and result (did it happen?).",
 );
 const REFUSALS: (&str, &str) = ("fettle_refusals_total", "Times a guard said no, by rule and guard.");
+const NOT_OPENED: (&str, &str) = (
+    "fettle_alerts_not_opened_total",
+    "Repeats of firing alerts for which no remediation was opened, by rule and reason.",
+);
 const VERDICTS: (&str, &str) =
     ("fettle_verdicts_total", "Verdicts on actions, by rule, action and verdict (did it help?).");
 const BREAKERS: (&str, &str) =
@@ -36,6 +41,7 @@ pub(super) struct Counts {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     actions: [[AtomicU64; ActionResult::ALL.len()]; NAMES.len()],
     refusals: [AtomicU64; Guard::ALL.len()],
+    not_opened: [AtomicU64; Unopened::ALL.len()],
     verdicts: [[AtomicU64; Verdict::ALL.len()]; NAMES.len()],
     breaker: AtomicU64,
 }
@@ -52,6 +58,10 @@ impl Counts {
 
     pub(super) fn refusal(&self, guard: Guard) {
         add(self.refusals.get(guard as usize));
+    }
+
+    pub(super) fn not_opened(&self, reason: Unopened) {
+        add(self.not_opened.get(reason as usize));
     }
 
     pub(super) fn verdict(&self, action: &str, verdict: Verdict) {
@@ -73,7 +83,7 @@ fn of<'a, T>(table: &'a [T; NAMES.len()], action: &str) -> Option<&'a T> {
 #[derive(Clone)]
 pub(super) struct PerRule {
     rules: Arc<RwLock<BTreeMap<Box<str>, Arc<Counts>>>>,
-    descs: Arc<[Desc; 5]>,
+    descs: Arc<[Desc; 6]>,
 }
 
 impl PerRule {
@@ -88,6 +98,7 @@ impl PerRule {
             desc(REFUSALS, &["rule", "reason"]),
             desc(VERDICTS, &["rule", "action", "verdict"]),
             desc(BREAKERS, &["rule"]),
+            desc(NOT_OPENED, &["rule", "reason"]),
         ];
         Self { rules: Arc::default(), descs: Arc::new(descs) }
     }
@@ -128,7 +139,8 @@ impl Collector for PerRule {
     fn collect(&self) -> Vec<MetricFamily> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
         let zeros = rules.len() <= ZEROS_SHOWN_TO;
-        let [mut outcomes, mut actions, mut refusals, mut verdicts, mut breakers] = [const { Vec::new() }; 5];
+        let [mut outcomes, mut actions, mut refusals, mut not_opened, mut verdicts, mut breakers] =
+            [const { Vec::new() }; 6];
         let show_as = |family: &mut Vec<Metric>, kind: MetricType, value: &AtomicU64, labels: &[(&str, &str)]| {
             let value = value.load(Ordering::Relaxed);
             if zeros || value > 0 {
@@ -146,6 +158,9 @@ impl Collector for PerRule {
             for (counter, guard) in counts.refusals.iter().zip(Guard::ALL) {
                 show(&mut refusals, counter, &[("reason", guard.as_str()), ("rule", rule)]);
             }
+            for (counter, reason) in counts.not_opened.iter().zip(Unopened::ALL) {
+                show(&mut not_opened, counter, &[("reason", reason.as_str()), ("rule", rule)]);
+            }
             for (row, action) in counts.actions.iter().zip(NAMES) {
                 for (counter, result) in row.iter().zip(ActionResult::ALL) {
                     show(&mut actions, counter, &[("action", action), ("result", result.as_str()), ("rule", rule)]);
@@ -157,7 +172,13 @@ impl Collector for PerRule {
                 }
             }
         }
-        let counters = [(OUTCOMES, outcomes), (ACTIONS, actions), (REFUSALS, refusals), (VERDICTS, verdicts)];
+        let counters = [
+            (OUTCOMES, outcomes),
+            (ACTIONS, actions),
+            (REFUSALS, refusals),
+            (NOT_OPENED, not_opened),
+            (VERDICTS, verdicts),
+        ];
         let counters = counters.into_iter().map(|(names, metrics)| family(names, MetricType::COUNTER, metrics));
         counters.chain([family(BREAKERS, MetricType::GAUGE, breakers)]).collect()
     }

@@ -19,6 +19,7 @@ const NAMES_AND_LABELS: [(&str, &[&str]); 26] = [
     ("fettle_actions_total", &["action", "result", "rule"]),
     ("fettle_action_duration_seconds_count", &["action"]),
     ("fettle_refusals_total", &["reason", "rule"]),
+    ("fettle_alerts_not_opened_total", &["reason", "rule"]),
     ("fettle_verdicts_total", &["action", "rule", "verdict"]),
     ("fettle_reaction_seconds_count", &[]),
     ("fettle_docker_requests_total", &["code", "host", "op"]),

@@ -13,7 +13,9 @@ use fettle_core::remediation::outcome::{Outcome, Verdict};
 use fettle_core::remediation::state::{State, Verifying};
 use fettle_core::time::{Timestamp, after, before};
 use fettle_memory::store::RemediationRow;
-use fettle_predict::explain::{Effort, Explanation, Next, Sources, Standing, explain_alerts, explain_remediation};
+use fettle_predict::explain::{
+    Effort, Explanation, Next, Sources, Standing, UNKNOWN_START, explain_alerts, explain_remediation,
+};
 use serde_json::Value;
 
 use crate::compare::{Difference, Tool};
@@ -97,8 +99,8 @@ impl Asker {
         let sent = service.alertmanager.sends(true, alerts, now);
         let body = match how {
             Asked::ByBody => sent,
-            // A command line names no instants: the alert begins when it is asked about.
-            Asked::ByLabels => body(true, alerts, &vec![now; alerts.len()], now),
+            // A command line names no instants.
+            Asked::ByLabels => body(true, alerts, &vec![UNKNOWN_START; alerts.len()], now),
         };
         let explanation = explain_alerts(&sources(service), &read(&body)).await;
         let known = service.memory.rows(|rows| rows.remediations().map(|row| row.doc.remediation.id).collect());

@@ -79,6 +79,17 @@ impl Turn<'_> {
         self.close(Outcome::Cleared, reason);
     }
 
+    /// The target is well, and it is not known whether the alert is gone: the ladder ends here, so people can see it.
+    fn unconfirmed(&mut self, reason: &str) {
+        self.records.push(Record::Event(EventRow {
+            at: self.facts.now,
+            event: "unconfirmed",
+            severity: Severity::Warning,
+            details: json!({"remediation_id": self.remediation.id, "rule": self.remediation.rule,
+                "target": self.remediation.target, "reason": reason}),
+        }));
+    }
+
     /// Counts a refusal of a guard that leaves no audit row.
     pub(super) fn count(&mut self, guard: Guard) {
         self.records.push(Record::Refusal { rule: self.remediation.rule.clone(), guard });
@@ -173,7 +184,10 @@ impl Turn<'_> {
     pub(super) fn follow(mut self, verdict: Verdict, reason: &str) -> Decision {
         let outcome = match verdict {
             Verdict::Fixed => Outcome::Fixed,
-            Verdict::Unconfirmed => Outcome::Unconfirmed,
+            Verdict::Unconfirmed => {
+                self.unconfirmed(reason);
+                Outcome::Unconfirmed
+            }
             Verdict::Superseded => Outcome::Superseded,
             Verdict::Cleared => {
                 self.cleared(reason);

@@ -117,6 +117,8 @@ codes! {
 
     Warning F108 NO_INSTANCES        "The only host has no `instances`, so an alert about another machine would act on this one."
 
+    Warning F109 LADDER_UNSEEN       "A rule has more than one step, and without Alertmanager's API a step that nothing confirms ends it."
+
     Error   F110 HOLDS_NOTHING       "`storm` or `trip` would let fettle act as before."
 
     Error   F200 TEST_NAME           "A test's name is empty or there twice in its file."

@@ -87,7 +87,7 @@ impl Batch<'_> {
             (None, Some(word)) => AlertState::first(heard.fingerprint, heard.labels.clone(), word, received_at),
             (None, None) => return,
         };
-        if heard.word.is_none() {
+        if heard.word.is_none() || matches!(change, episode::Heard::Began | episode::Heard::Continued) {
             self.let_go(heard);
         }
         match change {
@@ -160,8 +160,11 @@ impl Batch<'_> {
                         return;
                     }
                 }
+                (Standing::Spent, None) if !spoken => return,
                 (Standing::Spent, None) => {
-                    if !spoken || !self.is_other_rule(candidate, rule, now) {
+                    if !self.is_other_rule(candidate, rule, now) {
+                        let reason = candidate.conclusion.as_ref().map(|it| it.came).into();
+                        self.changes.records.push(Record::NotOpened { rule: rule.name.clone(), reason });
                         return;
                     }
                 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::refusal::Guard;
 use crate::sight::Pin;
 use crate::time::Timestamp;
+use crate::words::words;
 
 /// What a remediation without an effect came to, and from what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,37 @@ impl Came {
             Self::Unanswered => "unanswered",
             Self::Declined => "declined",
             Self::Superseded => "superseded",
+        }
+    }
+}
+
+words! {
+    /// Why a repeat of a firing alert opens no remediation.
+    Unopened {
+        /// An effect spent the episode.
+        Effect = "effect",
+        /// The last remediation was refused.
+        Refused = "refused",
+        /// It recorded what fettle would have done.
+        Observed = "observed",
+        /// No person answered its proposal in time.
+        Unanswered = "unanswered",
+        /// A person rejected or cancelled it.
+        Declined = "declined",
+        /// Somebody else acted before it did.
+        Superseded = "superseded",
+    }
+}
+
+impl From<Option<Came>> for Unopened {
+    fn from(came: Option<Came>) -> Self {
+        match came {
+            None => Self::Effect,
+            Some(Came::Refused { .. }) => Self::Refused,
+            Some(Came::Observed) => Self::Observed,
+            Some(Came::Unanswered) => Self::Unanswered,
+            Some(Came::Declined) => Self::Declined,
+            Some(Came::Superseded) => Self::Superseded,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::conclusion::Unopened;
 use super::outcome::{ActionResult, Verdict};
 use super::refusal::Guard;
 use super::state::StateName;
@@ -162,6 +163,13 @@ pub enum Record {
         rule: String,
         /// Which guard.
         guard: Guard,
+    },
+    /// A firing alert was repeated, and no remediation was opened for it; counted.
+    NotOpened {
+        /// The rule, for counting.
+        rule: String,
+        /// Why: `effect`, or what the last remediation came to.
+        reason: Unopened,
     },
     /// An event.
     Event(EventRow),

@@ -130,8 +130,8 @@ impl Rows {
                     self.outbox.announce(id, it);
                 }
                 Record::Ended(alert) => self.alerts.end(alert),
-                // Counted by metrics and told by a transition.
-                Record::Refusal { .. } | Record::Action(_) | Record::Result(_) => {}
+                // Counted by metrics; a refusal is in a transition too.
+                Record::Refusal { .. } | Record::NotOpened { .. } | Record::Action(_) | Record::Result(_) => {}
             }
         }
     }

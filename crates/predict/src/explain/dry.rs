@@ -46,10 +46,15 @@ pub(super) struct Known {
     pub(super) ledgers: Option<Vec<Ledger>>,
 }
 
-/// The remediation as a decision leaves it that is made now, or what is not known.
-pub(super) async fn decided(sources: &Sources, effort: Remediation, known: Known) -> Result<Remediation, &'static str> {
+/// The remediation as a decision at `now` leaves it, or what is not known.
+pub(super) async fn decided(
+    sources: &Sources,
+    now: Timestamp,
+    effort: Remediation,
+    known: Known,
+) -> Result<Remediation, &'static str> {
     let owner = ReplicaId::nil();
-    let dry = Arc::new(Dry { now: sources.now, known: Mutex::new(known), end: Mutex::default() });
+    let dry = Arc::new(Dry { now, known: Mutex::new(known), end: Mutex::default() });
     let shell = Shell {
         store: dry.clone(),
         platform: dry.clone(),

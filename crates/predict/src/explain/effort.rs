@@ -13,6 +13,7 @@ use fettle_core::guard::survey::{Answer, Says, uncounted, under_lock};
 use fettle_core::id::RemediationId;
 use fettle_core::ports::StoreError;
 use fettle_core::receive::{Candidate, World};
+use fettle_core::remediation::conclusion::Came;
 use fettle_core::remediation::record::{ActionRow, Record};
 use fettle_core::remediation::refusal::Guard;
 use fettle_core::remediation::state::{Remediation, State};
@@ -50,7 +51,7 @@ pub(super) async fn attached(
         effort.next = foresee::under_way(remediation, rule);
         return effort;
     }
-    let around = sources.around(remediation, rule, fresh, answered).await;
+    let mut around = sources.around(remediation, rule, fresh, answered).await;
     let facts = Facts {
         rule,
         settings: &sources.settings,
@@ -81,6 +82,18 @@ pub(super) async fn attached(
     effort.plan = rule.and_then(|rule| plan(remediation, rule, &survey, found));
     effort.mode = Some(survey.mode);
     effort.ceilings.clone_from(&survey.ceilings);
+    let due = foresee::due(sources, remediation);
+    // What was counted for now is something else when it is due.
+    let ledgers = match &survey.request {
+        Some(request) if due > sources.now => {
+            let mut then = (**request).clone();
+            then.ask.now = due;
+            then.also.iter_mut().for_each(|(_, ask)| ask.now = due);
+            sources.ledgers(&then, answered).await
+        }
+        _ => ledgers,
+    };
+    foresee::advance(&mut around, sources.settings.freshness, due);
     effort.next = foresee::next(sources, remediation, rule, Known { around, looked, ledgers }).await;
     effort
 }
@@ -159,12 +172,25 @@ pub(super) fn waiting(world: &World, candidate: &Candidate) -> Effort {
     }
 }
 
-/// The episode was dealt with.
-pub(super) fn spent(candidate: &Candidate) -> Effort {
-    let what = format!("nothing: episode {} of the alert was dealt with; the next one opens anew", candidate.episode);
+/// The episode's remediation is closed.
+pub(super) fn spent(candidate: &Candidate, closed: Option<&Remediation>) -> Effort {
+    let episode = candidate.episode;
+    let state = closed.and_then(|it| Some(format!("closed {}: {}", it.outcome()?, it.reason().unwrap_or_default())));
+    let what = match candidate.conclusion.as_ref().map(|it| it.came) {
+        None => format!("nothing: episode {episode} of the alert is spent by an effect; the next one is decided"),
+        Some(Came::Declined) => {
+            format!("the target is looked at; episode {episode} is decided again after another run, or by another rule")
+        }
+        Some(Came::Unanswered) => format!("episode {episode} is decided again: a person is asked once more"),
+        Some(came) => format!(
+            "the target is looked at; episode {episode} is decided again if the answer is another one than `{}`",
+            came.as_str()
+        ),
+    };
     Effort {
         remediation: candidate.remediation,
-        next: vec![Next { at: None, what }],
+        state,
+        next: vec![Next { at: candidate.again_at, what }],
         ..of_candidate(candidate, Standing::Spent)
     }
 }

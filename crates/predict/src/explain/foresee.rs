@@ -1,5 +1,5 @@
-//! What comes next, and when: the engine decides on these facts as if it were due ([`decided`]), and this says in words what
-//! the state means that it comes to.
+//! What comes next, and when: the engine decides on these facts at the instant at which it is due ([`decided`]), and this describes
+//! the state that it comes to. So an instant that is named is the one that the engine will use.
 //!
 //! Always holds: nothing of it is stored. Where a question of the engine cannot be answered, because nobody looked or nothing
 //! is stored, the foresight ends there and says so.
@@ -8,51 +8,74 @@ use std::time::Duration;
 
 use super::Next;
 use super::dry::{Known, decided};
-use super::sources::Sources;
+use super::sources::{Around, Sources};
 use fettle_core::action::{Action, CALL_MARGIN};
 use fettle_core::duration::show;
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::state::{Attempt, Awaiting, Remediation, Running, State, Verifying};
 use fettle_core::rule::model::{Rule, Verify};
-use fettle_core::time::{Timestamp, after, since};
+use fettle_core::time::{Timestamp, after, before};
 
-/// What happens next to a remediation that waits.
+/// When a remediation that waits is decided next.
+pub(super) fn due(sources: &Sources, remediation: &Remediation) -> Timestamp {
+    remediation.due().unwrap_or(sources.now).max(sources.now)
+}
+
+/// What happens next to a remediation that waits. `known` is what is known for [`due`].
 pub(super) async fn next(sources: &Sources, remediation: &Remediation, rule: Option<&Rule>, known: Known) -> Vec<Next> {
-    let now = sources.now;
-    let due = remediation.due().unwrap_or(now).max(now);
+    let due = due(sources, remediation);
     let mut next = Vec::new();
-    if let (State::Held { .. }, true) = (&remediation.state, due > now) {
-        let why = if remediation.attempts == 0 { "the hold ends" } else { "the pause before this step ends" };
-        next.push(told(due, format!("{why}; the guards are asked again, and if they then say the same:")));
+    match &remediation.state {
+        State::AwaitingApproval(asked) => return awaits(asked),
+        State::Held { .. } if due > sources.now => {
+            let why = if remediation.attempts == 0 { "the hold ends" } else { "the pause before this step ends" };
+            next.push(told(due, format!("{why}; the guards are asked again, and if they then say the same:")));
+        }
+        State::Blocked { reason, .. } if due > sources.now => {
+            let what =
+                format!("blocked by {reason} until then; the guards are asked again, and if nothing else changes:");
+            next.push(told(due, what));
+        }
+        _ => {}
     }
-    let mut as_if_due = remediation.clone();
-    if let State::Held { until } | State::Blocked { until, .. } = &mut as_if_due.state {
-        *until = now;
-    }
-    match decided(sources, as_if_due, known).await {
+    match decided(sources, due, remediation.clone(), known).await {
         Err(unknown) => next.push(Next { at: None, what: unknown.to_owned() }),
-        Ok(then) => next.extend(follows(&then, rule, now, due)),
+        Ok(then) => next.extend(follows(&then, rule, due)),
     }
     next
 }
 
-/// What the state that was foreseen means. It was foreseen for now; `from` is when it comes to that.
-fn follows(then: &Remediation, rule: Option<&Rule>, now: Timestamp, from: Timestamp) -> Vec<Next> {
-    let later = |at: Timestamp| after(at, since(from, now));
+/// What is known now, as it is at `due` if nothing happens until then. An alert that fires is taken to be heard often enough.
+pub(super) fn advance(around: &mut Around, freshness: Duration, due: Timestamp) {
+    for alert in around.alerts.iter_mut().filter(|alert| alert.firing) {
+        alert.evidence_at = alert.evidence_at.max(before(due, freshness));
+    }
+}
+
+/// A proposal waits for a person.
+fn awaits(asked: &Awaiting) -> Vec<Next> {
+    if let Some(at) = asked.look_at {
+        let what = "a person agreed and the target could not be seen; it is looked at again";
+        return vec![told(at, what.to_owned())];
+    }
+    vec![
+        told(asked.until, "no person answered: closed expired, and people are told".to_owned()),
+        Next { at: None, what: format!("a person approves it before then: {}", asked.proposal.action.name()) },
+    ]
+}
+
+/// What the state means that was foreseen for `from`.
+fn follows(then: &Remediation, rule: Option<&Rule>, from: Timestamp) -> Vec<Next> {
     match &then.state {
-        State::Held { until } => {
-            vec![told(later(*until), "the target cannot be seen; it is looked at again".to_owned())]
-        }
+        State::Held { until } => vec![told(*until, "the target cannot be seen; it is looked at again".to_owned())],
         State::Blocked { reason, until } => {
-            vec![told(later(*until), format!("blocked by {reason} until then; the guards are asked again"))]
+            vec![told(*until, format!("blocked by {reason} until then; the guards are asked again"))]
         }
-        State::AwaitingApproval(Awaiting { look_at: Some(at), .. }) => {
-            vec![told(later(*at), "a person agreed and the target could not be seen; it is looked at again".to_owned())]
+        State::AwaitingApproval(asked) => {
+            let proposal = &asked.proposal;
+            let what = format!("a person is asked: {} ({})", proposal.action.name(), proposal.why);
+            std::iter::once(told(from, what)).chain(awaits(asked)).collect()
         }
-        State::AwaitingApproval(Awaiting { proposal, until, .. }) => vec![
-            told(from, format!("a person is asked: {} ({})", proposal.action.name(), proposal.why)),
-            told(later(*until), "nobody answered: closed expired, and people are told".to_owned()),
-        ],
         State::Running(Running { attempt, queue, .. }) => begun(attempt, queue.len(), rule, from),
         State::Verifying { .. } => Vec::new(),
         State::Closed { outcome: Outcome::Escalated, reason, .. } => {

@@ -29,7 +29,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::effort::explain_remediation;
-pub use self::selection::explain_alerts;
+pub use self::selection::{UNKNOWN_START, explain_alerts};
 pub use self::sources::Sources;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::alert::labels::Labels;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::effort::{attached, refused, spent, waiting};
 use super::sources::{Answered, Sources};
 use super::{AlertSaid, Effort, Explanation, RuleSaid, Selects};
-use fettle_core::alert::episode::AlertState;
+use fettle_core::alert::episode::{AlertState, Word};
 use fettle_core::alert::webhook::Alert;
 use fettle_core::id::RemediationId;
 use fettle_core::matcher::Matcher;
@@ -13,6 +13,7 @@ use fettle_core::receive::{Candidate, Changes, Heard, Notice, Standing, World, r
 use fettle_core::remediation::state::Remediation;
 use fettle_core::rule::model::Rule;
 use fettle_core::select::select;
+use fettle_core::time::Timestamp;
 use fettle_core::upstream::OWN;
 
 /// Alerts that are explained at once: each may cost a look at Docker.
@@ -21,13 +22,24 @@ const ALERTS: usize = 20;
 /// Rules that are told of per alert when they do not select it: ten thousand are no answer to read.
 const RULES: usize = 1000;
 
+/// The start of an alert of which only the labels are given: it fires since when it is known to fire, else from now on. Go's zero
+/// time, as Alertmanager writes a time that is not known.
+pub const UNKNOWN_START: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
 /// Explains what would be done if these alerts were taken in now.
 pub async fn explain_alerts(sources: &Sources, alerts: &[Alert]) -> Explanation {
     let answered = Answered::default();
     let shown = alerts.get(..ALERTS).unwrap_or(alerts);
-    let notice = notice(sources, shown);
-    let notices = [notice];
+    let mut notices = [notice(sources, shown)];
     let world = sources.world(&notices, &answered).await;
+    for heard in notices.iter_mut().flat_map(|notice| &mut notice.alerts) {
+        if let Some(Word::Firing { starts_at }) = &mut heard.word
+            && *starts_at == UNKNOWN_START
+        {
+            let known = world.alerts.get(&heard.fingerprint).filter(|known| known.firing);
+            *starts_at = known.map_or(sources.now, |known| known.starts_at);
+        }
+    }
     let mut ids = 0;
     let mut new_id = || {
         ids += 1;
@@ -143,10 +155,10 @@ async fn effort(
         (Some(opened), _) => attached(sources, opened, true, heard(world, changes, opened.id), answered).await,
         (None, Standing::Attached) => match of_store(sources, candidate).await {
             Some(stored) => attached(sources, &stored, false, heard(world, changes, stored.id), answered).await,
-            None => spent(candidate),
+            None => spent(candidate, None),
         },
         (None, Standing::Waiting) => waiting(world, candidate),
-        (None, Standing::Spent | Standing::Free) => spent(candidate),
+        (None, Standing::Spent | Standing::Free) => spent(candidate, of_store(sources, candidate).await.as_ref()),
     })
 }
 

@@ -263,6 +263,7 @@ pub(super) fn of(record: &Record) -> Option<What> {
         | Record::Action(_)
         | Record::Transition(_)
         | Record::Refusal { .. }
+        | Record::NotOpened { .. }
         | Record::Loan(_)
         | Record::Breaker(_)
         | Record::Ended(_) => return None,

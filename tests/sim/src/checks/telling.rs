@@ -74,6 +74,7 @@ fn rows(records: &[Record]) -> String {
         Record::Verdict { row, .. } => format!("verdict {} {}", short(row.action_id), row.verdict),
         Record::Transition(row) => format!("({} {})", row.what, row.detail),
         Record::Refusal { guard, .. } => format!("refused {guard}"),
+        Record::NotOpened { rule, reason } => format!("{rule} opens nothing: {reason}"),
         Record::Event(row) => format!("event {}", row.event),
         Record::Announce(it) => format!("announce {}", it.name.as_str()),
         Record::Loan(it) => loan(it),

@@ -73,6 +73,7 @@ impl Checks {
                 }
                 Record::Transition(row) => assert_eq!(row.remediation_id, after.id),
                 Record::Refusal { .. }
+                | Record::NotOpened { .. }
                 | Record::Event(_)
                 | Record::Announce(_)
                 | Record::Loan(_)

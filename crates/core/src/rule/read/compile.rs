@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Report, Source, codes, sort};
 use crate::matcher::Patterns;
 pub use crate::rule::context::{Context, SourceFile};
 use crate::rule::lint::{history, idle, shadow};
-use crate::rule::model::{BY_HAND, Evidence, Rule};
+use crate::rule::model::{BY_HAND, Evidence, Rule, Step};
 use crate::rule::set::RuleSet;
 use crate::yaml::{Node, Value, boolean, items, number, parse, required, text};
 
@@ -123,6 +123,18 @@ fn read_file(
     rules
 }
 
+/// Warns of steps that may never be reached: without a repeat after the effect, and without Alertmanager's API, the first one is
+/// `unconfirmed`, which ends the ladder.
+fn check_ladder(steps: &[Step], raw: &RawRule<'_>, context: &Context, report: &mut Report<'_>) {
+    if context.alertmanager || steps.len() < 2 {
+        return;
+    }
+    let Some(node) = raw.steps else { return };
+    let message = "the ladder ends after its first step where nothing is heard of the alert within resolved_within";
+    let help = "configure `alertmanager`, whose API is asked then, or have Alertmanager repeat within resolved_within";
+    report.add_with_help(&codes::LADDER_UNSEEN, &node.at, message, help);
+}
+
 fn read_name(
     raw: &RawRule<'_>,
     rule: &Range<usize>,
@@ -174,6 +186,7 @@ fn read_rule(
     if !report.found[before..].iter().any(Diagnostic::is_error) {
         let steps = steps.as_deref().unwrap_or_default();
         limits::check_cooldown(&limits, steps, raw, report);
+        check_ladder(steps, raw, context, report);
         let own = [(raw.budget, &limits.budget[..]), (raw.rule_budget, &limits.rule_budget[..])];
         idle::check(own, limits.cooldown, steps, target.as_ref(), report);
         if let (Some(matchers), Some(target), Some(node)) = (&matchers, &target, raw.target) {
