@@ -39,7 +39,7 @@ const REOPEN: Duration = Duration::from_mins(1);
 
 /// The first and the longest pause between two tries to connect.
 const PAUSE: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_mins(1);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// How far before what was seen last a stream begins: a signal may be that much older than the end that it asked for.
 const OVERLAP: Duration = Duration::from_mins(1);
@@ -66,8 +66,6 @@ enum Over {
     Reopen,
     /// Another process follows this daemon.
     Others,
-    /// The process ends.
-    Stop,
 }
 
 /// What keeps a host from being followed.
@@ -109,8 +107,13 @@ impl Follower {
         let mut pause = PAUSE;
         loop {
             let began = Instant::now();
-            let wait = match self.connection(host, &mut runs, stop).await {
-                Ok(Over::Stop) => return,
+            // What is stored twice or not at all is delivered again, so the connection may be dropped at any point.
+            let over = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                over = self.connection(host, &mut runs) => over,
+            };
+            let wait = match over {
                 Ok(Over::Reopen) => {
                     pause = PAUSE;
                     continue;
@@ -148,7 +151,7 @@ impl Follower {
     }
 
     /// One connection, from its opening to its end.
-    async fn connection(&self, host: &str, runs: &mut Runs, stop: &CancellationToken) -> Result<Over, Failure> {
+    async fn connection(&self, host: &str, runs: &mut Runs) -> Result<Over, Failure> {
         if self.readiness.ready().is_err() {
             return Ok(Over::Others);
         }
@@ -172,7 +175,6 @@ impl Follower {
             // Cancel safe: a stream that is dropped while it waits has delivered nothing.
             let events = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(Over::Stop),
                 events = followed.events.next() => events?,
                 _ = renew.tick() => {
                     if self.watch(&daemon).await?.is_none() {

@@ -102,13 +102,16 @@ impl Follower {
     /// that the daemon still keeps come again with the stream.
     pub fn open(&mut self, watch: &mut Watch, opening: &Opening) -> Learnt {
         let held = std::mem::take(&mut self.held);
-        let began_since = |at| opening.complete && !opening.keeps(at);
-        let shut_down = held.first().is_some_and(|event| began_since(event.at));
-        let learnt = self.learn(held.into_iter().filter(|_| shut_down), EndedBy::Daemon);
+        let is_lost = held.first().is_some_and(|event| !opening.keeps(event.at));
+        // A daemon that has forgotten events since it began may be another one or the same.
+        let asked = if opening.complete { EndedBy::Daemon } else { EndedBy::Unknown };
+        let learnt = self.learn(held.into_iter().filter(|_| is_lost), asked);
         let seen = watch.seen_to.is_some_and(|at| opening.keeps(at));
         if !seen {
-            // What began before the stream did is not known any more.
-            self.runs.clear();
+            if opening.complete {
+                // Runs and signals from before the daemon began are over.
+                self.runs.clear();
+            }
             let until = opening.oldest.unwrap_or(opening.now).max(watch.seen_to.unwrap_or(Timestamp::MIN));
             watch.note(Gap { from: watch.seen_to, until, daemon_began: opening.complete });
             watch.advance(until);
@@ -219,6 +222,14 @@ mod tests {
         assert_eq!(ends(ended), [(6, EndedBy::Daemon)]);
         assert_eq!(watch.gaps, [Gap { from: Some(at(3)), until: at(15), daemon_began: true }]);
         assert!(!it.holds());
+    }
+
+    #[test]
+    fn what_was_held_and_is_forgotten_by_a_busy_daemon_is_not_known() {
+        let mut it = Follower::default();
+        let mut watch = Watch { seen_to: Some(at(3)), gaps: Vec::new() };
+        it.hold(events(&[(5, Kill(Some(15))), (6, Die), (6, Stop)]));
+        assert_eq!(ends(it.open(&mut watch, &opening(20, Some(15), false))), [(6, EndedBy::Unknown)]);
     }
 
     #[test]

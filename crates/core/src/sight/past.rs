@@ -84,11 +84,17 @@ impl Watch {
         self.seen_to = self.seen_to.max(Some(at));
     }
 
-    /// Notes a gap, and forgets the oldest beyond [`GAPS_MAX`].
+    /// Notes a gap; one that continues the last one of its kind extends it. Beyond [`GAPS_MAX`] the oldest is forgotten, and
+    /// first one in which the daemon did not begin: no judgement rests on it.
     pub fn note(&mut self, gap: Gap) {
-        self.gaps.push(gap);
-        let surplus = self.gaps.len().saturating_sub(GAPS_MAX);
-        self.gaps.drain(..surplus);
+        match self.gaps.last_mut().filter(|last| last.daemon_began == gap.daemon_began) {
+            Some(last) if gap.from.is_some_and(|from| from <= last.until) => last.until = last.until.max(gap.until),
+            _ => self.gaps.push(gap),
+        }
+        if self.gaps.len() > GAPS_MAX {
+            let least = self.gaps.iter().position(|it| !it.daemon_began).unwrap_or(0);
+            self.gaps.remove(least);
+        }
     }
 }
 
@@ -237,10 +243,22 @@ mod tests {
         let ends: Vec<_> = runs.iter().map(|run| run.ended_at).collect();
         assert_eq!(ends, (12..20).map(at).collect::<Vec<_>>());
         assert_eq!(runs.last().map(|it| it.ended_by), Some(EndedBy::Person), "what is learnt later counts");
+    }
+
+    #[test]
+    fn gaps_are_bounded_and_those_in_which_the_daemon_began_stay_longest() {
+        let gap = |from: i64, until: i64, daemon_began| Gap { from: Some(at(from)), until: at(until), daemon_began };
         let mut watch = Watch::default();
-        for second in 0..40 {
-            watch.note(Gap { from: None, until: at(second), daemon_began: false });
+        watch.note(gap(0, 1, true));
+        for second in 1..60 {
+            watch.note(gap(second * 10, second * 10 + 5, false));
         }
-        assert_eq!((watch.gaps.len(), watch.gaps[0].until), (GAPS_MAX, at(8)));
+        let last = watch.gaps.last().cloned();
+        assert_eq!(
+            (watch.gaps.len(), watch.gaps[0].clone(), last),
+            (GAPS_MAX, gap(0, 1, true), Some(gap(590, 595, false)))
+        );
+        watch.note(gap(595, 600, false));
+        assert_eq!(watch.gaps.last(), Some(&gap(590, 600, false)), "it goes on");
     }
 }
