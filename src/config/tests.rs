@@ -329,7 +329,7 @@ fn the_shipped_settings_and_rules_load_without_a_warning() {
     let (set, warnings) =
         load_rules(&config.rules, &config.rule_context()).unwrap_or_else(|found| panic!("{}", human(&found)));
     // Without Alertmanager's API its ladder may end early.
-    let ids: Vec<&str> = warnings.iter().map(|it| it.code.id).collect();
+    let ids: Vec<&str> = warnings.iter().map(|it| it.code).collect();
     assert_eq!(ids, ["F109"], "{}", human(&warnings));
     assert!(set.get("arcanum-needs-restart").is_some() && set.get("web-restart").is_some());
 }

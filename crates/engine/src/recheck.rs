@@ -117,8 +117,10 @@ impl Recheck {
             Some(selected) => self.reconsider(&group, selected, silent).await?,
         };
         let now = shell.time.now();
-        let stale = |it: &AlertState| since(now, it.evidence_at) > shell.settings.freshness;
+        // Evidence in its last instant is too old here: what is opened now is decided a moment later.
+        let stale = |it: &AlertState| since(now, it.evidence_at) >= shell.settings.freshness;
         let sleeps = shell.upstream.is_none() && group.alerts.iter().all(stale);
+        let found = if sleeps { Reconsidered::Unknown } else { found };
         let heard = group.alerts.into_iter().zip(group.candidates).map(|(alert, candidate)| {
             let finding = Finding { rule: candidate.rule, of: candidate.remediation, found: found.clone(), sleeps };
             let selected = select(&shell.rules.load(), &shell.hosts, &alert.labels);

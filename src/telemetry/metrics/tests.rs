@@ -7,7 +7,7 @@ fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// Every name of the contract with its labels, `le` left out.
-const NAMES_AND_LABELS: [(&str, &[&str]); 26] = [
+const NAMES_AND_LABELS: [(&str, &[&str]); 27] = [
     ("fettle_build_info", &["version"]),
     ("fettle_notifications_total", &["code", "sender"]),
     ("fettle_alerts_total", &["status"]),

@@ -56,6 +56,7 @@ impl Daemon {
                 self.begin_start(key, By::Daemon, false, None);
             }
         }
+        self.resume_services();
         self.unpark();
     }
 

@@ -211,6 +211,18 @@ impl Daemon {
         }
     }
 
+    /// Swarm goes on where the daemon's end broke off: it ends the tasks that it was ending, and looks at each service.
+    pub(super) fn resume_services(&mut self) {
+        for service in 0..self.services.len() {
+            let ending: Vec<Key> =
+                self.services[service].tasks.iter().filter(|task| task.ending).map(|task| task.key).collect();
+            for key in ending {
+                self.end_task(service, key);
+            }
+            self.agenda.enter(after(self.now, self.timing.schedule), Due::Reconcile { service });
+        }
+    }
+
     /// A task's container runs.
     pub(super) fn task_began(&mut self, key: Key) {
         if let Some(service) = self.at(key).task_of {
