@@ -204,7 +204,12 @@ impl Effect {
             (Self::StartReplicas { replicas, .. }, Sight::Replicas(group)) => {
                 partly(group.running_of(replicas), replicas.len())
             }
-            (Self::SetReplicas { to, .. }, Sight::Service(service)) => of(service.replicas == Some(*to)),
+            (Self::SetReplicas { version, to, .. }, Sight::Service(service)) => match service.replicas {
+                Some(now) if now == *to => Proof::Happened,
+                _ if service.version == *version => Proof::Untouched,
+                // It may have been scaled, and others scaled it back since.
+                _ => Proof::Traceless,
+            },
             (Self::ForceUpdate { version }, Sight::Service(service)) => of(service.version != *version),
             (Self::SetLimits { memory, nano_cpus }, Sight::Container(it)) => of(memory
                 .is_none_or(|want| it.memory_limit == Some(want))
@@ -270,7 +275,8 @@ impl Replica {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::secs;
+    use crate::sight::Service;
+    use crate::testing::{container, secs};
 
     /// An unchanged target proves that nothing happened only once no client can still wait for the daemon.
     #[test]
@@ -291,5 +297,27 @@ mod tests {
         for (action, effect) in pairs {
             assert!(effect.answered_within() <= action.conclusive_after(), "{effect:?}");
         }
+    }
+
+    #[test]
+    fn a_service_that_was_scaled_back_proves_nothing() {
+        let effect = Effect::SetReplicas { version: 10, from: 3, to: 4 };
+        let pin = container().pin();
+        let shows = |replicas, version| {
+            let service = Service {
+                daemon: "D".into(),
+                id: "s".into(),
+                name: "api".into(),
+                labels: std::collections::BTreeMap::new(),
+                version,
+                replicas: Some(replicas),
+                running: replicas,
+                updating: false,
+            };
+            effect.proof(&pin, &Sight::Service(service))
+        };
+        assert_eq!(shows(4, 11), Proof::Happened);
+        assert_eq!(shows(3, 10), Proof::Untouched);
+        assert_eq!(shows(3, 12), Proof::Traceless, "scaled, and back");
     }
 }

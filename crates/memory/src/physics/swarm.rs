@@ -211,13 +211,16 @@ impl Daemon {
         }
     }
 
-    /// Swarm goes on where the daemon's end broke off: it ends the tasks that it was ending, and looks at each service.
+    /// Swarm goes on where the daemon's end broke off: it ends the tasks that it was ending, replaces those whose start broke
+    /// off, and looks at each service.
     pub(super) fn resume_services(&mut self) {
         for service in 0..self.services.len() {
-            let ending: Vec<Key> =
-                self.services[service].tasks.iter().filter(|task| task.ending).map(|task| task.key).collect();
-            for key in ending {
-                self.end_task(service, key);
+            for task in self.services[service].tasks.clone() {
+                if task.ending {
+                    self.end_task(service, task.key);
+                } else if !self.at(task.key).is_alive() {
+                    self.agenda.enter(after(self.now, RESTART_DELAY), Due::Replace { service, key: task.key });
+                }
             }
             self.agenda.enter(after(self.now, self.timing.schedule), Due::Reconcile { service });
         }
