@@ -3,7 +3,7 @@
 //! Always holds: of all processes that share the store one follows a daemon at a time, by a lease. What is stored as seen was
 //! delivered; a connection that breaks is opened again with back-off, from a little before what was seen last, so an event may
 //! come twice and none is lost that the daemon still keeps. What it does not keep any more is stored as a gap. A stream without
-//! events shows no life, so each is opened again after [`REOPEN`]: a connection that leads nowhere is noticed by that.
+//! events shows no life, so each is opened again after `REOPEN`: a connection that leads nowhere is noticed by that.
 
 mod status;
 

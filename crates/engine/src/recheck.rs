@@ -5,7 +5,7 @@
 //! holds. A candidate is taken by moving its next time, so several replicas look at different ones, and one that ends in between is
 //! looked at again [`recheck`](fettle_core::settings::Settings::recheck) later. The same answer writes no row for people.
 //!
-//! Bounds: at most [`AT_ONCE`] candidates are taken together, one target is looked at after the other, and one candidate at most every
+//! Bounds: at most `AT_ONCE` candidates are taken together, one target is looked at after the other, and one candidate at most every
 //! [`LOOK_LEAST`](fettle_core::receive::LOOK_LEAST). A host that does not answer is asked once per round.
 
 use std::collections::{BTreeMap, BTreeSet};
