@@ -20,6 +20,18 @@ async fn kill(daemon: &Daemon, container: &Container, signal: &str) {
     daemon.client.kill_container(&container.id, Some(options)).await.expect("kill");
 }
 
+/// A shell that ends with `code` on a signal. It has set its trap: one that has not would ignore SIGTERM, as pid 1 does.
+async fn trapping(daemon: &Daemon, stem: &str, signal: &str, code: i64) -> Container {
+    let line = format!("trap 'exit {code}' {signal}; echo trapped; while :; do sleep 3600 & wait $!; done");
+    let container = Run::named(stem).shell(&line).start(daemon).await;
+    crate::support::wait::until("the trap is set", super::SOON, async || {
+        let log = container.log().await;
+        if log.contains("trapped") { Ok(()) } else { Err(log) }
+    })
+    .await;
+    container
+}
+
 fn ended(sight: &Seen) -> (i64, bool, Option<bool>) {
     (sight.exit_code, sight.oom_killed, sight.stopped_by_hand)
 }
@@ -32,8 +44,7 @@ async fn docker_stop_is_by_hand_also_when_it_had_to_kill() {
     assert_eq!(ended(&exited(&docker, &deaf).await), (137, false, Some(true)));
 
     // Ends with an error of its own when asked to stop.
-    let grumpy = Run::named("grumpy").shell("trap 'exit 7' TERM; while :; do sleep 3600 & wait $!; done");
-    let grumpy = grumpy.start(&daemon).await;
+    let grumpy = trapping(&daemon, "grumpy", "TERM", 7).await;
     stop(&daemon, &grumpy, 10).await;
     assert_eq!(ended(&exited(&docker, &grumpy).await), (7, false, Some(true)));
 }
@@ -41,7 +52,7 @@ async fn docker_stop_is_by_hand_also_when_it_had_to_kill() {
 #[tokio::test]
 async fn an_exit_code_that_says_it_was_asked_needs_no_look_at_events() {
     let (daemon, docker) = real().await;
-    let polite = Run::named("polite").start(&daemon).await;
+    let polite = trapping(&daemon, "polite", "TERM", 0).await;
     stop(&daemon, &polite, 10).await;
     assert_eq!(ended(&exited(&docker, &polite).await), (0, false, None));
     let done = Run::named("done").shell("exit 143").start(&daemon).await;
@@ -74,8 +85,7 @@ async fn a_crash_is_not_by_hand_whatever_its_code() {
 async fn a_reload_long_before_a_crash_is_not_by_hand() {
     let (daemon, docker) = real().await;
     // Fails because of the reload, so that the test need not wait; the events are the same.
-    let reloaded = Run::named("reload").shell("trap 'exit 3' HUP; while :; do sleep 3600 & wait $!; done");
-    let reloaded = reloaded.start(&daemon).await;
+    let reloaded = trapping(&daemon, "reload", "HUP", 3).await;
     kill(&daemon, &reloaded, "SIGHUP").await;
     assert_eq!(ended(&exited(&docker, &reloaded).await), (3, false, Some(false)));
 }

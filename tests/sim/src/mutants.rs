@@ -63,8 +63,8 @@ impl Mutant {
     ];
 }
 
-/// A fault is found within so many schedules.
-const PATIENCE: u64 = 4_000;
+/// A fault is found within so many schedules. Two remediations that only the exclusion keeps apart meet in one of some thousand.
+const PATIENCE: u64 = 12_000;
 
 /// What became of one fault: the check that found it, or why it was not found as it should be. A check that fails in the same
 /// schedule without the fault has not found it.
