@@ -142,15 +142,16 @@ pub(super) async fn two_restarts(world: &mut World) -> Seen {
     let id = world.run(deaf("both")).await;
     world.look(&id).await;
     let (first, second) = (world.send(restart(&id, 2)), world.send(restart(&id, 2)));
-    let mut seen = Vec::new();
-    for sent in [first, second] {
-        seen.push(format!("{:?}", world.answer(sent, secs(30)).await));
-    }
+    let answers = [world.answer(first, secs(30)).await, world.answer(second, secs(30)).await];
+    // On a busy machine, Docker 28 answers one of them with 500, without its `stop` and `restart`: the container ended between
+    // its signal and its wait.
+    let mut seen = vec![format!("one succeeds: {}", answers.contains(&Some(204)))];
+    seen.push(format!("both are answered: {}", answers.iter().all(|it| matches!(it, Some(204 | 500)))));
     seen.push(world.look(&id).await.expect("it is there").show());
     let events = world.events(&id).await;
-    for what in ["kill 15", "stop", "start", "restart"] {
-        seen.push(format!("{what}: {}", events.iter().filter(|it| *it == what).count()));
-    }
+    let count = |what: &str| events.iter().filter(|it| *it == what).count();
+    seen.push(format!("kill 15: {}, start: {}", count("kill 15"), count("start")));
+    seen.push(format!("stop: {}, restart: {}", count("stop") > 0, count("restart") > 0));
     seen
 }
 
