@@ -89,11 +89,12 @@ async fn a_well_target_whose_alert_is_not_heard_of_again_is_unconfirmed_and_left
     let daemon = Daemon::shared().await;
     let container = Run::named("unconfirmed").enabled().start(&daemon).await;
     let fettle = Setup::new(&daemon.url(), &rules("")).start().await;
-    fettle.send(&firing(&about(&labels(&container)))).await;
+    let body = firing(&about(&labels(&container)));
+    fettle.send(&body).await;
     let story = fettle.closed(&target(&container), SOON).await;
     assert_eq!((story["outcome"].as_str(), story["actions"].as_i64()), (Some("unconfirmed"), Some(1)), "{story:#}");
     // The episode is spent: its repeat opens nothing.
-    fettle.send(&firing(&about(&labels(&container)))).await;
+    fettle.send(&body).await;
     fettle.send(&firing(&[("alertname", "Other")])).await;
     wait_for_alert(&fettle, "Other").await;
     assert_eq!(fettle.remediations(&target(&container)).await.len(), 1);
@@ -209,8 +210,8 @@ async fn a_compose_service_is_found_by_its_labels_and_two_replicas_are_ambiguous
     let daemon = Daemon::shared().await;
     let project = crate::support::unique("shop");
     let rules = rules("").replace(
-        "{container: $labels.service, allow: [\"*\"]}",
-        &format!("{{compose: {{project: {project}, service: $labels.service}}, allow: [web, api]}}"),
+        "{min_age: 0s, container: $labels.service, allow: [\"*\"]}",
+        &format!("{{min_age: 0s, compose: {{project: {project}, service: $labels.service}}, allow: [web, api]}}"),
     );
     let web = Run::named("web").compose(&project, "web", 1).enabled().start(&daemon).await;
     let api = Run::named("api").compose(&project, "api", 1).enabled().start(&daemon).await;
