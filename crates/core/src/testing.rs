@@ -233,8 +233,10 @@ impl Container {
         Self { status, ..self }
     }
 
+    /// As a look shows it: 0 and 143 say nothing about who ended it.
     pub fn exited(self, exit_code: i64) -> Self {
-        Self { status: Status::Exited, exit_code, ..self }
+        let stopped_by_hand = self.stopped_by_hand.filter(|_| !matches!(exit_code, 0 | 143));
+        Self { status: Status::Exited, exit_code, stopped_by_hand, ..self }
     }
 
     pub fn checked(self, health: Health) -> Self {

@@ -18,8 +18,8 @@ pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
         return Ruling::passes(|| Basis::new("it is no container", json!({})));
     };
     let numbers = || {
-        let is_known = it.stopped_by_hand.is_some() || it.ended_by.is_some_and(|by| by != EndedBy::Unknown);
-        let assumed = !is_known && matches!(it.status, Status::Exited | Status::Dead);
+        let is_known = ended_by(it).is_some_and(|by| by != EndedBy::Unknown);
+        let assumed = !is_known && may_be_overruled(it);
         json!({"status": it.status, "exit_code": it.exit_code, "stopped_by_hand": it.stopped_by_hand,
             "ended_by": it.ended_by, "assumed": assumed})
     };
@@ -58,20 +58,19 @@ pub fn asks(action: &Action, sight: &Sight, ended: Option<&Pin>) -> bool {
     may_be_overruled(it) && !is_ours(it, ended) && may_be_a_shutdown(it)
 }
 
+/// Who ended the last run: what the look itself shows comes first. A restart whose start failed has the events of a stop, and
+/// the look shows that nobody meant it to stay stopped; the history has only the events.
+fn ended_by(sight: &Container) -> Option<EndedBy> {
+    match sight.stopped_by_hand {
+        Some(true) => Some(EndedBy::Person),
+        Some(false) => Some(EndedBy::Itself),
+        None => sight.ended_by,
+    }
+}
+
 /// Whether a person's stop and the shutdown of the machine are equally likely.
 fn may_be_a_shutdown(sight: &Container) -> bool {
-    let is_signal = matches!(sight.exit_code, 137 | 143) && !sight.oom_killed;
-    is_signal && sight.stopped_by_hand.is_none() && sight.ended_by == Some(EndedBy::Unknown)
-}
-
-/// Whether the exit code alone makes a person's stop likely.
-fn may_be_a_stop(sight: &Container) -> bool {
-    sight.stopped_by_hand.is_none() && sight.exit_code == 137 && !sight.oom_killed
-}
-
-/// Whether it is known that no person ended it.
-fn is_no_persons(sight: &Container) -> bool {
-    matches!(sight.ended_by, Some(EndedBy::Itself | EndedBy::Daemon))
+    ended_by(sight) == Some(EndedBy::Unknown) && matches!(sight.exit_code, 137 | 143) && !sight.oom_killed
 }
 
 fn reason(sight: &Container) -> Option<&'static str> {
@@ -80,18 +79,22 @@ fn reason(sight: &Container) -> Option<&'static str> {
         Status::Created => Some("was never started"),
         Status::Removing => Some("is being removed"),
         Status::Unknown => Some("is in a state this version does not know"),
-        Status::Exited | Status::Dead
-            if sight.stopped_by_hand == Some(true) || sight.ended_by == Some(EndedBy::Person) =>
-        {
-            Some("was stopped by hand")
-        }
-        Status::Exited | Status::Dead if is_no_persons(sight) || may_be_a_shutdown(sight) => None,
-        Status::Exited | Status::Dead if matches!(sight.exit_code, 0 | 143) && !sight.oom_killed => {
-            Some("ended as asked")
-        }
-        Status::Exited | Status::Dead if may_be_a_stop(sight) => {
-            Some("ended with 137, and Docker has no events of it: a person may have stopped it")
-        }
-        Status::Exited | Status::Dead | Status::Running | Status::Restarting => None,
+        Status::Running | Status::Restarting => None,
+        Status::Exited | Status::Dead => match ended_by(sight) {
+            Some(EndedBy::Person) => Some("was stopped by hand"),
+            Some(EndedBy::Itself | EndedBy::Daemon) => None,
+            Some(EndedBy::Unknown) if may_be_a_shutdown(sight) => None,
+            Some(EndedBy::Unknown) | None => likely_stop(sight),
+        },
+    }
+}
+
+/// What the exit code makes likely where nothing else is known.
+fn likely_stop(sight: &Container) -> Option<&'static str> {
+    match sight.exit_code {
+        _ if sight.oom_killed => None,
+        0 | 143 => Some("ended as asked"),
+        137 => Some("ended with 137, and Docker has no events of it: a person may have stopped it"),
+        _ => None,
     }
 }

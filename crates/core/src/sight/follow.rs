@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// Containers that are followed at a time; the one without an event for longest is forgotten beyond it.
 const CONTAINERS_MAX: usize = 10_000;
 
-/// Events that are kept of one run.
+/// Events that are kept of one run, the newest.
 const EVENTS_MAX: usize = 32;
 
 /// Events that are held at a time. With more, the oldest are forgotten.
@@ -154,9 +154,11 @@ impl Follower {
             Lifecycle::Die => run.died = Some((at, exit_code)),
             Lifecycle::Kill(_) | Lifecycle::Stop | Lifecycle::Destroy => {}
         }
-        if run.events.len() < EVENTS_MAX {
-            run.events.push((at, what));
+        // The last ones say who ended it: a long run may have many signals to reload.
+        if run.events.len() == EVENTS_MAX {
+            run.events.remove(0);
         }
+        run.events.push((at, what));
         let (ended_at, exit_code) = run.died?;
         let was_asked = ended_by_person(
             run.events.iter().copied(),
@@ -254,6 +256,17 @@ mod tests {
         assert_eq!(opened(None, opening(20, None, true)), (Some((at(20), true)), Some(at(20))));
         assert_eq!(opened(Some(10), opening(20, Some(9), false)), (None, Some(at(10))));
         assert_eq!(opened(Some(10), opening(20, Some(12), false)), (Some((at(12), false)), Some(at(12))));
+    }
+
+    #[test]
+    fn a_stop_after_many_reloads_is_a_persons() {
+        for reloads in [EVENTS_MAX - 1, EVENTS_MAX, EVENTS_MAX + 1, 3 * EVENTS_MAX] {
+            let mut it = Follower::default();
+            let reload = vec![event(2, Kill(Some(1))); reloads];
+            it.take([vec![event(1, Start)], reload].concat());
+            let stopped = it.take(events(&[(5, Kill(Some(15))), (6, Die), (6, Stop)]));
+            assert_eq!(ends(stopped), [(6, EndedBy::Person)], "{reloads}");
+        }
     }
 
     #[test]

@@ -304,3 +304,11 @@ fn the_stored_history_of_the_runs_counts_before_the_exit_code() {
     assert_eq!(asked(137, EndedBy::Unknown), (true, true), "a person's stop or the machine's shutdown");
     assert_eq!(asked(143, EndedBy::Unknown), (true, true));
 }
+
+/// A restart, by fettle or by hand, whose start failed: it has the events of a stop.
+#[test]
+fn a_start_that_failed_is_no_stop_whatever_the_history_shows() {
+    let failed = Container { stopped_by_hand: Some(false), ended_by: Some(EndedBy::Person), ..container().exited(127) };
+    let rule = rule("r");
+    assert!(world(rule.clone()).look(&rule.steps[0].action, &one(failed), None).is_ok());
+}
