@@ -20,7 +20,10 @@ use fettle_core::sight::follow::{LifeEvent, Opening};
 /// Nothing else: health checks alone make three events each.
 const EVENTS: [&str; 6] = ["start", "kill", "stop", "die", "oom", "destroy"];
 
-/// Events that are given at a time: as many as the daemon keeps.
+/// Events that are read before the stream: Docker keeps fewer, Podman keeps them without a bound.
+const BACKLOG_MAX: usize = 4096;
+
+/// Events that are given at a time: as many as Docker keeps.
 const AT_ONCE: usize = EVENTS_MAX;
 
 type Messages = Pin<Box<dyn Stream<Item = Vec<Result<EventMessage, Error>>> + Send>>;
@@ -40,11 +43,17 @@ pub(super) async fn follow(host: &Arc<Host>, since: Option<Timestamp>) -> Result
     let kept = read(host, kept, EVENTS_MAX).await?;
     let opening = Opening { now, oldest: kept.first().and_then(instant), complete: kept.len() < EVENTS_MAX };
     let filters = HashMap::from([("type", vec!["container"]), ("event", EVENTS.to_vec())]);
+    let asked = EventsOptionsBuilder::default().filters(&filters);
     let since = since.map_or_else(|| "0".to_owned(), seconds);
-    let options = EventsOptionsBuilder::default().since(&since).filters(&filters).build();
+    let backlog = read(host, asked.clone().since(&since).until(&seconds(now)).build(), BACKLOG_MAX).await?;
+    // A backlog that was cut off goes to its last event, and the stream begins there.
+    let reached = backlog.last().filter(|_| backlog.len() == BACKLOG_MAX).and_then(instant).unwrap_or(now);
+    let opening = Opening { now: reached, ..opening };
+    let options = asked.since(&seconds(reached)).build();
     let client = host.read().client(LOOK).map_err(|error| classify(host.read(), LOOK, error))?;
     let messages: Messages = Box::pin(client.events(Some(options)).ready_chunks(AT_ONCE));
-    Ok(Followed { opening, events: Box::new(Events { host: host.clone(), messages, broken: None }) })
+    let backlog = backlog.iter().filter_map(life_event).collect();
+    Ok(Followed { opening, backlog, events: Box::new(Events { host: host.clone(), messages, broken: None }) })
 }
 
 #[async_trait]

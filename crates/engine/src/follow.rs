@@ -1,7 +1,7 @@
 //! Follows the lifecycle events of every Docker host, and stores how runs ended.
 //!
 //! Always holds: of all processes that share the store one follows a daemon at a time, by a lease. What is stored as seen was
-//! delivered; a connection that breaks is opened again with back-off, from a little before what was seen last, so an event may
+//! delivered, and what was learnt from it is stored with it; a connection that breaks is opened again with back-off, from a little before what was seen last, so an event may
 //! come twice and none is lost that the daemon still keeps. What it does not keep any more is stored as a gap. A stream without
 //! events shows no life, so each is opened again after `REOPEN`: a connection that leads nowhere is noticed by that.
 
@@ -163,8 +163,11 @@ impl Follower {
         let since = watch.seen_to.map(|at| before(at, OVERLAP));
         let mut followed = self.shell.platform.follow(host, since).await?;
         self.follows.works(host);
-        let learnt = runs.open(&mut watch, &followed.opening);
-        watch.advance(followed.opening.now);
+        let mut learnt = runs.open(&mut watch, &followed.opening);
+        if let Some(more) = settle(runs, followed.backlog, &mut *followed.events).await {
+            learnt.extend(more);
+            watch.advance(followed.opening.now);
+        }
         if !self.store(&daemon, &watch, &learnt).await? {
             return Ok(Over::Others);
         }
@@ -184,8 +187,12 @@ impl Follower {
                 }
                 () = sleep_until(ends) => return Ok(Over::Reopen),
             };
-            let Some(learnt) = settle(runs, events, &mut *followed.events, &mut watch).await else { continue };
-            if !self.store(&daemon, &watch, &learnt).await? {
+            let last = events.last().map(|event| event.at);
+            let Some(learnt) = settle(runs, events, &mut *followed.events).await else { continue };
+            if let Some(at) = last {
+                watch.advance(at);
+            }
+            if !learnt.is_empty() && !self.store(&daemon, &watch, &learnt).await? {
                 return Ok(Over::Others);
             }
         }
@@ -201,26 +208,15 @@ impl Follower {
     }
 }
 
-/// What is learnt from these events and those that are held; `None` where nothing is. Events that ask a run to end count once
-/// the daemon answers on a new connection: one that shuts down does not.
-async fn settle(
-    runs: &mut Runs,
-    events: Vec<LifeEvent>,
-    stream: &mut dyn LifeEvents,
-    watch: &mut Watch,
-) -> Option<Learnt> {
-    if events.is_empty() && !runs.holds() {
-        return None;
-    }
+/// What is learnt from these events and those that are held; `None` where they are held for now. Events that ask a run to end
+/// count once the daemon answers on a new connection: one that shuts down does not.
+async fn settle(runs: &mut Runs, events: Vec<LifeEvent>, stream: &mut dyn LifeEvents) -> Option<Learnt> {
     let asks = runs.holds() || events.iter().any(LifeEvent::asks);
     if asks && !stream.answers().await {
         runs.hold(events);
         return None;
     }
-    if let Some(last) = events.last() {
-        watch.advance(last.at);
-    }
-    Some(runs.take(events)).filter(|learnt| !learnt.is_empty())
+    Some(runs.take(events))
 }
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ pub trait Platform: Send + Sync {
         Err(PlatformError::NoHost(host.to_owned()))
     }
 
-    /// Opens the stream of the lifecycle events of all containers of a host: those that the daemon keeps since `since`, by its
-    /// own clock, and then those that happen. Looks only.
+    /// Reads the lifecycle events of all containers of a host that the daemon keeps since `since`, by its own clock, and opens
+    /// the stream of those that follow. Looks only.
     async fn follow(&self, host: &str, _since: Option<Timestamp>) -> Result<Followed, PlatformError> {
         Err(PlatformError::NoHost(host.to_owned()))
     }
@@ -65,7 +65,9 @@ pub trait Platform: Send + Sync {
 pub struct Followed {
     /// What the daemon keeps and its clock.
     pub opening: Opening,
-    /// The events.
+    /// Every event from the instant asked for to [`Opening::now`], in the daemon's order.
+    pub backlog: Vec<LifeEvent>,
+    /// The events since then; one of that very instant may come again.
     pub events: Box<dyn LifeEvents>,
 }
 

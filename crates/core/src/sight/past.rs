@@ -113,6 +113,12 @@ impl Learnt {
     pub fn is_empty(&self) -> bool {
         self.ended.is_empty() && self.removed.is_empty()
     }
+
+    /// Adds what was learnt after it.
+    pub fn extend(&mut self, later: Self) {
+        self.ended.extend(later.ended);
+        self.removed.extend(later.removed);
+    }
 }
 
 /// What is stored about a few containers of one daemon.

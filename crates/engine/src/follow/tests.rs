@@ -1,13 +1,17 @@
 //! The follower over the model of Docker and a store in memory, on virtual time.
 
+use async_trait::async_trait;
+use fettle_core::effect::Effect;
 use fettle_core::id::ReplicaId;
-use fettle_core::ports::{Platform, Runs as _, Store};
+use fettle_core::ports::{Followed, Performed, Platform, Runs as _, Store};
 use fettle_core::sight::past::EndedBy;
-use fettle_core::sight::{Container, Found, Wanted};
+use fettle_core::sight::{CallPath, Container, Found, Pin, Sight, Wanted};
 use fettle_core::target::Target;
 use fettle_core::testing::at;
+use fettle_core::time::Timestamp;
 use fettle_memory::physics::{By, Client, Clock, Daemon, Host, Life, Link, Program, Request, Spec, Term};
 use fettle_memory::store::Memory;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -41,10 +45,14 @@ impl Town {
     }
 
     fn start(&self, number: u32) -> Process {
+        self.start_over(number, |client| Arc::new(client))
+    }
+
+    fn start_over(&self, number: u32, over: impl Fn(Client) -> Arc<dyn Platform>) -> Process {
         let owner = ReplicaId(Uuid::from_u128(number.into()));
         let store: Arc<dyn Store> = Arc::new(self.memory.process(owner));
-        let client = Client::new(number, [(HOST.to_owned(), self.host.clone())]);
-        let platform: Arc<dyn Platform> = Arc::new(Remembering::new(Arc::new(client), store.clone()));
+        let client = over(Client::new(number, [(HOST.to_owned(), self.host.clone())]));
+        let platform: Arc<dyn Platform> = Arc::new(Remembering::new(client, store.clone()));
         let Script { mut shell, .. } = Script::of(Plot::default());
         (shell.store, shell.platform, shell.owner) = (store, platform.clone(), owner);
         let follows = Arc::<Follows>::default();
@@ -162,6 +170,81 @@ async fn a_connection_that_breaks_is_opened_again_and_misses_nothing_that_docker
     town.host.with(|world, _| world.link = Link::Up);
     sleep(REOPEN * 2).await;
     assert_eq!((town.past().await, process.web().await.ended_by), (vec![EndedBy::Person], Some(EndedBy::Person)));
+}
+
+/// A connection on which nothing comes after it was opened.
+struct Deaf(Client);
+
+#[async_trait]
+impl LifeEvents for Deaf {
+    async fn next(&mut self) -> Result<Vec<LifeEvent>, PlatformError> {
+        std::future::pending().await
+    }
+
+    async fn answers(&mut self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Platform for Deaf {
+    async fn find(&self, target: &Target, wanted: Wanted) -> Result<Found, PlatformError> {
+        self.0.find(target, wanted).await
+    }
+
+    async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
+        self.0.look(target, pin).await
+    }
+
+    async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
+        self.0.call_path(target, pin, effect).await
+    }
+
+    async fn perform(&self, target: &Target, pin: &Pin, effect: &Effect) -> Performed {
+        self.0.perform(target, pin, effect).await
+    }
+
+    async fn evidence(&self, target: &Target, pin: &Pin, log_lines: u32) -> Value {
+        self.0.evidence(target, pin, log_lines).await
+    }
+
+    async fn targets(&self) -> Vec<(String, Result<Vec<Target>, PlatformError>)> {
+        self.0.targets().await
+    }
+
+    fn followed(&self) -> Vec<String> {
+        self.0.followed()
+    }
+
+    async fn daemon(&self, host: &str) -> Result<String, PlatformError> {
+        self.0.daemon(host).await
+    }
+
+    async fn follow(&self, host: &str, since: Option<Timestamp>) -> Result<Followed, PlatformError> {
+        let followed = self.0.follow(host, since).await?;
+        Ok(Followed { events: Box::new(Self(self.0.clone())), ..followed })
+    }
+
+    async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
+        self.0.ping().await
+    }
+}
+
+/// A process that dies right after it has opened the stream: what it stored as seen, it has learnt from.
+#[tokio::test(start_paused = true)]
+async fn what_happened_while_nothing_followed_is_learnt_before_it_counts_as_seen() {
+    let town = Town::new(ends_with_one());
+    drop(town.start(1));
+    soon().await;
+    town.stop().await;
+    sleep(OVERLAP * 2 + LEASE).await;
+    let short = town.start_over(2, |client| Arc::new(Deaf(client)));
+    soon().await;
+    drop(short);
+    sleep(LEASE).await;
+    let _next = town.start(3);
+    soon().await;
+    assert_eq!(town.past().await, [EndedBy::Person]);
 }
 
 #[tokio::test(start_paused = true)]

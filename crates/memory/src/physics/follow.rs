@@ -51,10 +51,13 @@ impl Event {
 impl Stream {
     /// Opens a stream.
     pub(super) fn open(name: &str, client: u32, host: &Arc<Host>, since: Option<Timestamp>) -> Followed {
-        let (opening, number) =
-            host.with(|world, _| (world.daemon.opening(), world.daemon.events.open(since.unwrap_or(Timestamp::MIN))));
+        let (opening, backlog, number) = host.with(|world, _| {
+            let number = world.daemon.events.open(since.unwrap_or(Timestamp::MIN));
+            let backlog = world.daemon.events.read(number).into_iter().filter_map(Event::life).collect();
+            (world.daemon.opening(), backlog, number)
+        });
         let events = Box::new(Self { name: name.to_owned(), client, host: host.clone(), number });
-        Followed { opening, events }
+        Followed { opening, backlog, events }
     }
 
     /// What has arrived by now; an error when the stream is over.
