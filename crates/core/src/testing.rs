@@ -109,6 +109,7 @@ pub fn rule(name: &str) -> Rule {
         mode: Mode::Act,
         proceed: false,
         source: "rules/web.yaml:1".into(),
+        digest: crate::rule::model::Digest::default(),
     }
 }
 

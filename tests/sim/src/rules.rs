@@ -228,5 +228,6 @@ fn rule(rng: &mut Rng, at: u64, settings: &Settings, crowd: bool) -> Rule {
         mode: if plain { Mode::Act } else { mode(rng) },
         proceed: rng.chance(300),
         source: format!("rules.yaml:{at}"),
+        digest: fettle_core::rule::model::Digest::default(),
     }
 }

@@ -82,7 +82,7 @@ impl Reconsider<'_> {
 
     fn compare(&self, comes: Comes, seen: Option<Pin>, facts: &Facts<'_>) -> Reconsidered {
         let digest = facts.rule.map(Rule::digest).unwrap_or_default();
-        let changed = digest != self.conclusion.rule || acted(self.conclusion.seen.as_ref(), seen.as_ref());
+        let changed = *digest != *self.conclusion.rule || acted(self.conclusion.seen.as_ref(), seen.as_ref());
         let same = match (self.conclusion.came, comes) {
             _ if changed => false,
             (Came::Declined, _) | (Came::Observed, Comes::Observed) => true,

@@ -209,7 +209,7 @@ impl Batch<'_> {
     /// A repeat: whether its rule is another than the one that came to the conclusion. If it is not, the target is looked at soon.
     fn is_other_rule(&mut self, candidate: &Candidate, rule: &Rule, now: Timestamp) -> bool {
         let Some(conclusion) = &candidate.conclusion else { return false };
-        if conclusion.rule != rule.digest() {
+        if *conclusion.rule != *rule.digest() {
             return true;
         }
         let soon = after(conclusion.looked_at, LOOK_LEAST.min(self.settings.recheck)).max(now);

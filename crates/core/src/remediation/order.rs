@@ -56,6 +56,7 @@ impl Order {
             mode: Mode::Act,
             proceed: false,
             source: "an order by hand".to_owned(),
+            digest: crate::rule::model::Digest::default(),
         }
     }
 }

@@ -369,7 +369,7 @@ impl Remediation {
     /// over with its answer.
     pub(crate) fn leave(&mut self, came: Came, rule: Option<&Rule>, recheck: Duration, now: Timestamp) {
         if self.tried.is_none() && self.order.is_none() {
-            let rule = rule.map(Rule::digest).unwrap_or_default();
+            let rule = rule.map(Rule::digest).unwrap_or_default().to_owned();
             let conclusion = Conclusion { came, rule, seen: self.pin.clone(), looked_at: now };
             self.left = Some(Left { conclusion, again_at: after(now, recheck) });
         }

@@ -5,11 +5,12 @@
 //! action applies to that kind of target and has something to do; a target can be proven well before the time for it is
 //! over; `restore` only where something is scaled; and whoever must be asked can answer in time.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::action::Action;
 use crate::alert::labels::Labels;
@@ -58,18 +59,41 @@ pub struct Rule {
     pub proceed: bool,
     /// Where it stands, for messages: `rules/web.yaml:14`.
     pub source: String,
+    /// See [`Rule::digest`].
+    pub digest: Digest,
+}
+
+/// The digest of a rule, computed when it is first asked for: each repeat of an alert asks. A copy computes its own, because
+/// the rule that it is for may be changed.
+#[derive(Default)]
+pub struct Digest(OnceLock<Box<str>>);
+
+impl Clone for Digest {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// The same whether it was computed or not: it is part of the text that is digested.
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest")
+    }
 }
 
 impl Rule {
     /// The digest of everything that the rule decides by: another one means another rule. Where it is written is left out, so that a
-    /// line more above it changes nothing.
+    /// line more above it changes nothing. Another version of fettle may give another one for the same text.
     #[must_use]
-    pub fn digest(&self) -> String {
-        let text = format!("{:?}", Self { source: String::new(), owner: None, ..self.clone() });
-        let digest = Sha256::digest(text.as_bytes());
-        digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
+    pub fn digest(&self) -> &str {
+        self.digest.0.get_or_init(|| {
+            let text = format!("{:?}", Self { source: String::new(), owner: None, ..self.clone() });
+            let digest = Sha256::digest(text.as_bytes());
+            let hex = digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            });
+            hex.into_boxed_str()
         })
     }
 }

@@ -216,6 +216,7 @@ fn read_rule(
         mode: limits.mode,
         proceed,
         source: format!("{}:{}", report.source.file, report.source.line(node.at.start)),
+        digest: crate::rule::model::Digest::default(),
     })
 }
 
