@@ -5,9 +5,3 @@ ALTER TABLE candidates
     ADD COLUMN conclusion jsonb;
 
 CREATE INDEX candidates_again ON candidates (again_at) WHERE again_at IS NOT NULL;
-
--- What the sender wrote beside the labels: the text for people, and where the alert comes from.
-ALTER TABLE alerts
-    ADD COLUMN generator_url text,
-    ADD COLUMN external_url  text,
-    ADD COLUMN annotations   jsonb;
