@@ -36,8 +36,9 @@ pub const UNKNOWN_SENDER: &str = "unknown";
 pub const ANONYMOUS: &str = "anonymous";
 
 /// Events that have a name so far, for series that exist from the start.
-const EVENTS: [&str; 13] = [
+const EVENTS: [&str; 14] = [
     "cleared_unproven",
+    "clock_reset",
     "escalated",
     "gave_up",
     "host_critical",

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::receive::TRIES;
 use crate::shell::Shell;
+use crate::upkeep::clock;
 use fettle_core::alert::fingerprint::Fingerprint;
 use fettle_core::id::RemediationId;
 use fettle_core::ports::chain;
@@ -81,6 +82,24 @@ impl ByHand {
         }
         self.tell(by, &opened).await;
         Ok(opened)
+    }
+
+    /// Sets time to the clock that it follows, because a person says that this clock is right now. It is on record before it
+    /// happens, dated by the time that ends. Gives how far time was ahead of the clock, in microseconds; negative: behind.
+    pub async fn reset_clock(&self, by: &str, reason: &str) -> Result<i64, StoreError> {
+        let shell = &*self.shell;
+        let offset = shell.time.offset().followed;
+        let details = json!({"by": by, "reason": reason, "offset_microseconds": offset});
+        let event = EventRow { at: shell.time.now(), event: "clock_reset", severity: Severity::Warning, details };
+        let records = [Record::Event(event)];
+        shell.store.record(&records).await?;
+        shell.telemetry.recorded(&[], &records);
+        clock::reset(&*shell.store, &shell.time).await;
+        // What waited for an instant may be due now.
+        shell.wake.notify_one();
+        shell.recheck.notify_one();
+        tracing::warn!(actor = by, reason, microseconds = offset, "{by} reset fettle's clock");
+        Ok(offset)
     }
 
     /// Tries again when somebody else writes the same rows at the same time.

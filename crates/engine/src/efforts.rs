@@ -21,7 +21,7 @@ impl Driven for Remediation {
     const NAME: &'static str = "remediation";
 
     async fn known(&self, shell: &Shell, heard: Option<Vec<AlertState>>) -> Result<(Known, Vec<Record>), StoreError> {
-        let (mut known, ended) = Known::read(shell, self).await?;
+        let (mut known, ended) = Known::read(shell, self, None).await?;
         if let Some(alerts) = heard.filter(|_| shell.upstream.is_none()) {
             known.alerts = alerts;
         }

@@ -24,27 +24,17 @@ pub struct Known {
 
 impl Known {
     /// Reads it: one round trip to the store. With the ends of alerts that only Alertmanager reported, to be stored with the
-    /// decision.
-    pub(super) async fn read(shell: &Shell, remediation: &Remediation) -> Result<(Self, Vec<Record>), StoreError> {
-        let now = shell.time.now();
-        let rule = remediation.rule_in(&shell.rules.load());
-        let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
-        let facts = shell.store.work().facts(&ask).await?;
-        let known = Self { alerts: facts.alerts, surroundings: facts.surroundings };
-        Ok(known.asked_upstream(shell, remediation, now).await)
-    }
-
-    /// Reads what is around a remediation that is not opened, about these alerts.
-    pub(super) async fn about(
+    /// decision. `about` are its alerts where they are not attached to it yet.
+    pub(super) async fn read(
         shell: &Shell,
         remediation: &Remediation,
-        alerts: Vec<AlertState>,
+        about: Option<Vec<AlertState>>,
     ) -> Result<(Self, Vec<Record>), StoreError> {
         let now = shell.time.now();
         let rule = remediation.rule_in(&shell.rules.load());
         let ask = FactsAsk::about(remediation, rule.as_deref(), &shell.settings, now);
         let facts = shell.store.work().facts(&ask).await?;
-        let known = Self { alerts, surroundings: facts.surroundings };
+        let known = Self { alerts: about.unwrap_or(facts.alerts), surroundings: facts.surroundings };
         Ok(known.asked_upstream(shell, remediation, now).await)
     }
 

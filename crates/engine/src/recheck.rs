@@ -155,7 +155,7 @@ impl Recheck {
         }
         let opener = Opener { fingerprint: alert.fingerprint, labels: alert.labels.clone() };
         let fresh = Remediation::new(RemediationId::nil(), &selected.rule.name, target.clone(), opener, now);
-        let (known, ended) = Known::about(shell, &fresh, group.alerts.clone()).await?;
+        let (known, ended) = Known::read(shell, &fresh, Some(group.alerts.clone())).await?;
         let question = Reconsider { fresh: &fresh, conclusion, closed_at };
         let facts = Facts {
             rule: Some(&selected.rule),
@@ -213,7 +213,7 @@ impl Recheck {
 
 /// The answer of a guard that needs only names, compared with the last answer.
 fn refused_by_name(guard: Guard, conclusion: &Conclusion, selected: &Selected, now: Timestamp) -> Reconsidered {
-    if conclusion.came == (Came::Refused { guard }) && conclusion.rule == selected.rule.digest() {
+    if conclusion.came == (Came::Refused { guard }) && *conclusion.rule == *selected.rule.digest() {
         Reconsidered::Same(Conclusion { looked_at: now, ..conclusion.clone() })
     } else {
         Reconsidered::Differs

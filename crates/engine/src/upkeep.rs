@@ -4,7 +4,7 @@
 //! Each part is idempotent and takes no input, so it does not matter which replica does it, or whether all do. A process that
 //! is not ready follows the clock and gives back claims, which is how it finds that the store works again, and does no more.
 
-pub mod clock;
+pub(crate) mod clock;
 pub(crate) mod retention;
 
 use std::sync::Arc;

@@ -9,7 +9,6 @@ use super::control::{self, Control};
 use crate::health::clock::seconds;
 use crate::http::auth::Admin;
 use crate::http::problem::Problem;
-use fettle_engine::upkeep::clock::reset_by_hand;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,18 +26,7 @@ pub(in crate::http) async fn reset_clock(
 ) -> Answer {
     let asked: Asked = control.read(&request, payload).await?;
     let reason = control::reason(&asked.reason)?;
-    let offset = reset_by_hand(&*control.store, &control.time, &caller.name, reason)
-        .await
-        .map_err(|error| Problem::not_stored(&error))?;
-    // What waited for an instant may be due now.
-    control.wake.wake();
-    let offset = seconds(offset);
-    tracing::warn!(
-        actor = &*caller.name,
-        seconds = offset,
-        reason,
-        "{} reset fettle's clock by {offset} s",
-        caller.name
-    );
+    let offset = control.by_hand.reset_clock(&caller.name, reason).await;
+    let offset = seconds(offset.map_err(|error| Problem::not_stored(&error))?);
     Ok(HttpResponse::Ok().json(json!({"offset_seconds": offset})))
 }

@@ -204,9 +204,7 @@ pub fn settings(kind: Kind) -> Settings {
         mode: Mode::Act,
         freshness: ten,
         docker_patience: fettle_core::settings::DOCKER_PATIENCE,
-        // The clock runs fast here, and the service's polls do not: what is decided again by time would come late. In virtual
-        // time, `tests/agreement` compares it as it ships.
-        recheck: Duration::from_hours(24),
+        recheck: fettle_core::settings::RECHECK,
         in_flight: 2,
         budget: vec![per(8, 10)],
         target_budget: vec![per(4, 30)],

@@ -135,6 +135,11 @@ impl Service {
         if !waiting.is_empty() {
             return Err(format!("nobody asked again about {waiting:?}"));
         }
+        let again = store.next_again().await.map_err(fault)?;
+        if let Some(at) = again.filter(|at| *at <= now) {
+            self.shell.recheck.notify_one();
+            return Err(format!("an episode is decided again since {at}, now {now}"));
+        }
         // What was claimed and is not yet decided is not done, whenever it is due.
         let Open { claimed, due } = self.tables.open().await;
         let (overdue, calls) = (due.iter().filter(|due| **due <= now).count(), self.docker.under_way(now));
@@ -142,7 +147,7 @@ impl Service {
             self.shell.wake.notify_one();
             return Err(format!("{overdue} due, {claimed} claimed, {calls} called, now {now}"));
         }
-        Ok(due.into_iter().filter(|due| *due > now).min())
+        Ok(due.into_iter().chain(again).filter(|due| *due > now).min())
     }
 
     /// Waits until people were called for all of these: the outbox is emptied when it can be, not on the clock.

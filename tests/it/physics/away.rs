@@ -43,9 +43,8 @@ impl Case {
         // Ignores SIGTERM: a restart is under way for its whole grace.
         let deaf = Program::default().on_term(Term::Ignores);
         let id = world.run(Spec::named("away").enabled().policy(policy).runs(deaf)).await;
-        let World::Real { docker, .. } = &world else { unreachable!("a real one") };
         // The container is seconds old, and this is not about that.
-        let target = format!("{{container: {}, min_age: 0s}}", name_of(docker, &id).await);
+        let target = format!("{{container: {}, min_age: 0s}}", name_of(&socket, &id).await);
         let began = started_at(&socket, &id).await;
         Self { world, socket, id, target, began }
     }

@@ -22,7 +22,7 @@ use fettle_store::open;
 use uuid::Uuid;
 
 use super::daemon::Docker;
-use super::http;
+use super::shipped::name_of;
 use super::starts::secs;
 use super::world::World;
 use crate::support::engine::start;
@@ -102,12 +102,6 @@ impl Fettle {
 fn ends_with(name: &str, code: i64) -> Spec {
     let term = Term::Ends { after: Duration::ZERO, code };
     Spec::named(name).enabled().runs(Program::default().on_term(term))
-}
-
-async fn name_of(socket: &Path, id: &str) -> String {
-    let shown = http::ask(socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect");
-    let shown = shown.json();
-    shown["Name"].as_str().expect("a name").trim_start_matches('/').to_owned()
 }
 
 async fn a_stop_is_remembered_and_a_shutdown_is_no_stop(generation: Generation) {

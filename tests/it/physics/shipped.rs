@@ -11,6 +11,7 @@ use fettle_core::time::Timestamp;
 use fettle_docker::{Docker as Adapter, HostConfig};
 use fettle_engine::clock::SystemClock;
 use fettle_engine::intake::Intake;
+use fettle_engine::remember::Remembering;
 use fettle_memory::physics::{Generation, Life, Part, Policy, Program, Spec, Term};
 use fettle_store::open;
 use uuid::Uuid;
@@ -44,7 +45,8 @@ impl Fettle {
         let url = format!("sqlite://{}", folder.path().join("fettle.db").display());
         let store: Arc<dyn Store> = open(&url, owner.into()).await.expect("a store");
         let clock = Arc::new(SystemClock::default());
-        let (intake, engine) = start(store.clone(), Arc::new(docker), clock, owner.into(), &rules).await;
+        let platform = Arc::new(Remembering::new(Arc::new(docker), store.clone()));
+        let (intake, engine) = start(store.clone(), platform, clock, owner.into(), &rules).await;
         let fettle = Self { store, intake, _folder: folder, _engine: engine };
         fettle.alert().await;
         fettle
@@ -84,8 +86,9 @@ impl Fettle {
     }
 }
 
-pub(super) async fn name_of(docker: &Docker, id: &str) -> String {
-    let seen = http::ask(&docker.socket(), "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect");
+/// The name of a container.
+pub(super) async fn name_of(socket: &std::path::Path, id: &str) -> String {
+    let seen = http::ask(socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect");
     seen.json()["Name"].as_str().expect("a name").trim_start_matches('/').to_owned()
 }
 
@@ -95,7 +98,7 @@ async fn crash_loop(generation: Generation, policy: Policy, period: Duration) {
     let (socket, mut world) = (docker.socket(), World::real(Docker::shared(generation).await));
     let looping = Program::of(Life::ends(period, 1));
     let id = world.run(Spec::named("loop").enabled().policy(policy).runs(looping)).await;
-    let name = name_of(&docker, &id).await;
+    let name = name_of(&socket, &id).await;
     let steps = "      - restart: {grace: 1s}\n        verify: {settle: 1s, healthy_for: 12s, resolved_within: 25s}\n";
     let fettle = Fettle::with_alert(&socket, &format!("{{container: {name}}}"), steps).await;
     let outcome = wait::until("it is given up", Duration::from_mins(2), async || match fettle.outcome().await {
@@ -116,8 +119,7 @@ async fn hang(generation: Generation, part: Part, length: Duration) {
     // Ignores SIGTERM: the restart is under way for its whole grace.
     let deaf = Program::default().on_term(Term::Ignores);
     let id = world.run(Spec::named("deaf").enabled().runs(deaf)).await;
-    let World::Real { docker, .. } = &world else { unreachable!("a real one") };
-    let name = name_of(docker, &id).await;
+    let name = name_of(&socket, &id).await;
     let step = "      - restart: {grace: 5s}\n        verify: {settle: 1s, healthy_for: 2s, resolved_within: 4s}\n";
     // The container is seconds old, and this is not about that.
     let target = format!("{{container: {name}, min_age: 0s}}");
@@ -142,7 +144,7 @@ async fn young(generation: Generation, age: Duration) {
     let docker = Docker::shared(generation).await;
     let (socket, mut world) = (docker.socket(), World::real(Docker::shared(generation).await));
     let id = world.run(Spec::named("young").enabled()).await;
-    let name = name_of(&docker, &id).await;
+    let name = name_of(&socket, &id).await;
     let started = http::ask(&socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect").json();
     let started: Timestamp = started["State"]["StartedAt"].as_str().expect("an instant").parse().expect("RFC 3339");
     let fettle = Fettle::with_alert(&socket, &format!("{{container: {name}}}"), "      - restart\n").await;

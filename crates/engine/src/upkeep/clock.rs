@@ -3,13 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::clock::anchor::Anchor;
 use crate::clock::{BINDING, Time};
 use crate::shell::Shell;
-use fettle_core::ports::{Store, StoreError};
-use fettle_core::remediation::record::{EventRow, Record, Severity};
+use fettle_core::ports::{Store, StoreError, chain};
 use fettle_core::time::{Timestamp, after, before, since};
 
 /// The name of the note.
@@ -47,18 +44,13 @@ pub async fn follow(store: &dyn Store, time: &Time) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Sets time to the clock that it follows, because a person says that this clock is right now. It is on record before it
-/// happens, dated by the time that ends. Gives how far time was ahead of the clock, in microseconds; negative: behind.
-pub async fn reset_by_hand(store: &dyn Store, time: &Time, by: &str, reason: &str) -> Result<i64, StoreError> {
-    let offset = time.offset().followed;
-    let details = json!({"by": by, "reason": reason, "offset_microseconds": offset});
-    let event = EventRow { at: time.now(), event: "clock_reset", severity: Severity::Warning, details };
-    store.record(&[Record::Event(event)]).await?;
+/// Sets time to the clock that it follows, and notes that for the next process. The note may fail: upkeep writes it again.
+pub(crate) async fn reset(store: &dyn Store, time: &Time) {
     time.reset();
-    if let Some(anchor) = time.anchor() {
-        store.note(NOTE, &anchor.to_string()).await?;
+    let Some(anchor) = time.anchor() else { return };
+    if let Err(error) = store.note(NOTE, &anchor.to_string()).await {
+        tracing::warn!(error = %chain(&error), "the clock that was reset is not noted yet");
     }
-    Ok(offset)
 }
 
 /// For how many rounds the wall clock has been off.

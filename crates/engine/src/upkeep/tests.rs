@@ -1,6 +1,5 @@
 use std::sync::Mutex;
 
-use fettle_core::ports::Reading as _;
 use fettle_core::ports::view::EventFilter;
 use fettle_core::time::{Timestamp, after, since};
 use fettle_memory::store::Memory;
@@ -9,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::*;
+use crate::by_hand::ByHand;
 use crate::clock::{Clock, Time};
 use crate::pulse::Pulses;
 use crate::testing::script::{Play, Plot, Script};
@@ -121,20 +121,23 @@ async fn a_person_resets_the_clock_and_that_is_on_record() {
     const NOON: i64 = 1_800_000_000;
     let machine = Arc::new(Machine { began: Instant::now(), wall: Mutex::default() });
     machine.set(NOON);
-    let store = Memory::alone().process(Uuid::from_u128(7).into());
-    let time = Time::new(machine.clone());
-    clock::follow(&store, &time).await.expect("the store answers");
+    let mut shell = Script::of(Plot::default()).shell;
+    shell.store = Arc::new(Memory::alone().process(Uuid::from_u128(7).into()));
+    shell.time = Arc::new(Time::new(machine.clone()));
+    let (store, time) = (shell.store.clone(), shell.time.clone());
+    let people = ByHand { shell: Arc::new(shell) };
+    clock::follow(&*store, &time).await.expect("the store answers");
     machine.set(NOON + 3600);
-    let behind = clock::reset_by_hand(&store, &time, "ann", "NTP was repaired").await.expect("it is stored");
+    let behind = people.reset_clock("ann", "NTP was repaired").await.expect("it is stored");
     assert_eq!((behind, time.now().as_second(), time.offset().followed), (-3_600_000_000, NOON + 3600, 0));
     machine.set(NOON);
-    let ahead = clock::reset_by_hand(&store, &time, "ann", "no, it was right").await.expect("it is stored");
+    let ahead = people.reset_clock("ann", "no, it was right").await.expect("it is stored");
     assert_eq!((ahead, time.now().as_second()), (3_600_000_000, NOON));
     let events = store.events(&EventFilter { limit: 10, ..EventFilter::default() }).await.expect("the store answers");
     let told: Vec<_> = events.iter().map(|it| (&*it.event, it.details["reason"].as_str())).collect();
     assert_eq!(told, [("clock_reset", Some("no, it was right")), ("clock_reset", Some("NTP was repaired"))]);
 
     let next = Time::new(machine);
-    clock::follow(&store, &next).await.expect("the store answers");
+    clock::follow(&*store, &next).await.expect("the store answers");
     assert_eq!(next.now().as_second(), NOON, "the next process goes on from there");
 }
