@@ -388,4 +388,13 @@ mod tests {
         let absent = spec.resolve(&Labels::default(), &hosts).expect_err("absent");
         assert!(absent.detail.contains("absent"), "{}", absent.detail);
     }
+
+    #[test]
+    fn a_changed_copy_has_a_digest_of_its_own() {
+        let one = crate::testing::rule("r");
+        let digest = one.digest().to_owned();
+        assert_eq!(one.clone().digest(), digest, "computed or not");
+        assert_eq!(Rule { source: "elsewhere.yaml:7".to_owned(), ..one.clone() }.digest(), digest);
+        assert_ne!(Rule { hold: Duration::from_secs(5), ..one }.digest(), digest);
+    }
 }
