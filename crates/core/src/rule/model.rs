@@ -63,8 +63,8 @@ pub struct Rule {
     pub digest: Digest,
 }
 
-/// The digest of a rule, computed when it is first asked for: each repeat of an alert asks. A copy computes its own, because
-/// the rule that it is for may be changed.
+/// The digest of a rule, computed when it is first asked for: each repeat of an alert asks. A rule never changes once it is
+/// compiled; who needs a changed one changes a clone, which computes its own.
 #[derive(Default)]
 pub struct Digest(OnceLock<Box<str>>);
 
@@ -395,6 +395,6 @@ mod tests {
         let digest = one.digest().to_owned();
         assert_eq!(one.clone().digest(), digest, "computed or not");
         assert_eq!(Rule { source: "elsewhere.yaml:7".to_owned(), ..one.clone() }.digest(), digest);
-        assert_ne!(Rule { hold: Duration::from_secs(5), ..one }.digest(), digest);
+        assert_ne!(Rule { hold: Duration::from_secs(5), ..one.clone() }.digest(), digest);
     }
 }
