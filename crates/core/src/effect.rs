@@ -12,6 +12,7 @@ use super::action::{
     Action, CALL_MARGIN, CLEAN_LIMIT, CleanLogs, LIMITS_CHANGE_LIMIT, Prune, SCALE_GRACE, SERVICE_CHANGE_LIMIT,
 };
 use super::sight::{Container, Pin, Replicas, Sight, Status};
+use super::time::Timestamp;
 
 /// One effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,9 @@ pub struct Replica {
     pub id: String,
     /// Its name, for records.
     pub name: String,
+    /// When it was last started, as it was when the effect was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
 }
 
 /// What a look says about an effect that gave no answer.
@@ -199,10 +203,10 @@ impl Effect {
                 _ => Proof::Untouched,
             },
             (Self::StopReplicas { replicas, .. }, Sight::Replicas(group)) => {
-                partly(group.stopped_of(replicas), replicas.len())
+                partly(group.stopped_of(replicas), replicas.len(), group.started_since(replicas))
             }
             (Self::StartReplicas { replicas, .. }, Sight::Replicas(group)) => {
-                partly(group.running_of(replicas), replicas.len())
+                partly(group.running_of(replicas), replicas.len(), group.started_since(replicas))
             }
             (Self::SetReplicas { version, to, .. }, Sight::Service(service)) => match service.replicas {
                 Some(now) if now == *to => Proof::Happened,
@@ -235,9 +239,11 @@ impl Effect {
     }
 }
 
-/// Some of it is to be seen: a call that was cut off in its middle.
-fn partly(done: usize, all: usize) -> Proof {
+/// Some of it is to be seen: a call that was cut off in its middle. `started_since`: it may have happened, and others did the
+/// opposite since.
+fn partly(done: usize, all: usize, started_since: bool) -> Proof {
     match done {
+        0 if started_since => Proof::Traceless,
         0 => Proof::Untouched,
         done if done == all => Proof::Happened,
         _ => Proof::Perhaps,
@@ -259,6 +265,12 @@ impl Replicas {
         replicas.iter().filter(|it| self.members.iter().any(|m| m.id == it.id && stopped(m))).count()
     }
 
+    /// Whether one of these was started since the effect was decided.
+    fn started_since(&self, replicas: &[Replica]) -> bool {
+        let now = |it: &Replica| self.members.iter().find(|member| member.id == it.id).and_then(|it| it.started_at);
+        replicas.iter().any(|it| it.started_at.is_some() && now(it) != it.started_at)
+    }
+
     /// How many of these run.
     pub(crate) fn running_of(&self, replicas: &[Replica]) -> usize {
         let running = |it: &&Replica| self.members.iter().any(|m| m.id == it.id && m.status == Status::Running);
@@ -267,8 +279,10 @@ impl Replicas {
 }
 
 impl Replica {
-    fn of(container: &Container) -> Self {
-        Self { id: container.id.clone(), name: container.name.clone() }
+    /// A member as it is now.
+    #[must_use]
+    pub fn of(container: &Container) -> Self {
+        Self { id: container.id.clone(), name: container.name.clone(), started_at: container.started_at }
     }
 }
 
@@ -319,5 +333,36 @@ mod tests {
         assert_eq!(shows(4, 11), Proof::Happened);
         assert_eq!(shows(3, 10), Proof::Untouched);
         assert_eq!(shows(3, 12), Proof::Traceless, "scaled, and back");
+    }
+
+    /// A person may start what was stopped: that it runs proves nothing then.
+    #[test]
+    fn replicas_that_were_started_since_prove_nothing() {
+        let group = |start: i64| {
+            let member = container().restarted_at(start);
+            let (daemon, project, service) = (member.daemon.clone(), "shop".to_owned(), "web".to_owned());
+            Sight::Replicas(Replicas { daemon, project, service, members: vec![member] })
+        };
+        let stopped = |start| {
+            Sight::Replicas(match group(start) {
+                Sight::Replicas(it) => {
+                    Replicas { members: it.members.into_iter().map(|it| it.exited(0)).collect(), ..it }
+                }
+                _ => unreachable!("made as replicas"),
+            })
+        };
+        let of = |start| vec![Replica::of(&container().restarted_at(start))];
+        let stop = Effect::StopReplicas { replicas: of(10), grace: SCALE_GRACE, from: 2 };
+        let start = Effect::StartReplicas { replicas: of(10), from: 1 };
+        let before = group(10).pin();
+        assert_eq!(stop.proof(&before, &group(10)), Proof::Untouched);
+        assert_eq!(stop.proof(&before, &group(20)), Proof::Traceless);
+        assert_eq!(stop.proof(&before, &stopped(20)), Proof::Happened);
+        assert_eq!(start.proof(&before, &stopped(10)), Proof::Untouched);
+        assert_eq!(start.proof(&before, &stopped(20)), Proof::Traceless);
+        assert_eq!(start.proof(&before, &group(20)), Proof::Happened);
+        let of_old = vec![Replica { started_at: None, ..of(10).remove(0) }];
+        let stop = Effect::StopReplicas { replicas: of_old, grace: SCALE_GRACE, from: 2 };
+        assert_eq!(stop.proof(&before, &group(20)), Proof::Untouched, "stored by an earlier version");
     }
 }

@@ -40,7 +40,7 @@ async fn three(daemon: &Daemon, project: &str) -> Vec<Container> {
 }
 
 fn replica(container: &Container) -> Replica {
-    Replica { id: container.id.clone(), name: container.name.clone() }
+    Replica { id: container.id.clone(), name: container.name.clone(), started_at: None }
 }
 
 fn numbers(group: &Replicas, status: Status) -> Vec<u32> {
@@ -114,7 +114,7 @@ async fn at_the_first_failure_the_rest_is_left_alone_and_what_was_done_is_said()
     assert_eq!(done.touched, json!({"stopped": [replica(ten)]}));
     assert_eq!(one.inspect().await.state.unwrap().running, Some(true));
 
-    let names = vec![replica(one), Replica { id: one.name.clone(), name: one.name.clone() }];
+    let names = vec![replica(one), Replica { id: one.name.clone(), name: one.name.clone(), started_at: None }];
     let done = docker.does("whatever", Effect::StartReplicas { replicas: names, from: 1 }).await;
     let error = done.answer.expect_err("a name is none");
     assert!(matches!(error, PlatformError::NotAnId(_)) && error.nothing_sent(), "{error:?}");
@@ -178,7 +178,11 @@ async fn what_compose_itself_made_is_scaled_down_and_up_again() {
 
     let group = replicas(&docker, &compose.project).await;
     assert_eq!(numbers(&group, Status::Running), [1, 2, 3]);
-    let last = group.running().pop().map(|it| Replica { id: it.id.clone(), name: it.name.clone() }).expect("three");
+    let last = group
+        .running()
+        .pop()
+        .map(|it| Replica { id: it.id.clone(), name: it.name.clone(), started_at: None })
+        .expect("three");
     let stop = Effect::StopReplicas { replicas: vec![last.clone()], grace: SCALE_GRACE, from: 3 };
     docker.does("whatever", stop).await.answer.expect("stopped");
     let group = replicas(&docker, &compose.project).await;

@@ -47,12 +47,23 @@ impl Hands {
 impl Platform for Hands {
     async fn find(&self, target: &Target, wanted: Wanted) -> Result<Found, PlatformError> {
         self.pause().await;
-        self.client.find(target, wanted).await
+        let found = self.client.find(target, wanted).await;
+        self.world.note(|| match &found {
+            Ok(Found::One(sight)) => format!("looked at {target}: {}", shown(sight)),
+            Ok(other) => format!("looked at {target}: {other:?}"),
+            Err(error) => format!("looked at {target}: {error}"),
+        });
+        found
     }
 
     async fn look(&self, target: &Target, pin: &Pin) -> Result<Option<Sight>, PlatformError> {
         self.pause().await;
-        self.client.look(target, pin).await
+        let seen = self.client.look(target, pin).await;
+        self.world.note(|| match &seen {
+            Ok(sight) => format!("looked at {target}: {}", sight.as_ref().map_or("gone".to_owned(), shown)),
+            Err(error) => format!("looked at {target}: {error}"),
+        });
+        seen
     }
 
     async fn call_path(&self, target: &Target, pin: &Pin, effect: &Effect) -> CallPath {
@@ -99,5 +110,16 @@ impl Platform for Hands {
 
     async fn ping(&self) -> Vec<(String, Result<(), PlatformError>)> {
         self.client.ping().await
+    }
+}
+
+/// A look, for the history of a schedule.
+fn shown(sight: &Sight) -> String {
+    match sight {
+        Sight::Container(it) => {
+            let (at, count, by) = (it.started_at, it.restart_count, it.stopped_by_hand);
+            format!("{}, started {at:?}, restarted {count} times, stopped by hand {by:?}", sight.describe())
+        }
+        _ => format!("{}, {:?}", sight.describe(), sight.pin()),
     }
 }

@@ -193,20 +193,17 @@ fn way(loan: &Loan, sight: &Sight) -> Way {
 
 /// `lent_running`: whether what was lent runs now and is to be stopped.
 fn replicas_back(loan: &Loan, group: &Replicas, lent: &[Replica], lent_running: bool, changed: &'static str) -> Way {
-    let state = |it: &Replica| group.members.iter().find(|member| member.id == it.id).map(|member| member.status);
-    let states: Vec<_> = lent.iter().map(|it| (it, state(it).map(|status| status == Status::Running))).collect();
-    let mut rest: Vec<Replica> =
-        states.iter().filter(|(_, running)| *running == Some(lent_running)).map(|(it, _)| (*it).clone()).collect();
+    let member = |it: &Replica| group.members.iter().find(|member| member.id == it.id);
+    let states: Vec<_> =
+        lent.iter().map(|it| member(it).map(|member| (member, member.status == Status::Running))).collect();
+    let of_loan = states.iter().flatten().filter(|(_, running)| *running == lent_running);
+    let mut rest: Vec<Replica> = of_loan.map(|(member, _)| Replica::of(member)).collect();
     // A try of our own that was cut off in its middle has brought some of them back.
     if rest.len() < lent.len() && loan.attempts == 0 {
         return Way::Changed(changed);
     }
     if rest.is_empty() {
-        return if states.iter().all(|(_, running)| running.is_some()) {
-            Way::BackAlready
-        } else {
-            Way::Changed(changed)
-        };
+        return if states.iter().all(Option::is_some) { Way::BackAlready } else { Way::Changed(changed) };
     }
     let from = u32::try_from(group.running().len()).unwrap_or(u32::MAX);
     rest.reverse();

@@ -52,7 +52,7 @@ fn states() -> [State; 6] {
     let scaled = Attempt {
         action: Action::ScaleDown { by: 1, floor: 1 },
         effect: Effect::StopReplicas {
-            replicas: vec![Replica { id: "b".repeat(64), name: "shop-web-2".into() }],
+            replicas: vec![Replica { id: "b".repeat(64), name: "shop-web-2".into(), started_at: None }],
             grace: secs(10),
             from: 2,
         },

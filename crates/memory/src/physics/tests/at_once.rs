@@ -48,14 +48,15 @@ fn replicas_are_stopped_and_started_and_one_that_is_gone_ends_it() {
     let mut it = daemon();
     let ids: Vec<String> =
         (1..=3).map(|n| it.run(plain(&format!("web-{n}")).compose("shop", "web", n), ms(0))).collect();
-    let replicas: Vec<Replica> = ids.iter().map(|id| Replica { id: id.clone(), name: String::new() }).collect();
+    let replicas: Vec<Replica> =
+        ids.iter().map(|id| Replica { id: id.clone(), name: String::new(), started_at: None }).collect();
     let pin = Pin { id: "shop/web:x".into(), started_at: None, restart_count: 0, size: None };
     let stop = Effect::StopReplicas { replicas: replicas[1..].to_vec(), grace: secs(10), from: 3 };
     it.perform(&web, &pin, &stop, true, ms(0)).expect("done");
     let Ok(Some(Sight::Replicas(group))) = it.look(&web, &pin) else { panic!("no group") };
     assert_eq!((group.running().len(), group.stopped().len()), (1, 2));
     let mut start = replicas[1..].to_vec();
-    start.push(Replica { id: "f".repeat(64), name: String::new() });
+    start.push(Replica { id: "f".repeat(64), name: String::new(), started_at: None });
     let start = Effect::StartReplicas { replicas: start, from: 1 };
     assert!(matches!(it.perform(&web, &pin, &start, true, ms(1)), Err(Failure::Answered(404, _))));
     let Ok(Some(Sight::Replicas(group))) = it.look(&web, &pin) else { panic!("no group") };
@@ -79,7 +80,7 @@ fn one_look_is_changed_as_the_daemon_would_change_it() {
     let mut member = seen;
     member.labels.extend(Spec::named("").compose("shop", "web", 1).labels);
     let group = Replicas { members: vec![member.clone()], ..group };
-    let one = vec![Replica { id: member.id.clone(), name: String::new() }];
+    let one = vec![Replica { id: member.id.clone(), name: String::new(), started_at: None }];
     let stop = Effect::StopReplicas { replicas: one, grace: secs(10), from: 1 };
     let Sight::Replicas(after) = touched(Sight::Replicas(group), &target("compose:local/shop/web"), &stop, true, ms(9))
     else {
