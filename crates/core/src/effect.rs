@@ -68,6 +68,9 @@ pub enum Effect {
         memory: Option<u64>,
         /// Billionths of a processor.
         nano_cpus: Option<u64>,
+        /// Whether the container had these limits already when it was decided: then a look proves nothing about the call.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        already: bool,
     },
 }
 
@@ -179,8 +182,9 @@ impl Effect {
             }
             (Action::CleanLogs(clean), Sight::Container(_) | Sight::Disk(_)) => Ok(Self::Clean(clean.clone())),
             (Action::Prune(prune), Sight::Disk(_)) => Ok(Self::Prune(prune.clone())),
-            (Action::SetLimits { memory, nano_cpus }, Sight::Container(_)) => {
-                Ok(Self::SetLimits { memory: *memory, nano_cpus: *nano_cpus })
+            (Action::SetLimits { memory, nano_cpus }, Sight::Container(it)) => {
+                let already = it.has_limits(*memory, *nano_cpus);
+                Ok(Self::SetLimits { memory: *memory, nano_cpus: *nano_cpus, already })
             }
             (action, _) => cannot(action.name()),
         }
@@ -215,9 +219,9 @@ impl Effect {
                 _ => Proof::Traceless,
             },
             (Self::ForceUpdate { version }, Sight::Service(service)) => of(service.version != *version),
-            (Self::SetLimits { memory, nano_cpus }, Sight::Container(it)) => of(memory
-                .is_none_or(|want| it.memory_limit == Some(want))
-                && nano_cpus.is_none_or(|want| it.nano_cpus == Some(want))),
+            (Self::SetLimits { memory, nano_cpus, already: false }, Sight::Container(it)) => {
+                of(it.has_limits(*memory, *nano_cpus))
+            }
             _ => Proof::Traceless,
         }
     }
@@ -278,6 +282,14 @@ impl Replicas {
     }
 }
 
+impl Container {
+    /// Whether it has these limits; `None` means any.
+    fn has_limits(&self, memory: Option<u64>, nano_cpus: Option<u64>) -> bool {
+        memory.is_none_or(|want| self.memory_limit == Some(want))
+            && nano_cpus.is_none_or(|want| self.nano_cpus == Some(want))
+    }
+}
+
 impl Replica {
     /// A member as it is now.
     #[must_use]
@@ -306,7 +318,7 @@ mod tests {
             (scale(), Effect::StopReplicas { replicas: Vec::new(), grace: SCALE_GRACE, from: 2 }),
             (scale(), Effect::SetReplicas { version: 1, from: 2, to: 1 }),
             (Action::Restore, Effect::StartReplicas { replicas: Vec::new(), from: 1 }),
-            (limits, Effect::SetLimits { memory: Some(1), nano_cpus: None }),
+            (limits, Effect::SetLimits { memory: Some(1), nano_cpus: None, already: false }),
         ];
         for (action, effect) in pairs {
             assert!(effect.answered_within() <= action.conclusive_after(), "{effect:?}");
@@ -333,6 +345,20 @@ mod tests {
         assert_eq!(shows(4, 11), Proof::Happened);
         assert_eq!(shows(3, 10), Proof::Untouched);
         assert_eq!(shows(3, 12), Proof::Traceless, "scaled, and back");
+    }
+
+    /// Limits that were so before are so afterwards, whether the call was carried out or not.
+    #[test]
+    fn limits_that_were_so_already_prove_nothing() {
+        let limited = |memory| Sight::from(Container { memory_limit: memory, ..container() });
+        let action = Action::SetLimits { memory: Some(64), nano_cpus: None };
+        let proof = |before: Option<u64>, after| {
+            let effect = Effect::of(&action, &limited(before)).expect("a container has limits");
+            effect.proof(&container().pin(), &limited(after))
+        };
+        assert_eq!(proof(None, None), Proof::Untouched);
+        assert_eq!(proof(None, Some(64)), Proof::Happened);
+        assert_eq!(proof(Some(64), Some(64)), Proof::Traceless);
     }
 
     /// A person may start what was stopped: that it runs proves nothing then.

@@ -23,7 +23,7 @@ pub(super) async fn perform(host: &Host, target: &Target, pin: &Pin, effect: &Ef
         (Effect::ForceUpdate { version }, Target::Swarm { .. }) => {
             rollout::force(host, &pin.id, *version, pin.size).await
         }
-        (Effect::SetLimits { memory, nano_cpus }, _) => limits::set(host, &pin.id, *memory, *nano_cpus).await,
+        (Effect::SetLimits { memory, nano_cpus, .. }, _) => limits::set(host, &pin.id, *memory, *nano_cpus).await,
         (Effect::Prune(it), Target::Disk { .. }) => prune::prune(host, it).await,
         (Effect::Clean(it), Target::Disk { name, .. }) => clean::on_disk(host, name, it).await,
         (Effect::Clean(it), Target::Container { .. } | Target::Compose { .. }) => {

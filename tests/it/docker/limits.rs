@@ -9,7 +9,7 @@ use crate::support::container::{Container, Run};
 const MB: u64 = 1 << 20;
 
 fn memory(bytes: u64) -> Effect {
-    Effect::SetLimits { memory: Some(bytes), nano_cpus: None }
+    Effect::SetLimits { memory: Some(bytes), nano_cpus: None, already: false }
 }
 
 /// Memory, memory and swap, billionths of processors.
@@ -37,11 +37,11 @@ async fn memory_is_raised_and_what_was_before_is_said() {
 async fn a_container_without_limits_gets_them() {
     let (daemon, docker) = real().await;
     let container = Run::named("web").start(&daemon).await;
-    let both = Effect::SetLimits { memory: Some(256 * MB), nano_cpus: Some(500_000_000) };
+    let both = Effect::SetLimits { memory: Some(256 * MB), nano_cpus: Some(500_000_000), already: false };
     docker.does(&container.id, both).await.answer.expect("set");
     let sight = found(&docker, &named(&container.name)).await;
     assert_eq!((sight.memory_limit, sight.nano_cpus), (Some(256 * MB), Some(500_000_000)));
-    let cpus = Effect::SetLimits { memory: None, nano_cpus: Some(250_000_000) };
+    let cpus = Effect::SetLimits { memory: None, nano_cpus: Some(250_000_000), already: false };
     docker.does(&container.id, cpus).await.answer.expect("set");
     let sight = found(&docker, &named(&container.name)).await;
     assert_eq!((sight.memory_limit, sight.nano_cpus), (Some(256 * MB), Some(250_000_000)), "the rest stays");
@@ -73,7 +73,7 @@ async fn limits_are_set_by_full_id_only_and_what_the_daemon_refuses_is_said() {
     let container = Run::named("web").start(&daemon).await;
     let error = docker.does(&container.name, memory(64 * MB)).await.answer.expect_err("a name");
     assert!(matches!(error, PlatformError::NotAnId(_)), "{error}");
-    let many = Effect::SetLimits { memory: None, nano_cpus: Some(1_000_000_000_000) };
+    let many = Effect::SetLimits { memory: None, nano_cpus: Some(1_000_000_000_000), already: false };
     let error = docker.does(&container.id, many).await.answer.expect_err("more processors than there are");
     assert!(matches!(error, PlatformError::Answered { status: 400 | 409, .. }), "{error}");
     let id = container.id.clone();

@@ -157,6 +157,7 @@ pub(super) fn request(
 ) -> Request {
     let mode = turn.mode();
     let target = turn.remediation.target.clone();
+    let ends_run = effect.ends_run() && !sight.container().is_some_and(Container::is_over);
     let attempt = Attempt {
         action_id: turn.new_id(),
         rung: turn.remediation.rung,
@@ -182,7 +183,7 @@ pub(super) fn request(
         .collect();
     Request {
         ask: ask(turn, rule, &target, sight, mode),
-        plan: Plan { attempt, key: sight.key(), mode, approved: None, restore: step.restore },
+        plan: Plan { attempt, key: sight.key(), ends_run, mode, approved: None, restore: step.restore },
         also,
         cooldown: rule.cooldown,
         in_flight: turn.facts.settings.in_flight,
@@ -251,7 +252,7 @@ pub fn begin(
         "attempt": remediation.attempts, "dependents": also.iter().map(|it| it.action_id).collect::<Vec<_>>(),
         "approved_by": plan.approved.as_ref().map(|it| &it.by)});
     remediation.tried = Some(plan.attempt.pin.clone());
-    if plan.attempt.effect.ends_run() {
+    if plan.ends_run {
         remediation.ended = Some(plan.attempt.pin.clone());
     }
     // Due at once: as long as the claim lasts nobody asks, and whoever takes it over looks at once.

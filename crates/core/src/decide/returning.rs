@@ -246,7 +246,7 @@ fn seen(turn: Turn<'_>, sight: &Sight) -> LoanDecision {
         scopes: Vec::new(),
     };
     let request = Request {
-        plan: Plan { attempt, key: loan.key.clone(), mode: Mode::Act, approved: None, restore: None },
+        plan: Plan { attempt, key: loan.key.clone(), ends_run: false, mode: Mode::Act, approved: None, restore: None },
         also: Vec::new(),
         ask,
         cooldown: Duration::ZERO,
@@ -295,7 +295,7 @@ pub fn begin_return(mut loan: Loan, admitted: Admitted) -> (Loan, Vec<Record>) {
 fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> LoanDecision {
     let started_at = Some(call.started_at);
     let failure = match call.answer {
-        Ok(()) => return succeeded(turn, attempt, started_at, &call.detail),
+        Ok(()) => return succeeded(turn, attempt, started_at, None, &call.detail),
         Err(failure) => failure,
     };
     if failure.nothing_sent {
@@ -303,7 +303,7 @@ fn returned(mut turn: Turn<'_>, attempt: &Attempt, call: Call) -> LoanDecision {
     }
     match &call.after {
         Ok(Some(sight)) if attempt.effect.proof(&attempt.pin, sight) == Proof::Happened => {
-            succeeded(turn, attempt, started_at, &call.detail)
+            succeeded(turn, attempt, started_at, None, &call.detail)
         }
         Ok(_) if failure.is_answer => {
             failed(turn, attempt, started_at, failure.reason, Some(failure.error), &call.detail)
@@ -320,7 +320,7 @@ fn reconcile(mut turn: Turn<'_>, attempt: &Attempt, look: Result<Option<Box<Sigh
     let conclusive = turn.facts.now >= conclusive_at;
     match look {
         Ok(Some(sight)) if attempt.effect.proof(&attempt.pin, &sight) == Proof::Happened => {
-            succeeded(turn, attempt, None, &json!({"reconciled": true}))
+            succeeded(turn, attempt, None, Some("reconciled"), &json!({"reconciled": true}))
         }
         // Some of it, or nothing so far: the daemon may still hold the call. What is left is tried again, which does no harm:
         // a replica that runs is not started, and one that is stopped is not stopped.
@@ -369,8 +369,14 @@ fn row(
     }
 }
 
-fn succeeded(mut turn: Turn<'_>, attempt: &Attempt, started_at: Option<Timestamp>, detail: &Value) -> LoanDecision {
-    result(&mut turn, attempt, started_at, row(attempt, ActionResult::Succeeded, None, None, detail));
+fn succeeded(
+    mut turn: Turn<'_>,
+    attempt: &Attempt,
+    started_at: Option<Timestamp>,
+    reason: Option<&str>,
+    detail: &Value,
+) -> LoanDecision {
+    result(&mut turn, attempt, started_at, row(attempt, ActionResult::Succeeded, reason, None, detail));
     turn.close(LoanEnd::Returned, "the alert has stayed away")
 }
 

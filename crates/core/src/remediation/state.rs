@@ -269,6 +269,8 @@ pub struct Plan {
     pub attempt: Attempt,
     /// What exclusion, cooldown and budget are keyed by.
     pub key: String,
+    /// Whether it may end the run that was decided about: it stops or restarts a container that was not over already.
+    pub ends_run: bool,
     /// Act or observe.
     pub mode: Mode,
     /// The person who agreed, and to what.

@@ -180,7 +180,8 @@ impl Sight {
 }
 
 impl Container {
-    fn is_over(&self) -> bool {
+    /// Whether its last run has ended, and no start by policy is to come.
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self.status, Status::Exited | Status::Dead)
     }
 

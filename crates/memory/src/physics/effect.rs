@@ -42,7 +42,7 @@ impl Daemon {
                 let it = self.rollable(&pin.id, pin.size)?;
                 vec![it.update(ServiceChange::Force)]
             }
-            (Effect::SetLimits { memory, nano_cpus }, _) => {
+            (Effect::SetLimits { memory, nano_cpus, .. }, _) => {
                 if self.key(&pin.id).is_none() {
                     return Err(Failure::Unfit("the container is gone".to_owned()));
                 }

@@ -1,5 +1,7 @@
 //! What follows a verdict: the next rung, people, or the end.
 
+use std::time::Duration;
+
 use super::docker::Restarts;
 use super::driver::{Story, story};
 use crate::action::Action;
@@ -148,6 +150,20 @@ fn a_container_that_our_own_restart_left_stopped_is_started_by_the_next_rung() {
     story.docker.restarts = Restarts::Work;
     story.run_to(70);
     assert_eq!((story.state(), story.docker.effects), (StateName::Verifying, 1));
+}
+
+/// Only a step that found the container running can have stopped it.
+#[test]
+fn a_stop_before_the_first_step_stays_a_persons_for_the_next_one() {
+    let overrules = Action::Restart { grace: Duration::from_secs(10), dependents: None, start_stopped: true };
+    let mut story = story(rule("r").climbing([Step { action: overrules, ..restart() }, restart().paused(60)]));
+    story.docker.change(|it| Container { stopped_by_hand: Some(true), ..it.exited(143) });
+    story.docker.restarts = Restarts::Refused("docker_error");
+    story.run_to(50);
+    story.docker.restarts = Restarts::Work;
+    story.run_to(200);
+    assert_eq!((story.outcome(), story.remediation.reason()), (Some(Outcome::Refused), Some("stopped")));
+    assert_eq!(story.docker.effects, 0);
 }
 
 /// The first step changes limits on the same run: it cannot have stopped the container.

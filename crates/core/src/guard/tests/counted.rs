@@ -37,7 +37,7 @@ fn request(scopes: Vec<Scope>, cooldown: u64, now: Timestamp) -> Request {
         scopes,
     };
     Request {
-        plan: Plan { attempt, key: "k".into(), mode: Mode::Act, approved: None, restore: None },
+        plan: Plan { attempt, key: "k".into(), ends_run: true, mode: Mode::Act, approved: None, restore: None },
         ask,
         also: Vec::new(),
         cooldown: secs(cooldown),

@@ -69,7 +69,7 @@ fn one_look_is_changed_as_the_daemon_would_change_it() {
     let id = it.run(plain("web").check(HealthCheck::AT_ONCE), ms(0));
     let seen = it.container(&id).expect("it is there").clone();
     let web = target("container:local/web");
-    let limits = Effect::SetLimits { memory: Some(7), nano_cpus: None };
+    let limits = Effect::SetLimits { memory: Some(7), nano_cpus: None, already: false };
     let Sight::Container(after) = touched(seen.clone().into(), &web, &limits, true, ms(9)) else { panic!() };
     assert_eq!((after.memory_limit, after.nano_cpus, after.started_at), (Some(7), None, seen.started_at));
     let stop = Effect::Stop { grace: Duration::ZERO };
