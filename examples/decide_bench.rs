@@ -189,6 +189,7 @@ fn container(now: Timestamp) -> Container {
         memory_limit: None,
         nano_cpus: None,
         health_log: vec!["connection refused".to_owned(); 3],
+        siblings_well: 0,
         dependents: Vec::new(),
     }
 }

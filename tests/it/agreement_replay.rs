@@ -147,6 +147,7 @@ impl Town {
             memory_limit: None,
             nano_cpus: None,
             health_log: Vec::new(),
+            siblings_well: 0,
             dependents: Vec::new(),
         })
     }

@@ -57,6 +57,8 @@ pub struct Wanted {
     pub replicas: bool,
     /// The containers that depend on it are wanted too.
     pub dependents: bool,
+    /// How many others of its Compose service are well is wanted too.
+    pub siblings: bool,
 }
 
 /// A target as it was when looked at.
@@ -192,6 +194,9 @@ pub struct Container {
     pub nano_cpus: Option<u64>,
     /// The last lines of its health check, the newest last, cut.
     pub health_log: Vec<String>,
+    /// How many other containers of its Compose service are well; 0 unless it was asked for.
+    #[serde(default)]
+    pub siblings_well: u32,
     /// The containers that depend on it, in the order in which they are to be restarted; empty unless they were asked for.
     pub dependents: Vec<Container>,
 }
@@ -395,6 +400,13 @@ impl Replicas {
         let mut running: Vec<_> = self.members.iter().filter(|it| it.status == Status::Running).collect();
         running.sort_by_key(|it| it.number);
         running
+    }
+
+    /// How many are well, this one left out.
+    #[must_use]
+    pub fn well_beside(&self, id: &str) -> u32 {
+        let others = self.members.iter().filter(|it| it.id != id && it.is_well());
+        u32::try_from(others.count()).unwrap_or(u32::MAX)
     }
 
     /// Those that are stopped and could be started, by number.

@@ -215,6 +215,7 @@ pub fn container() -> Container {
         memory_limit: None,
         nano_cpus: None,
         health_log: Vec::new(),
+        siblings_well: 0,
         dependents: Vec::new(),
     }
 }

@@ -159,7 +159,7 @@ fn superseded(evidence: &Evidence<'_>, look: Look<'_>) -> Option<String> {
     match (look, evidence.baseline) {
         (Look::Gone, _) => Some("the container is gone".to_owned()),
         (Look::Seen(sight), Some(pin)) if pin.superseded_by(&sight.pin()) => {
-            Some("somebody else restarted the container".to_owned())
+            Some("a person, a deployment or a start of Docker restarted the container".to_owned())
         }
         _ => None,
     }

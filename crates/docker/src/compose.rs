@@ -75,6 +75,14 @@ pub(super) async fn replicas(
     Ok((!members.is_empty()).then(|| Replicas { daemon: daemon.id.clone(), project, service, members }))
 }
 
+/// How many other containers of its service are well.
+pub(super) async fn siblings_well(host: &Host, daemon: &Daemon, container: &Container) -> Result<u32, PlatformError> {
+    let label = |key| container.labels.get(key).map(String::as_str);
+    let (Some(project), Some(service)) = (label(PROJECT), label(SERVICE)) else { return Ok(0) };
+    let group = replicas(host, daemon, project, service).await?;
+    Ok(group.map_or(0, |it| it.well_beside(&container.id)))
+}
+
 /// Looks at each of these containers, in this order; those that have gone meanwhile are left out.
 pub(super) async fn looks(host: &Host, daemon: &Daemon, ids: Vec<String>) -> Result<Vec<Container>, PlatformError> {
     let look = |id: String| async move { find::container(host, daemon, full_id(&id)?).await };

@@ -57,6 +57,9 @@ pub(super) async fn find(
     if wanted.dependents {
         sight.dependents = dependents::of(host, daemon, &sight).await?;
     }
+    if wanted.siblings {
+        sight.siblings_well = compose::siblings_well(host, daemon, &sight).await?;
+    }
     Ok(Found::one(sight))
 }
 

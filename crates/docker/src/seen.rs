@@ -46,6 +46,7 @@ pub(super) fn sight(host: &Host, daemon: &str, it: &ContainerInspectResponse) ->
         memory_limit: limit(it, |config| config.memory),
         nano_cpus: limit(it, |config| config.nano_cpus),
         health_log: health_log(state),
+        siblings_well: 0,
         dependents: Vec::new(),
     })
 }

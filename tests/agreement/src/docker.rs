@@ -83,6 +83,7 @@ impl Docker {
                 memory_limit: None,
                 nano_cpus: None,
                 health_log: Vec::new(),
+                siblings_well: 0,
                 dependents: Vec::new(),
             };
             let mut spec = Spec::named(&it.name);

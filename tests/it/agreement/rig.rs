@@ -155,6 +155,7 @@ fn container(name: &str, number: usize) -> Container {
         memory_limit: None,
         nano_cpus: None,
         health_log: Vec::new(),
+        siblings_well: 0,
         dependents: Vec::new(),
     }
 }

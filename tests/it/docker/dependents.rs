@@ -9,7 +9,7 @@ use crate::support::container::{Container, Run};
 use crate::support::{image, unique};
 
 async fn dependents(docker: &Docker, container: &Container) -> Vec<fettle_core::sight::Container> {
-    let wanted = Wanted { replicas: false, dependents: true };
+    let wanted = Wanted { dependents: true, ..Wanted::default() };
     match sight(docker, &named(&container.name), wanted).await {
         Sight::Container(it) => it.dependents,
         other => panic!("{other:?}"),

@@ -17,7 +17,7 @@ use crate::support::docker::Daemon;
 use crate::support::server::find_program;
 use crate::support::{image, missing, unique};
 
-const ALL: Wanted = Wanted { replicas: true, dependents: false };
+const ALL: Wanted = Wanted { replicas: true, dependents: false, siblings: false };
 
 fn service(project: &str) -> Target {
     Target::Compose { host: "local".into(), project: project.into(), service: "web".into() }

@@ -125,7 +125,8 @@ fn shown(it: &Container) -> String {
 pub(super) async fn compose_members(world: &mut World) -> Seen {
     let project = crate::support::unique("members");
     for (service, number) in [("web", 10), ("web", 2), ("web", 1), ("web2", 1), ("one", 1)] {
-        let id = world.run(Spec::named("member").enabled().compose(&project, service, number)).await;
+        let spec = Spec::named(format!("member-{service}-{number}")).enabled().compose(&project, service, number);
+        let id = world.run(spec).await;
         if number == 2 {
             world.ask(Request::Stop { id, grace: secs(10) }).await;
         }
@@ -136,19 +137,34 @@ pub(super) async fn compose_members(world: &mut World) -> Seen {
     for service in ["web", "web2", "one", "none"] {
         for replicas in [true, false] {
             let target = Target::Compose { host: "local".into(), project: project.clone(), service: service.into() };
-            let found = find(world, &target, Wanted { replicas, dependents: false }).await;
-            seen.push(match found {
+            let found = find(world, &target, Wanted { replicas, ..Wanted::default() }).await;
+            let shown_as = match found {
                 Found::Nothing => "nothing".to_owned(),
                 Found::Many(n) => format!("{n} of them"),
                 Found::One(sight) => match *sight {
                     Sight::Container(it) => shown(&it),
-                    Sight::Replicas(it) => it.members.iter().map(shown).collect::<Vec<_>>().join(", "),
+                    Sight::Replicas(it) => {
+                        for member in &it.members {
+                            seen.push(siblings(world, &member.name).await);
+                        }
+                        it.members.iter().map(shown).collect::<Vec<_>>().join(", ")
+                    }
                     other => panic!("{other:?}"),
                 },
-            });
+            };
+            seen.push(shown_as);
         }
     }
     seen
+}
+
+/// How many others of its service are well.
+async fn siblings(world: &mut World, name: &str) -> String {
+    let target = Target::Container { host: "local".into(), name: name.to_owned() };
+    let found = find(world, &target, Wanted { siblings: true, ..Wanted::default() }).await;
+    let Found::One(sight) = found else { panic!("{found:?}") };
+    let it = sight.container().expect("a container");
+    format!("{}: {} others are well", shown(it), it.siblings_well)
 }
 
 pub(super) async fn dependents(world: &mut World) -> Seen {
@@ -174,7 +190,7 @@ pub(super) async fn dependents(world: &mut World) -> Seen {
         world.until("it ended", &id, |it| it.status == "exited").await;
     }
     let target = Target::Compose { host: "local".into(), project: project.clone(), service: "db".into() };
-    let found = find(world, &target, Wanted { replicas: false, dependents: true }).await;
+    let found = find(world, &target, Wanted { dependents: true, ..Wanted::default() }).await;
     let Found::One(sight) = found else { panic!("{found:?}") };
     let Sight::Container(it) = *sight else { panic!("not a container") };
     it.dependents.iter().map(shown).collect()

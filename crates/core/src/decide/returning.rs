@@ -158,7 +158,7 @@ fn on_time(turn: Turn<'_>) -> LoanDecision {
     if guard::paused_by(turn.facts.pauses, &loan.rule, &loan.target, now).is_some() {
         return turn.later(ASK_AGAIN);
     }
-    turn.ask(Ask::Find(Wanted { replicas: true, dependents: false }))
+    turn.ask(Ask::Find(Wanted { replicas: true, ..Wanted::default() }))
 }
 
 fn superseded(turn: Turn<'_>, why: &str) -> LoanDecision {

@@ -85,14 +85,17 @@ fn note_target(mut turn: Turn<'_>, found: Result<Found, Blind>) -> Decision {
 
 /// What the current step must see.
 fn wanted(turn: &Turn<'_>) -> Wanted {
-    let step = turn.facts.rule.and_then(|rule| rule.steps.get(turn.remediation.rung));
-    step.map_or_else(Wanted::default, wanted_by)
+    let Some(rule) = turn.facts.rule else { return Wanted::default() };
+    let step = rule.steps.get(turn.remediation.rung);
+    step.map_or_else(Wanted::default, |step| wanted_by(rule, step))
 }
 
-/// What must be seen for a step.
+/// What must be seen for a step of a rule.
 #[must_use]
-pub fn wanted_by(step: &Step) -> Wanted {
+pub fn wanted_by(rule: &Rule, step: &Step) -> Wanted {
+    let takes_away = matches!(step.action, Action::Restart { .. } | Action::Stop { .. });
     Wanted {
+        siblings: takes_away && rule.target.min_healthy > 0,
         replicas: step.action.scales(),
         dependents: matches!(step.action, Action::Restart { dependents: Some(_), .. }),
     }

@@ -121,6 +121,8 @@ codes! {
 
     Error   F110 HOLDS_NOTHING       "`storm` or `trip` would let fettle act as before."
 
+    Warning F111 SPARED_WHILE_WELL   "A service's only container is never stopped or restarted while it is well, because of `min_healthy`."
+
     Error   F200 TEST_NAME           "A test's name is empty or there twice in its file."
     Error   F201 TEST_EMPTY          "A test file has no test, or nothing happens in one."
     Error   F202 TEST_ENTRY          "An entry of a test says nothing, or two things at once."

@@ -1,6 +1,7 @@
 //! `min_healthy`: so many containers of the service must stay well while one that is well is touched.
 //!
-//! What is unwell already is not spared: to restart it takes nothing away.
+//! What is unwell already is not spared: to restart it takes nothing away. A container of a Compose service counts together with
+//! the others of its service; one that is of no service is alone.
 
 use serde_json::json;
 
@@ -26,8 +27,8 @@ pub(super) fn ask<'a>(aim: &'a Aim<'_>, sight: &'a Sight) -> Ruling<'a> {
 fn counts(action: &Action, sight: &Sight) -> (u32, u32) {
     match (sight, action) {
         (Sight::Container(it), Action::Restart { .. } | Action::Stop { .. }) => {
-            let well = u32::from(it.is_well());
-            (well, well)
+            let touched = u32::from(it.is_well());
+            (it.siblings_well.saturating_add(touched), touched)
         }
         (Sight::Replicas(it), Action::ScaleDown { by, floor }) => {
             let well = count(it.running().iter().filter(|member| member.is_well()).count());

@@ -102,6 +102,7 @@ impl Container {
             memory_limit: spec.memory_limit,
             nano_cpus: spec.nano_cpus,
             health_log: Vec::new(),
+            siblings_well: 0,
             dependents: Vec::new(),
         };
         Self::of(seen, spec, now)

@@ -34,6 +34,8 @@ pub struct Daemon {
     /// Due and not to be done while a part hangs, in the order of their instants.
     pub(super) parked: Vec<(Timestamp, Due)>,
     pub(super) hung: Hung,
+    /// When it was last started again.
+    pub(super) started_again_at: Option<Timestamp>,
     pub(super) jobs: Vec<Job>,
     pub(super) runs: Vec<Run>,
     pub(super) events_denied: bool,
@@ -84,6 +86,7 @@ impl Daemon {
             agenda: Agenda::default(),
             parked: Vec::new(),
             hung: Hung::default(),
+            started_again_at: None,
             jobs: Vec::new(),
             runs: Vec::new(),
             events_denied: false,

@@ -46,6 +46,7 @@ impl Daemon {
     pub fn start_daemon(&mut self, now: Timestamp) {
         self.advance(now);
         self.hung.away = false;
+        self.started_again_at = Some(now);
         self.events.clear();
         for key in self.keys() {
             let it = self.at_mut(key);
@@ -58,6 +59,12 @@ impl Daemon {
         }
         self.resume_services();
         self.unpark();
+    }
+
+    /// When the daemon was last started again.
+    #[must_use]
+    pub fn started_again_at(&self) -> Option<Timestamp> {
+        self.started_again_at
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {

@@ -5,6 +5,7 @@
 use super::container::Key;
 use super::daemon::Daemon;
 use super::events::What;
+use super::spec::label;
 use fettle_core::sight::{
     self, Container as Seen, Found, Lifecycle, Pin, Replicas, Sight, Status, Wanted, ended_by_person,
 };
@@ -98,7 +99,19 @@ impl Daemon {
         if wanted.dependents {
             seen.dependents = self.dependents(key);
         }
+        if wanted.siblings {
+            seen.siblings_well = self.siblings_well(&seen)?;
+        }
         Ok(seen)
+    }
+
+    fn siblings_well(&self, seen: &Seen) -> Result<u32, NoAnswer> {
+        let of = |key: &str| seen.labels.get(key).map(String::as_str);
+        let (Some(project), Some(service)) = (of(label::PROJECT), of(label::SERVICE)) else { return Ok(0) };
+        match self.group(project, service, &self.members(project, service))? {
+            Sight::Replicas(it) => Ok(it.well_beside(&seen.id)),
+            _ => Ok(0),
+        }
     }
 
     fn group(&self, project: &str, service: &str, members: &[Key]) -> Result<Sight, NoAnswer> {

@@ -61,9 +61,9 @@ pub(super) async fn attached(
         // Rows that are never stored need no ids of their own.
         new_ids: [Uuid::nil(); IDS],
     };
-    let step = rule.and_then(|rule| rule.steps.get(remediation.rung)).filter(|step| step.action.has_effect());
-    let looked = match step {
-        Some(step) => sources.look(&remediation.target, wanted_by(step), answered).await,
+    let step = rule.and_then(|rule| rule.steps.get(remediation.rung).map(|step| (rule, step)));
+    let looked = match step.filter(|(_, step)| step.action.has_effect()) {
+        Some((rule, step)) => sources.look(&remediation.target, wanted_by(rule, step), answered).await,
         None => None,
     };
     let found = looked.as_ref().and_then(|looked| looked.as_ref().ok());

@@ -94,7 +94,10 @@ impl Inventory {
     pub fn find(&self, target: &Target, wanted: Wanted) -> Found {
         let Target::Compose { .. } = target else {
             let thing = self.things.iter().find(|thing| thing.target == *target);
-            return thing.map_or(Found::Nothing, |thing| Found::one(without(thing.sight.clone(), wanted)));
+            return thing.map_or(Found::Nothing, |thing| {
+                let sight = without(thing.sight.clone(), wanted);
+                Found::one(if wanted.siblings { self.beside(thing, sight) } else { sight })
+            });
         };
         let of_it = self.things.iter().filter_map(service_of).filter(|(it, _)| it == target);
         let mut members: Vec<Container> = of_it.map(|(_, container)| container.clone()).collect();
@@ -110,6 +113,14 @@ impl Inventory {
             ([one], ..) => Found::one(without(one.clone().into(), wanted)),
             (many, ..) => Found::Many(many.len()),
         }
+    }
+
+    /// A container's sight, with how many others of its service are well.
+    fn beside(&self, thing: &Thing, sight: Sight) -> Sight {
+        let (Some((service, own)), Sight::Container(it)) = (service_of(thing), &sight) else { return sight };
+        let others = self.things.iter().filter_map(service_of).filter(|(of, _)| *of == service);
+        let well = others.filter(|(_, other)| other.id != own.id && other.is_well()).count();
+        Container { siblings_well: u32::try_from(well).unwrap_or(u32::MAX), ..(**it).clone() }.into()
     }
 }
 

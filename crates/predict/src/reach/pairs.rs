@@ -114,7 +114,7 @@ fn of_step(
         now,
         new_ids: [Uuid::nil(); IDS],
     };
-    let found = inventory.find(target, wanted_by(step));
+    let found = inventory.find(target, wanted_by(rule, step));
     let survey = survey(&remediation, &facts, Some(Ok(&found)), true);
     let against = |answer: &Answer| answer.stands_against() && OF_THE_THING.contains(&answer.guard);
     let refusal = survey.answers.into_iter().find(against);

@@ -117,6 +117,7 @@ fn container(target: &Target, host: &str, name: &str, number: u32) -> Container 
         memory_limit: None,
         nano_cpus: None,
         health_log: Vec::new(),
+        siblings_well: 0,
         dependents: Vec::new(),
     }
 }

@@ -220,6 +220,7 @@ fn container(node: &Node, places: &Places, declared: &mut Declared, report: &mut
         memory_limit: None,
         nano_cpus: None,
         health_log: Vec::new(),
+        siblings_well: 0,
         dependents: Vec::new(),
     };
     let depends_on = depends_on.into_iter().map(str::to_owned).collect();

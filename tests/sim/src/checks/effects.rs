@@ -244,7 +244,7 @@ fn hands_off(sight: &Sight, protected: &Protected) -> Option<String> {
 
 /// Whether a loan is never returned, because what it is about is held back.
 pub fn is_held_back(daemon: &Daemon, loan: &Loan, protected: &Protected) -> bool {
-    let wanted = Wanted { replicas: true, dependents: false };
+    let wanted = Wanted { replicas: true, ..Wanted::default() };
     match daemon.find(&loan.target, wanted) {
         Ok(Found::One(sight)) => hands_off(&sight, protected).is_some(),
         _ => false,

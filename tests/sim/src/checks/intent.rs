@@ -84,6 +84,8 @@ pub struct Posted {
 pub struct Taken {
     /// When it was stored, by true time.
     pub posted_at: Micros,
+    /// When it was received, as it is dated.
+    pub received_at: Micros,
     /// When it was taken in, by true time.
     pub at: Micros,
 }

@@ -142,7 +142,8 @@ impl Book {
             let bodies = ask.take.iter().filter_map(|id| self.appended.get(id));
             let newest = bodies.filter(|it| it.received_at == alert.evidence_at).map(|it| it.at).max();
             if let Some(posted_at) = newest {
-                self.taken.entry(alert.fingerprint).or_default().push(Taken { posted_at, at: truth.now });
+                let (received_at, at) = (micros(alert.evidence_at), truth.now);
+                self.taken.entry(alert.fingerprint).or_default().push(Taken { posted_at, received_at, at });
             }
         }
     }

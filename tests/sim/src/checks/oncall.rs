@@ -110,7 +110,9 @@ fn wrongly_superseded<'d>(book: &Book, deed: &'d Deed<'_>, truth: &Truth<'_>) ->
 pub fn a_crash_loop_is_not_superseded(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>) -> Result<(), String> {
     let Some((doc, since)) = wrongly_superseded(book, deed, truth) else { return Ok(()) };
     let by_policy = runs_since(truth, &doc.target, since).filter(|run| run.begun_by == By::Policy).count();
-    if by_policy == 0 {
+    // Docker's start starts it too, and resets the count before that.
+    let with_docker = truth.daemon.started_again_at().is_some_and(|at| micros(at) >= since);
+    if by_policy == 0 || with_docker {
         return Ok(());
     }
     let (id, target, reason) = (short(doc.id), &doc.target, doc.reason().unwrap_or_default());
@@ -166,7 +168,8 @@ pub fn what_a_person_stopped_between_steps_stays_stopped(
     stays_stopped(book, deed, truth, Stop::BetweenSteps)
 }
 
-/// The same where Docker does not remember the stop any more, or does not tell.
+/// The same where Docker does not remember the stop any more, or does not tell. Of an end that nothing followed only the exit
+/// code is known: one that `docker stop` does not leave behind counts as a crash.
 pub fn what_docker_forgot_was_stopped_stays_stopped(
     book: &Book,
     deed: &Deed<'_>,
@@ -201,7 +204,8 @@ fn stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, stop: Stop) ->
         };
         let last = truth.daemon.jobs().iter().rev().find(by_person).map(|job| &job.request);
         let stopped = matches!(last, Some(Request::Stop { .. } | Request::Kill { .. }));
-        if ended.by == By::Person && stopped && micros(ended.at) < intent.read_at {
+        let looks_like_a_crash = stop == Stop::Forgotten && !matches!(ended.code, 0 | 137 | 143);
+        if ended.by == By::Person && stopped && !looks_like_a_crash && micros(ended.at) < intent.read_at {
             let ago = (intent.read_at - micros(ended.at)) / SECOND;
             let (id, name) = (short(intent.action), &run.name);
             return Err(format!("{id} starts {name}, which a person stopped {ago} s before the facts were read"));
@@ -304,7 +308,9 @@ pub fn an_alert_heard_lately_does_not_expire(book: &Book, deed: &Deed<'_>, truth
     let taken = attached.filter_map(|(it, _)| book.taken.get(it)).flatten().filter(|it| it.at < read_at);
     let off = if truth.wild() { 0 } else { 2 * book.skew };
     let fresh = length(truth.plan.settings.freshness) - off - STORED_WITHIN;
-    let lately = taken.map(|it| it.posted_at).filter(|at| truth.now - at < fresh).max();
+    // A process that stood still with the notification in its hands stores it later, with the date of its receipt.
+    let lately =
+        taken.map(|it| it.posted_at.min(it.received_at + STORED_WITHIN)).filter(|at| truth.now - at < fresh).max();
     lately.map_or(Ok(()), |at| {
         let (id, ago, reason) = (short(after.id), (truth.now - at) / SECOND, after.reason().unwrap_or_default());
         Err(format!("{id} expired ({reason}), and its alert was heard {ago} s ago"))

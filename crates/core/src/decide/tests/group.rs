@@ -10,7 +10,7 @@ use crate::remediation::outcome::{ActionResult, Outcome, Verdict};
 use crate::remediation::record::Record;
 use crate::remediation::refusal::Guard;
 use crate::rule::model::{Pattern, Rule, Step};
-use crate::sight::{Container, Status, Wanted};
+use crate::sight::{Container, Health, Status, Wanted};
 use crate::surroundings::{Answer, AnswerKind};
 use crate::testing::{at, container, firing, id, per, rule, secs};
 
@@ -90,6 +90,26 @@ fn so_many_of_a_service_must_stay_well() {
     assert_eq!(story.running(), [1, 2], "with a third one there is one to spare");
 }
 
+/// A restart counts the other containers of the service.
+#[test]
+fn a_container_that_is_well_is_restarted_while_enough_others_of_its_service_are_well() {
+    let mut rule = rule("r");
+    rule.target.min_healthy = 2;
+    let restarted = |siblings_well, well: bool| {
+        let mut story = story(rule.clone());
+        story.docker.change(|it| Container {
+            siblings_well,
+            health: Some(if well { Health::Healthy } else { Health::Unhealthy }),
+            ..it.being(Status::Running)
+        });
+        story.run_to(10);
+        (story.blocked_by(), story.docker.effects)
+    };
+    assert_eq!(restarted(1, true), (Some(Guard::MinHealthy), 0));
+    assert_eq!(restarted(2, true), (None, 1));
+    assert_eq!(restarted(0, false), (None, 1), "it takes nothing away");
+}
+
 /// One turn of the shell about a loan.
 fn turn(loan: Loan, story: &mut Story) -> (Loan, Vec<Record>) {
     let settings = story.settings.clone();
@@ -108,7 +128,7 @@ fn turn(loan: Loan, story: &mut Story) -> (Loan, Vec<Record>) {
         records.extend(rows);
         event = match ask {
             Ask::Nothing => return (loan, records),
-            Ask::Find(_) => Event::Found(story.docker.find(Wanted { replicas: true, dependents: false })),
+            Ask::Find(_) => Event::Found(story.docker.find(Wanted { replicas: true, ..Wanted::default() })),
             Ask::Look { pin, .. } => Event::Looked(story.docker.look(&pin).into()),
             Ask::Admit(request) => {
                 let admitted = admit(&request, &[Ledger::default()]).expect("nothing else is at work");

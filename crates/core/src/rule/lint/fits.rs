@@ -43,6 +43,18 @@ pub(in crate::rule) fn check(
     report.add_with_help(&codes::ACTION_TARGET, at, message, help);
 }
 
+/// A Compose service is stopped or restarted only where it has one container: a `min_healthy` spares that one while it is well.
+pub(in crate::rule) fn check_spared(action: &Action, target: &TargetSpec, at: &Range<usize>, report: &mut Report<'_>) {
+    let takes_away = matches!(action, Action::Restart { .. } | Action::Stop { .. });
+    if target.kind() != Kind::Compose || !takes_away || target.min_healthy == 0 {
+        return;
+    }
+    let (name, wanted) = (action.name(), target.min_healthy);
+    let message = format!("with `min_healthy: {wanted}`, `{name}` waits while the service's only container is well");
+    let help = "remove `min_healthy`; or name one of several containers: `target: {container: ...}`".to_owned();
+    report.add_with_help(&codes::SPARED_WHILE_WELL, at, message, help);
+}
+
 /// The disks a target may mean, each with the actions that the configuration permits on it.
 fn disks<'c>(target: &TargetSpec, context: &'c Context) -> Vec<(&'c str, &'c BTreeSet<String>)> {
     let Find::Disk(word) = &target.find else { return Vec::new() };

@@ -70,6 +70,7 @@ fn step(node: &Node, first: bool, reading: &mut Reading<'_>, report: &mut Report
     let action = name.and_then(|name| actions::read(name, parameters, reading.target, report));
     if let (Some(action), Some(target)) = (&action, reading.target) {
         fits::check(action, target, &node.at, reading.context, report);
+        fits::check_spared(action, target, &node.at, report);
         if let Action::CleanLogs(clean) = action {
             let at = &inside(parameters, "roots").unwrap_or(node).at;
             fits::check_roots(clean, target, at, reading.context, report);
