@@ -13,6 +13,7 @@ mod followed;
 mod hangs;
 mod http;
 mod looks;
+mod lossy;
 mod shell;
 mod shipped;
 mod starts;
