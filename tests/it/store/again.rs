@@ -2,6 +2,7 @@
 
 use fettle_core::alert::episode::{AlertState, Word};
 use fettle_core::ports::model::{Again, Candidate, Changes, ReceiveAsk, Standing};
+use fettle_core::ports::view::{AlertFilter, AlertView};
 use fettle_core::remediation::outcome::Outcome;
 
 use super::fixture::{at, attached, closed, commit, held, open_claimed, refused, write};
@@ -37,6 +38,12 @@ async fn closing_without_an_effect_keeps_what_it_came_to(db: Db) {
     let (alert, candidate) = refuse(&db, "web").await;
     assert_eq!(db.candidates(alert.fingerprint).await, std::slice::from_ref(&candidate));
     assert_eq!(db.store.next_again().await.unwrap(), Some(at(302)));
+    let shown = db.store.alerts(&AlertFilter { limit: 9, ..AlertFilter::default() }).await.unwrap();
+    let expected = AlertView::with_candidates(alert.clone(), vec![candidate.clone()]);
+    assert_eq!(shown, std::slice::from_ref(&expected));
+    let rules = expected.rules.expect("asked for");
+    let came = candidate.conclusion.as_ref().map(|it| it.came.as_str());
+    assert_eq!((rules[0].standing, rules[0].reason, rules[0].again_at), ("spent", came, Some(at(302))));
     // A core that takes a repeat in writes it back as it is.
     let soon = Candidate { again_at: Some(at(40)), ..candidate };
     let changes = Changes { candidates: vec![soon.clone()], ..Changes::default() };

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::alert::episode::AlertState;
 use crate::id::{ActionId, EventId, RemediationId};
+use crate::receive::{Candidate, Standing};
+use crate::remediation::conclusion::Unopened;
 use crate::time::Timestamp;
 
 /// A row of `fettle_remediations`.
@@ -68,6 +70,51 @@ pub struct AlertView {
     pub evidence_at: Timestamp,
     pub heard_at: Timestamp,
     pub ended_at: Option<Timestamp>,
+    /// What came of it for each rule that selected it in this episode, by rule; `None` where it is not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<CandidateView>>,
+}
+
+/// What came of an alert for one rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CandidateView {
+    /// The rule, by name.
+    pub rule: String,
+    /// The target as written.
+    pub target: String,
+    /// Where it stands: `attached`, `waiting`, `free`, `spent`.
+    pub standing: &'static str,
+    /// The remediation that it is or was attached to.
+    pub remediation_id: Option<RemediationId>,
+    /// Why a repeat opens no remediation: `effect`, or what the last one came to (a guard, `observed`, ...); `None` unless `spent`.
+    pub reason: Option<&'static str>,
+    /// When that is decided again, should nothing be heard before.
+    pub again_at: Option<Timestamp>,
+}
+
+impl AlertView {
+    /// An alert with what came of it: those of `candidates` that are of its episode.
+    #[must_use]
+    pub fn with_candidates(alert: AlertState, candidates: Vec<Candidate>) -> Self {
+        let of_episode = candidates.into_iter().filter(|it| it.episode == alert.episode);
+        let mut rules: Vec<_> = of_episode.map(CandidateView::from).collect();
+        rules.sort_by(|one, other| one.rule.cmp(&other.rule));
+        Self { rules: Some(rules), ..alert.into() }
+    }
+}
+
+impl From<Candidate> for CandidateView {
+    fn from(it: Candidate) -> Self {
+        let came = it.conclusion.as_ref().map_or(Unopened::Effect.as_str(), |conclusion| conclusion.came.as_str());
+        Self {
+            rule: it.rule,
+            target: it.target,
+            standing: it.standing.as_str(),
+            remediation_id: it.remediation,
+            reason: (it.standing == Standing::Spent).then_some(came),
+            again_at: it.again_at,
+        }
+    }
 }
 
 impl From<AlertState> for AlertView {
@@ -82,6 +129,7 @@ impl From<AlertState> for AlertView {
             evidence_at: alert.evidence_at,
             heard_at: alert.heard_at,
             ended_at: alert.ended_at,
+            rules: None,
         }
     }
 }

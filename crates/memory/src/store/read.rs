@@ -54,7 +54,9 @@ impl Rows {
         let meant = |it: &&Alert| status.as_deref().is_none_or(|status| it.state.firing == (status == "firing"));
         let mut alerts: Vec<&Alert> = self.alerts.iter().filter(meant).collect();
         alerts.sort_by_key(|it| (std::cmp::Reverse(it.state.heard_at), it.state.fingerprint));
-        alerts.into_iter().take(at_most(filter.limit)).map(|it| it.state.clone().into()).collect()
+        let candidates = |it: &Alert| it.candidates.iter().map(|one| one.of(it.state.fingerprint)).collect();
+        let view = |it: &Alert| AlertView::with_candidates(it.state.clone(), candidates(it));
+        alerts.into_iter().take(at_most(filter.limit)).map(view).collect()
     }
 
     fn story(&self, id: RemediationId) -> Option<Story> {

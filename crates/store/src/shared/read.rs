@@ -1,5 +1,7 @@
 //! What people and dashboards read: lists, and one remediation's story.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sqlx::Connection;
 
@@ -7,8 +9,9 @@ use super::dialect::{BEGIN_SNAPSHOT, Conn, Database};
 use super::events;
 use crate::db_types::DbId;
 use crate::error::During;
-use crate::rows::{AlertRow, Plain, alert, plain, read};
+use crate::rows::{AlertRow, CandidateColumns, Plain, alert, candidate, plain, read};
 use crate::text::clean_opt;
+use fettle_core::alert::episode::AlertState;
 use fettle_core::id::RemediationId;
 use fettle_core::ports::view::{
     ActionFilter, ActionView, AlertFilter, AlertView, EventFilter, EventView, RemediationFilter, RemediationView,
@@ -100,16 +103,35 @@ const ALERTS: &str = "
     ORDER BY heard_at DESC, fingerprint
     LIMIT $2";
 
-/// Alerts, last heard first.
+const CANDIDATES: &str = "
+    SELECT fingerprint, rule, episode, target, standing, remediation_id, closed_at, conclusion, again_at
+    FROM candidates
+    WHERE fingerprint IN (
+        SELECT fingerprint FROM alerts
+        WHERE (firing = ($1 = 'firing') OR $1 IS NULL)
+        ORDER BY heard_at DESC, fingerprint
+        LIMIT $2)";
+
+/// Alerts, last heard first, with what came of them.
 pub(super) async fn alerts(connection: &mut Conn, filter: &AlertFilter) -> Result<Vec<AlertView>, StoreError> {
     const WHAT: &str = "list alerts";
-    let rows: Vec<AlertRow> = sqlx::query_as(ALERTS)
-        .bind(clean_opt(filter.status.as_deref()))
-        .bind(i64::from(filter.limit))
-        .fetch_all(connection)
-        .await
-        .during(WHAT)?;
-    Ok(read(WHAT, rows, alert)?.into_iter().map(Into::into).collect())
+    let (status, limit) = (clean_opt(filter.status.as_deref()), i64::from(filter.limit));
+    let mut tx = connection.begin_with(BEGIN_SNAPSHOT).await.during(WHAT)?;
+    let rows: Vec<AlertRow> =
+        sqlx::query_as(ALERTS).bind(status.clone()).bind(limit).fetch_all(&mut *tx).await.during(WHAT)?;
+    let alerts = read(WHAT, rows, alert)?;
+    let rows: Vec<CandidateColumns> =
+        sqlx::query_as(CANDIDATES).bind(status).bind(limit).fetch_all(&mut *tx).await.during(WHAT)?;
+    tx.commit().await.during(WHAT)?;
+    let mut candidates: HashMap<_, Vec<_>> = HashMap::new();
+    for it in read(WHAT, rows, candidate)? {
+        candidates.entry(it.fingerprint).or_default().push(it);
+    }
+    let view = |it: AlertState| {
+        let of_it = candidates.remove(&it.fingerprint).unwrap_or_default();
+        AlertView::with_candidates(it, of_it)
+    };
+    Ok(alerts.into_iter().map(view).collect())
 }
 
 const ONE: &str = "
