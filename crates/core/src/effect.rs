@@ -201,6 +201,8 @@ impl Effect {
                 _ => Proof::Untouched,
             },
             (Self::Stop { .. }, Sight::Container(it)) => match it.status {
+                // It ended by itself.
+                Status::Exited if it.stopped_by_hand == Some(false) => Proof::Traceless,
                 Status::Exited => Proof::Happened,
                 // It may have been stopped, and others started it since.
                 _ if it.started_at != before.started_at => Proof::Perhaps,
@@ -345,6 +347,17 @@ mod tests {
         assert_eq!(shows(4, 11), Proof::Happened);
         assert_eq!(shows(3, 10), Proof::Untouched);
         assert_eq!(shows(3, 12), Proof::Traceless, "scaled, and back");
+    }
+
+    #[test]
+    fn a_container_that_ended_by_itself_is_no_proof_of_a_stop() {
+        let proof = |stopped_by_hand| {
+            let ended = Container { stopped_by_hand, ..container().exited(1) };
+            Effect::Stop { grace: secs(10) }.proof(&container().pin(), &Sight::from(ended))
+        };
+        assert_eq!(proof(Some(false)), Proof::Traceless);
+        assert_eq!(proof(Some(true)), Proof::Happened);
+        assert_eq!(proof(None), Proof::Happened, "as far as Docker shows");
     }
 
     /// Limits that were so before are so afterwards, whether the call was carried out or not.

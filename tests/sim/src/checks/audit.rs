@@ -150,7 +150,10 @@ fn succeeded_unasked(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, what: Take
         let earlier = || book.intents.values().filter(same).flat_map(|it| &it.calls).any(|at| was_executed(truth, *at));
         let doc = || book.docs.get(&intent.remediation);
         let changed = || doc().is_some_and(|doc| another_acted(book, doc, truth, since));
+        // Docker's own start begins runs too, and a look cannot tell them from a restart.
+        let with_docker = truth.daemon.started_again_at().is_some_and(|at| micros(at) >= since);
         let really = match &intent.effect {
+            Effect::Restart { .. } if with_docker => TakenFor::Another,
             _ if started => TakenFor::Policy,
             Effect::SetLimits { .. } if earlier() => TakenFor::Earlier,
             _ if changed() => TakenFor::Another,
