@@ -192,7 +192,8 @@ fn stays_stopped(book: &Book, deed: &Deed<'_>, truth: &Truth<'_>, stop: Stop) ->
             () if earlier.any(|it| it.pin == intent.pin) => Stop::BetweenSteps,
             () => Stop::Told,
         };
-        if known != stop {
+        // Where it is not known who ended it, a person is asked.
+        if known != stop || known == Stop::Forgotten && intent.approved.is_some() {
             continue;
         }
         let Some(ended) = runs[..at].iter().rev().find(|it| it.id == run.id).and_then(|it| it.ended) else { continue };
