@@ -147,7 +147,7 @@ async fn run(
     beside.spawn(sampler(&config, &shell, &metrics, latest.clone()).run(stop.clone()));
     beside.spawn(rules.clone().watch(stop.clone()));
     let deps = Deps {
-        intake,
+        intake: intake.within(&config.limits),
         store: late.clone(),
         platform,
         follows: engine.follows(),

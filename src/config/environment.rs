@@ -12,7 +12,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Every variable of ours: the settings', and those that only the command line reads.
-pub const KNOWN: [&str; 40] = [
+pub const KNOWN: [&str; 46] = [
     "FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE",
     "FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME",
     "FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE",
@@ -29,11 +29,17 @@ pub const KNOWN: [&str; 40] = [
     "FETTLE_HEARTBEAT_FILE",
     "FETTLE_HEARTBEAT_MAX_SILENCE",
     "FETTLE_HOSTS",
+    "FETTLE_LIMITS_ALERTS",
+    "FETTLE_LIMITS_ANNOTATIONS",
     "FETTLE_LIMITS_BODY",
     "FETTLE_LIMITS_BUDGET",
     "FETTLE_LIMITS_IN_FLIGHT",
+    "FETTLE_LIMITS_LABELS",
+    "FETTLE_LIMITS_MEMORY",
+    "FETTLE_LIMITS_NAME",
     "FETTLE_LIMITS_SENDERS",
     "FETTLE_LIMITS_TARGET_BUDGET",
+    "FETTLE_LIMITS_VALUE",
     "FETTLE_LISTEN",
     "FETTLE_LOG",
     "FETTLE_LOG_FORMAT",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fettle_core::diagnostic::{Report, codes};
 use fettle_core::rule::budget;
 use fettle_core::rule::model::Budget;
-use fettle_core::yaml::{Node, bytes, text};
+use fettle_core::yaml::{Node, bytes, number, text};
 
 /// How long rows are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,4 +38,30 @@ const BODY: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// Reads a size such as `10MiB`.
 pub(super) fn read_bytes(node: &Node, report: &mut Report<'_>) -> Option<usize> {
     bytes(node, BODY, "from 1KiB to 1GiB", report).and_then(|size| usize::try_from(size).ok())
+}
+
+/// Smallest and largest bound of a text: below the first no name fits.
+const TEXT: std::ops::RangeInclusive<u64> = 64..=64 << 20;
+
+/// Reads how long a name or a value may be, such as `64KiB`.
+pub(super) fn read_text(node: &Node, report: &mut Report<'_>) -> Option<usize> {
+    bytes(node, TEXT, "from 64B to 64MiB", report).and_then(|size| usize::try_from(size).ok())
+}
+
+/// Reads how many alerts one notification may have.
+pub(super) fn read_alerts(node: &Node, report: &mut Report<'_>) -> Option<usize> {
+    number(node, 1..=1_000_000, report).and_then(|count| usize::try_from(count).ok())
+}
+
+/// Reads how many labels or annotations one alert may have.
+pub(super) fn read_pairs(node: &Node, report: &mut Report<'_>) -> Option<usize> {
+    number(node, 1..=10_000, report).and_then(|count| usize::try_from(count).ok())
+}
+
+/// Smallest and largest share: below the first no notification fits.
+const MEMORY: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 40;
+
+/// Reads what all notifications together may take, such as `128MiB`.
+pub(super) fn read_memory(node: &Node, report: &mut Report<'_>) -> Option<usize> {
+    bytes(node, MEMORY, "from 1MiB to 1TiB", report).and_then(|size| usize::try_from(size).ok())
 }

@@ -11,6 +11,7 @@ use super::raw::{RawAuth, RawConfig, RawLog, RawRetention};
 use super::secret::may_hold_one;
 use super::{Auth, Config, Database, Host, Log, Protected};
 use super::{auth, database, environment, hosts, limits, listen, log};
+use fettle_core::alert::bounds::Bounds;
 use fettle_core::diagnostic::{Diagnostic, Report, Source, codes, sort};
 use fettle_core::rule::mode;
 use fettle_core::rule::model::Mode;
@@ -257,7 +258,8 @@ impl Loader<'_> {
         let raw = node.and_then(|node| RawLimits::read(node, &mut self.report)).unwrap_or_default();
         let base = Limits::default();
         let in_flight = |node: &Node, report: &mut Report<'_>| number(node, 1..=1000, report);
-        Limits {
+        let bounds = self.bounds(&raw);
+        let found = Limits {
             in_flight: self
                 .get(Form::Text, &["FETTLE_LIMITS_IN_FLIGHT"], raw.in_flight, in_flight)
                 .unwrap_or(base.in_flight),
@@ -268,7 +270,43 @@ impl Loader<'_> {
             body_bytes: self
                 .get(Form::Text, &["FETTLE_LIMITS_BODY"], raw.body, limits::read_bytes)
                 .unwrap_or(base.body_bytes),
+            bounds,
+            memory_bytes: self
+                .get(Form::Text, &["FETTLE_LIMITS_MEMORY"], raw.memory, limits::read_memory)
+                .unwrap_or(base.memory_bytes),
             senders: self.get(Form::Text, &["FETTLE_LIMITS_SENDERS"], raw.senders, limits::read_pace),
+        };
+        self.enough_memory(&found, raw.memory.or(raw.body).or(node));
+        found
+    }
+
+    /// A notification that keeps every other limit must fit, or it could never be taken.
+    fn enough_memory(&mut self, limits: &Limits, at: Option<&Node>) {
+        let needed = limits.memory_needed().div_ceil(1 << 20);
+        if limits.memory_bytes >= limits.memory_needed() {
+            return;
+        }
+        let message = "limits.memory does not hold one notification of limits.body";
+        let help = format!("write memory: {needed}MiB or more below limits, or a smaller body");
+        match at {
+            Some(node) => self.report.add_with_help(&codes::NUMBER, &node.at, message, help),
+            None => self.elsewhere.push(Diagnostic::of_file(&codes::NUMBER, "the environment", message).help(&help)),
+        }
+    }
+
+    fn bounds(&mut self, raw: &RawLimits<'_>) -> Bounds {
+        let base = Bounds::default();
+        let alerts = self.get(Form::Text, &["FETTLE_LIMITS_ALERTS"], raw.alerts, limits::read_alerts);
+        let labels = self.get(Form::Text, &["FETTLE_LIMITS_LABELS"], raw.labels, limits::read_pairs);
+        let annotations = self.get(Form::Text, &["FETTLE_LIMITS_ANNOTATIONS"], raw.annotations, limits::read_pairs);
+        let name = self.get(Form::Text, &["FETTLE_LIMITS_NAME"], raw.name, limits::read_text);
+        let value = self.get(Form::Text, &["FETTLE_LIMITS_VALUE"], raw.value, limits::read_text);
+        Bounds {
+            alerts: alerts.unwrap_or(base.alerts),
+            labels: labels.unwrap_or(base.labels),
+            annotations: annotations.unwrap_or(base.annotations),
+            name_bytes: name.unwrap_or(base.name_bytes),
+            value_bytes: value.unwrap_or(base.value_bytes),
         }
     }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{Config, Credentials, DatabaseKind, Host, LogFormat, Role, Secret, load};
+use fettle_core::alert::bounds::Bounds;
 use fettle_core::diagnostic::Diagnostic;
 use fettle_core::diagnostic::render::human;
 use fettle_core::rule::compile::Context;
@@ -254,6 +255,22 @@ fn without_tokens_only_loopback_is_served() {
     }
     let by_variable = with("", &[("FETTLE_LISTEN", "0.0.0.0:1")]).expect_err("open");
     assert_eq!((by_variable[0].code, by_variable[0].file.as_str()), ("F052", "environment FETTLE_LISTEN"));
+}
+
+#[test]
+fn the_memory_must_hold_one_notification_of_the_largest_size() {
+    let config = good(
+        "limits: {body: 1MiB, alerts: 10, labels: 9, annotations: 8, name: 64B, value: 1KiB, memory: 16MiB}\n",
+        &[],
+    );
+    let bounds = Bounds { alerts: 10, labels: 9, annotations: 8, name_bytes: 64, value_bytes: 1024 };
+    assert_eq!((config.limits.bounds, config.limits.memory_bytes), (bounds, 16 << 20));
+    let told = bad("limits: {body: 20MiB}\n", &[]);
+    assert!(told.contains("limits.memory does not hold one notification of limits.body"), "{told}");
+    assert!(told.contains("memory: 222MiB"), "{told}");
+    good("limits: {body: 20MiB, memory: 222MiB}\n", &[]);
+    good("", &[("FETTLE_LIMITS_MEMORY", "1GiB"), ("FETTLE_LIMITS_BODY", "64MiB")]);
+    bad("", &[("FETTLE_LIMITS_MEMORY", "64MiB")]);
 }
 
 #[test]

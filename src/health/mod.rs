@@ -5,6 +5,7 @@
 //! Does not know HTTP: which status code an answer has is the edge's to say.
 
 pub(crate) mod clock;
+pub(crate) mod refusals;
 pub(crate) mod storm;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use self::refusals::Refusals;
 use self::storm::lasting;
 use crate::config::rulebook::Reload;
 use crate::telemetry::host;
@@ -167,6 +169,7 @@ pub(crate) struct Parts {
     pub(crate) folder: PathBuf,
     pub(crate) heartbeat: Option<(String, Duration)>,
     pub(crate) time: Arc<Time>,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) last: Mutex<Option<(Instant, Arc<Health>)>>,
 }
 
@@ -219,10 +222,21 @@ impl Parts {
         }
         let (clock, apart) = clock::inspect(&self.time, self.store.kind() == "postgres");
         issues.extend(apart);
+        let refused = self.refusals.issues(self.time.monotonic());
+        let intake = if refused.is_empty() { Status::Healthy } else { Status::Degraded };
+        issues.extend(refused);
         let hosts = docker.values().map(|host| host.status).max().unwrap_or(Status::Healthy);
         // Without Docker fettle still takes alerts in and says honestly what it could not do.
-        let parts =
-            [database.status, hosts.min(Status::Degraded), disk.status, rules, workers, heartbeat.status, clock.status];
+        let parts = [
+            database.status,
+            hosts.min(Status::Degraded),
+            disk.status,
+            rules,
+            workers,
+            heartbeat.status,
+            clock.status,
+            intake,
+        ];
         let status = parts.into_iter().max();
         Health {
             status: status.unwrap_or(Status::Healthy),

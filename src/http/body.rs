@@ -2,17 +2,19 @@
 //!
 //! Always holds: nothing beyond the limit is kept, a declared length over it is not read at all, and reading ends after
 //! [`WHOLE`], or [`PAUSE`] after the last byte. A declared length reserves no memory: what was announced costs nothing
-//! until it arrives.
+//! until it arrives. Large bodies are read in turn, so that those that are begun can end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+
+use fettle_core::settings::limits::{LARGE_AT_ONCE, SMALL, SMALL_AT_ONCE};
 
 /// The longest silence within a body.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -20,8 +22,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// The longest time for a whole body: 10 MiB at 1 MiB a second.
 const WHOLE: Duration = Duration::from_secs(10);
 
-/// Bodies that may be under way at the same time: so many of the largest size.
-const LARGEST_AT_ONCE: usize = 8;
+/// How long a body waits for its turn to be read.
+const TURN: Duration = Duration::from_secs(2);
 
 /// What is reserved before anything arrived; most bodies fit.
 const FIRST: usize = 16 * 1024;
@@ -43,7 +45,10 @@ pub(super) enum Unread {
 #[derive(Debug, Clone)]
 pub(super) struct Bodies {
     limit: usize,
-    held: Arc<AtomicUsize>,
+    /// One for each large body.
+    turns: Arc<Semaphore>,
+    /// One for each byte of the small ones.
+    small: Arc<Semaphore>,
 }
 
 /// A body that was read. Its room is given back when this is dropped.
@@ -53,34 +58,46 @@ pub(super) struct Body {
     _room: Room,
 }
 
+/// What a body holds while it is read: the bytes that it has while it is small, else a turn.
+#[derive(Default)]
 struct Room {
-    held: Arc<AtomicUsize>,
-    bytes: usize,
+    small: Option<OwnedSemaphorePermit>,
+    turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Room {
-    fn take(&mut self, more: usize, at_most: usize) -> Result<(), Unread> {
-        self.bytes += more;
-        let before = self.held.fetch_add(more, Ordering::Relaxed);
-        if before + more > at_most { Err(Unread::NoRoom) } else { Ok(()) }
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
+async fn wait(semaphore: &Arc<Semaphore>, permits: usize) -> Result<OwnedSemaphorePermit, Unread> {
+    let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+    let permit = timeout_at(Instant::now() + TURN, semaphore.clone().acquire_many_owned(permits)).await;
+    permit.ok().and_then(Result::ok).ok_or(Unread::NoRoom)
 }
 
 impl Bodies {
     /// Bodies of at most `limit` bytes each.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, held: Arc::default() }
+        Self { limit, turns: Arc::new(Semaphore::new(LARGE_AT_ONCE)), small: Arc::new(Semaphore::new(SMALL_AT_ONCE)) }
     }
 
     /// The most one body may have, in bytes.
     pub(super) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Makes room for `more` bytes of a body that is to have `size` bytes then.
+    async fn make_room(&self, room: &mut Room, more: usize, size: usize) -> Result<(), Unread> {
+        if room.turn.is_some() {
+            return Ok(());
+        }
+        if size > SMALL {
+            room.turn = Some(wait(&self.turns, 1).await?);
+            room.small = None;
+            return Ok(());
+        }
+        let permit = wait(&self.small, more).await?;
+        match &mut room.small {
+            Some(held) => held.merge(permit),
+            none => *none = Some(permit),
+        }
+        Ok(())
     }
 
     /// Reads a body to its end. Dropped before its end, it gives back what it held.
@@ -90,7 +107,10 @@ impl Bodies {
             return Err(Unread::TooLarge);
         }
         let mut bytes = BytesMut::with_capacity(declared.unwrap_or(FIRST).min(FIRST));
-        let mut room = Room { held: self.held.clone(), bytes: 0 };
+        let mut room = Room::default();
+        if let Some(large) = declared.filter(|declared| *declared > SMALL) {
+            self.make_room(&mut room, 0, large).await?;
+        }
         let end = Instant::now() + WHOLE;
         loop {
             let by = end.min(Instant::now() + PAUSE);
@@ -100,7 +120,7 @@ impl Bodies {
                 Ok(Some(Err(_))) => return Err(Unread::Broken),
                 Ok(Some(Ok(chunk))) if bytes.len() + chunk.len() > self.limit => return Err(Unread::TooLarge),
                 Ok(Some(Ok(chunk))) => {
-                    room.take(chunk.len(), self.limit.saturating_mul(LARGEST_AT_ONCE))?;
+                    self.make_room(&mut room, chunk.len(), bytes.len() + chunk.len()).await?;
                     bytes.extend_from_slice(&chunk);
                 }
             }
@@ -112,17 +132,25 @@ impl Bodies {
 mod tests {
     use super::*;
 
-    #[test]
-    fn bodies_under_way_share_one_bound_and_give_their_room_back() {
-        let held = Arc::<AtomicUsize>::default();
-        let mut first = Room { held: held.clone(), bytes: 0 };
-        let mut second = Room { held: held.clone(), bytes: 0 };
-        assert_eq!(first.take(60, 100), Ok(()));
-        assert_eq!(second.take(40, 100), Ok(()));
-        assert_eq!(second.take(1, 100), Err(Unread::NoRoom));
-        drop(second);
-        assert_eq!(first.take(40, 100), Ok(()));
-        drop(first);
-        assert_eq!(held.load(Ordering::Relaxed), 0);
+    #[tokio::test(start_paused = true)]
+    async fn bodies_under_way_share_one_bound_and_give_their_room_back() {
+        let bodies = Bodies::new(10 << 20);
+        let mut small: Vec<_> = (0..SMALL_AT_ONCE / SMALL).map(|_| Room::default()).collect();
+        for room in &mut small {
+            assert_eq!(bodies.make_room(room, SMALL, SMALL).await, Ok(()));
+        }
+        let mut more = Room::default();
+        assert_eq!(bodies.make_room(&mut more, 1, 1).await, Err(Unread::NoRoom));
+        let mut large: Vec<_> = (0..LARGE_AT_ONCE).map(|_| Room::default()).collect();
+        for room in small.iter_mut().take(1).chain(&mut large[1..]) {
+            assert_eq!(bodies.make_room(room, 1, SMALL + 1).await, Ok(()), "a body that grows needs a turn");
+        }
+        assert_eq!(bodies.make_room(&mut more, SMALL, SMALL).await, Ok(()), "and gives its bytes back");
+        assert_eq!(bodies.make_room(&mut large[0], 1, SMALL + 1).await, Err(Unread::NoRoom));
+        drop((small, more, large));
+        assert_eq!(
+            (bodies.turns.available_permits(), bodies.small.available_permits()),
+            (LARGE_AT_ONCE, SMALL_AT_ONCE)
+        );
     }
 }

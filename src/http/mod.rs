@@ -41,6 +41,7 @@ use self::problem::Problem;
 use crate::config::rulebook::Reload;
 use crate::config::{Auth, Limits};
 use crate::health::Parts;
+use crate::health::refusals::Refusals;
 use crate::telemetry::metrics::Metrics;
 use fettle_core::ports::Store;
 use fettle_core::ports::platform::Platform;
@@ -196,8 +197,10 @@ impl Routes {
         let gate = Arc::new(Gate::new(&deps.auth.tokens));
         let (metrics, intake) = (deps.metrics, deps.intake);
         metrics.senders_loaded(&deps.auth.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>());
-        let Limits { body_bytes, senders, .. } = deps.limits;
-        let door = webhook::Door::new(gate.clone(), intake.clone(), metrics.clone(), body_bytes, senders);
+        let Limits { body_bytes, bounds, senders, .. } = deps.limits;
+        let refusals = Arc::new(Refusals::default());
+        let told = webhook::Told { metrics: metrics.clone(), refusals: refusals.clone(), time: deps.time.clone() };
+        let door = webhook::Door::new(gate.clone(), intake.clone(), told, body_bytes, senders);
         let streams = stream::Streams::new(deps.store.clone(), deps.time.clone(), metrics.clone(), deps.stop.clone());
         let oracle = api::Oracle::new(
             api::Parts {
@@ -210,6 +213,7 @@ impl Routes {
                 time: deps.time.clone(),
             },
             body_bytes,
+            bounds,
         );
         let control = api::Control {
             store: deps.store.clone(),
@@ -246,6 +250,7 @@ impl Routes {
             folder: deps.host.folder.clone(),
             heartbeat: deps.heartbeat,
             time: deps.time,
+            refusals,
             last: tokio::sync::Mutex::default(),
         };
         Self {

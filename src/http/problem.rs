@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use fettle_core::alert::bounds::Exceeded;
+use fettle_core::alert::webhook::Malformed;
 use fettle_core::ports::StoreError;
 
 /// What went wrong, as far as callers tell it apart. The `type` is `/problems/` and the name.
@@ -31,6 +33,8 @@ pub enum Kind {
     RequestTimeout,
     /// The body is larger than the limit.
     PayloadTooLarge,
+    /// A name or a value in the notification is longer than the limit.
+    TextTooLong,
     /// The body is not said to be JSON.
     UnsupportedMediaType,
     /// The body broke off.
@@ -80,6 +84,7 @@ impl Kind {
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Not for this method"),
             Self::RequestTimeout => (S::REQUEST_TIMEOUT, "request-timeout", "The body came too slowly"),
             Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large"),
+            Self::TextTooLong => (S::BAD_REQUEST, "text-too-long", "A name or a value is too long"),
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be application/json")
             }
@@ -120,6 +125,23 @@ impl Problem {
     /// A problem; `detail` is for the caller, a sentence without its full stop.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), id: Uuid::now_v7(), more: None, allow: None }
+    }
+
+    /// A body that is not a notification, or one that exceeds a limit.
+    #[must_use]
+    pub fn malformed(malformed: &Malformed) -> Self {
+        let kind = match malformed.exceeded {
+            None => Kind::MalformedNotification,
+            Some(exceeded) if exceeded.bound.is_of_the_whole() => Kind::PayloadTooLarge,
+            Some(_) => Kind::TextTooLong,
+        };
+        let it = Self::new(kind, malformed.to_string()).with("path", json!(malformed.path));
+        match malformed.exceeded {
+            Some(Exceeded { bound, most }) => {
+                it.with("limit", json!(format!("limits.{}", bound.as_str()))).with("most", json!(most))
+            }
+            None => it,
+        }
     }
 
     /// No such route, or nothing of that id.

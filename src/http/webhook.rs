@@ -23,16 +23,27 @@ use super::connection::Connection;
 use super::problem::{Kind, Problem};
 use super::sample;
 use crate::config::Role;
+use crate::health::refusals::Refusals;
 use crate::telemetry::metrics::{Metrics, UNKNOWN_SENDER};
+use fettle_core::alert::bounds::{Bound, Exceeded};
+use fettle_core::alert::webhook::Webhook;
 use fettle_core::rule::model::Budget;
+use fettle_engine::clock::Time;
 use fettle_engine::intake::{Accepted, Intake, IntakeError};
 use fettle_engine::seldom::Seldom;
+
+/// Whom the door tells what it answers.
+pub(super) struct Told {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) time: Arc<Time>,
+}
 
 /// The door for senders.
 pub(super) struct Door {
     gate: Arc<Gate>,
     intake: Intake,
-    metrics: Arc<Metrics>,
+    told: Told,
     bodies: Bodies,
     /// By the token's name, so there are only as many keys as tokens.
     pace: Option<DefaultKeyedRateLimiter<Arc<str>>>,
@@ -40,15 +51,9 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(
-        gate: Arc<Gate>,
-        intake: Intake,
-        metrics: Arc<Metrics>,
-        body_limit: usize,
-        senders: Option<Budget>,
-    ) -> Self {
+    pub(super) fn new(gate: Arc<Gate>, intake: Intake, told: Told, body_limit: usize, senders: Option<Budget>) -> Self {
         let pace = senders.and_then(quota).map(RateLimiter::keyed);
-        Self { gate, intake, metrics, bodies: Bodies::new(body_limit), pace, complaints: Seldom::default() }
+        Self { gate, intake, told, bodies: Bodies::new(body_limit), pace, complaints: Seldom::default() }
     }
 
     async fn take(&self, request: &HttpRequest, payload: web::Payload) -> Result<(Arc<str>, Accepted), Denied> {
@@ -76,21 +81,23 @@ impl Door {
             return Err(Problem::new(Kind::Overloaded, "this sender posts faster than it may; come again"));
         }
         let body = self.bodies.read(request.headers(), payload).await.map_err(|unread| self.unread(unread, sender))?;
-        let _timer = self.metrics.intake_timer();
-        let accepted = self.intake.submit(sender, body.bytes.clone()).await;
-        accepted.map_err(|error| self.refused(&error, sender, &body.bytes))
+        let _timer = self.told.metrics.intake_timer();
+        let held = self.intake.hold(body.bytes.len()).await.map_err(|error| self.refused(&error, sender, &[]))?;
+        // From here on its bytes are counted there; another body may be read.
+        let bytes = body.bytes.clone();
+        drop(body);
+        let accepted = self.intake.submit_held(sender, bytes.clone(), held).await;
+        accepted.map_err(|error| self.refused(&error, sender, &bytes))
     }
 
     fn unread(&self, unread: Unread, sender: &str) -> Problem {
         match unread {
             Unread::TooLarge => {
                 let limit_bytes = self.bodies.limit();
-                let problem = Problem::new(Kind::PayloadTooLarge, format!("the limit is {limit_bytes} bytes"));
-                if let Some(unsaid) = self.complaints.due(&format!("large {sender}")) {
-                    tracing::warn!(sender, limit_bytes, unsaid, request.id = %problem.id(),
-                        "a notification of {sender} is larger than limits.body; its alerts are lost until it fits");
-                }
-                problem
+                let detail = format!("more than {limit_bytes} bytes, the limit limits.body");
+                let problem = Problem::new(Kind::PayloadTooLarge, detail);
+                self.exceeds(Exceeded { bound: Bound::Body, most: limit_bytes }, &problem, sender, None);
+                problem.with("limit", json!("limits.body")).with("most", json!(limit_bytes))
             }
             Unread::TooSlow => Problem::new(Kind::RequestTimeout, "the body came too slowly"),
             Unread::Broken => Problem::new(Kind::BrokenBody, "the body broke off"),
@@ -101,9 +108,13 @@ impl Door {
     fn refused(&self, error: &IntakeError, sender: &str, body: &[u8]) -> Problem {
         match error {
             IntakeError::Malformed(malformed) => {
+                let problem = Problem::malformed(malformed);
+                if let Some(exceeded) = malformed.exceeded {
+                    let group_key = Webhook::group_key_of(body);
+                    self.exceeds(exceeded, &problem, sender, group_key.as_deref());
+                    return problem;
+                }
                 let (path, expected) = (&malformed.path, sample::without_values(&malformed.problem));
-                let problem =
-                    Problem::new(Kind::MalformedNotification, malformed.to_string()).with("path", json!(path));
                 if let Some(unsaid) = self.complaints.due(&format!("malformed {sender}")) {
                     let shape = sample::shape(body);
                     tracing::warn!(sender, path, shape, unsaid, request.id = %problem.id(),
@@ -114,6 +125,19 @@ impl Door {
             IntakeError::Full => Problem::new(Kind::Overloaded, "the queue is full; come again"),
             IntakeError::NotStored => Problem::new(Kind::NotStored, "it could not be stored; come again"),
             IntakeError::Closing => Problem::new(Kind::Closing, "come again"),
+        }
+    }
+
+    /// Alertmanager sends what was answered 4xx again after each `group_interval`, and can never deliver it: a person must know.
+    fn exceeds(&self, exceeded: Exceeded, problem: &Problem, sender: &str, group_key: Option<&str>) {
+        let Exceeded { bound, most } = exceeded;
+        self.told.metrics.refused(sender, bound);
+        self.told.refusals.exceeded(bound, self.told.time.monotonic());
+        let limit = bound.as_str();
+        if let Some(unsaid) = self.complaints.due(&format!("{limit} {sender}")) {
+            tracing::warn!(sender, group_key, limit, most, unsaid, request.id = %problem.id(),
+                "a notification of {sender} exceeds limits.{limit} and is refused: nothing is done about its alerts until it \
+                 fits; split the group, set max_alerts in Alertmanager, or raise the limit");
         }
     }
 
@@ -147,15 +171,15 @@ fn quota(budget: Budget) -> Option<Quota> {
 pub(super) async fn webhook(request: HttpRequest, payload: web::Payload, door: web::Data<Door>) -> HttpResponse {
     match door.take(&request, payload).await {
         Ok((sender, accepted)) => {
-            door.metrics.notification(&sender, 202);
-            door.metrics.alerts(accepted.firing, accepted.resolved, accepted.truncated);
+            door.told.metrics.notification(&sender, 202);
+            door.told.metrics.alerts(accepted.firing, accepted.resolved, accepted.truncated);
             door.tell_truncated(&sender, &accepted);
             let (id, alerts) = (accepted.id, accepted.firing + accepted.resolved);
             let body = format!("{{\"id\":\"{id}\",\"alerts\":{alerts}}}");
             HttpResponse::Accepted().insert_header((CONTENT_TYPE, "application/json")).body(body)
         }
         Err(Denied { name, problem }) => {
-            door.metrics.notification(&name, problem.status_code().as_u16());
+            door.told.metrics.notification(&name, problem.status_code().as_u16());
             door.complain(&name, &problem);
             if problem.kind() == Kind::RequestTimeout
                 && let Some(connection) = request.conn_data::<Arc<Connection>>()

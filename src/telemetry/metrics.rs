@@ -16,6 +16,7 @@ use prometheus::{
 };
 
 use fettle_core::action::NAMES;
+use fettle_core::alert::bounds::Bound;
 use fettle_core::announcement::AnnouncementName;
 use fettle_core::guard::BreakerState;
 use fettle_core::remediation::conclusion::Unopened;
@@ -104,6 +105,7 @@ const DOCKER: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 pub struct Metrics {
     registry: Registry,
     notifications: IntCounterVec,
+    refused: IntCounterVec,
     alerts: IntCounterVec,
     truncated: IntCounter,
     intake: Histogram,
@@ -165,6 +167,11 @@ impl Metrics {
                 "fettle_notifications_total",
                 "Requests to the webhook, by the token's name and the status they were answered with.",
                 &["sender", "code"],
+            ),
+            refused: of.counters(
+                "fettle_notifications_refused_total",
+                "Notifications that were refused because they exceed a limit, by the token's name and the key below limits.",
+                &["sender", "limit"],
             ),
             alerts: of.counters(
                 "fettle_alerts_total",
@@ -295,6 +302,9 @@ impl Metrics {
             for code in CODES {
                 self.notifications.with_label_values(&[*sender, code]);
             }
+            for limit in Bound::ALL {
+                self.refused.with_label_values(&[*sender, limit.as_str()]);
+            }
         }
     }
 
@@ -328,6 +338,11 @@ impl Metrics {
     /// A request to the webhook was answered with `code`.
     pub fn notification(&self, sender: &str, code: u16) {
         self.notifications.with_label_values(&[sender, &code.to_string()]).inc();
+    }
+
+    /// A notification was refused because it exceeds this limit.
+    pub fn refused(&self, sender: &str, limit: Bound) {
+        self.refused.with_label_values(&[sender, limit.as_str()]).inc();
     }
 
     /// A notification with these alerts was stored.

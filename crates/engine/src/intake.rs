@@ -8,6 +8,9 @@
 //! one transaction. A lone request finds the task idle and is written at once; nothing ever waits for company. When the
 //! database refuses a batch, its rows are tried one by one, so a poisonous one fails alone.
 //!
+//! **Memory.** A notification holds what it may take ([`Bounds::cost`]) from the moment at which it is read until it is taken in, also behind
+//! the commit. What does not fit waits for a second.
+//!
 //! After the commit the parsed notification is handed on in memory. That is a shortcut, not the record: what does not fit
 //! through it is read back from the store by [`receive`](crate::receive).
 
@@ -23,11 +26,13 @@ use crate::clock::Time;
 use crate::pulse::{Pulse, ROUND};
 use crate::readiness::{Condition, Readiness};
 use crate::seldom::Seldom;
+use fettle_core::alert::bounds::Bounds;
 use fettle_core::alert::webhook::{Malformed, Webhook};
 use fettle_core::id::NotificationId;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::NewNotification;
 use fettle_core::ports::{Store, StoreError};
+use fettle_core::settings::limits::Limits;
 use fettle_core::time::Timestamp;
 
 /// Requests that may wait for the writer. At 10,000 a second this is a twentieth of a second of waiting; it is a quarter of
@@ -37,8 +42,11 @@ const QUEUE: usize = 512;
 /// Rows in one transaction: where PostgreSQL's cost per row stops falling (facts: 256 rows, 18-24 us each).
 const BATCH: usize = 256;
 
-/// Bytes of bodies that may wait for the writer, in KiB: six bodies of the largest default size.
-const QUEUE_KIB: u32 = 64 * 1024;
+/// The unit in which memory is counted.
+const KIB: usize = 1024;
+
+/// How long a notification waits for memory before its sender is asked to come again.
+const ROOM: Duration = Duration::from_secs(1);
 
 /// How often the writer shows that it lives when nothing comes in.
 const IDLE: Duration = Duration::from_secs(5);
@@ -63,6 +71,14 @@ pub struct Received {
     pub received_at: Timestamp,
     /// What it says.
     pub webhook: Webhook,
+    /// The memory that it holds; `None` where another bound holds.
+    pub held: Option<Held>,
+}
+
+/// Memory that a notification may take, given back when this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// The answer to a sender.
@@ -81,7 +97,7 @@ pub struct Accepted {
 /// Why a notification was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// It is not a notification, and never will be.
+    /// It is not a notification or says too much, and will never be taken.
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// Too much is waiting already.
@@ -102,13 +118,14 @@ pub struct Intake {
     room: Arc<Semaphore>,
     state: Arc<AtomicU8>,
     time: Arc<Time>,
+    bounds: Bounds,
 }
 
 struct Job {
     row: NewNotification,
     webhook: Webhook,
     answer: oneshot::Sender<bool>,
-    room: OwnedSemaphorePermit,
+    held: Held,
 }
 
 /// The task behind the door.
@@ -133,23 +150,41 @@ pub fn intake(
     readiness: Arc<Readiness>,
 ) -> (Intake, Writer) {
     let (queue, jobs) = mpsc::channel(QUEUE);
-    let room = Arc::new(Semaphore::new(QUEUE_KIB as usize));
-    let intake = Intake { queue, room, state: Arc::new(AtomicU8::new(NOT_YET)), time };
+    let room = Arc::new(Semaphore::new(Limits::default().working_bytes().div_ceil(KIB)));
+    let intake = Intake { queue, room, state: Arc::new(AtomicU8::new(NOT_YET)), time, bounds: Bounds::default() };
     (intake, Writer { jobs, store, onward, overflow, readiness, complaints: Seldom::new(COMPLAINT) })
 }
 
 impl Intake {
+    /// Accepts no notification that says more than the limits, and not more at once than fits their memory.
+    #[must_use]
+    pub fn within(self, limits: &Limits) -> Self {
+        Self { bounds: limits.bounds, room: Arc::new(Semaphore::new(limits.working_bytes().div_ceil(KIB))), ..self }
+    }
+
+    /// Waits until a notification of so many bytes may be read. Cancel safe.
+    pub async fn hold(&self, body: usize) -> Result<Held, IntakeError> {
+        let cost = u32::try_from(self.bounds.cost(body).div_ceil(KIB)).map_err(|_| IntakeError::Full)?;
+        let permit = tokio::time::timeout(ROOM, self.room.clone().acquire_many_owned(cost)).await;
+        let permit = permit.ok().and_then(Result::ok).ok_or(IntakeError::Full)?;
+        Ok(Held { _permit: permit })
+    }
+
     /// Stores one notification. Cancel safe: dropped, it may still be stored, which only makes a repeat of the sender's.
     pub async fn submit(&self, sender: &str, body: Bytes) -> Result<Accepted, IntakeError> {
+        let held = self.hold(body.len()).await?;
+        self.submit_held(sender, body, held).await
+    }
+
+    /// As [`submit`](Self::submit), with the memory that [`hold`](Self::hold) gave.
+    pub async fn submit_held(&self, sender: &str, body: Bytes, held: Held) -> Result<Accepted, IntakeError> {
         let received_at = self.time.now();
-        let webhook = Webhook::parse(&body)?;
+        let webhook = Webhook::parse_within(&body, &self.bounds)?;
         match self.state.load(Ordering::Relaxed) {
             OPEN => {}
             NOT_YET => return Err(IntakeError::NotStored),
             _ => return Err(IntakeError::Closing),
         }
-        let kib = u32::try_from(body.len() / 1024 + 1).unwrap_or(u32::MAX).min(QUEUE_KIB);
-        let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| IntakeError::Full)?;
         let id = self.time.new_id();
         let resolved = webhook.alerts.iter().filter(|alert| !alert.firing).count();
         let accepted = Accepted { id, firing: webhook.alerts.len() - resolved, resolved, truncated: webhook.truncated };
@@ -165,7 +200,7 @@ impl Intake {
             body,
         };
         let (answer, stored) = oneshot::channel();
-        match self.queue.try_send(Job { row, webhook, answer, room }) {
+        match self.queue.try_send(Job { row, webhook, answer, held }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(IntakeError::Full),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(IntakeError::Closing),
@@ -234,23 +269,22 @@ impl Writer {
 
     async fn write(&self, jobs: Vec<Job>, pulse: &Pulse) {
         let (rows, rest): (Vec<_>, Vec<_>) =
-            jobs.into_iter().map(|job| (job.row, (job.webhook, job.answer, job.room))).unzip();
+            jobs.into_iter().map(|job| (job.row, (job.webhook, job.answer, job.held))).unzip();
         let Appended { stored, works } = self.append(&rows, pulse).await;
         if works {
             self.readiness.met(Condition::Store);
         } else {
             self.readiness.unmet(Condition::Store, "notifications cannot be stored");
         }
-        for ((row, (webhook, answer, room)), stored) in rows.into_iter().zip(rest).zip(stored) {
+        for ((row, (webhook, answer, held)), stored) in rows.into_iter().zip(rest).zip(stored) {
             if stored {
-                let received = Received { id: row.id, received_at: row.received_at, webhook };
+                let received = Received { id: row.id, received_at: row.received_at, webhook, held: Some(held) };
                 if self.onward.try_send(received).is_err() {
                     self.overflow.store(true, Ordering::Release);
                 }
             }
             // The sender may have gone; the row is stored and counts all the same.
             let _ = answer.send(stored);
-            drop(room);
         }
     }
 

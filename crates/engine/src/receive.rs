@@ -131,11 +131,14 @@ impl Receiver {
         let mut rest = received.into_iter().peekable();
         while rest.peek().is_some() {
             let mut notices = Vec::new();
+            // Given back when what it is for is written.
+            let mut held = Vec::new();
             let mut alerts = 0;
-            while let Some(next) =
+            while let Some(mut next) =
                 rest.next_if(|next| notices.is_empty() || alerts + next.webhook.alerts.len() <= BATCH_ALERTS)
             {
                 alerts += next.webhook.alerts.len();
+                held.extend(next.held.take());
                 notices.push(self.notice(next));
             }
             match &notices[..] {
@@ -232,7 +235,7 @@ impl Receiver {
                     tracing::error!(notification.id = %row.id, %error, "a stored notification does not read back");
                     Webhook { receiver: String::new(), group_key: String::new(), truncated: 0, alerts: Vec::new() }
                 });
-                Received { id: row.id, received_at: row.received_at, webhook }
+                Received { id: row.id, received_at: row.received_at, webhook, held: None }
             });
             self.take_in(received.collect(), stop).await;
             if last || self.overflow.load(Ordering::Acquire) {

@@ -16,7 +16,8 @@ use super::Answer;
 use super::control::unread;
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::body::Bodies;
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::Problem;
+use fettle_core::alert::bounds::Bounds;
 use fettle_core::alert::webhook::Webhook;
 use fettle_core::id::RemediationId;
 use fettle_core::ports::Store;
@@ -50,14 +51,15 @@ pub(in crate::http) struct Parts {
 pub(in crate::http) struct Oracle {
     parts: Parts,
     bodies: Bodies,
+    bounds: Bounds,
     /// The last inventory, with the rules that it was made for.
     last: Mutex<Option<(Instant, String, Inventory)>>,
 }
 
 impl Oracle {
-    /// Reads notifications of at most `body_bytes`.
-    pub(in crate::http) fn new(parts: Parts, body_bytes: usize) -> Self {
-        Self { parts, bodies: Bodies::new(body_bytes), last: Mutex::default() }
+    /// Reads notifications of at most `body_bytes`, within `bounds`.
+    pub(in crate::http) fn new(parts: Parts, body_bytes: usize, bounds: Bounds) -> Self {
+        Self { parts, bounds, bodies: Bodies::new(body_bytes), last: Mutex::default() }
     }
 
     fn sources(&self) -> Sources {
@@ -106,10 +108,7 @@ pub(in crate::http) async fn explain(
 ) -> Answer {
     let body = oracle.bodies.read(request.headers(), payload).await;
     let body = body.map_err(|it| unread(it, oracle.bodies.limit()))?;
-    let webhook = Webhook::parse(&body.bytes).map_err(|malformed| {
-        let path = serde_json::json!(malformed.path);
-        Problem::new(Kind::MalformedNotification, malformed.to_string()).with("path", path)
-    })?;
+    let webhook = Webhook::parse_within(&body.bytes, &oracle.bounds).map_err(|it| Problem::malformed(&it))?;
     Ok(HttpResponse::Ok().json(explain_alerts(&oracle.sources(), &webhook.alerts).await))
 }
 

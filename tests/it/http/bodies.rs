@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use fettle::config::Limits;
+use fettle_core::alert::bounds::Bounds;
 use fettle_core::rule::model::Budget;
 use serde_json::{Value, json};
 
 use crate::support::edge::{Edge, Setup};
-use crate::support::fettle::firing;
+use crate::support::fettle::{all_firing, firing};
+use crate::support::wait;
 
 async fn posted(edge: &Edge, body: impl Into<reqwest::Body>) -> (u16, Value) {
     let request = edge.client.post(edge.url("/webhook")).header("content-type", "application/json").body(body);
@@ -103,7 +105,7 @@ async fn a_body_that_is_not_a_notification_is_answered_with_the_place_and_what_w
     not JSON: $: expected value at line 1 column 1
     truncated: $.alerts[0].?: EOF while parsing an object at line 1 column 193
     two of them: $: nothing may follow the object
-    an array: $: invalid length 0, expected an object: a notification at line 1 column 2
+    an array: $: invalid type: sequence, expected an object: a notification at line 1 column 0
     null: $: invalid type: null, expected an object: a notification at line 1 column 4
     not UTF-8: $.version: control character (\\u0000-\\u001F) found while parsing a string at line 1 column 14
     no version: $: missing field `version` at line 1 column 372
@@ -198,6 +200,115 @@ async fn a_body_of_exactly_the_limit_is_taken() {
     let full = format!("{body}{}", " ".repeat(64 * 1024 - body.len()));
     assert_eq!(posted(&edge, full.clone()).await.0, 202);
     assert_eq!(posted(&edge, full + " ").await.0, 413);
+}
+
+/// What the table in `docs/BAD_INPUT.md` says about a limit, with a body at it.
+struct Row {
+    limit: &'static str,
+    status: u16,
+    /// Its beginning; a name that is too long follows in part.
+    path: Option<&'static str>,
+    body: fn(usize) -> String,
+}
+
+/// The small limits that the table is walked with.
+const BOUNDS: Bounds = Bounds { alerts: 7, labels: 6, annotations: 5, name_bytes: 90, value_bytes: 300 };
+
+/// A notification of three alerts whose last one has these labels and annotations besides its `alertname`.
+fn last_with(labels: Vec<(String, String)>, annotations: Vec<(String, String)>) -> String {
+    let mut body = all_firing(&vec![vec![("alertname", "Down")]; 3]);
+    body["alerts"][2]["annotations"] = annotations.into_iter().collect();
+    for (name, value) in labels {
+        body["alerts"][2]["labels"][name] = json!(value);
+    }
+    body.to_string()
+}
+
+fn numbered(count: usize) -> Vec<(String, String)> {
+    (0..count).map(|at| (format!("n{at}"), String::new())).collect()
+}
+
+const TABLE: [Row; 6] = [
+    Row {
+        limit: "body",
+        status: 413,
+        path: None,
+        body: |bytes| {
+            let body = firing(&[("alertname", "Down")]).to_string();
+            format!("{body}{}", " ".repeat(bytes - body.len()))
+        },
+    },
+    Row {
+        limit: "alerts",
+        status: 413,
+        path: Some("$.alerts"),
+        body: |count| all_firing(&vec![vec![("alertname", "Down")]; count]).to_string(),
+    },
+    Row {
+        limit: "labels",
+        status: 413,
+        path: Some("$.alerts[2].labels"),
+        body: |count| last_with(numbered(count - 1), Vec::new()),
+    },
+    Row {
+        limit: "annotations",
+        status: 413,
+        path: Some("$.alerts[2].annotations"),
+        body: |count| last_with(Vec::new(), numbered(count)),
+    },
+    Row {
+        limit: "name",
+        status: 400,
+        path: Some("$.alerts[2].labels"),
+        body: |bytes| last_with(vec![("n".repeat(bytes), String::new())], Vec::new()),
+    },
+    Row {
+        limit: "value",
+        status: 400,
+        path: Some("$.alerts[2].labels.path"),
+        body: |bytes| last_with(vec![("path".to_owned(), "v".repeat(bytes))], Vec::new()),
+    },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_limit_of_the_table_of_bad_input_is_kept_to_the_last_and_answered_beyond_it() {
+    let documents = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/BAD_INPUT.md");
+    let documents = std::fs::read_to_string(documents).expect("the table");
+    let limits = Limits { body_bytes: 4000, bounds: BOUNDS, ..Limits::default() };
+    let edge = Setup::default().limits(limits).start().await;
+    for Row { limit, status, path, body } in TABLE {
+        let most = match limit {
+            "body" => 4000,
+            "alerts" => BOUNDS.alerts,
+            "labels" => BOUNDS.labels,
+            "annotations" => BOUNDS.annotations,
+            "name" => BOUNDS.name_bytes,
+            _ => BOUNDS.value_bytes,
+        };
+        let line = documents.lines().find(|line| line.starts_with(&format!("| `limits.{limit}` |")));
+        assert!(line.is_some_and(|line| line.contains(&format!("| {status} |"))), "limits.{limit}: {line:?}");
+        for within in [most - 1, most] {
+            assert_eq!(posted(&edge, body(within)).await.0, 202, "limits.{limit} at {within}");
+        }
+        let (answered, problem) = posted(&edge, body(most + 1)).await;
+        assert_eq!(answered, status, "limits.{limit}: {problem}");
+        assert_eq!(problem["limit"], json!(format!("limits.{limit}")), "{problem}");
+        let begins = |named: &str| path.is_some_and(|path| named.starts_with(path));
+        assert!(problem["path"].as_str().map_or(path.is_none(), begins), "{problem}");
+        assert_eq!(problem["most"], json!(most), "{problem}");
+        let counted = format!(r#"fettle_notifications_refused_total{{limit="{limit}",sender="anonymous"}} 1"#);
+        assert!(edge.counted(&counted), "{counted}");
+    }
+    assert_eq!(edge.stored().await, 2 * TABLE.len() as u64);
+    // Health is looked at once a second.
+    wait::until("health names every limit", Duration::from_secs(20), async || {
+        let health: Value =
+            edge.client.get(edge.url("/api/v1/health")).send().await.expect("an answer").json().await.expect("JSON");
+        let told = health["issues"].to_string();
+        let all = TABLE.iter().all(|row| told.contains(&format!("limits.{} ", row.limit)));
+        if all && health["status"] != json!("healthy") { Ok(()) } else { Err(told) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -138,7 +138,7 @@ impl Setup {
         });
         let latest = Latest::default();
         let deps = Deps {
-            intake,
+            intake: intake.within(&self.limits),
             store: late.clone(),
             platform: docker.clone(),
             follows: Arc::default(),

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use fettle::telemetry::metrics::Metrics;
+use fettle_core::alert::bounds::Bounds;
 use fettle_core::id::ReplicaId;
 use fettle_core::ports::Store;
 use fettle_core::ports::platform::Platform;
 use fettle_core::rule::compile::{Context, SourceFile, compile};
 use fettle_core::rule::model::Mode;
+use fettle_core::settings::limits::Limits;
 use fettle_core::settings::{Protected, Settings};
 use fettle_core::target::Hosts;
 use fettle_core::time::{Timestamp, after};
@@ -110,5 +112,6 @@ pub async fn start(
     .await;
     let day = Duration::from_hours(24);
     let (intake, engine) = build(shell, readiness, Retention { notifications: day, audit: day }, None);
-    (intake, engine.start())
+    // What an older version accepted must do no harm either.
+    (intake.within(&Limits { bounds: Bounds::NONE, ..Limits::default() }), engine.start())
 }

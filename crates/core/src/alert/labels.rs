@@ -5,6 +5,8 @@
 //! A copy shares what it was made from until it is changed: everything that is written down about an alert carries its labels.
 //! Does not judge: names and values may be any UTF-8, hostile text included.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,8 +14,88 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// One alert's labels.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Labels(Arc<Vec<(Box<str>, Box<str>)>>);
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Labels(Arc<Packed>);
+
+/// All names and values as one text: what a sender writes in a few bytes takes no more than a few bytes here.
+#[derive(Default, PartialEq, Eq, Hash)]
+struct Packed {
+    text: Box<str>,
+    /// Where each name and its value end in `text`.
+    ends: Box<[(u32, u32)]>,
+}
+
+impl Packed {
+    fn pair(&self, at: usize) -> Option<(&str, &str)> {
+        let from = at.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |(_, end)| *end as usize);
+        let (name, value) = self.ends.get(at).map(|(name, value)| (*name as usize, *value as usize))?;
+        Some((self.text.get(from..name)?, self.text.get(name..value)?))
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.ends.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.pair(middle)?.0.cmp(name) {
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+}
+
+/// Names and values in the order in which they are read, to become labels.
+#[derive(Default)]
+pub(super) struct Packing {
+    text: String,
+    ends: Vec<(u32, u32)>,
+    /// Where the name ends that has no value yet.
+    name: Option<u32>,
+}
+
+impl Packing {
+    /// Adds a name, or the value of the name before.
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        // A body of 4 GiB is refused long before.
+        let end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        match self.name.take() {
+            None => self.name = Some(end),
+            Some(name) => self.ends.push((name, end)),
+        }
+    }
+
+    /// How many names there are.
+    pub(super) fn names(&self) -> usize {
+        self.ends.len() + usize::from(self.name.is_some())
+    }
+}
+
+impl From<Packing> for Labels {
+    fn from(read: Packing) -> Self {
+        let packed = Packed { text: read.text.into(), ends: read.ends.into() };
+        let pair = |at| packed.pair(at).unwrap_or_default();
+        // Alertmanager sends them sorted, so this is one pass; a repeated name keeps its last value, as in Go's JSON.
+        if (1..packed.ends.len()).all(|at| pair(at - 1).0 < pair(at).0) {
+            return Self(Arc::new(packed));
+        }
+        let sorted: BTreeMap<&str, &str> = (0..packed.ends.len()).map(pair).collect();
+        let mut again = Packing::default();
+        for (name, value) in sorted {
+            again.push(name);
+            again.push(value);
+        }
+        Self(Arc::new(Packed { text: again.text.into(), ends: again.ends.into() }))
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Labels").field(&self.iter().collect::<Vec<_>>()).finish()
+    }
+}
 
 impl Labels {
     /// The value of `name`; an absent label reads as `""`, as matchers see it.
@@ -25,54 +107,42 @@ impl Labels {
     /// The value of `name`, or `None` when the label is absent.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok()?;
-        self.0.get(at).map(|(_, v)| &**v)
+        self.0.place(name).and_then(|at| self.0.pair(at)).map(|(_, value)| value)
     }
 
     /// Name and value pairs in ascending order of name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (&**n, &**v))
+        (0..self.len()).map(|at| self.0.pair(at).unwrap_or_default())
     }
 
     /// How many labels there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.ends.len()
     }
 
     /// Whether there is no label at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.ends.is_empty()
     }
 
     /// Sets `name` to `value`, whether it is there or not.
     pub fn set(&mut self, name: &str, value: &str) {
-        let pairs = Arc::make_mut(&mut self.0);
-        match pairs.binary_search_by(|(n, _)| (**n).cmp(name)) {
-            Ok(at) => {
-                if let Some(pair) = pairs.get_mut(at) {
-                    pair.1 = value.into();
-                }
-            }
-            Err(at) => pairs.insert(at, (name.into(), value.into())),
-        }
-    }
-
-    fn from_pairs(mut pairs: Vec<(Box<str>, Box<str>)>) -> Self {
-        // Alertmanager sends them sorted, so this is one pass; a repeated name keeps its last value, as in Go's JSON.
-        if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
-            pairs.reverse();
-            pairs.sort_by(|a, b| a.0.cmp(&b.0));
-            pairs.dedup_by(|a, b| a.0 == b.0);
-        }
-        Self(Arc::new(pairs))
+        // The last one of a name holds.
+        let changed = self.iter().chain([(name, value)]).collect();
+        *self = changed;
     }
 }
 
-impl<N: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(N, V)> for Labels {
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self::from_pairs(pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect())
+        let mut packing = Packing::default();
+        for (name, value) in pairs {
+            packing.push(name.as_ref());
+            packing.push(value.as_ref());
+        }
+        packing.into()
     }
 }
 
@@ -85,11 +155,12 @@ impl<'de> Deserialize<'de> for Labels {
                 f.write_str("an object of strings")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(12).min(64));
-                while let Some(pair) = map.next_entry::<Box<str>, Box<str>>()? {
-                    pairs.push(pair);
+                let mut pairs = Packing::default();
+                while let Some((name, value)) = map.next_entry::<Cow<'_, str>, Cow<'_, str>>()? {
+                    pairs.push(&name);
+                    pairs.push(&value);
                 }
-                Ok(Labels::from_pairs(pairs))
+                Ok(pairs.into())
             }
         }
         from.deserialize_map(Pairs)

@@ -6,14 +6,17 @@
 //!
 //! The group's own `status` and `common*` are computed after truncation and decide nothing here.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed};
 
+use self::wire::Notification;
+use super::bounds::{Bounds, Exceeded, Meter};
 use super::episode::Word;
 use super::fingerprint::Fingerprint;
 use super::labels::Labels;
-use crate::time::{Timestamp, micros, read};
+use crate::time::Timestamp;
 
 /// One notification: all alerts of a group that Alertmanager chose to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,32 +65,60 @@ impl Webhook {
         self.alerts.iter().any(|alert| alert.firing)
     }
 
-    /// Reads a body.
+    /// Reads a body that was accepted before, or that a person names.
     pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
-        read_json::<Wire>(body).map(Into::into)
+        Self::parse_within(body, &Bounds::NONE)
     }
+
+    /// Reads a body that may be anything: nothing beyond `bounds` is held.
+    pub fn parse_within(body: &[u8], bounds: &Bounds) -> Result<Self, Malformed> {
+        let meter = Meter::new(bounds);
+        let read = read_with(body, || Notification(&meter));
+        read.map_err(|malformed| Malformed { exceeded: meter.exceeded(), ..malformed })
+    }
+
+    /// The group's key of a body that is not read further, for the log; cut when it is long.
+    #[must_use]
+    pub fn group_key_of(body: &[u8]) -> Option<String> {
+        let key = serde_json::from_slice::<KeyOnly<'_>>(body).ok()?.group_key?;
+        Some(key.chars().take(200).collect())
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct KeyOnly<'b> {
+    #[serde(borrow, rename = "groupKey")]
+    group_key: Option<Cow<'b, str>>,
 }
 
 /// Reads JSON that is exactly one value; what is wrong with it is told with its path.
 pub fn read_json<'j, T: Deserialize<'j>>(json: &'j [u8]) -> Result<T, Malformed> {
+    read_with(json, || PhantomData::<T>)
+}
+
+fn read_with<'j, S: DeserializeSeed<'j>>(json: &'j [u8], seed: impl Fn() -> S) -> Result<S::Value, Malformed> {
     // Naming the path costs a third more, so only a text that failed is read a second time for it.
-    if let Ok(value) = serde_json::from_slice(json) {
+    let mut from = serde_json::Deserializer::from_slice(json);
+    if let Ok(value) = seed().deserialize(&mut from)
+        && from.end().is_ok()
+    {
         return Ok(value);
     }
-    let mut json = serde_json::Deserializer::from_slice(json);
-    Err(match serde_path_to_error::deserialize::<_, T>(&mut json) {
+    let mut from = serde_json::Deserializer::from_slice(json);
+    let mut track = serde_path_to_error::Track::new();
+    Err(match seed().deserialize(serde_path_to_error::Deserializer::new(&mut from, &mut track)) {
         Ok(_) => Malformed::new("$", "nothing may follow the object"),
         Err(error) => {
-            let path = match error.path().to_string() {
+            let path = match track.path().to_string() {
                 path if path == "." => "$".to_owned(),
                 path => format!("$.{path}"),
             };
-            Malformed::new(&path, &error.inner().to_string())
+            Malformed::new(&path, &error.to_string())
         }
     })
 }
 
-/// A body that is not a notification.
+/// A body that is not a notification, or one that exceeds a bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct Malformed {
@@ -95,159 +126,19 @@ pub struct Malformed {
     pub path: String,
     /// What is wrong there; cut when it is long.
     pub problem: String,
+    /// The bound that it exceeds, when it is a notification as far as it was read.
+    pub exceeded: Option<Exceeded>,
 }
 
 impl Malformed {
     fn new(path: &str, problem: &str) -> Self {
         // Both may quote the sender's text: bounded, and on one line.
         let cut = |text: &str| text.chars().take(200).flat_map(char::escape_debug).collect();
-        Self { path: cut(path), problem: cut(problem) }
+        Self { path: cut(path), problem: cut(problem), exceeded: None }
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "an object: a notification")]
-struct Wire {
-    #[serde(rename = "version")]
-    _version: Version,
-    #[serde(default)]
-    receiver: String,
-    #[serde(default)]
-    group_key: String,
-    #[serde(default)]
-    truncated_alerts: u64,
-    #[serde(default, rename = "status")]
-    _status: Option<Status>,
-    #[serde(default, rename = "groupLabels")]
-    _group_labels: Strings,
-    #[serde(default, rename = "commonLabels")]
-    _common_labels: Strings,
-    #[serde(default, rename = "commonAnnotations")]
-    _common_annotations: Strings,
-    alerts: Vec<WireAlert>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "an object: an alert")]
-struct WireAlert {
-    status: Status,
-    labels: Labels,
-    starts_at: Instant,
-    #[serde(default)]
-    ends_at: Option<Instant>,
-    #[serde(default, rename = "annotations")]
-    _annotations: Strings,
-}
-
-#[derive(serde::Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Firing,
-    Resolved,
-}
-
-impl From<Wire> for Webhook {
-    fn from(wire: Wire) -> Self {
-        Self {
-            receiver: wire.receiver,
-            group_key: wire.group_key,
-            truncated: wire.truncated_alerts,
-            alerts: wire.alerts.into_iter().map(Alert::from).collect(),
-        }
-    }
-}
-
-impl From<WireAlert> for Alert {
-    fn from(wire: WireAlert) -> Self {
-        // Alertmanager writes Go's zero time where there is no end.
-        let ended = |at: &Timestamp| *at > Timestamp::UNIX_EPOCH;
-        Self {
-            fingerprint: Fingerprint::of(&wire.labels),
-            labels: wire.labels,
-            firing: wire.status == Status::Firing,
-            starts_at: micros(wire.starts_at.0),
-            ends_at: wire.ends_at.map(|at| at.0).filter(ended).map(micros),
-        }
-    }
-}
-
-struct Version;
-
-impl<'de> Deserialize<'de> for Version {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Four;
-        impl Visitor<'_> for Four {
-            type Value = Version;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the string \"4\"")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Version, E> {
-                if text == "4" { Ok(Version) } else { Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)) }
-            }
-        }
-        from.deserialize_str(Four)
-    }
-}
-
-/// An instant as Go writes it.
-struct Instant(Timestamp);
-
-impl<'de> Deserialize<'de> for Instant {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Written;
-        impl Visitor<'_> for Written {
-            type Value = Instant;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a timestamp string")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Instant, E> {
-                read(text).map(Instant).map_err(E::custom)
-            }
-        }
-        from.deserialize_str(Written)
-    }
-}
-
-/// An object of strings that is checked and not kept.
-#[derive(Default)]
-struct Strings;
-
-impl<'de> Deserialize<'de> for Strings {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Strings;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strings, A::Error> {
-                while map.next_key::<IgnoredAny>()?.is_some() {
-                    map.next_value::<Text>()?;
-                }
-                Ok(Strings)
-            }
-        }
-        from.deserialize_map(Pairs)
-    }
-}
-
-struct Text;
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl Visitor<'_> for Any {
-            type Value = Text;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Text, E> {
-                Ok(Text)
-            }
-        }
-        from.deserialize_str(Any)
-    }
-}
+mod wire;
 
 #[cfg(test)]
 mod tests;

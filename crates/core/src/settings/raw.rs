@@ -20,6 +20,18 @@ shape! {
         target_budget = "target_budget": BUDGETS,
         /// `FETTLE_LIMITS_BODY`; largest notification, 10MiB.
         body = "body": Form::Size,
+        /// `FETTLE_LIMITS_ALERTS`; alerts in one notification, 20000.
+        alerts = "alerts": Form::Number(1, 1_000_000),
+        /// `FETTLE_LIMITS_LABELS`; labels of one alert, 100.
+        labels = "labels": Form::Number(1, 10_000),
+        /// `FETTLE_LIMITS_ANNOTATIONS`; annotations of one alert, 100.
+        annotations = "annotations": Form::Number(1, 10_000),
+        /// `FETTLE_LIMITS_NAME`; longest name of a label or an annotation, 1KiB.
+        name = "name": Form::Size,
+        /// `FETTLE_LIMITS_VALUE`; longest value of a label or an annotation, also of the receiver and the group's key, 64KiB.
+        value = "value": Form::Size,
+        /// `FETTLE_LIMITS_MEMORY`; what all notifications together may take, 128MiB.
+        memory = "memory": Form::Size,
         /// `FETTLE_LIMITS_SENDERS`; notifications of one sender, `N per DURATION`, unlimited.
         senders = "senders": Form::Like("^ *[1-9][0-9]* +per +[0-9][0-9a-z]*[a-z] *$"),
     }

@@ -7,13 +7,11 @@ use fettle_core::id::NotificationId;
 use fettle_core::ports::history::Period;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
 use fettle_core::ports::{Intake, StoreError};
+use fettle_core::settings::limits::READ_BACK;
 use fettle_core::time::Timestamp;
 
 use super::Process;
 use super::clean::text;
-
-/// Bytes of bodies that are read at once: the limit counts rows, and a body may be 10 MiB.
-const READ_MAX: usize = 32 << 20;
 
 /// A notification, and whether it is still to be taken in.
 #[derive(Debug, Clone)]
@@ -77,7 +75,7 @@ impl Inbox {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let rows = self.pending.iter().filter_map(|id| self.rows.get(id)).map(|row| &row.notification);
         let rows = rows.filter(|it| it.received_at < before).take(limit);
-        page(rows, READ_MAX)
+        page(rows, READ_BACK)
     }
 
     /// Of the oldest at most `limit`, leaving those that are pending; how many went.

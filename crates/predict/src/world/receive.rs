@@ -35,7 +35,7 @@ impl World {
         let stored = self.shell.store.append(std::slice::from_ref(&row)).await;
         debug_assert!(stored.is_ok(), "a database in memory takes everything: {stored:?}");
         // In one go, before anything else that is due now.
-        let received = vec![Received { id, received_at, webhook }];
+        let received = vec![Received { id, received_at, webhook, held: None }];
         tokio::task::unconstrained(self.receiver.take_in(received, &self.stop)).await;
         if let Some(forgetting) = &mut self.forgetting {
             forgetting.forget(&self.memory, received_at);

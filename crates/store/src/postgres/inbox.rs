@@ -10,6 +10,7 @@ use crate::rows::{Plain, plain};
 use crate::text::clean;
 use fettle_core::ports::model::{NewNotification, StoredNotification};
 use fettle_core::ports::{Intake, StoreError};
+use fettle_core::settings::limits::READ_BACK;
 use fettle_core::time::Timestamp;
 
 #[async_trait]
@@ -104,9 +105,6 @@ const PENDING: &str = "
     WHERE p.bytes_before < $3
     ORDER BY n.id";
 
-/// Bytes of bodies that are read at once: the limit counts rows, and a body may be 10 MiB.
-const READ_MAX: i64 = 32 << 20;
-
 /// Oldest first.
 pub(super) async fn pending(
     connection: &mut PgConnection,
@@ -116,7 +114,7 @@ pub(super) async fn pending(
     let rows: Vec<Plain<StoredNotification>> = sqlx::query_as(PENDING)
         .bind(DbTime(before))
         .bind(i64::from(limit))
-        .bind(READ_MAX)
+        .bind(i64::try_from(READ_BACK).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await
         .during("read pending notifications")?;

@@ -1,7 +1,9 @@
 //! The captured bodies, and every way in which a body can be wrong.
 
 use super::*;
+use crate::alert::bounds::Bound;
 use crate::alert::episode::AlertState;
+use crate::time::micros;
 
 const BODY: &str = r#"{"version":"4","receiver":"fettle","groupKey":"{}:{}","truncatedAlerts":0,"status":"firing",
     "groupLabels":{},"commonLabels":{},"commonAnnotations":{},"externalURL":"http://am","alerts":[
@@ -112,4 +114,63 @@ proptest::proptest! {
         let _ = Webhook::parse(&body);
         let _ = Webhook::parse(&BODY.as_bytes()[..cut]);
     }
+}
+
+/// A body with this many alerts, of which the last has one label and one annotation like these.
+fn large(alerts: usize, labels: usize, annotations: usize, name: usize, value: usize) -> String {
+    let pairs = |count: usize| {
+        let long = format!("\"{}\":\"{}\"", "n".repeat(name), "v".repeat(value));
+        (1..count).map(|at| format!("\"{at}\":\"\"")).chain([long]).collect::<Vec<_>>().join(",")
+    };
+    let alert = |labels, annotations| {
+        let (labels, annotations) = (pairs(labels), pairs(annotations));
+        format!(
+            r#"{{"status":"firing","labels":{{{labels}}},"annotations":{{{annotations}}},"startsAt":"2026-01-01T00:00:00Z"}}"#
+        )
+    };
+    let small = (1..alerts).map(|_| alert(1, 1)).chain([alert(labels, annotations)]).collect::<Vec<_>>().join(",");
+    format!(r#"{{"version":"4","alerts":[{small}],"groupKey":"{{}}:{{a=\"b\"}}"}}"#)
+}
+
+#[test]
+fn each_bound_is_kept_to_the_last_and_the_place_is_named_beyond_it() {
+    let bounds = Bounds { alerts: 5, labels: 4, annotations: 3, name_bytes: 20, value_bytes: 30 };
+    let read = |body: String| Webhook::parse_within(body.as_bytes(), &bounds);
+    for less in [0, 1] {
+        read(large(5 - less, 4 - less, 3 - less, 20 - less, 30 - less)).expect("within the bounds");
+    }
+    for (body, bound, most, path) in [
+        (large(6, 1, 1, 1, 1), Bound::Alerts, 5, "$.alerts: "),
+        (large(4, 5, 1, 1, 1), Bound::Labels, 4, "$.alerts[3].labels"),
+        (large(4, 1, 4, 1, 1), Bound::Annotations, 3, "$.alerts[3].annotations"),
+        (large(4, 1, 1, 21, 1), Bound::Name, 20, "$.alerts[0].labels"),
+        (large(1, 1, 1, 1, 31), Bound::Value, 30, "$.alerts[0].labels.n"),
+        (large(1, 1, 1, 1, 1).replace("{}:", &"x".repeat(31)), Bound::Value, 30, "$.groupKey"),
+    ] {
+        let malformed = read(body).expect_err(path);
+        assert_eq!(malformed.exceeded, Some(Exceeded { bound, most }), "{malformed}");
+        assert!(malformed.to_string().starts_with(path), "{malformed}");
+        assert!(malformed.problem.contains(&format!("limits.{}", bound.as_str())), "{malformed}");
+    }
+    assert_eq!(malformed_of("{}", &bounds).exceeded, None, "what is no notification exceeds nothing");
+}
+
+fn malformed_of(body: &str, bounds: &Bounds) -> Malformed {
+    Webhook::parse_within(body.as_bytes(), bounds).expect_err("refused")
+}
+
+#[test]
+fn a_storm_of_ten_thousand_alerts_in_one_group_keeps_the_default_bounds() {
+    // Each with 800 bytes of labels and annotations.
+    let body = large(10_000, 30, 10, 25, 370);
+    assert!(body.len() < crate::settings::limits::Limits::default().body_bytes);
+    let webhook = Webhook::parse_within(body.as_bytes(), &Bounds::default());
+    assert_eq!(webhook.expect("accepted").alerts.len(), 10_000);
+}
+
+#[test]
+fn the_key_of_a_group_is_known_without_reading_the_rest() {
+    let body = large(3, 1, 1, 1, 1);
+    assert_eq!(Webhook::group_key_of(body.as_bytes()).as_deref(), Some(r#"{}:{a="b"}"#));
+    assert_eq!(Webhook::group_key_of(b"{"), None);
 }

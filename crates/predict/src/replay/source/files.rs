@@ -140,7 +140,7 @@ impl Files {
         match File::open(path) {
             Ok(file) => self.begin(Reading::new(shown, Box::new(file), of_name(path))),
             Err(error) => {
-                let problem = Malformed { path: "$".to_owned(), problem: error.to_string() };
+                let problem = Malformed { path: "$".to_owned(), problem: error.to_string(), exceeded: None };
                 self.unreadable.push(Unreadable { place: shown, problem });
             }
         }
@@ -223,7 +223,10 @@ impl Reading {
                 Ok(true) if text.trim_ascii().is_empty() => continue,
                 Ok(true) => self.understand(&mut text),
                 Err(error) => {
-                    self.tell(Malformed { path: "$".to_owned(), problem: error.to_string() }, unreadable);
+                    self.tell(
+                        Malformed { path: "$".to_owned(), problem: error.to_string(), exceeded: None },
+                        unreadable,
+                    );
                     return None;
                 }
             };
@@ -278,10 +281,18 @@ impl Reading {
             Err(_) if self.line == 1 && ends_early(text) => {
                 let left = (RECORD_MAX - text.len()) as u64;
                 let rest = self.from.by_ref().take(left + 1).read_to_end(text);
-                let rest = rest.map_err(|error| Malformed { path: "$".to_owned(), problem: error.to_string() })?;
+                let rest = rest.map_err(|error| Malformed {
+                    path: "$".to_owned(),
+                    problem: error.to_string(),
+                    exceeded: None,
+                })?;
                 self.read += rest as u64;
                 if rest as u64 > left {
-                    return Err(Malformed { path: "$".to_owned(), problem: "longer than 10 MiB".to_owned() });
+                    return Err(Malformed {
+                        path: "$".to_owned(),
+                        problem: "longer than 10 MiB".to_owned(),
+                        exceeded: None,
+                    });
                 }
                 line::read(text.trim_ascii())?
             }
@@ -292,14 +303,14 @@ impl Reading {
             Entry::Body { at, webhook } => {
                 let problem = "it does not say when it was received: add \"receivedAt\", or let the file's name begin \
                                with the instant, as in 20260131T120000Z.json";
-                let missing = || Malformed { path: "$".to_owned(), problem: problem.to_owned() };
+                let missing = || Malformed { path: "$".to_owned(), problem: problem.to_owned(), exceeded: None };
                 let at = at.or(self.named).ok_or_else(missing)?;
                 Undated { at, has_start: vec![true; webhook.alerts.len()], alerts: webhook.alerts }
             }
         };
         if delivery.at < self.last {
             let problem = format!("earlier than the record before it, {}; sort the file by time", self.last);
-            return Err(Malformed { path: "$.at".to_owned(), problem });
+            return Err(Malformed { path: "$.at".to_owned(), problem, exceeded: None });
         }
         Ok(delivery)
     }
