@@ -46,6 +46,7 @@ use fettle_engine::retry::Retry;
 use fettle_engine::run::{Running, build, recover};
 use fettle_engine::shell::Shell;
 use fettle_engine::upkeep::{Retention, follow};
+use fettle_engine::worker::DRAIN;
 use fettle_store::late::Late;
 use fettle_upstream::{Alertmanager, Prometheus};
 use systemd::Systemd;
@@ -55,6 +56,11 @@ const OPEN_FIRST: Duration = Duration::from_millis(100);
 
 /// Upper bound of any such pause.
 const OPEN_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long the engine may take to stop: what is under way has [`DRAIN`], and giving back what this process holds the rest.
+/// A database that answers nothing must not hold up the end of the process; claims that were not given back are taken over
+/// when this process's session ends.
+const STOP: Duration = DRAIN.saturating_add(Duration::from_secs(3));
 
 /// How long the tasks beside the engine may take to end.
 const BESIDE: Duration = Duration::from_secs(2);
@@ -197,15 +203,18 @@ async fn run(
     readiness.unmet(Condition::Serving, "shutting down");
     systemd.stopping();
     stop.cancel();
-    let ended = match ended {
-        Ok(Some(running)) => {
-            running.stop().await;
-            Ok(())
-        }
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
+    let (ended, in_time) = match ended {
+        Ok(Some(running)) => (Ok(()), tokio::time::timeout(STOP, running.stop()).await.is_ok()),
+        Ok(None) => (Ok(()), true),
+        Err(error) => (Err(error), true),
     };
-    handle.stop(true).await;
+    if !in_time {
+        tracing::warn!(
+            "the engine did not stop in time and is left behind; what it holds is taken over by the next process"
+        );
+    }
+    // Requests wait for the same database.
+    handle.stop(in_time).await;
     // They hold nothing; one that waits for a file system that hangs is left behind.
     let _ = tokio::time::timeout(BESIDE, async { while beside.join_next().await.is_some() {} }).await;
     tracing::info!("fettle stopped");

@@ -37,5 +37,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         heartbeat_file: args.heartbeat_file.clone(),
         metrics_file: args.metrics_file.clone(),
     };
-    Ok(runtime.block_on(app::serve(&options))?)
+    let ended = runtime.block_on(app::serve(&options));
+    // Without waiting for calls of the operating system that do not return, as on a file system that hangs.
+    runtime.shutdown_background();
+    Ok(ended?)
 }

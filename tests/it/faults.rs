@@ -390,3 +390,44 @@ async fn a_reload_is_all_or_nothing_by_file_by_signal_and_by_request() {
     assert_eq!(names().await, ["restart"]);
     assert!(fettle.metrics().await.contains("fettle_config_last_reload_successful 1"));
 }
+
+#[tokio::test]
+async fn sigterm_ends_the_process_while_its_database_answers_nothing() {
+    let (docker, database) = (Daemon::shared().await, Database::create().await);
+    let proxy = Proxy::tcp(database.address()).await;
+    let url = database.url_through(proxy.address());
+    let mut fettle = Setup::new(&docker.url(), RULES).database(&url).start().await;
+    let other = firing(&[("alertname", "Other")]);
+    fettle.send(&other).await;
+    proxy.fail(Fault::Stalled);
+    let posts = (0..8).map(|_| fettle.post(&other));
+    let answers = futures_util::future::join_all(posts).await;
+    assert!(answers.iter().all(|&status| status == 503), "{answers:?}");
+    let begun = Instant::now();
+    assert_eq!(fettle.terminate(), Some(0), "{}", fettle.log());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+/// A failover without a farewell: connections that exist answer nothing, new ones work.
+#[tokio::test]
+async fn senders_are_answered_202_again_within_ten_seconds_after_connections_were_swallowed() {
+    let (docker, database) = (Daemon::shared().await, Database::create().await);
+    let proxy = Proxy::tcp(database.address()).await;
+    let url = database.url_through(proxy.address());
+    let mut fettle = Setup::new(&docker.url(), RULES).database(&url).start().await;
+    let other = firing(&[("alertname", "Other")]);
+    for _ in 0..3 {
+        let posts = (0..8).map(|_| fettle.post(&other));
+        proxy.fail(Fault::AnswersLost);
+        futures_util::future::join_all(posts).await;
+        proxy.restore();
+        wait::until("it takes notifications again", Duration::from_secs(10), async || {
+            match fettle.post(&other).await {
+                202 => Ok(()),
+                status => Err(format!("{status}\n{}", fettle.log())),
+            }
+        })
+        .await;
+    }
+    assert_eq!(fettle.terminate(), Some(0), "{}", fettle.log());
+}

@@ -31,7 +31,7 @@ use fettle_core::alert::webhook::{Malformed, Webhook};
 use fettle_core::id::NotificationId;
 use fettle_core::ports::chain;
 use fettle_core::ports::model::NewNotification;
-use fettle_core::ports::{Store, StoreError};
+use fettle_core::ports::{APPEND_PATIENCE, Store, StoreError};
 use fettle_core::settings::limits::Limits;
 use fettle_core::time::Timestamp;
 
@@ -50,9 +50,6 @@ const ROOM: Duration = Duration::from_secs(1);
 
 /// How often the writer shows that it lives when nothing comes in.
 const IDLE: Duration = Duration::from_secs(5);
-
-/// How long a sender is left waiting before it is told to come again.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two lines that say that the database does not take notifications.
 const COMPLAINT: Duration = Duration::from_secs(10);
@@ -205,7 +202,7 @@ impl Intake {
             Err(mpsc::error::TrySendError::Full(_)) => return Err(IntakeError::Full),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(IntakeError::Closing),
         }
-        match tokio::time::timeout(PATIENCE, stored).await {
+        match tokio::time::timeout(APPEND_PATIENCE, stored).await {
             Ok(Ok(true)) => Ok(accepted),
             _ => Err(IntakeError::NotStored),
         }
@@ -317,7 +314,7 @@ impl Writer {
     }
 
     async fn append_in_time(&self, rows: &[NewNotification]) -> Result<(), StoreError> {
-        tokio::time::timeout(PATIENCE, self.store.append(rows)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(APPEND_PATIENCE, self.store.append(rows)).await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable { operation: "append notifications", source: "no answer in time".into() })
         })
     }

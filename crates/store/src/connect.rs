@@ -47,3 +47,18 @@ pub fn server(url: &str) -> Option<(String, u16)> {
 fn unknown() -> StoreError {
     StoreError::Unusable("a database is written sqlite://PATH or postgres://USER@HOST/NAME; this is neither".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The compiler sees it only where the future is sent: in other crates.
+    #[test]
+    fn opening_can_be_sent_to_another_thread() {
+        fn sent(_: impl Send) {}
+        sent(open("sqlite://", ReplicaId::nil()));
+        let boxed: Box<dyn Future<Output = Result<Arc<dyn Store>, StoreError>> + Send> =
+            Box::new(open_to_read("sqlite://"));
+        drop(boxed);
+    }
+}

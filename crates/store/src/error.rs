@@ -33,7 +33,7 @@ impl<T> During<T> for Result<T, MigrateError> {
                 "a newer fettle has used this database: it has migration {version}, which this one does not know; start the newer \
                  one again, or restore a backup from before"
             )),
-            MigrateError::Execute(source) => told(source, operation),
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => told(source, operation),
             other => told(sqlx::Error::Migrate(Box::new(other)), operation),
         })
     }

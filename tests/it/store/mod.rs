@@ -10,6 +10,7 @@ mod durable;
 mod events;
 mod facts;
 mod fixture;
+mod held;
 mod history;
 mod inbox;
 mod ledger;

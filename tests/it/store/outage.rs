@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use fettle_core::ports::{Store, StoreError};
 use fettle_store::open;
+use sqlx::Connection;
 use uuid::Uuid;
 
 use super::Db;
@@ -102,9 +103,7 @@ async fn the_sign_of_life_is_given_again_after_its_connection_died() {
     open_all(&*db.store, &[held("a", at(1))]).await;
     let other = Uuid::now_v7();
     db.store.work().claim(db.owner, at(1), at(9999), 9).await.unwrap();
-    // The cluster is shared with other tests.
-    let holder = "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
-                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let holder = "SELECT pid::text FROM processes";
     let first = db.texts(holder).await;
     assert_eq!(first.len(), 1);
     db.sql(&format!("SELECT pg_terminate_backend({})", first[0])).await.unwrap();
@@ -112,8 +111,68 @@ async fn the_sign_of_life_is_given_again_after_its_connection_died() {
         now if now.is_empty() || now == first => Err(format!("held by {now:?}")),
         _ => Ok(()),
     };
-    wait::until("another connection holds the lock", SOON, again).await;
+    wait::until("another connection shows that it lives", SOON, again).await;
     let replica = open(&db.url(), other.into()).await.expect("open the store a second time");
     assert_eq!(replica.adopt(other.into()).await.unwrap(), 0, "we live");
     replica.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_that_answer_no_more_are_replaced_while_the_server_answers_new_ones() {
+    let database = Database::create().await;
+    let proxy = Proxy::tcp(database.address()).await;
+    let store = open(&database.url_through(proxy.address()), Uuid::now_v7().into()).await.unwrap();
+    // Both pools have connections, and all of them lose an answer: from then on they are mute.
+    for _ in 0..3 {
+        proxy.fail(Fault::AnswersLost);
+        let tries: Vec<_> = (0..15)
+            .map(|n| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let given_up = Duration::from_millis(n * 20);
+                    // Some callers go away in the middle of it.
+                    let _ = tokio::time::timeout(given_up, append(&*store)).await;
+                    let _ = tokio::time::timeout(given_up, store.backlog()).await;
+                })
+            })
+            .collect();
+        for one in tries {
+            one.await.unwrap();
+        }
+        proxy.restore();
+        until_it_works(&*store).await;
+        wait::until("the other pool works", SOON, async || store.backlog().await.map_err(|e| format!("{e:?}"))).await;
+    }
+    proxy.fail(Fault::Stalled);
+    let begun = Instant::now();
+    store.close().await;
+    assert!(begun.elapsed() < Duration::from_secs(6), "the end is bounded: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sessions_that_became_read_only_are_replaced_when_the_database_may_be_written() {
+    let db = Db::postgres().await;
+    append(&*db.store).await.unwrap();
+    let alter = async |what: &str| {
+        let sql = format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {what}', current_database()); END $$");
+        db.sql(&sql).await.unwrap();
+    };
+    alter("SET default_transaction_read_only = on").await;
+    db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        .await
+        .unwrap();
+    wait::until("it is refused as read-only", SOON, async || match append(&*db.store).await {
+        Err(error) if format!("{error:?}").contains("25006") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let mut writer = sqlx::PgConnection::connect(&db.url()).await.unwrap();
+    for sql in [
+        "SET default_transaction_read_only = off",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()); END $$",
+    ] {
+        sqlx::raw_sql(sql).execute(&mut writer).await.unwrap();
+    }
+    until_it_works(&*db.store).await;
+    db.store.close().await;
 }

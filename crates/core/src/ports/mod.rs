@@ -18,6 +18,8 @@ mod wrap;
 pub use effort::{Effort, Judge, Work};
 pub use error::{Cause, StoreError, chain};
 pub use platform::{Followed, LifeEvents, Performed, Platform, PlatformError};
-pub use store::{Effects, Intake, Outbox, People, Reading, Receiving, Runs, Standing, Store, Think, Upkeep};
+pub use store::{
+    APPEND_PATIENCE, Effects, Intake, Outbox, People, Reading, Receiving, Runs, Standing, Store, Think, Upkeep,
+};
 pub use telemetry::Telemetry;
 pub use upstream::{Query, Upstream, UpstreamError};

@@ -6,6 +6,8 @@
 //! Thinking is the core's: where a decision needs facts that must not change under it, the method takes it as a function
 //! of those facts and calls it inside the transaction.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::StoreError;
@@ -29,6 +31,10 @@ use crate::time::Timestamp;
 
 /// A pure decision on what was received, made inside the transaction. May be called again after a conflict.
 pub type Think<'a> = &'a (dyn Fn(&World) -> Changes + Send + Sync);
+
+/// How long a sender waits for what it sent to be stored, before it is asked to come again. A store ends an append that has not
+/// ended earlier than that, so that only one of the two decides what becomes of its connection.
+pub const APPEND_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What comes in: notifications are stored before anything is answered.
 #[async_trait]

@@ -59,19 +59,20 @@ macro_rules! word {
     };
 }
 
-/// Runs one operation on one connection of the pool, under `connect::DEADLINE`. A connection whose operation was given
-/// up is in the middle of something, and its server may be gone without a word: it is closed, because giving it back to the
-/// pool would wait for an answer too.
+/// Runs one operation on one connection of a pool, within the pool's limit. A connection returns to the pool only when its
+/// operation ended well, see [`super::lent`].
 macro_rules! on_connection {
     ($pool:expr, $($function:ident)::+ ($($argument:expr),* $(,)?)) => {{
-        let mut connection = $pool.acquire().await.during("reach the database")?;
-        let deadline = $crate::postgres::connect::DEADLINE;
-        match tokio::time::timeout(deadline, $($function)::+(&mut connection, $($argument),*)).await {
+        let pool = &$pool;
+        let work = async {
+            let mut lent = pool.lend().await.during("reach the database")?;
+            let done = $($function)::+(lent.connection(), $($argument),*).await;
+            lent.settle(&done);
+            done
+        };
+        match tokio::time::timeout(pool.limit(), work).await {
             Ok(done) => done,
-            Err(_) => {
-                connection.close_on_drop();
-                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())).during("wait for the database")
-            }
+            Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())).during("wait for the database"),
         }
     }};
 }

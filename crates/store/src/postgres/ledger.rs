@@ -3,8 +3,9 @@
 //! One lock covers every budget: each admission counts against the fleet's, so locks per scope would all meet in that one
 //! anyway, and would only cost round trips. It is held until the intent is visible, so the next admission counts it.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
+use super::connect::BEGIN;
 use super::{decision, loans};
 use crate::around::{self, BreakerColumns, LoanColumns, UNPROVEN_MAX};
 use crate::db_types::{DbId, DbTime};
@@ -19,13 +20,16 @@ use fettle_core::time::before;
 
 const WHAT: &str = "admit an effect";
 
-/// One round trip, with the settings of [`super::connect::BEGIN`]. The key is "fttb" and 1, apart from every other advisory
-/// lock in the database.
-const BEGIN_LOCKED: &str = "
-    BEGIN;
-    SET LOCAL plan_cache_mode = force_generic_plan;
-    SET LOCAL enable_seqscan = off;
-    SELECT pg_advisory_xact_lock(1718908002, 1)";
+/// Only fettle's role can lock this row. A statement after [`BEGIN`], not part of it: when the wait for the lock ends in an
+/// error, the driver knows that a transaction is open and rolls it back.
+const TAKE_TURN: &str = "SELECT name FROM turns WHERE name = 'admission' FOR NO KEY UPDATE";
+
+/// Begins the one transaction that may admit.
+async fn begin(connection: &mut PgConnection) -> sqlx::Result<Transaction<'_, Postgres>> {
+    let mut tx = connection.begin_with(BEGIN).await?;
+    sqlx::query(TAKE_TURN).fetch_one(&mut *tx).await?;
+    Ok(tx)
+}
 
 /// Reads the ledger under the lock, lets `judge` decide, stores its commit or nothing.
 pub(super) async fn admit(
@@ -34,7 +38,7 @@ pub(super) async fn admit(
     asks: &[&LedgerAsk],
     judge: Judge<'_, Remediation>,
 ) -> Result<Admission<Remediation>, StoreError> {
-    let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
+    let mut tx = begin(connection).await.during(WHAT)?;
     let ledgers = peek(&mut tx, asks).await?;
     // Dropping the transaction rolls back and frees the lock.
     let commit = match around::judged(judge, &ledgers) {
@@ -56,7 +60,7 @@ pub(super) async fn admit_return(
 ) -> Result<Admission<Loan>, StoreError> {
     let asks: Vec<_> = asks.iter().map(|&ask| LedgerAsk { remediation: RemediationId::nil(), ..ask.clone() }).collect();
     let asks: Vec<_> = asks.iter().collect();
-    let mut tx = connection.begin_with(BEGIN_LOCKED).await.during(WHAT)?;
+    let mut tx = begin(connection).await.during(WHAT)?;
     let ledgers = peek(&mut tx, &asks).await?;
     let commit = match around::judged(judge, &ledgers) {
         Ok(commit) => commit,

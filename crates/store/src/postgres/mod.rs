@@ -6,8 +6,11 @@
 //! statement a new snapshot).
 //!
 //! What makes work of others due at once is told by `NOTIFY` when it is committed (`wakes.rs`); what is told to nobody is
-//! found by polling. Poolers that share a session between clients (`PgBouncer` in transaction mode) are not supported:
-//! prepared statements, the sign of life and `LISTEN` belong to a session.
+//! found by polling. Poolers that share a session between clients (`PgBouncer` in transaction mode) are refused at the start
+//! (`pooled.rs`): prepared statements, settings, the sign of life and `LISTEN` belong to a session.
+//!
+//! Nothing that another role can hold stops fettle: there is no advisory lock, only locks of rows, and other roles may read at
+//! most. Reading conflicts with nothing but migrations, which wait a bounded time and are tried again.
 
 #[macro_use]
 mod dialect;
@@ -30,8 +33,10 @@ pub(super) mod history;
 mod inbox;
 mod ledger;
 mod lending;
+mod lent;
 #[path = "../shared/loans.rs"]
 mod loans;
+mod migrate;
 #[path = "../shared/notes.rs"]
 mod notes;
 #[path = "../shared/outbox.rs"]
@@ -39,6 +44,7 @@ mod outbox;
 mod past;
 #[path = "../shared/pauses.rs"]
 mod pauses;
+mod pooled;
 mod presence;
 #[path = "../shared/prune.rs"]
 mod prune;
@@ -63,15 +69,16 @@ mod work;
 mod world;
 mod writes;
 
-use sqlx::PgPool;
 use tokio::sync::Mutex;
+
+use self::lent::Lender;
 
 /// fettle's memory in a PostgreSQL database.
 #[derive(Debug)]
 pub struct Postgres {
-    pool: PgPool,
+    pool: Lender,
     /// Of its own, so that no amount of deciding keeps a sender waiting for a connection.
-    inbox: PgPool,
+    inbox: Lender,
     admitting: Mutex<()>,
     /// `None` of one who only reads.
     serving: Option<Serving>,

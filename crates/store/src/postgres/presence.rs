@@ -1,8 +1,10 @@
-//! Who lives: each process holds a session advisory lock on a connection of its own, and whose lock is free is dead.
+//! Who lives: each process has a session of its own in the server and a row that names it. A process whose session is gone, or
+//! that was not seen for [`QUIET`], is dead.
 //!
-//! A killed process loses its lock at once (the kernel closes its connection), so its work is taken over without waiting
-//! for leases. Accepted: when only this connection breaks, another process may take our claims until the lock is held
-//! again; then our commits find the claim lost and store nothing.
+//! Always holds: no lock decides this, so no other role can look alive or keep a dead process alive. A killed process loses its
+//! session at once (the kernel closes its connection), so its work is taken over without waiting for leases. Accepted: when
+//! only this connection breaks, another process may take our claims until the next one is made; then our commits find the
+//! claim lost and store nothing.
 
 use std::time::Duration;
 
@@ -19,17 +21,12 @@ use crate::error::During;
 use fettle_core::id::ReplicaId;
 use fettle_core::ports::StoreError;
 
-/// The first half of the lock's key, "fttl": apart from every other advisory lock in the database.
-const CLASS: i32 = 0x6674_746c;
 /// How often the connection is asked for a sign of life.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// The second half of the lock's key: the last, random bytes of the owner's id. Two owners with one key would only mean
-/// that the dead one's claims run out instead of being taken over.
-fn key(owner: ReplicaId) -> i32 {
-    let [.., a, b, c, d] = *owner.0.as_bytes();
-    i32::from_be_bytes([a, b, c, d])
-}
+/// Seconds after which a process that was not seen is dead although its session is there: several signs of life, so that a
+/// server whose disk stalls does not make its clients dead.
+const QUIET: f64 = 30.0;
 
 /// This process's sign of life. Ends with [`Presence::end`], or when dropped.
 #[derive(Debug)]
@@ -38,22 +35,29 @@ pub struct Presence {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-const HOLD: &str = "SELECT pg_try_advisory_lock($1, $2)";
+/// Waits while another process takes over the claims of this one.
+const SHOW: &str = "
+    INSERT INTO processes (owner, pid, started_at, seen_at)
+    SELECT $1, pid, backend_start, clock_timestamp() FROM pg_stat_activity WHERE pid = pg_backend_pid()
+    ON CONFLICT (owner) DO UPDATE
+    SET pid = excluded.pid, started_at = excluded.started_at, seen_at = excluded.seen_at";
+
+const LEAVE: &str = "DELETE FROM processes WHERE owner = $1 AND pid = pg_backend_pid()";
 
 impl Presence {
-    /// Returns with the lock held by `connection`; `options` are for the next one, should it die.
+    /// Returns when other processes see this one by its `connection`; `options` are for the next one, should it die.
     pub(super) async fn begin(
         mut connection: PgConnection,
         options: PgConnectOptions,
         owner: ReplicaId,
     ) -> Result<Self, StoreError> {
-        hold(&mut connection, owner).await.during("take the lock of this process")?;
+        show(&mut connection, owner).await.during("show that this process lives")?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep(connection, options, owner, stop.clone()));
         Ok(Self { stop, task: Mutex::new(Some(task)) })
     }
 
-    /// Gives the lock back.
+    /// Other processes see that this one ended.
     pub(super) async fn end(&self) {
         self.stop.cancel();
         if let Some(task) = self.task.lock().await.take() {
@@ -69,39 +73,38 @@ impl Drop for Presence {
     }
 }
 
-/// Takes the lock, or counts once more what this connection holds already.
-async fn hold(connection: &mut PgConnection, owner: ReplicaId) -> sqlx::Result<bool> {
-    sqlx::query_scalar(HOLD).bind(CLASS).bind(key(owner)).fetch_one(connection).await
+/// A sign of life.
+async fn show(connection: &mut PgConnection, owner: ReplicaId) -> sqlx::Result<()> {
+    sqlx::query(SHOW).bind(DbId::of(owner)).execute(connection).await.map(drop)
 }
 
-/// Holds the lock until stopped, on another connection when the first one dies.
+/// Gives signs of life until stopped, on another connection when the first one dies.
 async fn keep(first: PgConnection, options: PgConnectOptions, owner: ReplicaId, stop: CancellationToken) {
     let mut connection = Some(first);
-    loop {
-        // Both arms are cancel-safe.
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = tokio::time::sleep(PERIOD) => {}
-        }
-        connection = match connection {
-            Some(held) => held_by(held, owner).await,
-            None => match connect(&options).await {
-                Ok(new) => held_by(new, owner).await,
-                Err(_) => None,
-            },
-        };
-    }
-    if let Some(connection) = connection {
+    // Cancel safe: a connection that is given up in the middle of a statement is closed.
+    let _ = stop.run_until_cancelled(keep_seen(&mut connection, &options, owner)).await;
+    if let Some(mut connection) = connection {
         // The server notices the end of the connection in any case.
-        let _ = tokio::time::timeout(PERIOD, connection.close()).await;
+        let leave = async {
+            let _ = sqlx::query(LEAVE).bind(DbId::of(owner)).execute(&mut connection).await;
+            let _ = connection.close().await;
+        };
+        let _ = tokio::time::timeout(PERIOD, leave).await;
     }
 }
 
-/// The connection, if it lives and holds the lock. Not while an earlier one of ours still does: the next look will tell.
-async fn held_by(mut connection: PgConnection, owner: ReplicaId) -> Option<PgConnection> {
-    match tokio::time::timeout(PERIOD, hold(&mut connection, owner)).await {
-        Ok(Ok(true)) => Some(connection),
-        _ => None,
+/// Never ends. What is in `connection` is between two statements: it is taken out for each sign of life.
+async fn keep_seen(connection: &mut Option<PgConnection>, options: &PgConnectOptions, owner: ReplicaId) {
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        let live = match connection.take() {
+            Some(live) => Some(live),
+            None => connect(options).await.ok(),
+        };
+        let Some(mut live) = live else { continue };
+        if let Ok(Ok(())) = tokio::time::timeout(PERIOD, show(&mut live, owner)).await {
+            *connection = Some(live);
+        }
     }
 }
 
@@ -109,9 +112,19 @@ const OTHERS: &str = "
     SELECT lease_owner FROM remediations WHERE state <> 'closed' AND lease_owner <> $1
     UNION SELECT lease_owner FROM loans WHERE closed_at IS NULL AND lease_owner <> $1
     UNION SELECT lease_owner FROM announcements WHERE NOT ended AND lease_owner <> $1
-    UNION SELECT lease_owner FROM docker_watches WHERE lease_owner <> $1";
+    UNION SELECT lease_owner FROM docker_watches WHERE lease_owner <> $1
+    UNION SELECT owner FROM processes WHERE owner <> $1";
 
-const IS_DEAD: &str = "SELECT pg_try_advisory_xact_lock($1, $2)";
+/// Until the claims are taken over, the owner's sign of life waits: should it live after all, it is seen after that.
+const LOCK: &str = "SELECT owner FROM processes WHERE owner = $1 FOR UPDATE";
+
+/// The row of one who lives. Another role's session shows no start: then its id alone counts.
+const LIVES: &str = "
+    SELECT true FROM processes p JOIN pg_stat_activity a USING (pid)
+    WHERE p.owner = $1 AND p.started_at = coalesce(a.backend_start, p.started_at)
+      AND p.seen_at > clock_timestamp() - make_interval(secs => $2)";
+
+const BURY: &str = "DELETE FROM processes WHERE owner = $1";
 
 /// A running effect too: whoever claims it looks at the platform, and what is unchanged there proves nothing before the
 /// intent is old enough, whoever looks. Should its owner live after all, its late commit finds the claim lost.
@@ -136,14 +149,18 @@ pub(super) async fn adopt(connection: &mut PgConnection, owner: ReplicaId) -> Re
     let mut adopted = 0;
     for other in others {
         let mut tx = connection.begin().await.during(WHAT)?;
-        let is_dead: bool =
-            sqlx::query_scalar(IS_DEAD).bind(CLASS).bind(key(other.read())).fetch_one(&mut *tx).await.during(WHAT)?;
-        if is_dead {
-            for statement in [TAKE, TAKE_LOANS, TAKE_OUTBOX] {
-                adopted += sqlx::query(statement).bind(other).execute(&mut *tx).await.during(WHAT)?.rows_affected();
-            }
-            runs::release(&mut tx, other).await.during(WHAT)?;
+        sqlx::query(LOCK).bind(other).execute(&mut *tx).await.during(WHAT)?;
+        let lives: Option<bool> =
+            sqlx::query_scalar(LIVES).bind(other).bind(QUIET).fetch_optional(&mut *tx).await.during(WHAT)?;
+        if lives.is_some() {
+            tx.rollback().await.during(WHAT)?;
+            continue;
         }
+        sqlx::query(BURY).bind(other).execute(&mut *tx).await.during(WHAT)?;
+        for statement in [TAKE, TAKE_LOANS, TAKE_OUTBOX] {
+            adopted += sqlx::query(statement).bind(other).execute(&mut *tx).await.during(WHAT)?.rows_affected();
+        }
+        runs::release(&mut tx, other).await.during(WHAT)?;
         tx.commit().await.during(WHAT)?;
     }
     Ok(adopted)

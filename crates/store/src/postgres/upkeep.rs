@@ -58,8 +58,7 @@ impl Upkeep for Postgres {
     }
 
     async fn close(&self) {
-        self.inbox.close().await;
-        self.pool.close().await;
+        tokio::join!(self.inbox.close(), self.pool.close());
         if let Some(serving) = &self.serving {
             serving.wakes.end().await;
             serving.presence.end().await;

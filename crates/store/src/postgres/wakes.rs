@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Executor as _, PgConnection};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,13 @@ const TELL: &str = "SELECT pg_notify('fettle', 'due')";
 
 /// Pause before a connection that cannot be made is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// A connection on which nothing was heard for so long is asked for a sign of life: a network that swallows packets looks
+/// like silence.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// It must answer within this.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// A connection that takes longer is given up.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -94,10 +101,7 @@ async fn listen(options: PgConnectOptions, heard: &Heard) {
             heard.listens.store(true, Ordering::Relaxed);
             // Whatever was said before is made up for by one look.
             heard.wake.notify_one();
-            // `None`, or an error: the connection is gone, and with it what was said meanwhile.
-            while let Ok(Some(_)) = listener.try_recv().await {
-                heard.wake.notify_one();
-            }
+            while hears(&mut listener, heard).await {}
             heard.listens.store(false, Ordering::Relaxed);
             heard.wake.notify_one();
         }
@@ -105,8 +109,20 @@ async fn listen(options: PgConnectOptions, heard: &Heard) {
     }
 }
 
+/// Passes on the next thing that is heard. False when the connection is gone, and with it what was said meanwhile.
+async fn hears(listener: &mut PgListener, heard: &Heard) -> bool {
+    match tokio::time::timeout(QUIET, listener.try_recv()).await {
+        Ok(Ok(Some(_))) => {
+            heard.wake.notify_one();
+            true
+        }
+        Ok(_) => false,
+        Err(_) => matches!(tokio::time::timeout(ANSWER, listener.execute("SELECT 1")).await, Ok(Ok(_))),
+    }
+}
+
 async fn listener(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone().application_name("fettle"));
+    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
