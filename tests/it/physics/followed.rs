@@ -111,6 +111,7 @@ async fn a_stop_is_remembered_and_a_shutdown_is_no_stop(generation: Generation) 
     let folder = tempfile::tempdir().expect("a temporary folder");
     let stopped = world.run(ends_with("stopped", 1)).await;
     let shut_down = world.run(ends_with("down", 143)).await;
+    let witness = world.run(ends_with("witness", 0)).await;
     let name = name_of(&socket, &stopped).await;
     let fettle = Fettle::start(folder.path(), &socket, &name).await;
     world.ask(Request::Stop { id: stopped.clone(), grace: secs(10) }).await;
@@ -125,6 +126,9 @@ async fn a_stop_is_remembered_and_a_shutdown_is_no_stop(generation: Generation) 
     let fettle = Fettle::start(folder.path(), &socket, &name).await;
     assert_eq!(fettle.decide().await, "stopped");
 
+    // A shutdown before the second process follows is a gap, not a shutdown that it saw.
+    world.ask(Request::Stop { id: witness.clone(), grace: secs(10) }).await;
+    fettle.until_ended_by(&witness, EndedBy::Person).await;
     world.stop_daemon().await;
     world.start_daemon().await;
     fettle.until_ended_by(&shut_down, EndedBy::Daemon).await;
