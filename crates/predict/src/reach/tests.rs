@@ -211,7 +211,8 @@ fn every_way_to_be_looser_is_told() {
         ("mode: propose", "mode: act", &["mode"][..]),
         (r#"allow: [web, "api-*"]"#, r#"allow: [web, "api-*", held]"#, &["allow"]),
         (r#"allow: [web, "api-*"]"#, r#"allow: [web, "a*"]"#, &["allow"]),
-        (r#"allow: [web, "api-*"]"#, r#"allow: ["*"]"#, &["allow"]),
+        // Two of one service are there besides: each leaves the other, which is well.
+        (r#"allow: [web, "api-*"]"#, r#"allow: ["*"]"#, &["allow", "touches", "touches"]),
         // What is there is told besides: two that are well, and that `min_healthy` spared.
         ("min_healthy: 1", "min_healthy: 0", &["min_healthy", "touches", "touches"]),
         ("budget: [2 per 1h]\n    rule", "budget: [3 per 1h]\n    rule", &["budget"]),
