@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_body_costs_more_than_twelve_times_its_size() {
+    fn no_body_reserves_more_than_twelve_times_its_size() {
         for body in [1, 59, 60, 61, 1 << 10, 65 << 10, 1_200_000, 10 << 20, 1 << 30] {
             assert!(Bounds::default().cost(body) <= 12 * body, "{body}");
             assert!(Bounds::NONE.cost(body) <= 12 * body, "{body}");
