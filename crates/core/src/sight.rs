@@ -443,9 +443,15 @@ impl Container {
     /// each other.
     #[must_use]
     pub fn service_key(&self) -> Option<String> {
-        let project = self.labels.get("com.docker.compose.project")?;
-        let service = self.labels.get("com.docker.compose.service")?;
+        let (project, service) = self.compose_service()?;
         Some(format!("{}/{project}/{service}", self.daemon))
+    }
+
+    /// The Compose project and service that its labels name.
+    #[must_use]
+    pub fn compose_service(&self) -> Option<(&str, &str)> {
+        let label = |key: &str| self.labels.get(key).map(String::as_str);
+        label("com.docker.compose.project").zip(label("com.docker.compose.service"))
     }
 
     fn part(&self) -> Part<'_> {

@@ -77,8 +77,7 @@ pub(super) async fn replicas(
 
 /// How many other containers of its service are well.
 pub(super) async fn siblings_well(host: &Host, daemon: &Daemon, container: &Container) -> Result<u32, PlatformError> {
-    let label = |key| container.labels.get(key).map(String::as_str);
-    let (Some(project), Some(service)) = (label(PROJECT), label(SERVICE)) else { return Ok(0) };
+    let Some((project, service)) = container.compose_service() else { return Ok(0) };
     let group = replicas(host, daemon, project, service).await?;
     Ok(group.map_or(0, |it| it.well_beside(&container.id)))
 }

@@ -3,7 +3,7 @@
 //!
 //! Required: no effect twice, no row that says what Docker did not do, no verdict that counts against the rule for a wait.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fettle_core::time::Timestamp;
@@ -11,7 +11,7 @@ use fettle_memory::physics::{Generation, Policy, Program, Spec, Term};
 
 use super::daemon::Docker;
 use super::http;
-use super::shipped::{Fettle, name_of};
+use super::shipped::{Fettle, name_of, started_at};
 use super::world::World;
 use crate::support::wait;
 
@@ -19,12 +19,6 @@ const STEP: &str = "      - restart: {grace: 5s}\n        verify: {settle: 1s, h
 
 /// How long Docker is away.
 const AWAY: Duration = Duration::from_secs(20);
-
-/// When the container's run began.
-async fn started_at(socket: &Path, id: &str) -> Timestamp {
-    let seen = http::ask(socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect").json();
-    seen["State"]["StartedAt"].as_str().expect("an instant").parse().expect("RFC 3339")
-}
 
 /// One container on a daemon of its own.
 struct Case {
@@ -131,21 +125,6 @@ async fn renamed_socket(generation: Generation) {
     assert_eq!(fettle.actions().await.len(), 0, "a wait, not a failure");
     std::fs::rename(&hidden, &case.socket).expect("show the socket");
     case.was_restarted_once(&fettle).await;
-}
-
-macro_rules! on_both {
-    ($($run:ident),* $(,)?) => {
-        mod docker_20 {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $run() { super::$run(Generation::V20).await; })*
-        }
-        mod docker_28 {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $run() { super::$run(Generation::V28).await; })*
-        }
-    };
 }
 
 on_both!(stopped_with_live_restore, stopped_without_live_restore, stopped_during_a_restart, renamed_socket);

@@ -1,22 +1,20 @@
 //! A proxy in front of real daemons of both generations that loses the request of one restart, or its answer. The shipped engine
 //! and adapter, in real time.
 //!
-//! Required: no effect twice, and the row says what Docker did.
+//! Required: no effect twice, and the row agrees with what Docker did.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fettle_core::time::Timestamp;
 use fettle_memory::physics::{Generation, Policy, Spec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 
 use super::daemon::Docker;
-use super::http;
-use super::shipped::{Fettle, name_of};
+use super::shipped::{Fettle, name_of, started_at};
 use super::world::World;
 use crate::support::wait;
 
@@ -89,11 +87,6 @@ async fn relay(client: UnixStream, daemon: UnixStream, loses: Loses, has_lost: &
     let _ = answers.await;
 }
 
-async fn started_at(socket: &Path, id: &str) -> Timestamp {
-    let seen = http::ask(socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect").json();
-    seen["State"]["StartedAt"].as_str().expect("an instant").parse().expect("RFC 3339")
-}
-
 /// The row of the restart, and whether Docker restarted the container.
 async fn restarted(generation: Generation, loses: Loses) -> (Vec<String>, bool) {
     let docker = Docker::private(generation, &[], false).await;
@@ -124,30 +117,4 @@ async fn lost_answer(generation: Generation) {
     assert!(was_restarted && rows.len() == 1 && rows[0].starts_with("succeeded"), "{rows:?}");
 }
 
-mod docker_20 {
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn lost_request() {
-        super::lost_request(Generation::V20).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn lost_answer() {
-        super::lost_answer(Generation::V20).await;
-    }
-}
-
-mod docker_28 {
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn lost_request() {
-        super::lost_request(Generation::V28).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn lost_answer() {
-        super::lost_answer(Generation::V28).await;
-    }
-}
+on_both!(lost_request, lost_answer);

@@ -5,6 +5,22 @@
 //! orders of events, and which requests are answered. Lengths of time are compared only where they are the trait, with the
 //! tolerance named there.
 
+/// Each scenario on a real daemon of both generations.
+macro_rules! on_both {
+    ($($run:ident),* $(,)?) => {
+        mod docker_20 {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $run() { super::$run(Generation::V20).await; })*
+        }
+        mod docker_28 {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $run() { super::$run(Generation::V28).await; })*
+        }
+    };
+}
+
 mod away;
 mod client;
 mod compose;

@@ -86,6 +86,12 @@ impl Fettle {
     }
 }
 
+/// When the container's run began.
+pub(super) async fn started_at(socket: &std::path::Path, id: &str) -> Timestamp {
+    let seen = http::ask(socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect").json();
+    seen["State"]["StartedAt"].as_str().expect("an instant").parse().expect("RFC 3339")
+}
+
 /// The name of a container.
 pub(super) async fn name_of(socket: &std::path::Path, id: &str) -> String {
     let seen = http::ask(socket, "GET", &format!("/containers/{id}/json"), None).await.expect("an inspect");

@@ -5,7 +5,6 @@
 use super::container::Key;
 use super::daemon::Daemon;
 use super::events::What;
-use super::spec::label;
 use fettle_core::sight::{
     self, Container as Seen, Found, Lifecycle, Pin, Replicas, Sight, Status, Wanted, ended_by_person,
 };
@@ -106,8 +105,7 @@ impl Daemon {
     }
 
     fn siblings_well(&self, seen: &Seen) -> Result<u32, NoAnswer> {
-        let of = |key: &str| seen.labels.get(key).map(String::as_str);
-        let (Some(project), Some(service)) = (of(label::PROJECT), of(label::SERVICE)) else { return Ok(0) };
+        let Some((project, service)) = seen.compose_service() else { return Ok(0) };
         match self.group(project, service, &self.members(project, service))? {
             Sight::Replicas(it) => Ok(it.well_beside(&seen.id)),
             _ => Ok(0),
