@@ -1,4 +1,4 @@
-//! Notifications that a limit refused: their alerts are lost until the notification fits, so health says it for a while.
+//! Notifications that a limit refused: their alerts are lost until the notification fits, so health reports it for a while.
 //!
 //! Always holds: one entry for each limit, whatever senders do.
 

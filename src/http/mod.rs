@@ -199,8 +199,9 @@ impl Routes {
         metrics.senders_loaded(&deps.auth.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>());
         let Limits { body_bytes, bounds, senders, .. } = deps.limits;
         let refusals = Arc::new(Refusals::default());
-        let told = webhook::Told { metrics: metrics.clone(), refusals: refusals.clone(), time: deps.time.clone() };
-        let door = webhook::Door::new(gate.clone(), intake.clone(), told, body_bytes, senders);
+        let recorders =
+            webhook::Recorders { metrics: metrics.clone(), refusals: refusals.clone(), time: deps.time.clone() };
+        let door = webhook::Door::new(gate.clone(), intake.clone(), recorders, body_bytes, senders);
         let streams = stream::Streams::new(deps.store.clone(), deps.time.clone(), metrics.clone(), deps.stop.clone());
         let oracle = api::Oracle::new(
             api::Parts {

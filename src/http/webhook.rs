@@ -32,8 +32,8 @@ use fettle_engine::clock::Time;
 use fettle_engine::intake::{Accepted, Intake, IntakeError};
 use fettle_engine::seldom::Seldom;
 
-/// Whom the door tells what it answers.
-pub(super) struct Told {
+/// What records the answers to senders.
+pub(super) struct Recorders {
     pub(super) metrics: Arc<Metrics>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) time: Arc<Time>,
@@ -43,7 +43,7 @@ pub(super) struct Told {
 pub(super) struct Door {
     gate: Arc<Gate>,
     intake: Intake,
-    told: Told,
+    recorders: Recorders,
     bodies: Bodies,
     /// By the token's name, so there are only as many keys as tokens.
     pace: Option<DefaultKeyedRateLimiter<Arc<str>>>,
@@ -51,9 +51,15 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(gate: Arc<Gate>, intake: Intake, told: Told, body_limit: usize, senders: Option<Budget>) -> Self {
+    pub(super) fn new(
+        gate: Arc<Gate>,
+        intake: Intake,
+        recorders: Recorders,
+        body_limit: usize,
+        senders: Option<Budget>,
+    ) -> Self {
         let pace = senders.and_then(quota).map(RateLimiter::keyed);
-        Self { gate, intake, told, bodies: Bodies::new(body_limit), pace, complaints: Seldom::default() }
+        Self { gate, intake, recorders, bodies: Bodies::new(body_limit), pace, complaints: Seldom::default() }
     }
 
     async fn take(&self, request: &HttpRequest, payload: web::Payload) -> Result<(Arc<str>, Accepted), Denied> {
@@ -81,7 +87,7 @@ impl Door {
             return Err(Problem::new(Kind::Overloaded, "this sender posts faster than it may; come again"));
         }
         let body = self.bodies.read(request.headers(), payload).await.map_err(|unread| self.unread(unread, sender))?;
-        let _timer = self.told.metrics.intake_timer();
+        let _timer = self.recorders.metrics.intake_timer();
         let held = self.intake.hold(body.bytes.len()).await.map_err(|error| self.refused(&error, sender, &[]))?;
         // From here on its bytes are counted there; another body may be read.
         let bytes = body.bytes.clone();
@@ -131,8 +137,8 @@ impl Door {
     /// Alertmanager sends what was answered 4xx again after each `group_interval`, and can never deliver it: a person must know.
     fn exceeds(&self, exceeded: Exceeded, problem: &Problem, sender: &str, group_key: Option<&str>) {
         let Exceeded { bound, most } = exceeded;
-        self.told.metrics.refused(sender, bound);
-        self.told.refusals.exceeded(bound, self.told.time.monotonic());
+        self.recorders.metrics.refused(sender, bound);
+        self.recorders.refusals.exceeded(bound, self.recorders.time.monotonic());
         let limit = bound.as_str();
         if let Some(unsaid) = self.complaints.due(&format!("{limit} {sender}")) {
             tracing::warn!(sender, group_key, limit, most, unsaid, request.id = %problem.id(),
@@ -171,15 +177,15 @@ fn quota(budget: Budget) -> Option<Quota> {
 pub(super) async fn webhook(request: HttpRequest, payload: web::Payload, door: web::Data<Door>) -> HttpResponse {
     match door.take(&request, payload).await {
         Ok((sender, accepted)) => {
-            door.told.metrics.notification(&sender, 202);
-            door.told.metrics.alerts(accepted.firing, accepted.resolved, accepted.truncated);
+            door.recorders.metrics.notification(&sender, 202);
+            door.recorders.metrics.alerts(accepted.firing, accepted.resolved, accepted.truncated);
             door.tell_truncated(&sender, &accepted);
             let (id, alerts) = (accepted.id, accepted.firing + accepted.resolved);
             let body = format!("{{\"id\":\"{id}\",\"alerts\":{alerts}}}");
             HttpResponse::Accepted().insert_header((CONTENT_TYPE, "application/json")).body(body)
         }
         Err(Denied { name, problem }) => {
-            door.told.metrics.notification(&name, problem.status_code().as_u16());
+            door.recorders.metrics.notification(&name, problem.status_code().as_u16());
             door.complain(&name, &problem);
             if problem.kind() == Kind::RequestTimeout
                 && let Some(connection) = request.conn_data::<Arc<Connection>>()

@@ -8,8 +8,8 @@
 //! one transaction. A lone request finds the task idle and is written at once; nothing ever waits for company. When the
 //! database refuses a batch, its rows are tried one by one, so a poisonous one fails alone.
 //!
-//! **Memory.** A notification holds what it may take ([`Bounds::cost`]) from the moment at which it is read until it is taken in, also behind
-//! the commit. What does not fit waits for a second.
+//! **Memory.** A notification holds its reservation ([`Bounds::cost`]) from the moment at which it is read until it is taken in, also
+//! after the commit. One that does not fit waits for a second.
 //!
 //! After the commit the parsed notification is handed on in memory. That is a shortcut, not the record: what does not fit
 //! through it is read back from the store by [`receive`](crate::receive).
@@ -94,7 +94,7 @@ pub struct Accepted {
 /// Why a notification was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// It is not a notification or says too much, and will never be taken.
+    /// It is no notification or exceeds a limit, and is never accepted.
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// Too much is waiting already.
@@ -153,13 +153,13 @@ pub fn intake(
 }
 
 impl Intake {
-    /// Accepts no notification that says more than the limits, and not more at once than fits their memory.
+    /// Refuses notifications that exceed the limits, and those that exceed the memory together with others.
     #[must_use]
     pub fn within(self, limits: &Limits) -> Self {
         Self { bounds: limits.bounds, room: Arc::new(Semaphore::new(limits.working_bytes().div_ceil(KIB))), ..self }
     }
 
-    /// Waits until a notification of so many bytes may be read. Cancel safe.
+    /// Waits for the memory of a notification of `body` bytes, for a second at most. Cancel safe.
     pub async fn hold(&self, body: usize) -> Result<Held, IntakeError> {
         let cost = u32::try_from(self.bounds.cost(body).div_ceil(KIB)).map_err(|_| IntakeError::Full)?;
         let permit = tokio::time::timeout(ROOM, self.room.clone().acquire_many_owned(cost)).await;

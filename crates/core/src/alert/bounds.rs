@@ -1,4 +1,4 @@
-//! How much one notification may say: counts, and bytes of names and values.
+//! Limits of one notification: counts, and bytes of names and values.
 //!
 //! Checked while a body is read, so that what is too much is never held in memory. The defaults are what real bodies do not
 //! reach (`docs/BAD_INPUT.md` has the derivation).
@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use serde::de::Error;
 
-/// How much one notification may say.
+/// The limits of one notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Alerts in it.
@@ -47,8 +47,9 @@ impl Bounds {
         value_bytes: usize::MAX,
     };
 
-    /// Bytes that a notification of `body` bytes takes at most from its first byte until it is taken in: the body, its copy in the
-    /// statement that stores it, the texts that are kept, their copy on the way to the database, and what each alert adds.
+    /// Bytes that are reserved for a notification of `body` bytes, from its first byte until it is taken in: the body, its copy in
+    /// the statement that stores it, the texts that are kept, their copy on the way to the database, and a share for each alert.
+    /// What a decision takes is not in it.
     #[must_use]
     pub fn cost(&self, body: usize) -> usize {
         body.saturating_mul(COPIES).saturating_add(self.alerts.min(body / SMALLEST_ALERT).saturating_mul(PER_ALERT))

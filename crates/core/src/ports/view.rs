@@ -82,7 +82,7 @@ pub struct CandidateView {
     pub rule: String,
     /// The target as written.
     pub target: String,
-    /// Where it stands: `attached`, `waiting`, `free`, `spent`.
+    /// Its state: `attached`, `waiting`, `free`, `spent`.
     pub standing: &'static str,
     /// The remediation that it is or was attached to.
     pub remediation_id: Option<RemediationId>,

@@ -31,9 +31,9 @@ pub struct Limits {
     pub target_budget: Vec<Budget>,
     /// Largest body of a notification.
     pub body_bytes: usize,
-    /// How much one notification may say.
+    /// The limits of one notification.
     pub bounds: Bounds,
-    /// What all notifications together may take while they are read, stored and taken in.
+    /// Bytes that are reserved for all notifications together while they are read, stored and taken in.
     pub memory_bytes: usize,
     /// Notifications of one sender; `None` is any number.
     pub senders: Option<Budget>,
@@ -54,7 +54,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What the largest notification takes while it is stored, and as much while one is read back; besides, what is being read.
+    /// What is reserved for the largest notification while it is stored, as much while one is read back, and what is being read.
     #[must_use]
     pub fn memory_needed(&self) -> usize {
         self.reading_bytes().saturating_add(self.bounds.cost(self.body_bytes).saturating_mul(2))

@@ -42,14 +42,14 @@ pub(super) const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic
 /// For every session. Set by a statement, not by the start of the connection: `PgBouncer` refuses start options that it does
 /// not know.
 ///
-/// No query of ours is meant to take long, and nobody waits for one that does. A process that is stopped in the middle of a
-/// transaction holds the others up no longer than that either. No query is worth compiling: that takes seconds where a plan
+/// A query of fettle is short, and its caller does not wait longer. A process that is stopped in the middle of a transaction holds
+/// the others up no longer than that either. No query is worth compiling: that takes seconds where a plan
 /// looks dear, as every plan does that must scan although scans are off.
 ///
 /// What is acknowledged must be on disk. A server, a database or a role with `synchronous_commit = off` loses commits of the
 /// last fraction of a second when it is killed; stronger and weaker waits for standbys are the operator's choice and stay.
 ///
-/// The server ends the session of a client that is gone without a word, and with it the locks: after 10 s idle it asks, and
+/// The server ends the session of a client whose machine is gone, and with it the locks: after 10 s idle it asks, and
 /// 10 s without an answer are the end. Servers that do not have one of these settings do without.
 const SETTINGS: &str = "
     SET jit = off;
@@ -84,7 +84,7 @@ impl Postgres {
         const WHAT: &str = "open the database";
         let options = options(url).during(WHAT)?;
 
-        // Plain connections first: a pool would retry silently and only say that it took too long.
+        // Plain connections first: a pool retries silently, and its error is only that it took too long.
         let mut connection = connect(&options).await.during(WHAT)?;
         let mut beside = connect(&options).await.during(WHAT)?;
         pooled::refuse_shared_sessions(&mut connection, &mut beside).await?;
@@ -99,7 +99,7 @@ impl Postgres {
     }
 }
 
-/// How to connect. sqlx says what is wrong with the URL without repeating it.
+/// The options of each connection. An error of sqlx names the fault of the URL and does not repeat the URL.
 fn options(url: &str) -> sqlx::Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)?.disable_statement_logging().application_name("fettle");
     // A start option that `PgBouncer` refuses; fettle stores no floats.

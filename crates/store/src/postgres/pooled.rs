@@ -1,4 +1,4 @@
-//! Poolers between fettle and its database: each connection needs a session of its own.
+//! Poolers between fettle and its database: each connection needs its own session.
 
 use sqlx::{Connection, Executor as _, PgConnection, Row};
 

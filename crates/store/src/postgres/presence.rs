@@ -1,4 +1,4 @@
-//! Who lives: each process has a session of its own in the server and a row that names it. A process whose session is gone, or
+//! Who lives: each process has its own session in the server and a row with its id. A process whose session is gone, or
 //! that was not seen for [`QUIET`], is dead.
 //!
 //! Always holds: no lock decides this, so no other role can look alive or keep a dead process alive. A killed process loses its
