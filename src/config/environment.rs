@@ -12,7 +12,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Every variable of ours: the settings', and those that only the command line reads.
-pub const KNOWN: [&str; 46] = [
+pub const KNOWN: [&str; 47] = [
     "FETTLE_ALERTMANAGER_BASIC_AUTH_PASSWORD_FILE",
     "FETTLE_ALERTMANAGER_BASIC_AUTH_USERNAME",
     "FETTLE_ALERTMANAGER_BEARER_TOKEN_FILE",
@@ -39,6 +39,7 @@ pub const KNOWN: [&str; 46] = [
     "FETTLE_LIMITS_NAME",
     "FETTLE_LIMITS_SENDERS",
     "FETTLE_LIMITS_TARGET_BUDGET",
+    "FETTLE_LIMITS_TEXT",
     "FETTLE_LIMITS_VALUE",
     "FETTLE_LISTEN",
     "FETTLE_LOG",

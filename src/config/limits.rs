@@ -43,7 +43,7 @@ pub(super) fn read_bytes(node: &Node, report: &mut Report<'_>) -> Option<usize> 
 /// Smallest and largest bound of a text: below the first no name fits.
 const TEXT: std::ops::RangeInclusive<u64> = 64..=64 << 20;
 
-/// Reads how long a name or a value may be, such as `64KiB`.
+/// Reads how long a name, a value or the texts of one alert may be, such as `64KiB`.
 pub(super) fn read_text(node: &Node, report: &mut Report<'_>) -> Option<usize> {
     bytes(node, TEXT, "from 64B to 64MiB", report).and_then(|size| usize::try_from(size).ok())
 }

@@ -301,12 +301,14 @@ impl Loader<'_> {
         let annotations = self.get(Form::Text, &["FETTLE_LIMITS_ANNOTATIONS"], raw.annotations, limits::read_pairs);
         let name = self.get(Form::Text, &["FETTLE_LIMITS_NAME"], raw.name, limits::read_text);
         let value = self.get(Form::Text, &["FETTLE_LIMITS_VALUE"], raw.value, limits::read_text);
+        let text = self.get(Form::Text, &["FETTLE_LIMITS_TEXT"], raw.text, limits::read_text);
         Bounds {
             alerts: alerts.unwrap_or(base.alerts),
             labels: labels.unwrap_or(base.labels),
             annotations: annotations.unwrap_or(base.annotations),
             name_bytes: name.unwrap_or(base.name_bytes),
             value_bytes: value.unwrap_or(base.value_bytes),
+            text_bytes: text.unwrap_or(base.text_bytes),
         }
     }
 

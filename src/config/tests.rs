@@ -260,10 +260,10 @@ fn without_tokens_only_loopback_is_served() {
 #[test]
 fn the_memory_must_hold_one_notification_of_the_largest_size() {
     let config = good(
-        "limits: {body: 1MiB, alerts: 10, labels: 9, annotations: 8, name: 64B, value: 1KiB, memory: 16MiB}\n",
+        "limits: {body: 1MiB, alerts: 10, labels: 9, annotations: 8, name: 64B, value: 1KiB, text: 2KiB, memory: 16MiB}\n",
         &[],
     );
-    let bounds = Bounds { alerts: 10, labels: 9, annotations: 8, name_bytes: 64, value_bytes: 1024 };
+    let bounds = Bounds { alerts: 10, labels: 9, annotations: 8, name_bytes: 64, value_bytes: 1024, text_bytes: 2048 };
     assert_eq!((config.limits.bounds, config.limits.memory_bytes), (bounds, 16 << 20));
     let told = bad("limits: {body: 20MiB}\n", &[]);
     assert!(told.contains("limits.memory does not hold one notification of limits.body"), "{told}");

@@ -1,5 +1,5 @@
 //! From stored notifications to open remediations: select, think, write, in one transaction per batch of whole notifications;
-//! only one of more than `BATCH_ALERTS` alerts takes several.
+//! only one of more alerts or longer labels than a batch has room for takes several.
 //!
 //! Always holds: a notification is taken in exactly once, by whoever deletes its mark in the same transaction that writes
 //! what it changed; a crash before that leaves it pending. What comes through memory is a shortcut: after an overflow, an
@@ -18,6 +18,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+mod batch;
+
+use self::batch::Batch;
 use crate::intake::Received;
 use crate::lease::DECISION_LEASE;
 use crate::pulse::{Pulse, ROUND};
@@ -35,14 +38,11 @@ use fettle_core::receive::{Changes, Heard, Notice, Standing, World, receive};
 use fettle_core::remediation::outcome::Outcome;
 use fettle_core::remediation::record::{EventRow, Record, Severity};
 use fettle_core::select::{Selected, select};
+use fettle_core::settings::limits::READ_BACK;
 use fettle_core::time::{after, before};
 
 /// Notifications in one transaction.
 const BATCH: usize = 256;
-
-/// Alerts in one transaction. PostgreSQL ends a statement after 5 s and nobody else is taken in meanwhile, so a notification of
-/// more alerts takes more than one.
-const BATCH_ALERTS: usize = 4096;
 
 /// How often pending notifications of others (dead replicas, an overflow) are looked for.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -133,11 +133,11 @@ impl Receiver {
             let mut notices = Vec::new();
             // Given back when what it is for is written.
             let mut held = Vec::new();
-            let mut alerts = 0;
-            while let Some(mut next) =
-                rest.next_if(|next| notices.is_empty() || alerts + next.webhook.alerts.len() <= BATCH_ALERTS)
-            {
-                alerts += next.webhook.alerts.len();
+            let mut size = Batch::default();
+            while let Some(mut next) = rest.next_if(|next| {
+                size.add(next.webhook.alerts.iter().map(|alert| alert.labels.bytes()));
+                notices.is_empty() || size.fits()
+            }) {
                 held.extend(next.held.take());
                 notices.push(self.notice(next));
             }
@@ -169,11 +169,14 @@ impl Receiver {
     /// what was taken in before is known then. Who stops the process does not wait for all of it.
     async fn write_alone(&self, notice: &Notice, stop: &CancellationToken) -> Written {
         let mut rest = &notice.alerts[..];
-        while rest.len() > BATCH_ALERTS {
+        loop {
+            let (piece, more) = rest.split_at(batch::next(rest.iter().map(|alert| alert.labels.bytes())));
+            if more.is_empty() {
+                break;
+            }
             if stop.is_cancelled() {
                 return Written::Later;
             }
-            let (piece, more) = rest.split_at(BATCH_ALERTS);
             let written = self.write(&[Notice { notification: None, alerts: piece.to_vec(), ..*notice }]).await;
             if !matches!(written, Written::Done) {
                 return written;
@@ -228,7 +231,8 @@ impl Receiver {
                     return;
                 }
             };
-            let last = pending.len() < BATCH;
+            let bytes: usize = pending.iter().map(|row| row.body.len()).sum();
+            let last = pending.len() < BATCH && bytes < READ_BACK;
             let received = pending.into_iter().map(|row| {
                 let webhook = Webhook::parse(&row.body).unwrap_or_else(|error| {
                     // It was read before it was stored; only a newer version's stricter reading ends here.

@@ -212,7 +212,8 @@ struct Row {
 }
 
 /// The small limits that the table is walked with.
-const BOUNDS: Bounds = Bounds { alerts: 7, labels: 6, annotations: 5, name_bytes: 90, value_bytes: 300 };
+const BOUNDS: Bounds =
+    Bounds { alerts: 7, labels: 6, annotations: 5, name_bytes: 90, value_bytes: 300, text_bytes: 500 };
 
 /// A notification of three alerts whose last one has these labels and annotations besides its `alertname`.
 fn last_with(labels: Vec<(String, String)>, annotations: Vec<(String, String)>) -> String {
@@ -228,7 +229,7 @@ fn numbered(count: usize) -> Vec<(String, String)> {
     (0..count).map(|at| (format!("n{at}"), String::new())).collect()
 }
 
-const TABLE: [Row; 6] = [
+const TABLE: [Row; 7] = [
     Row {
         limit: "body",
         status: 413,
@@ -268,6 +269,16 @@ const TABLE: [Row; 6] = [
         path: Some("$.alerts[2].labels.path"),
         body: |bytes| last_with(vec![("path".to_owned(), "v".repeat(bytes))], Vec::new()),
     },
+    Row {
+        limit: "text",
+        status: 413,
+        path: Some("$.alerts[2]"),
+        body: |bytes| {
+            let text = |bytes: usize| vec![("path".to_owned(), "v".repeat(bytes))];
+            let rest = bytes - "alertname".len() - "Down".len() - 2 * "path".len();
+            last_with(text(rest / 2), text(rest - rest / 2))
+        },
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,7 +294,8 @@ async fn each_limit_of_the_table_of_bad_input_is_kept_to_the_last_and_answered_b
             "labels" => BOUNDS.labels,
             "annotations" => BOUNDS.annotations,
             "name" => BOUNDS.name_bytes,
-            _ => BOUNDS.value_bytes,
+            "value" => BOUNDS.value_bytes,
+            _ => BOUNDS.text_bytes,
         };
         let line = documents.lines().find(|line| line.starts_with(&format!("| `limits.{limit}` |")));
         assert!(line.is_some_and(|line| line.contains(&format!("| {status} |"))), "limits.{limit}: {line:?}");

@@ -20,6 +20,8 @@ pub struct Bounds {
     pub name_bytes: usize,
     /// Bytes of any value: of a label or an annotation, of the receiver, of the group's key.
     pub value_bytes: usize,
+    /// Bytes of all names and values of one alert's labels and annotations together.
+    pub text_bytes: usize,
 }
 
 /// Copies of a body's bytes in memory at the same time.
@@ -33,7 +35,14 @@ const PER_ALERT: usize = 448;
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { alerts: 20_000, labels: 100, annotations: 100, name_bytes: 1 << 10, value_bytes: 64 << 10 }
+        Self {
+            alerts: 20_000,
+            labels: 100,
+            annotations: 100,
+            name_bytes: 1 << 10,
+            value_bytes: 64 << 10,
+            text_bytes: 256 << 10,
+        }
     }
 }
 
@@ -45,6 +54,7 @@ impl Bounds {
         annotations: usize::MAX,
         name_bytes: usize::MAX,
         value_bytes: usize::MAX,
+        text_bytes: usize::MAX,
     };
 
     /// Bytes that are reserved for a notification of `body` bytes, from its first byte until it is taken in: the body, its copy in
@@ -63,6 +73,7 @@ impl Bounds {
             Bound::Annotations => self.annotations,
             Bound::Name => self.name_bytes,
             Bound::Value => self.value_bytes,
+            Bound::Text => self.text_bytes,
         }
     }
 }
@@ -82,11 +93,14 @@ pub enum Bound {
     Name,
     /// The bytes of a value.
     Value,
+    /// The bytes of all names and values of one alert.
+    Text,
 }
 
 impl Bound {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 6] = [Self::Body, Self::Alerts, Self::Labels, Self::Annotations, Self::Name, Self::Value];
+    pub const ALL: [Self; 7] =
+        [Self::Body, Self::Alerts, Self::Labels, Self::Annotations, Self::Name, Self::Value, Self::Text];
 
     /// The key below `limits` that sets it.
     #[must_use]
@@ -98,6 +112,7 @@ impl Bound {
             Self::Annotations => "annotations",
             Self::Name => "name",
             Self::Value => "value",
+            Self::Text => "text",
         }
     }
 
@@ -109,7 +124,7 @@ impl Bound {
 
     fn unit(self) -> &'static str {
         match self {
-            Self::Body | Self::Name | Self::Value => "bytes",
+            Self::Body | Self::Name | Self::Value | Self::Text => "bytes",
             Self::Alerts => "alerts",
             Self::Labels => "labels",
             Self::Annotations => "annotations",
@@ -130,11 +145,13 @@ pub struct Exceeded {
 pub(super) struct Meter<'b> {
     bounds: &'b Bounds,
     exceeded: Cell<Option<Exceeded>>,
+    /// Bytes of names and values since the alert that is being read began.
+    text: Cell<usize>,
 }
 
 impl<'b> Meter<'b> {
     pub(super) fn new(bounds: &'b Bounds) -> Self {
-        Self { bounds, exceeded: Cell::new(None) }
+        Self { bounds, exceeded: Cell::new(None), text: Cell::new(0) }
     }
 
     /// Fails when `count` is more than `bound`.
@@ -145,6 +162,18 @@ impl<'b> Meter<'b> {
         }
         self.exceeded.set(Some(Exceeded { bound, most }));
         Err(E::custom(format_args!("more than {most} {}, the limit limits.{}", bound.unit(), bound.as_str())))
+    }
+
+    /// Another alert begins, or texts that are of no alert.
+    pub(super) fn begin_text(&self) {
+        self.text.set(0);
+    }
+
+    /// Fails when `text`, a name or a value, is longer than `bound`, or the texts of its alert are too long together.
+    pub(super) fn hold_text<E: Error>(&self, bound: Bound, text: &str) -> Result<(), E> {
+        self.hold(bound, text.len())?;
+        self.text.set(self.text.get().saturating_add(text.len()));
+        self.hold(Bound::Text, self.text.get())
     }
 
     pub(super) fn exceeded(&self) -> Option<Exceeded> {

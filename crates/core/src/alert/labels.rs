@@ -121,7 +121,13 @@ impl Labels {
         self.0.ends.len()
     }
 
-    /// Whether there is no label at all.
+    /// Bytes of all names and values together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.text.len()
+    }
+
+    /// Whether there is no label.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.ends.is_empty()

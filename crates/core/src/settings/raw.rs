@@ -30,6 +30,8 @@ shape! {
         name = "name": Form::Size,
         /// `FETTLE_LIMITS_VALUE`; longest value of a label or an annotation, also of the receiver and the group's key, 64KiB.
         value = "value": Form::Size,
+        /// `FETTLE_LIMITS_TEXT`; bytes of all names and values of one alert, 256KiB.
+        text = "text": Form::Size,
         /// `FETTLE_LIMITS_MEMORY`; what all notifications together may take, 128MiB.
         memory = "memory": Form::Size,
         /// `FETTLE_LIMITS_SENDERS`; notifications of one sender, `N per DURATION`, unlimited.

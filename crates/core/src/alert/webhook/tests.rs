@@ -134,7 +134,7 @@ fn large(alerts: usize, labels: usize, annotations: usize, name: usize, value: u
 
 #[test]
 fn each_bound_is_kept_to_the_last_and_the_place_is_named_beyond_it() {
-    let bounds = Bounds { alerts: 5, labels: 4, annotations: 3, name_bytes: 20, value_bytes: 30 };
+    let bounds = Bounds { alerts: 5, labels: 4, annotations: 3, name_bytes: 20, value_bytes: 30, text_bytes: 200 };
     let read = |body: String| Webhook::parse_within(body.as_bytes(), &bounds);
     for less in [0, 1] {
         read(large(5 - less, 4 - less, 3 - less, 20 - less, 30 - less)).expect("within the bounds");
@@ -152,6 +152,13 @@ fn each_bound_is_kept_to_the_last_and_the_place_is_named_beyond_it() {
         assert!(malformed.to_string().starts_with(path), "{malformed}");
         assert!(malformed.problem.contains(&format!("limits.{}", bound.as_str())), "{malformed}");
     }
+    // Each of the two alerts has 2 × (5 + 1) bytes besides; the count begins anew with each.
+    let texts = |bytes| Bounds { text_bytes: bytes, ..bounds };
+    let two = large(2, 1, 1, 5, 1);
+    Webhook::parse_within(two.as_bytes(), &texts(12)).expect("each is within");
+    let malformed = malformed_of(&two, &texts(11));
+    assert_eq!(malformed.exceeded, Some(Exceeded { bound: Bound::Text, most: 11 }), "{malformed}");
+    assert!(malformed.to_string().starts_with("$.alerts[0].annotations"), "{malformed}");
     assert_eq!(malformed_of("{}", &bounds).exceeded, None, "what is no notification exceeds nothing");
 }
 

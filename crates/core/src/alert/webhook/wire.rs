@@ -53,6 +53,7 @@ impl<'de> Visitor<'de> for Notification<'_> {
         let meter = self.0;
         let (mut version, mut receiver, mut group_key, mut truncated, mut alerts) = (None, None, None, None, None);
         while let Some(field) = map.next_key::<Field>()? {
+            meter.begin_text();
             match field {
                 Field::Version => once(&mut version, "version", map.next_value::<Version>()?)?,
                 Field::Receiver => once(&mut receiver, "receiver", map.next_value_seed(Text(meter, Bound::Value))?)?,
@@ -127,6 +128,7 @@ impl<'de> Visitor<'de> for OneAlert<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Alert, A::Error> {
         let meter = self.0;
+        meter.begin_text();
         let (mut status, mut labels, mut starts_at, mut ends_at) = (None, None, None, None);
         while let Some(field) = map.next_key::<AlertField>()? {
             match field {
@@ -241,7 +243,7 @@ impl Visitor<'_> for Kept<'_> {
         f.write_str("a string")
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.meter.hold(self.bound, text.len())?;
+        self.meter.hold_text(self.bound, text)?;
         self.into.push(text);
         Ok(())
     }
@@ -310,6 +312,6 @@ impl Visitor<'_> for Checked<'_> {
         f.write_str("a string")
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.0.hold(self.1, text.len())
+        self.0.hold_text(self.1, text)
     }
 }
