@@ -347,3 +347,6 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
